@@ -1,0 +1,12 @@
+//! The words and the rules of kairos.
+//!
+//! Pure: no clock, no randomness, no I/O, no async, no dynamic JSON. Time, ids and zone data come
+//! in as arguments; what should happen goes out as events and effects.
+//!
+//! The one contract: an event is in the journal before it is folded for anybody to see, and an
+//! effect leaves only after the sync that made its event durable.
+
+pub mod digest;
+pub mod fold;
+pub mod id;
+pub mod time;

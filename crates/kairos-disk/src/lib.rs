@@ -1,0 +1,9 @@
+//! Bytes on disk.
+//!
+//! Owns the [`Fs`] seam and its Linux implementation, content-addressed blobs, and the
+//! exactly-once file exchange. Never knows a record or a mandate. The journal and the file
+//! performer stand on it.
+
+pub mod fs;
+
+pub use fs::Fs;
