@@ -9,4 +9,5 @@
 pub mod digest;
 pub mod fold;
 pub mod id;
+pub mod schedule;
 pub mod time;
