@@ -6,6 +6,8 @@
 //! The one contract: an event is in the journal before it is folded for anybody to see, and an
 //! effect leaves only after the sync that made its event durable.
 
+pub mod budget;
+pub mod cycle;
 pub mod digest;
 pub mod fold;
 pub mod id;
