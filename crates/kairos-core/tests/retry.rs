@@ -4,7 +4,7 @@ use kairos_core::cycle::retry::{CallFailure, MAX_PARKED_MS, Next, after, parked_
 use kairos_core::id::EffectId;
 
 fn effects() -> impl Iterator<Item = EffectId> {
-    (0..500u128).map(|n| EffectId::from_u128(n << 80 | n * 0x9e37_79b9_7f4a_7c15))
+    (0..500u128).map(|n| EffectId::from_u128((n << 80) | (n * 0x9e37_79b9_7f4a_7c15)))
 }
 
 fn status(code: u16) -> CallFailure {
