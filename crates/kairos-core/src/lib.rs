@@ -7,6 +7,8 @@
 //! effect leaves only after the sync that made its event durable.
 
 pub mod digest;
+pub mod edit;
 pub mod fold;
 pub mod id;
+pub mod path;
 pub mod time;
