@@ -9,6 +9,8 @@
 pub mod digest;
 pub mod edit;
 pub mod fold;
+pub mod gate;
 pub mod id;
 pub mod path;
+pub mod plan;
 pub mod time;
