@@ -6,6 +6,7 @@
 //! The one contract: an event is in the journal before it is folded for anybody to see, and an
 //! effect leaves only after the sync that made its event durable.
 
+pub mod canonical;
 pub mod digest;
 pub mod edit;
 pub mod fold;
