@@ -9,7 +9,7 @@
 //! | object | compact, keys in the order of their UTF-8 bytes; of equal keys the last wins |
 //! | string | raw except `"`, `\` and C0 controls (`\b \f \n \r \t`, else `\u00xx`) |
 //! | integer | its digits, of any length; `-0` is `0` |
-//! | other number | fewest digits that give the same double; fixed with a fraction from 1e-4 up to below 1e15, else `d.de+XX`; `-0.0` stays |
+//! | other number | fewest digits that give the same double; fixed from 1e-4 to below 1e15, and above where there is a fraction, else `d.de+XX`; `-0.0` stays |
 //!
 //! Where RFC 8785 differs (1.0, 1e15, -0.0, UTF-16 key order) this is the other one.
 
@@ -186,7 +186,7 @@ impl fmt::Display for Number {
                 let zeros = usize::try_from(-exponent - 1).expect("at most three");
                 write!(f, "0.{}{digits}", "0".repeat(zeros))
             }
-            0..15 => {
+            0.. if exponent < 15 || value.fract() != 0.0 => {
                 let whole = usize::try_from(exponent).expect("not negative") + 1;
                 let padded = format!("{digits:0<whole$}");
                 let (whole, fraction) = padded.split_at(whole);
