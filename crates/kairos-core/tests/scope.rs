@@ -1,7 +1,7 @@
 //! The protection of paths.
 
 use kairos_core::gate::scope::{
-    Classified, ControlPlane, NAMES, RULES_MAX, Raise, Reason, RuleError, Scope, Scopes,
+    Classified, ControlPlane, RULES_MAX, Raise, Reason, RuleError, Scope, Scopes,
 };
 use kairos_core::path::RelPath;
 
@@ -87,14 +87,6 @@ fn names_that_only_look_alike_are_free() {
         check(text, scoped(Scope::L2, Reason::Workspace));
     }
     check(".kairos/skillsX/a", scoped(Scope::L0, Reason::OtherKairos));
-}
-
-#[test]
-fn names_in_the_table_are_written_as_they_are_compared() {
-    for (name, below, _) in NAMES {
-        assert_eq!(*name, name.to_ascii_lowercase());
-        assert_eq!(*below, below.map(str::to_ascii_lowercase).as_deref());
-    }
 }
 
 fn raise(pattern: &str, scope: Scope) -> Raise {

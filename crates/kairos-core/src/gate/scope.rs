@@ -11,7 +11,7 @@
 //! | `.kairos/knowledge/**` | l1 | what the agent believes |
 //! | `.kairos/context/**` | l2 | what the agent notes |
 //! | `.kairos` and the rest of it | l0 | unknown, so protected |
-//! | [`NAMES`] at any depth | l0 | they run, or steer what runs, outside this gate |
+//! | a name of the table `NAMES` below, at any depth | l0 | they run, or steer what runs, outside this gate |
 //! | everything else | l2 | the work itself |
 //!
 //! Names are compared as the most forgiving file system would: without case, and without the
@@ -231,7 +231,7 @@ fn named(names: &[&str]) -> Option<Reason> {
 ///
 /// The test for a name: does a program outside this gate run what the file says, or take orders
 /// from it, when somebody commits, pushes, opens the directory or starts an agent in it?
-pub const NAMES: &[(&str, Option<&str>, Reason)] = &[
+const NAMES: &[(&str, Option<&str>, Reason)] = &[
     (".git", None, Reason::GitInternals),
     (".gitmodules", None, Reason::GitInternals),
     (".githooks", None, Reason::GitHooks),
@@ -356,5 +356,18 @@ impl fmt::Display for ControlPlane {
             Self::State => "the daemon's state",
             Self::Secrets => "a file that holds secrets",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_the_table_are_written_as_they_are_compared() {
+        for (name, below, _) in NAMES {
+            assert_eq!(fold(name.as_bytes()), *name);
+            assert!(below.is_none_or(|below| fold(below.as_bytes()) == below));
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! `scope.json`: absolute paths, judged relative to their workspace.
 
-use kairos_core::gate::scope::{Classified, Reason, Scope, Scopes};
+use kairos_core::gate::scope::{Classified, Reason, Scopes};
 use kairos_core::path::RelPath;
 use serde_json::Value;
 
@@ -43,7 +43,7 @@ fn check(case: &Value) -> Outcome {
         Classified::Refused { .. } => None,
     };
     match Outcome::equal(&ours, &recorded) {
-        Outcome::Mismatch(why) => match deviation(&path, &classified) {
+        Outcome::Mismatch(why) if recorded.is_some() => match deviation(&path, &classified) {
             Some(rule) => Outcome::Deviation(rule),
             None => Outcome::Mismatch(why),
         },
@@ -89,5 +89,4 @@ fn deviation(path: &RelPath, classified: &Classified) -> Option<&'static Rule> {
             | Reason::Raised { .. } => None,
         },
     }
-    .filter(|_| !matches!(classified, Classified::Scoped { scope: Scope::L2, .. }))
 }
