@@ -7,9 +7,14 @@
 //! effect leaves only after the sync that made its event durable.
 
 pub mod budget;
+pub mod canonical;
 pub mod cycle;
 pub mod digest;
+pub mod edit;
 pub mod fold;
+pub mod gate;
 pub mod id;
+pub mod path;
+pub mod plan;
 pub mod schedule;
 pub mod time;
