@@ -3,7 +3,9 @@
 #[path = "../../../../vectors/harness.rs"]
 mod harness;
 
+mod budget;
 mod canonical;
 mod edit_kernel;
+mod retry;
 mod scope;
 mod task_dag;
