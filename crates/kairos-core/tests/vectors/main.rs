@@ -5,6 +5,7 @@ mod harness;
 
 mod budget;
 mod canonical;
+mod cron;
 mod edit_kernel;
 mod retry;
 mod scope;
