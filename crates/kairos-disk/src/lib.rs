@@ -5,5 +5,7 @@
 //! performer stand on it.
 
 pub mod fs;
+pub mod real;
 
 pub use fs::Fs;
+pub use real::RealFs;
