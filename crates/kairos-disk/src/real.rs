@@ -62,8 +62,8 @@ impl Fs for RealFs {
 
     fn open_dir(&self, dir: &Dir, path: &Path) -> io::Result<Dir> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        let flags = DIRECTORY | OFlags::NOFOLLOW;
-        Ok(Dir(open_beneath(dir, path, flags, Mode::empty())?))
+        // No `O_NOFOLLOW`: it would hide a link as `ENOTDIR`, where `BENEATH` says `ELOOP`.
+        Ok(Dir(open_beneath(dir, path, DIRECTORY, Mode::empty())?))
     }
 
     fn make_dir(&self, dir: &Dir, name: &OsStr) -> io::Result<()> {
