@@ -4,8 +4,12 @@
 //! exactly-once file exchange. Never knows a record or a mandate. The journal and the file
 //! performer stand on it.
 
+pub mod blob;
+mod digest;
 pub mod fs;
 pub mod real;
 
+pub use blob::Blobs;
+pub use digest::{Digest, digest};
 pub use fs::Fs;
 pub use real::RealFs;
