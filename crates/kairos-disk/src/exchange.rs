@@ -49,7 +49,7 @@
 //! | pre | the file at `from` | absent | retry; `to` is unlinked |
 //!
 //! **Invariant:** a verdict of retry means that the change is not in effect and, but for what is
-//! said above, never was (`tests/crash.rs` stops before every call, with and without a person who
+//! said above, never was (`tests/exchange/crash.rs` stops before every call, with and without a person who
 //! undoes the change).
 
 mod create;
