@@ -2,13 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 
+#[path = "exchange/watched.rs"]
+mod watched;
+
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use kairos_disk::blob::{BLOB_BYTES_MAX, BlobError};
+use kairos_disk::fs::Rename;
 use kairos_disk::{Blobs, Digest, RealFs, digest};
 use tempfile::TempDir;
+
+use crate::watched::{Call, Moment, Watched};
 
 fn blobs() -> (TempDir, Blobs<RealFs>) {
     let temp = tempfile::tempdir().unwrap();
@@ -68,6 +74,26 @@ fn directory_in_place_of_a_blob_is_corrupt() {
     assert!(matches!(blobs.get(&name, 9), Err(BlobError::Corrupt { .. })));
     assert!(matches!(blobs.put(b"text"), Err(BlobError::Disk { .. })));
     assert_eq!(names(&temp), 1);
+}
+
+#[test]
+fn put_answers_only_after_bytes_and_name_are_synced() {
+    let temp = tempfile::tempdir().unwrap();
+    let (sender, calls) = std::sync::mpsc::channel();
+    let watched = Watched(Box::new(move |moment| {
+        if let Moment::After(call) = moment {
+            sender.send(call).unwrap();
+        }
+        Ok(())
+    }));
+    let blobs = Blobs::new(watched, RealFs.root(temp.path()).unwrap());
+    let fresh =
+        [Call::Create, Call::Write, Call::Sync, Call::Rename(Rename::Replace), Call::SyncDir];
+    let known = [Call::Sync, Call::SyncDir];
+    for expected in [&fresh[..], &known[..]] {
+        blobs.put(b"text").unwrap();
+        assert_eq!(calls.try_iter().collect::<Vec<_>>(), expected);
+    }
 }
 
 #[test]

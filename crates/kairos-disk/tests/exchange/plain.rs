@@ -6,11 +6,12 @@ use std::path::Path;
 
 use kairos_disk::digest;
 use kairos_disk::exchange::{Applied, Change, Failure, Finished, Intent};
-use kairos_disk::fs::Writers;
+use kairos_disk::fs::{Rename, Writers};
 use kairos_disk::refusal::Reason;
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 
+use crate::watched::{Call, Moment};
 use crate::world::{POST, PRE, TEMP, World, files, perform};
 
 const ACL: &str = "system.posix_acl_access";
@@ -65,6 +66,51 @@ fn each_change_is_made_and_finished() {
         assert_eq!(world.tree().finish(&intent).unwrap(), Finished::Removed);
         assert_eq!(world.tree().finish(&intent).unwrap(), Finished::Clean);
         assert_eq!(world.files(), end);
+    }
+}
+
+/// The column *steps* of the exchange's header: what a simulator that forgets un-synced writes
+/// would find missing.
+#[test]
+fn calls_stand_in_the_order_of_the_table() {
+    const RENAME: Call = Call::Rename(Rename::NoReplace);
+    let edit = [
+        Call::Create,
+        Call::CopyAttributes,
+        Call::Write,
+        Call::Sync,
+        RENAME,
+        Call::Rename(Rename::Exchange),
+        Call::SyncDir,
+        Call::Unlink,
+    ];
+    let create = [
+        Call::Create,
+        Call::Write,
+        Call::Sync,
+        Call::SyncDir,
+        Call::Create,
+        Call::SyncDir,
+        RENAME,
+        Call::SyncDir,
+        Call::Unlink,
+    ];
+    let relocate = [Call::Link, Call::SyncDir, RENAME, Call::SyncDir, Call::Unlink];
+    let delete = [RENAME, Call::SyncDir, Call::Unlink];
+    let tables: [&[Call]; 4] = [&edit, &create, &relocate, &delete];
+    for (which, expected) in tables.into_iter().enumerate() {
+        let world = World::new();
+        let (intent, ..) = world.changes().swap_remove(which);
+        let (sender, calls) = std::sync::mpsc::channel();
+        let tree = world.watched(Box::new(move |moment| {
+            if let Moment::After(call) = moment {
+                sender.send(call).unwrap();
+            }
+            Ok(())
+        }));
+        perform(&tree, &intent).unwrap();
+        tree.finish(&intent).unwrap();
+        assert_eq!(calls.try_iter().collect::<Vec<_>>(), expected);
     }
 }
 

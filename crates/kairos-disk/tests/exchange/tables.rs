@@ -8,6 +8,9 @@ use kairos_disk::exchange::{Change, Doubt, Intent, Verdict};
 
 use crate::world::{NEW, POST, PRE, TEMP, World};
 
+/// What a name holds; none when it is absent.
+type State = Option<&'static [u8]>;
+
 const OTHER: &[u8] = b"somebody else's\n";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +46,7 @@ fn put(world: &World, path: &str, bytes: Option<&[u8]>) {
 
 #[test]
 fn edit() {
-    let rows: &[(Option<&[u8]>, Option<&[u8]>, Expected)] = &[
+    let rows: &[(State, State, Expected)] = &[
         (Some(POST), None, Done),
         (Some(POST), Some(PRE), Done),
         (Some(POST), Some(POST), Unsettled),
@@ -85,7 +88,6 @@ fn half_written_edit_that_equals_the_old_file_is_retried() {
 #[test]
 fn create() {
     const MARK: &[u8] = b"";
-    type State = Option<&'static [u8]>;
     let rows: &[(State, State, State, Expected)] = &[
         (Some(POST), None, None, Done),
         (Some(POST), Some(MARK), None, Done),
@@ -113,7 +115,7 @@ fn create() {
 
 #[test]
 fn delete() {
-    let rows: &[(Option<&[u8]>, Option<&[u8]>, Expected)] = &[
+    let rows: &[(State, State, Expected)] = &[
         (None, None, Done),
         (None, Some(PRE), Done),
         (None, Some(OTHER), Unsettled),

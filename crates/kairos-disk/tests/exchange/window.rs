@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -91,9 +91,19 @@ fn file_edited_after_the_swap_stays_and_so_does_the_old_one() {
     for edit in [write_in_place, replace] {
         let world = World::new();
         let path = world.path("docs/a.md");
-        let watcher = at(Moment::After(SWAP), move || edit(&path));
+        let swaps = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&swaps);
+        let watcher: Watcher = Box::new(move |moment| {
+            if moment == Moment::After(SWAP) {
+                seen.fetch_add(1, Ordering::Relaxed);
+                edit(&path);
+            }
+            Ok(())
+        });
         let unsettled = unsettled(&world, &world.edit("docs/a.md"), watcher);
         assert!(matches!(unsettled.doubt, Doubt::TargetChanged), "{unsettled:?}");
+        // Not even for a moment is the edit taken away from its name.
+        assert_eq!(swaps.load(Ordering::Relaxed), 1);
         assert_eq!(unsettled.left, Left::Standing);
         let temp = format!("docs/{TEMP}");
         assert_eq!(world.files(), files(&[("docs/a.md", b"theirs"), (&temp, PRE)]));
