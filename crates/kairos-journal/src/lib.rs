@@ -7,18 +7,23 @@
 
 mod body;
 mod damage;
+pub mod forgeries;
 mod frame;
 mod ledger;
 mod lock;
 mod open;
 mod permit;
+mod reader;
 mod recover;
 mod segment;
+mod verify;
 mod writer;
 
 pub use damage::{Damage, Reason};
 pub use ledger::{Ledger, Record, Released};
 pub use open::{OpenError, Opened, Opening, Torn};
 pub use permit::{Lost, Permit, Settled};
+pub use reader::{ReadError, Reader, Tail, fold, raw_frame};
 pub use segment::{Ahead, Segments};
+pub use verify::{Problem, Verdict, verify};
 pub use writer::{Poisoned, RecordError, Room};

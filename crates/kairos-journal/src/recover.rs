@@ -45,11 +45,15 @@ impl Cursor {
     }
 }
 
-/// Whether segments follow the one that is looked at.
+/// Where the segment that is looked at stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
+    /// Segments follow it.
     Sealed,
     Last,
+    /// It is the last, and a writer may be at work on it: whatever cannot be read yet and is not
+    /// proven durable may become a frame.
+    Live,
 }
 
 /// A frame that holds: its bytes within the segment.
@@ -90,9 +94,7 @@ pub(crate) struct Scan {
 #[derive(Debug)]
 pub(crate) struct Broken {
     pub(crate) damage: Damage,
-    pub(crate) frames: usize,
-    /// Where the first bad frame begins.
-    pub(crate) offset: usize,
+    pub(crate) frames: u64,
     pub(crate) cursor: Cursor,
 }
 
@@ -110,7 +112,7 @@ pub(crate) fn scan(
         stop = Some(reason);
     }
     let head = segment_head(bytes, &frames, segment)
-        .map_err(|damage| Box::new(Broken { damage, frames: 0, offset: 0, cursor }))?;
+        .map_err(|damage| Box::new(Broken { damage, frames: 0, cursor }))?;
     let (offset, cursor) = match frames.last() {
         None => (0, cursor),
         Some(last) => (last.range().end, cursor.after(&bytes[last.range()])),
@@ -125,7 +127,7 @@ pub(crate) fn scan(
     };
     match tail {
         Ok(tail) => Ok(Scan { frames, head, tail, cursor }),
-        Err(damage) => Err(Box::new(Broken { damage, frames: frames.len(), offset, cursor })),
+        Err(damage) => Err(Box::new(Broken { damage, frames: frames.len() as u64, cursor })),
     }
 }
 
@@ -218,25 +220,29 @@ fn first_bad_of(bytes: &[u8], mut link: Link, frames: &[Span]) -> Option<(usize,
 
 /// Whether the bad frame `seq` at `offset` is one that a crash cut short: the bytes it and its like
 /// left behind, or why it is damage.
-fn judge(
+pub(crate) fn judge(
     bytes: &[u8],
     offset: usize,
     seq: Seq,
     reason: Reason,
     place: Place,
 ) -> Result<Range<usize>, Reason> {
-    let unread = matches!(reason, Reason::Head | Reason::Body);
-    let frame_bytes = Head::read(&bytes[offset..]).map_or(VOUCHED_BYTES, |head| head.frame_bytes);
-    let frame = offset..offset.saturating_add(frame_bytes).min(bytes.len());
-    if !unread || !pieces(frame.clone()).any(|piece| is_nul(&bytes[piece])) {
+    if !matches!(reason, Reason::Head | Reason::Body) {
         return Err(reason);
     }
-    if place == Place::Sealed {
-        return Err(Reason::Sealed);
-    }
+    let frame_bytes = Head::read(&bytes[offset..]).map_or(VOUCHED_BYTES, |head| head.frame_bytes);
+    let frame = offset..offset.saturating_add(frame_bytes).min(bytes.len());
     let end = bytes.iter().rposition(|byte| *byte != 0).map_or(offset, |last| last + 1);
-    if !left_by_a_write(bytes, offset..end) {
-        return Err(Reason::Scattered);
+    if place != Place::Live {
+        if !pieces(frame.clone()).any(|piece| is_nul(&bytes[piece])) {
+            return Err(reason);
+        }
+        if place == Place::Sealed {
+            return Err(Reason::Sealed);
+        }
+        if !left_by_a_write(bytes, offset..end) {
+            return Err(Reason::Scattered);
+        }
     }
     let behind = if reason == Reason::Head { offset + 1 } else { frame.end };
     match later_proof(&bytes[behind..], seq) {
@@ -257,8 +263,8 @@ fn left_by_a_write(bytes: &[u8], range: Range<usize>) -> bool {
     if prefix == there.len() {
         return true;
     }
-    // Only the piece that holds the end of the write may be less than whole, and frames end so.
-    there.ends_with(b"\n")
+    // Every piece arrived whole or not at all; the one in which the write ends ends as frames do.
+    (range.end.is_multiple_of(SECTOR_BYTES) || there.ends_with(b"\n"))
         && pieces(range).all(|piece| {
             let piece = &bytes[piece];
             is_nul(piece) || !piece.contains(&0)

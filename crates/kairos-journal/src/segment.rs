@@ -29,6 +29,9 @@ pub(crate) const TORN: &str = "torn";
 /// How long a failed attempt at the next segment stands before another is made ahead.
 const RETRY_MS: u64 = 10_000;
 
+/// The length of a segment is a multiple of this.
+const GRAIN_BYTES: u64 = 4096;
+
 /// A segment longer than this was not written here.
 pub(crate) const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 
@@ -61,7 +64,7 @@ impl Segments {
     /// `bytes_max`; both are rounded up to 4 KiB and kept within 4 KiB and 1 GiB.
     #[must_use]
     pub fn new(first_bytes: u64, bytes_max: u64, ahead: Ahead) -> Self {
-        let whole = |bytes: u64| bytes.clamp(1, SEGMENT_BYTES_MAX).next_multiple_of(4096);
+        let whole = |bytes: u64| bytes.clamp(1, SEGMENT_BYTES_MAX).next_multiple_of(GRAIN_BYTES);
         let first_bytes = whole(first_bytes);
         Self { first_bytes, bytes_max: whole(bytes_max).max(first_bytes), ahead }
     }
@@ -116,8 +119,9 @@ pub(crate) fn open<D: Fs>(
     if stat.kind != FileKind::Regular {
         return Ok(Err(Damage::Stranger { name }));
     }
-    if stat.bytes == 0 || stat.bytes > SEGMENT_BYTES_MAX {
-        let (found, expected) = (stat.bytes, stat.bytes.clamp(4096, SEGMENT_BYTES_MAX));
+    let found = stat.bytes;
+    let expected = found.clamp(1, SEGMENT_BYTES_MAX).next_multiple_of(GRAIN_BYTES);
+    if found != expected {
         return Ok(Err(Damage::Length { segment: first, found, expected }));
     }
     Ok(Ok(file))
