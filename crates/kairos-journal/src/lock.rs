@@ -22,11 +22,16 @@ impl<D: Fs> Lock<D> {
     /// Takes the lock without waiting; `None` when another holds it.
     pub(crate) fn take(disk: &D, dir: &D::Dir) -> io::Result<Option<Self>> {
         let name = OsStr::new(NAME);
-        let file = match disk.create(dir, name, 0o600) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                disk.open(dir, name, Access::ReadWrite)?
+        let open = || disk.open(dir, name, Access::ReadWrite);
+        let file = match open() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                match disk.create(dir, name, 0o600) {
+                    // Another was faster.
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => open()?,
+                    created => created?,
+                }
             }
-            created => created?,
+            opened => opened?,
         };
         Ok(disk.lock(&file)?.then_some(Self { _file: file }))
     }
