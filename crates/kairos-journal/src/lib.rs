@@ -1,1 +1,29 @@
+//! Ledger and Permit: the journal, and the proof that something is in it.
+//!
+//! Owns frames, segments, recovery and verification, and the two types that carry the safety
+//! argument: [`Ledger`] keeps every effect and answer inside until the sync that makes its record
+//! durable; [`Permit`] comes out of a commit and nowhere else. Never knows what an event means:
+//! everything is generic over core's `Fold`.
 
+mod body;
+mod damage;
+pub mod forgeries;
+mod frame;
+mod ledger;
+mod lock;
+mod open;
+mod permit;
+mod reader;
+mod recover;
+mod segment;
+mod verify;
+mod writer;
+
+pub use damage::{Damage, Reason};
+pub use ledger::{Ledger, Record, Released};
+pub use open::{OpenError, Opened, Opening, Torn};
+pub use permit::{Lost, Permit, Settled};
+pub use reader::{ReadError, Reader, Tail, fold, raw_frame};
+pub use segment::{Ahead, Segments};
+pub use verify::{Problem, Verdict, verify};
+pub use writer::{Poisoned, RecordError, Room};

@@ -1,0 +1,76 @@
+//! What can be wrong with a journal.
+//!
+//! Owns the words for it: where, and why a journal is refused. Never decides whether it is; the
+//! walk in [`crate::recover`] and the listing in [`crate::segment`] do. Recovery, reader and
+//! `verify` all speak these.
+
+use std::ffi::OsString;
+
+use kairos_core::fold::Seq;
+use kairos_core::id::NodeId;
+
+use crate::segment;
+
+/// A journal that does not hold together. Nothing is skipped and nothing guessed: it is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    #[error("frame {seq} at offset {offset} of `{}`: {reason}", segment::name(*.segment))]
+    Frame {
+        segment: Seq,
+        /// Bytes from the start of the segment's file.
+        offset: u64,
+        /// The position the frame should have had.
+        seq: Seq,
+        reason: Reason,
+    },
+    #[error("`{}` stands where `{}` should", segment::name(*.found), segment::name(*.expected))]
+    Gap { expected: Seq, found: Seq },
+    #[error("`{}` is {found} bytes long, not {expected}", segment::name(*.segment))]
+    Length { segment: Seq, found: u64, expected: u64 },
+    #[error("`{}` holds no frame, and segments follow it", segment::name(*.segment))]
+    Empty { segment: Seq },
+    #[error("`{}` does not belong in a journal", .name.display())]
+    Stranger { name: OsString },
+    #[error("`{}` is in format {found}; this kairos reads format 1", segment::name(*.segment))]
+    Format { segment: Seq, found: u32 },
+    #[error("`{}` was written with schema {found}; this kairos knows up to {known}",
+        segment::name(*.segment))]
+    Schema { segment: Seq, found: u32, known: u32 },
+    #[error("`{}` is of the journal of {found}; the segments before it are of {expected}",
+        segment::name(*.segment))]
+    Origin { segment: Seq, found: NodeId, expected: NodeId },
+}
+
+/// Why a frame is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    #[error("its head's checksum does not hold")]
+    Head,
+    #[error("its body's checksum does not hold")]
+    Body,
+    #[error("it says it is frame {found}")]
+    Seq { found: Seq },
+    #[error("it does not follow from the frame before it")]
+    Link,
+    #[error("it says frame {found} was durable before it was written")]
+    Durable { found: Seq },
+    #[error("it says it ends after its segment")]
+    Length,
+    #[error("its segment head is missing, misplaced or unreadable")]
+    SegmentHead,
+    #[error("it never reached the disk whole, yet frame {later} was written after it was durable")]
+    Acknowledged { later: Seq },
+    #[error("what is left of it is not what a write cut short leaves")]
+    Scattered,
+    #[error("it is cut off, and segments follow it")]
+    Sealed,
+}
+
+impl Damage {
+    /// The command that would go on without what is damaged, when there is one.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let Self::Frame { seq, .. } = self else { return None };
+        Some(format!("kairos journal repair --accept-loss-after {}", seq.0.saturating_sub(1)))
+    }
+}

@@ -1,0 +1,146 @@
+//! Whether a journal holds together.
+//!
+//! Owns the verdict on a whole journal: every checksum, every position, every link, and what lies
+//! behind the last frame. Never writes, takes no lock, reads no event.
+
+use std::fmt;
+use std::num::NonZero;
+
+use kairos_core::fold::Seq;
+use kairos_core::id::NodeId;
+use kairos_disk::Fs;
+use kairos_disk::fs::Access;
+
+use crate::damage::Damage;
+use crate::open::read_whole;
+use crate::reader::{ReadError, Tail, cannot};
+use crate::recover::{self, Cursor, Place, Scan};
+use crate::segment;
+
+/// What `verify` found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Nothing that was acknowledged is damaged.
+    pub ok: bool,
+    /// Whole frames, up to the first that is not.
+    pub frames: u64,
+    /// The newest of them.
+    pub head: Seq,
+    pub problem: Option<Problem>,
+}
+
+/// What is not as a clean stop leaves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// The next start saves and removes it; nobody was told of it.
+    Torn {
+        bytes: u64,
+    },
+    Damaged(Damage),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Torn { bytes } => write!(f, "torn tail, {bytes} bytes"),
+            Self::Damaged(damage) => damage.fmt(f),
+        }
+    }
+}
+
+/// Checks the journal in `dir` on up to `cores` threads.
+///
+/// # Errors
+/// The disk cannot be read; a damaged journal is a verdict.
+pub fn verify<D: Fs>(
+    disk: &D,
+    dir: &D::Dir,
+    tail: Tail,
+    cores: NonZero<usize>,
+) -> Result<Verdict, ReadError> {
+    let mut check =
+        Check { disk, dir, tail, cores, cursor: Cursor::START, frames: 0, origin: None };
+    let problem = match check.segments() {
+        Ok(torn_bytes) => torn_bytes.map(|bytes| Problem::Torn { bytes }),
+        Err(ReadError::Damaged(damage)) => Some(Problem::Damaged(damage)),
+        Err(error) => return Err(error),
+    };
+    let ok = !matches!(problem, Some(Problem::Damaged(_)));
+    Ok(Verdict { ok, frames: check.frames, head: check.cursor.head, problem })
+}
+
+struct Check<'a, D: Fs> {
+    disk: &'a D,
+    dir: &'a D::Dir,
+    tail: Tail,
+    cores: NonZero<usize>,
+    cursor: Cursor,
+    frames: u64,
+    origin: Option<NodeId>,
+}
+
+impl<D: Fs> Check<'_, D> {
+    /// Bytes of a torn tail, if there is one.
+    fn segments(&mut self) -> Result<Option<u64>, ReadError> {
+        let (firsts, stranger) =
+            segment::list(self.disk, self.dir).map_err(cannot("list the journal"))?;
+        if let Some(stranger) = stranger {
+            return Err(stranger.into());
+        }
+        let mut bytes = Vec::new();
+        let mut torn_bytes = None;
+        for (i, first) in firsts.iter().enumerate() {
+            torn_bytes = self.segment(*first, i + 1 == firsts.len(), &mut bytes)?;
+        }
+        Ok(torn_bytes)
+    }
+
+    fn segment(
+        &mut self,
+        first: Seq,
+        last: bool,
+        bytes: &mut Vec<u8>,
+    ) -> Result<Option<u64>, ReadError> {
+        // A writer that overtakes the reading makes old bytes look like damage; damage stays.
+        const LOOKS_MAX: usize = 3;
+        let expected = self.cursor.head.next();
+        if first != expected {
+            return Err(Damage::Gap { expected, found: first }.into());
+        }
+        let place = match (last, self.tail) {
+            (false, _) => Place::Sealed,
+            (true, Tail::Still) => Place::Last,
+            (true, Tail::Live) => Place::Live,
+        };
+        let file = segment::open(self.disk, self.dir, first, Access::Read)
+            .map_err(cannot("open a segment"))??;
+        let mut looks = 1;
+        loop {
+            read_whole(self.disk, &file, bytes).map_err(cannot("read a segment"))?;
+            match recover::scan(bytes, self.cursor, place, self.cores) {
+                Ok(scan) => return Ok(self.passed(first, &scan)?.filter(|_| place == Place::Last)),
+                Err(_) if place == Place::Live && looks < LOOKS_MAX => looks += 1,
+                Err(broken) => {
+                    self.frames += broken.frames;
+                    self.cursor = broken.cursor;
+                    return Err(broken.damage.into());
+                }
+            }
+        }
+    }
+
+    fn passed(&mut self, segment: Seq, scan: &Scan) -> Result<Option<u64>, Damage> {
+        if let Some(head) = scan.head {
+            let expected = *self.origin.get_or_insert(head.origin);
+            if head.origin != expected {
+                return Err(Damage::Origin { segment, found: head.origin, expected });
+            }
+        }
+        self.frames += scan.frames.len() as u64;
+        self.cursor = scan.cursor;
+        Ok(match &scan.tail {
+            recover::Tail::Clean => None,
+            recover::Tail::Torn(torn) => Some(torn.len() as u64),
+        })
+    }
+}
