@@ -6,7 +6,15 @@
 //! The one contract: an event is in the journal before it is folded for anybody to see, and an
 //! effect leaves only after the sync that made its event durable.
 
+pub mod budget;
+pub mod canonical;
+pub mod cycle;
 pub mod digest;
+pub mod edit;
 pub mod fold;
+pub mod gate;
 pub mod id;
+pub mod path;
+pub mod plan;
+pub mod schedule;
 pub mod time;

@@ -1,0 +1,3 @@
+//! One pass through the phases.
+
+pub mod retry;

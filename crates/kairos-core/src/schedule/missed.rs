@@ -1,0 +1,105 @@
+//! What becomes of slots that came due while nobody could fire them.
+//!
+//! Owns the missed policies. Every slot between the cursor and now gets exactly one fate, oldest
+//! first; the fates of many are one range, so a decade asleep costs no more than a minute. Never
+//! decides whether a slot that may fire does: pause, overlap and budget come after.
+
+use super::civil::{Rule, Slot};
+use crate::time::Time;
+
+/// The most slots one catch-up fires; a larger `max` acts as this.
+pub const MAX_FIRES: u32 = 1000;
+
+/// What to do with slots found due together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissedPolicy {
+    /// The newest fires, however late; older ones are skipped.
+    Skip,
+    /// The newest fires unless it is later than the deadline; what is later never fires.
+    Drop { starting_deadline_ms: u64 },
+    /// The newest fires, however late, and stands for the older ones too.
+    CatchUpOnce,
+    /// The newest `max` fire, but none that is older than `stale_after_ms`.
+    CatchUpBounded { max: u32, stale_after_ms: u64 },
+}
+
+/// Why slots of a range did not fire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfired {
+    /// A newer slot fired for them.
+    Coalesced,
+    /// The policy wants fewer.
+    Skipped,
+    /// Too late by the policy's deadline or staleness.
+    DroppedStale,
+}
+
+/// What became of one slot, or of a range of neighbours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Fires(Slot),
+    /// `count` slots, the first due at `from`, the last at `to`.
+    Passed {
+        from: Time,
+        to: Time,
+        count: u64,
+        why: Unfired,
+    },
+}
+
+/// The fates of all slots up to the new cursor, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accounted {
+    /// At most [`MAX_FIRES`] slots and two ranges.
+    pub fates: Vec<Fate>,
+    /// Where the next accounting starts, exclusive.
+    pub cursor: Time,
+}
+
+/// Gives every slot in (`after`, `now`] its fate. A `now` at or before the cursor has none, and the
+/// cursor stays: a clock set back fires nothing again.
+#[must_use]
+pub fn account(rule: &Rule, policy: MissedPolicy, after: Time, now: Time) -> Accounted {
+    if now <= after {
+        return Accounted { fates: Vec::new(), cursor: after };
+    }
+    let (most, limit_ms) = match policy {
+        MissedPolicy::Skip | MissedPolicy::CatchUpOnce => (1, None),
+        MissedPolicy::Drop { starting_deadline_ms } => (1, Some(starting_deadline_ms)),
+        MissedPolicy::CatchUpBounded { max, stale_after_ms } => {
+            (max.min(MAX_FIRES), Some(stale_after_ms))
+        }
+    };
+    // A slot exactly as late as the limit is in time.
+    let stale = limit_ms.map_or(after, |ms| before(earlier(now, ms)).max(after));
+    let most = usize::try_from(most).expect("a pointer has at least 32 bits");
+    let fires = rule.newest(stale, now, most);
+    let rest = fires.first().map_or(now, |first| before(first.at));
+    let why = match policy {
+        MissedPolicy::CatchUpOnce => Unfired::Coalesced,
+        MissedPolicy::Skip | MissedPolicy::Drop { .. } | MissedPolicy::CatchUpBounded { .. } => {
+            Unfired::Skipped
+        }
+    };
+    let passed =
+        [passed(rule, after, stale, Unfired::DroppedStale), passed(rule, stale, rest, why)];
+    let fates = passed.into_iter().flatten().chain(fires.into_iter().map(Fate::Fires)).collect();
+    Accounted { fates, cursor: now }
+}
+
+/// The slots in (`after`, `until`] as one range, if there are any.
+fn passed(rule: &Rule, after: Time, until: Time, why: Unfired) -> Option<Fate> {
+    let count = rule.count(after, until);
+    let from = (count > 0).then(|| rule.next_after(after))??.at;
+    let to = rule.newest(after, until, 1).last()?.at;
+    Some(Fate::Passed { from, to, count, why })
+}
+
+fn earlier(time: Time, span_ms: u64) -> Time {
+    Time::from_ms(time.as_ms().saturating_sub_unsigned(span_ms))
+}
+
+/// The instant just before, at the resolution of time.
+fn before(time: Time) -> Time {
+    earlier(time, 1)
+}

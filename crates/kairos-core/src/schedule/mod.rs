@@ -1,0 +1,16 @@
+//! When: cron rules, the slots they name in a zone, and what becomes of slots that were missed.
+//!
+//! Owns the step from an expression to instants. Never asks what time it is or where zone data
+//! lives: `now`, the cursor and the `TimeZone` are arguments. An expression becomes a [`Cron`]
+//! ([`expr`] reads it), a [`Cron`] in a zone becomes a [`Rule`] that yields [`Slot`]s ([`civil`]),
+//! and [`missed::account`] gives every slot between a cursor and now its fate.
+
+pub mod civil;
+pub mod cron;
+pub mod expr;
+pub mod missed;
+
+pub use civil::{Dst, InFold, InGap, Rule, Slot};
+pub use cron::Cron;
+pub use expr::{CronError, Field};
+pub use missed::{Accounted, Fate, MissedPolicy, Unfired, account};

@@ -1,0 +1,9 @@
+//! Cron expressions, civil time and missed slots, judged from outside.
+
+mod schedule {
+    mod civil;
+    mod expr;
+    mod missed;
+    mod oracle;
+    mod zone;
+}
