@@ -97,7 +97,7 @@ impl Call {
         let mut command = Command::new(&self.program);
         command.args(&self.args).current_dir(dir).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(set_by_cargo_run) {
+            if name.to_str().is_some_and(set_by_cargo) {
                 command.env_remove(name);
             }
         }
@@ -130,7 +130,7 @@ fn quoted(word: &str) -> String {
     }
 }
 
-fn set_by_cargo_run(name: &str) -> bool {
+fn set_by_cargo(name: &str) -> bool {
     name.starts_with("CARGO_PKG_")
         || matches!(
             name,

@@ -1,8 +1,8 @@
 //! `cargo xtask vectors`: how far recorded cases are met.
 //!
 //! Owns which crates are asked (those with a `vectors` test) and how they are started: with
-//! `KAIROS_VECTORS` naming the folder, or without it, when each reads what it keeps in the tree. What
-//! they print is read and judged in `report`. Never compares a case itself.
+//! `KAIROS_VECTORS` naming the folder. What they print is read and judged in `report`. Never compares
+//! a case itself.
 
 mod report;
 
@@ -18,6 +18,8 @@ use report::Report;
 
 const TARGET: &str = "vectors";
 const FOLDER: &str = "KAIROS_VECTORS";
+/// The cases in the tree, below the root.
+const IN_TREE: &str = "vectors";
 
 /// A built test program.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,20 +31,15 @@ struct Built {
 }
 
 pub(crate) fn vectors(root: &Path, dir: Option<&Path>) -> Result<Verdict> {
-    let dir = dir.map(folder).transpose()?;
+    let dir = folder(dir.unwrap_or(&root.join(IN_TREE)))?;
     let built = build(root)?;
     if built.is_empty() {
         println!("no crate has a `{TARGET}` test");
     }
     let mut report = Report::default();
     for test in &built {
-        let mut call = Call::new(
-            test.program.to_string_lossy(),
-            &["--nocapture", "--test-threads=1", "--include-ignored"],
-        );
-        if let Some(dir) = &dir {
-            call = call.var(FOLDER, &dir.to_string_lossy());
-        }
+        let call = Call::new(test.program.to_string_lossy(), &["--nocapture", "--test-threads=1"])
+            .var(FOLDER, &dir.to_string_lossy());
         let answer = call.read(&test.dir)?;
         report.take(&test.package, &answer.stdout);
         report.take(&test.package, &answer.stderr);
@@ -51,9 +48,7 @@ pub(crate) fn vectors(root: &Path, dir: Option<&Path>) -> Result<Verdict> {
             report.failed(&test.package);
         }
     }
-    if let Some(dir) = &dir {
-        report.not_read(&case_files(dir)?);
-    }
+    report.not_read(&case_files(&dir)?);
     print!("{report}");
     Ok(report.verdict())
 }

@@ -62,7 +62,8 @@ impl Names<'_> {
 /// The retired word that `name` holds.
 fn retired(name: &str, named: Named) -> Option<&'static str> {
     let words = words(name);
-    let verb = named == Named::Function && words.len() > 1 && words[0] == "run";
+    let verb =
+        named == Named::Function && words.len() > 1 && ["run", "runs"].contains(&words[0].as_str());
     let matches =
         |word: &str, retired: &str| word == retired || word.strip_suffix('s') == Some(retired);
     words
@@ -164,7 +165,7 @@ mod tests {
 
     #[test]
     fn run_may_be_the_verb_of_a_function() {
-        assert_eq!(lines("fn run_stages() {}\n"), [0; 0]);
+        assert_eq!(lines("fn run_stages() {}\nfn runs_after_gap() {}\n"), [0; 0]);
         assert_eq!(lines("fn run() {}\nstruct RunStages;\n"), [1, 2]);
     }
 
