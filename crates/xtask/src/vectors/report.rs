@@ -5,7 +5,8 @@
 //! explained ones are worth a sentence.
 //!
 //! ```text
-//! vectors edit_kernel.json passed=120 total=158 byte_literal=38
+//! vectors edit_kernel.json passed=156 total=158 DESIGN-6=2
+//! vectors-rule DESIGN-6 the whole file keeps its line ends
 //! ```
 
 use std::collections::BTreeMap;
@@ -14,7 +15,8 @@ use std::fmt;
 use crate::Verdict;
 use crate::table::{Edge, render};
 
-const WORD: &str = "vectors ";
+const CASES: &str = "vectors ";
+const RULE: &str = "vectors-rule ";
 
 /// What one crate said of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +81,8 @@ impl Row {
 pub(super) struct Report {
     /// By file and crate, so the order does not depend on which program ended first.
     rows: BTreeMap<(String, String), Row>,
+    /// Why each rule is there, as the crates say it.
+    rules: BTreeMap<String, String>,
     not_read: Vec<String>,
     failed: Vec<String>,
 }
@@ -88,10 +92,14 @@ impl Report {
     pub(super) fn take(&mut self, package: &str, output: &str) {
         for line in output.lines() {
             let row = line
-                .match_indices(WORD)
-                .find_map(|(at, _)| Row::parse(package, &line[at + WORD.len()..]));
+                .match_indices(CASES)
+                .find_map(|(at, _)| Row::parse(package, &line[at + CASES.len()..]));
             if let Some(row) = row {
                 self.rows.insert((row.file.clone(), row.package.clone()), row);
+            }
+            let rule = line.find(RULE).and_then(|at| line[at + RULE.len()..].split_once(' '));
+            if let Some((id, reason)) = rule {
+                self.rules.insert(id.to_owned(), reason.trim().to_owned());
             }
         }
     }
@@ -129,6 +137,9 @@ impl fmt::Display for Report {
             ("deviations", Edge::Left),
         ];
         f.write_str(&render(&columns, &rows))?;
+        for (id, reason) in &self.rules {
+            writeln!(f, "{id}: {reason}")?;
+        }
         for row in self.rows.values().filter(|row| row.mostly_deviating()) {
             let (file, deviating, total) = (&row.file, row.deviating(), row.total);
             writeln!(f, "more than a quarter of `{file}` deviates: {deviating} of {total} cases")?;
@@ -192,14 +203,17 @@ mod tests {
 
     #[test]
     fn the_table_names_deviations_and_files_nobody_read() {
-        let mut report =
-            report("vectors b.json passed=2 total=3 R=1\nvectors c.json passed=9 total=9");
+        let mut report = report(
+            "vectors b.json passed=2 total=3 R=1\nvectors-rule R edits are literal\n\
+             vectors c.json passed=9 total=9",
+        );
         report.not_read(&["a.json".to_owned(), "b.json".to_owned()]);
         let expected = "\
 file    crate        passed  total  deviations
 a.json  –                           not read
 b.json  kairos-core       2      3  R 1
 c.json  kairos-core       9      9
+R: edits are literal
 more than a quarter of `b.json` deviates: 1 of 3 cases
 ";
         assert_eq!(report.to_string(), expected);
