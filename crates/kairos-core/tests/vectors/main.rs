@@ -1,5 +1,11 @@
 //! The predecessor's recorded cases against the rules.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the rules are pure; what reads recorded cases from files is not"
+)]
+
 #[path = "../../../../vectors/harness.rs"]
 mod harness;
 
