@@ -199,10 +199,18 @@ crate::text::serde_as_text!(TempName => "`.kairos-` and 16 hex digits");
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    Edit { path: RelPath, pre: FileFact, post: BlobRef },
-    Create { path: RelPath, post: BlobRef },
-    Move { path: RelPath, to: RelPath, pre: FileFact },
-    Delete { path: RelPath, pre: FileFact },
+    Edit { at: Place, pre: FileFact, post: BlobRef },
+    Create { at: Place, post: BlobRef },
+    Move { at: Place, to: Place, pre: FileFact },
+    Delete { at: Place, pre: FileFact },
+}
+
+/// A path and the directory it was found to lead to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    pub path: RelPath,
+    /// The parent directory's inode: another one later means that the path leads elsewhere.
+    pub parent: u64,
 }
 
 /// A file as it was found: stored content and permission bits.
@@ -217,10 +225,10 @@ impl Change {
     #[must_use]
     pub const fn path(&self) -> &RelPath {
         match self {
-            Self::Edit { path, .. }
-            | Self::Create { path, .. }
-            | Self::Move { path, .. }
-            | Self::Delete { path, .. } => path,
+            Self::Edit { at, .. }
+            | Self::Create { at, .. }
+            | Self::Move { at, .. }
+            | Self::Delete { at, .. } => &at.path,
         }
     }
 
@@ -228,7 +236,7 @@ impl Change {
     #[must_use]
     pub const fn to(&self) -> Option<&RelPath> {
         match self {
-            Self::Move { to, .. } => Some(to),
+            Self::Move { to, .. } => Some(&to.path),
             Self::Edit { .. } | Self::Create { .. } | Self::Delete { .. } => None,
         }
     }
@@ -418,6 +426,8 @@ pub enum FileRefusal {
     Missing,
     /// The new name is taken.
     Exists,
+    /// Somebody holds it open for writing.
+    OpenForWriting,
     /// It lies on another file system.
     OtherMount,
     /// The old text does not occur.
