@@ -85,7 +85,9 @@ impl State {
             }
             Event::StopAsked { .. } => {
                 if let Some(effect) = asking(mandate) {
-                    out.push(Effect::new(effect, id, Call::Cancel { effect }));
+                    // Its own id is one that no effect has: what counts is the other's outcome.
+                    let none = EffectId::from_u128(!effect.as_u128());
+                    out.push(Effect::new(none, id, Call::Cancel { effect }));
                 }
             }
             Event::ProposalOpened { proposal, .. } => {

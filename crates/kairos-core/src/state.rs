@@ -80,8 +80,8 @@ impl State {
     }
 
     #[must_use]
-    pub fn rules(&self) -> Option<&Rules> {
-        self.rules.as_deref()
+    pub fn rules(&self) -> Option<Arc<Rules>> {
+        self.rules.clone()
     }
 
     #[must_use]
@@ -142,10 +142,9 @@ impl State {
         Counts { running, queued, waiting: self.mandates.len() - running - queued }
     }
 
-    /// Effects begun and without outcome, the unsettled ones left out.
-    #[must_use]
-    pub fn open_effects(&self) -> usize {
-        self.mandates.values().filter_map(|m| m.open.as_ref()).filter(|o| !o.unsettled).count()
+    /// The mandates that run.
+    pub fn running(&self) -> impl Iterator<Item = MandateId> {
+        self.index.running.iter().copied()
     }
 
     /// The running mandate that started first.
