@@ -12,6 +12,7 @@ pub mod event;
 pub mod mandate;
 pub mod problem;
 pub mod proposal;
+pub mod request;
 pub mod schedule;
 pub mod status;
 
@@ -21,5 +22,6 @@ pub use event::EventRecord;
 pub use mandate::Mandate;
 pub use problem::Problem;
 pub use proposal::Proposal;
+pub use request::MandateRequest;
 pub use schedule::Schedule;
 pub use status::Status;
