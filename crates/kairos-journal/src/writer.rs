@@ -25,6 +25,9 @@ pub(crate) const FRAME_BYTES_MAX: u64 = 1 << 20;
 /// Kept free in that bound for everything that is not events.
 const FRAMING_BYTES_MAX: u64 = 1024;
 
+/// Room for frames kept from turn to turn; what a rare long turn took beyond it is given back.
+const FRAMES_BYTES_KEPT: usize = 1 << 20;
+
 /// Nothing was recorded, and the ledger stands as it stood before.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
@@ -177,6 +180,7 @@ impl<D: Fs + 'static> Writer<D> {
         self.chain.marked = self.chain.durable;
         self.chain.durable = self.chain.head;
         self.frames.clear();
+        self.frames.shrink_to(FRAMES_BYTES_KEPT);
         Ok(())
     }
 
@@ -190,7 +194,7 @@ impl<D: Fs + 'static> Writer<D> {
             None => {
                 let next = match enough {
                     true => self.supply.look(self.segment.bytes, now),
-                    false => self.supply.wait(self.segment.bytes),
+                    false => self.supply.wait(self.segment.bytes, now),
                 };
                 next.map_or_else(|source| Room::Tight { bytes, source }, |()| Room::Open)
             }
