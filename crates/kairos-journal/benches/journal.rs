@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints its rows")]
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::num::NonZero;
 use std::path::Path;
@@ -33,7 +34,7 @@ const REPLAYED: u64 = 1_000_000;
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Event {
-    Noted { n: u64, text: String },
+    Noted { n: u64, text: Cow<'static, str> },
 }
 
 /// Adds up, so that nothing of a replay can be left out.
@@ -66,7 +67,8 @@ fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let json = arguments.iter().any(|argument| argument == "--json");
     let wanted = arguments.iter().find(|argument| !argument.starts_with("--"));
-    let parts: [(&str, fn() -> Outcome<Vec<Row>>); 3] = [
+    type Part = (&'static str, fn() -> Outcome<Vec<Row>>);
+    let parts: [Part; 3] = [
         ("commit 1", || commits(1, ["commit 1", "commit 1 p50"], 0.95)),
         ("commit 64", || commits(64, ["commit 64", "commit 64 p50"], 0.75)),
         ("verify replay", checks),
@@ -96,6 +98,11 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
+const PADDING: &str = match std::str::from_utf8(&[b'x'; BODY_BYTES]) {
+    Ok(padding) => padding,
+    Err(_) => panic!("x is UTF-8"),
+};
+
 fn at(ms: u64) -> Time {
     Time::from_ms(1_796_115_600_000).plus_ms(ms)
 }
@@ -105,7 +112,8 @@ fn event(n: u64) -> Event {
     const AROUND: usize =
         r#"{"t":"2026-12-01T09:00:00.000Z","ev":[{"noted":{"n":,"text":""}}]}"#.len();
     let digits = n.max(1).ilog10() as usize + 1;
-    Event::Noted { n, text: "x".repeat(BODY_BYTES - AROUND - digits) }
+    // Made for nothing: the making of events is not the journal's.
+    Event::Noted { n, text: Cow::Borrowed(&PADDING[..BODY_BYTES - AROUND - digits]) }
 }
 
 fn open(root: &Path, segments: Segments) -> Outcome<Book> {
@@ -225,7 +233,7 @@ fn checks() -> Outcome<Vec<Row>> {
 
     let dir = RealFs.root(root.path())?;
     let mut times: [Vec<f64>; 4] = Default::default();
-    for _ in 0..5 {
+    for _ in 0..7 {
         for (cores, times) in [1, 2].into_iter().zip(&mut times) {
             let cores = NonZero::new(cores).ok_or("no cores")?;
             times.push(timed(|| {
@@ -239,17 +247,20 @@ fn checks() -> Outcome<Vec<Row>> {
             if book.state().0 == sum { Ok(()) } else { Err("the replay differs".into()) }
         })?);
     }
+    let ratios = |above: usize, below: usize| {
+        median(times[above].iter().zip(&times[below]).map(|(a, b)| a / b).collect())
+    };
+    let (of_plain, of_one) = (ratios(2, 0), ratios(0, 1));
     let [one, two, plain, replay] = times.map(median);
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     let mib = (REPLAYED * FRAME_BYTES as u64) as f64 / f64::from(1 << 20);
-    let rate = |name, seconds: f64, control: f64, target| {
-        let ratio = control / seconds;
+    let rate = |name, seconds: f64, control: f64, ratio, target| {
         let (value, control) = (mib / seconds, mib / control);
         Row { name, value, unit: "MiB/s", control, ratio, target, met: ratio >= target }
     };
     Ok(vec![
-        rate("verify", one, plain, 0.70),
-        rate("verify, 2 cores", two, one, 1.8),
+        rate("verify", one, plain, of_plain, 0.70),
+        rate("verify, 2 cores", two, one, of_one, 1.8),
         Row {
             name: "replay 1 M",
             value: replay,

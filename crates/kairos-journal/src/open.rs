@@ -20,8 +20,9 @@ use serde::de::DeserializeOwned;
 use crate::body::{Body, FORMAT, SegmentHead, Stamp};
 use crate::damage::{Damage, Reason};
 use crate::frame::Head;
-use crate::recover::{self, Cursor, Place, Scan, Span, Tail};
+use crate::recover::{self, Place, Scan, Tail};
 use crate::segment::{self, SEGMENT_BYTES_MAX, Segments};
+use crate::walk::{Cursor, Span};
 
 /// What a journal is opened with.
 #[derive(Clone, Copy, Debug)]
@@ -116,7 +117,7 @@ where
     let mut bytes = Vec::new();
     let mut last = None;
     for (i, (first, file)) in firsts.iter().enumerate() {
-        read_whole(disk, file, &mut bytes).map_err(cannot("read a segment"))?;
+        read_whole(disk, file, &mut bytes, cores()).map_err(cannot("read a segment"))?;
         let place = if i + 1 == firsts.len() { Place::Last } else { Place::Sealed };
         let expected = replay.cursor.head.next();
         if *first != expected {
@@ -166,13 +167,35 @@ fn settle<D: Fs>(
     Ok(files)
 }
 
-/// Reads all of `file` into `bytes`, whose room is used again.
-pub(crate) fn read_whole<D: Fs>(disk: &D, file: &D::File, bytes: &mut Vec<u8>) -> io::Result<()> {
+/// Reads all of `file` into `bytes`, whose room is used again, on up to `cores` threads: what is
+/// cached is copied no faster than it is hashed.
+pub(crate) fn read_whole<D: Fs>(
+    disk: &D,
+    file: &D::File,
+    bytes: &mut Vec<u8>,
+    cores: NonZero<usize>,
+) -> io::Result<()> {
+    // Below this a thread costs more than it saves.
+    const SHARE_BYTES_MIN: usize = 1 << 20;
     let length = disk.stat_file(file)?.bytes.min(SEGMENT_BYTES_MAX);
     bytes.resize(usize::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?, 0);
+    let share = bytes.len().div_ceil(cores.get()).max(SHARE_BYTES_MIN);
+    std::thread::scope(|scope| {
+        let mut shares = bytes.chunks_mut(share).zip((0..).step_by(share));
+        let first = shares.next();
+        let others: Vec<_> = shares
+            .map(|(share, offset)| scope.spawn(move || read_exact(disk, file, share, offset)))
+            .collect();
+        let first = first.map_or(Ok(()), |(share, offset)| read_exact(disk, file, share, offset));
+        let others = others.into_iter().map(|share| share.join().expect("a read never panics"));
+        std::iter::once(first).chain(others).collect()
+    })
+}
+
+fn read_exact<D: Fs>(disk: &D, file: &D::File, bytes: &mut [u8], offset: usize) -> io::Result<()> {
     let mut read = 0;
     while read < bytes.len() {
-        match disk.read_at(file, &mut bytes[read..], read as u64)? {
+        match disk.read_at(file, &mut bytes[read..], (offset + read) as u64)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             n => read += n,
         }

@@ -18,7 +18,7 @@ use kairos_disk::fs::{Access, FileKind, Rename, write_full};
 
 use crate::damage::Damage;
 use crate::lock;
-use crate::recover::is_nul;
+use crate::walk::is_nul;
 
 /// The next segment while it is being filled, and until it is put in place.
 const NEXT: &str = "next.tmp";
