@@ -10,7 +10,9 @@
 use jiff::civil::Date;
 
 /// What calls cost: their number, their tokens and their price in millionths of a dollar.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct Amounts {
     pub calls: u64,
     pub tokens: u64,
@@ -71,7 +73,7 @@ impl std::fmt::Display for Unit {
 
 /// The most of each; none is no limit. A cap of 0 stops everything for good, which is what `halt`
 /// is for, so configuration refuses it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Caps {
     pub calls: Option<u64>,
     pub tokens: Option<u64>,
@@ -100,7 +102,9 @@ pub struct Short {
 }
 
 /// Tokens of one call as its provider counted them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct Usage {
     /// Input tokens that touched no cache.
     pub input: u64,
@@ -121,7 +125,7 @@ impl Usage {
 }
 
 /// Micro-dollars for a million tokens; all 0 is free.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Price {
     pub input: u64,
     pub output: u64,
@@ -210,6 +214,15 @@ impl Budget {
             }
         }
         Ok(())
+    }
+
+    /// Whether not even the smallest call fits any more.
+    #[must_use]
+    pub fn is_exhausted(&self, caps: &Caps) -> bool {
+        Unit::ALL.into_iter().any(|unit| {
+            let taken = self.used.of(unit).saturating_add(self.held.of(unit));
+            caps.of(unit).is_some_and(|cap| taken >= cap)
+        })
     }
 
     /// Reserves `wanted`, which the caller has seen to fit.

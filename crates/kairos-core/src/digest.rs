@@ -75,8 +75,11 @@ impl FromStr for Digest {
 }
 
 /// Names stored bytes: their digest and how many there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct BlobRef {
+    #[serde(rename = "sha256")]
     pub digest: Digest,
     pub bytes: u64,
 }
@@ -88,3 +91,5 @@ impl BlobRef {
         Self { digest: Digest::of(bytes), bytes: bytes.len() as u64 }
     }
 }
+
+crate::text::serde_as_text!(Digest => "64 hex digits");

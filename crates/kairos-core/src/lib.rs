@@ -6,15 +6,28 @@
 //! The one contract: an event is in the journal before it is folded for anybody to see, and an
 //! effect leaves only after the sync that made its event durable.
 
+pub mod apply;
 pub mod budget;
 pub mod canonical;
 pub mod cycle;
+pub mod decide;
 pub mod digest;
 pub mod edit;
+pub mod effect;
+pub mod event;
 pub mod fold;
 pub mod gate;
 pub mod id;
+pub mod input;
+pub mod kind;
+pub mod mandate;
 pub mod path;
 pub mod plan;
+pub mod principal;
+pub mod refusal;
+pub mod resume;
+pub mod rules;
 pub mod schedule;
+pub mod state;
+mod text;
 pub mod time;

@@ -72,3 +72,5 @@ impl FromStr for Time {
         s.parse::<jiff::Timestamp>().map(Self::from).map_err(|_| ParseTimeError(s.to_owned()))
     }
 }
+
+crate::text::serde_as_text!(Time => "an RFC 3339 instant");

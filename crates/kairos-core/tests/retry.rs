@@ -40,7 +40,7 @@ fn what_may_pass_is_tried_three_times_then_parks() {
 
 #[test]
 fn waits_are_spread_over_effects_and_the_same_for_one() {
-    let waits: std::collections::HashSet<_> =
+    let waits: std::collections::BTreeSet<_> =
         effects().map(|effect| format!("{:?}", after(CallFailure::Cut, 1, effect))).collect();
     assert!(waits.len() > 200, "only {} different waits", waits.len());
     let effect = EffectId::from_u128(7);

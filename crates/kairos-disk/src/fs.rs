@@ -137,6 +137,9 @@ pub trait Fs: Send + Sync {
         to: (&Self::Dir, &OsStr),
         how: Rename,
     ) -> io::Result<()>;
+    /// Gives a file a second name (`link(2)`): `AlreadyExists` when it is taken; a link is not
+    /// followed.
+    fn link(&self, from: (&Self::Dir, &OsStr), to: (&Self::Dir, &OsStr)) -> io::Result<()>;
     /// Removes a name.
     fn unlink(&self, dir: &Self::Dir, name: &OsStr) -> io::Result<()>;
 }

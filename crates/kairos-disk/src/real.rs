@@ -111,10 +111,15 @@ impl Fs for RealFs {
     fn create(&self, dir: &Dir, name: &OsStr, mode: u32) -> io::Result<File> {
         let mode = Mode::from_raw_mode(mode & MODE_BITS);
         let flags = FILE | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
-        let fd = open_beneath(dir, Path::new(component(name)?), flags, mode)?;
+        let file = File(open_beneath(dir, Path::new(component(name)?), flags, mode)?);
         // The umask and the directory's default ACL have changed what was asked for.
-        retry_on_intr(|| rustix::fs::fchmod(&fd, mode))?;
-        Ok(File(fd))
+        match retry_on_intr(|| rustix::fs::fchmod(&file.0, mode)) {
+            Ok(()) => Ok(file),
+            Err(error) => {
+                self.unlink(dir, name)?;
+                Err(error.into())
+            }
+        }
     }
 
     fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -171,6 +176,11 @@ impl Fs for RealFs {
         };
         let (old, new) = (component(old)?, component(new)?);
         Ok(retry_on_intr(|| rustix::fs::renameat_with(&from.0, old, &to.0, new, flags))?)
+    }
+
+    fn link(&self, (from, old): (&Dir, &OsStr), (to, new): (&Dir, &OsStr)) -> io::Result<()> {
+        let (old, new) = (component(old)?, component(new)?);
+        Ok(retry_on_intr(|| rustix::fs::linkat(&from.0, old, &to.0, new, AtFlags::empty()))?)
     }
 
     fn unlink(&self, dir: &Dir, name: &OsStr) -> io::Result<()> {

@@ -1,1 +1,36 @@
+//! The turn and the thread around it.
+//!
+//! Owns the order of things: inputs are decided and recorded, one commit makes them durable, and
+//! only then do permits leave and answers go out. Never knows a provider, a route or a view; the
+//! binary hands it performers as one closure.
 
+mod answer;
+mod calendar;
+mod configuration;
+mod engine;
+mod feed;
+mod handle;
+mod heartbeat;
+mod inbox;
+mod lifecycle;
+pub mod lock;
+mod notice;
+pub mod poison;
+mod turn;
+mod world;
+
+pub use answer::{Accepted, Subject, SubmitError};
+pub use calendar::Calendar;
+pub use configuration::{Configuration, Options};
+pub use engine::{Engine, Focus, Parts, Places, StartError, Started};
+pub use feed::Follower;
+pub use handle::{BlobProblem, Control, Handle, TEXT_BYTES_MAX};
+pub use inbox::{Returns, WAITING_MAX};
+pub use kairos_journal::Record;
+pub use lifecycle::{Lifecycle, Status};
+pub use notice::Notice;
+pub use turn::{Admit, Answer, Inputs, Ledger, Turned, turn};
+pub use world::time;
+
+/// The name of the engine's thread: a panic there ends the process.
+pub const ENGINE_THREAD: &str = "engine";

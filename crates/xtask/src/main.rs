@@ -1,1 +1,79 @@
-fn main() {}
+//! `cargo xtask`: what a developer and the build machine type.
+//!
+//! Owns the verbs `test`, `tidy`, `vectors` and `bench`. Depends on no crate of ours and never
+//! ships; it starts cargo and reads what comes back. Each verb is one module; `call` starts
+//! programs, `metadata` asks cargo about the workspace, `table` prints.
+
+#![expect(clippy::print_stdout, reason = "printing is what these verbs are for")]
+
+mod bench;
+mod call;
+mod metadata;
+mod table;
+mod test;
+mod tidy;
+mod vectors;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+
+const USAGE: &str = "\
+usage: cargo xtask VERB
+
+  test                    check everything: format, house rules, lints, tests, recorded cases
+  tidy                    check the rules of the house that a compiler does not know
+  vectors [DIR]           compare with recorded cases, file by file (default: those in the tree)
+  bench [NAME] [--json]   measure, each row beside its control";
+
+/// What a verb found. A program that could not be started is an error instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Good,
+    Bad,
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let verdict = match args.as_slice() {
+        ["test"] => root().and_then(|root| test::test(&root)),
+        ["tidy"] => root().and_then(|root| tidy::tidy(&root)),
+        ["vectors"] => root().and_then(|root| vectors::vectors(&root, None)),
+        ["vectors", dir] if !dir.starts_with('-') => {
+            root().and_then(|root| vectors::vectors(&root, Some(Path::new(dir))))
+        }
+        ["bench", rest @ ..] => match bench::Request::parse(rest) {
+            Some(request) => root().and_then(|root| bench::bench(&root, &request)),
+            None => return usage(),
+        },
+        ["help" | "-h" | "--help"] => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => return usage(),
+    };
+    match verdict {
+        Ok(Verdict::Good) => ExitCode::SUCCESS,
+        Ok(Verdict::Bad) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("{USAGE}");
+    ExitCode::from(2)
+}
+
+/// The workspace root: the nearest directory above with a lock file.
+fn root() -> Result<PathBuf> {
+    let here = std::env::current_dir().context("the current directory cannot be read")?;
+    here.ancestors()
+        .find(|dir| dir.join("Cargo.lock").is_file())
+        .map(Path::to_owned)
+        .with_context(|| format!("no `Cargo.lock` in `{}` or above", here.display()))
+}

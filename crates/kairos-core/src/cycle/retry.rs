@@ -26,7 +26,8 @@ const FIRST_WAIT_MS: u64 = 2_000;
 const FIRST_PARKED_MS: u64 = 30_000;
 
 /// How one attempt of a model call failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CallFailure {
     /// An answer other than 200, with the wait it asked for.
     Status { code: u16, retry_after_ms: Option<u64> },
@@ -41,7 +42,9 @@ pub enum CallFailure {
 }
 
 impl CallFailure {
-    fn may_pass(self) -> bool {
+    /// Whether the same request may be answered later.
+    #[must_use]
+    pub fn may_pass(self) -> bool {
         match self {
             Self::Status { code, .. } => code == 429 || (500..600).contains(&code),
             Self::Transport | Self::Cut | Self::Timeout | Self::Unreadable => true,

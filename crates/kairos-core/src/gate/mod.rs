@@ -3,4 +3,7 @@
 //! Owns the rules between a step and its permit. Never opens a path or executes anything: it
 //! judges what `prepare` resolved, before the effect it would permit exists.
 
+pub mod judge;
+pub mod proposal;
+pub mod risk;
 pub mod scope;

@@ -87,7 +87,7 @@ pub enum ControlPlane {
 /// A rule of the operator: paths that match `pattern` have at least `scope`.
 ///
 /// `*` and `?` stay within a component, `**` crosses them; `dir/**` also covers `dir` itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Raise {
     pub pattern: String,
     pub scope: Scope,

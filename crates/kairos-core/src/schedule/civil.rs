@@ -19,7 +19,10 @@ use super::cron::Cron;
 use crate::time::Time;
 
 /// What happens to a fixed time of day that the clock skipped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum InGap {
     /// All that one gap swallowed fires once, at the first instant after it.
     #[default]
@@ -28,7 +31,10 @@ pub enum InGap {
 }
 
 /// Which pass counts for a fixed time of day that the clock showed twice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum InFold {
     #[default]
     First,
@@ -40,7 +46,9 @@ pub enum InFold {
 ///
 /// Says nothing about expressions whose minute or hour starts with `*`: these follow elapsed time,
 /// so a skipped minute is not there and a repeated one counts twice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct Dst {
     pub gap: InGap,
     pub fold: InFold,

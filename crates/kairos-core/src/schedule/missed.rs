@@ -11,7 +11,8 @@ use crate::time::Time;
 pub const MAX_FIRES: u32 = 1000;
 
 /// What to do with slots found due together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MissedPolicy {
     /// The newest fires, however late; older ones are skipped.
     Skip,

@@ -7,8 +7,10 @@
 
 pub mod civil;
 pub mod cron;
+pub mod definition;
 pub mod expr;
 pub mod missed;
+pub mod slot;
 
 pub use civil::{Dst, InFold, InGap, Rule, Slot};
 pub use cron::Cron;

@@ -1,7 +1,7 @@
 //! A second opinion on slots: walks real time minute by minute, asks a zone only for its offset at
 //! an instant, and does its own calendar arithmetic. Shares no line with the evaluator.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -162,7 +162,7 @@ struct Minute {
 pub(crate) struct Night {
     minutes: Vec<Minute>,
     /// First and last real minute in which each civil minute is shown.
-    shown: HashMap<i64, (i64, i64)>,
+    shown: BTreeMap<i64, (i64, i64)>,
 }
 
 impl Night {
@@ -181,7 +181,7 @@ impl Night {
                 swallowed: (civil(real - 1) + 1..civil(real)).map(Reading::of).collect(),
             })
             .collect();
-        let mut shown = HashMap::new();
+        let mut shown = BTreeMap::new();
         for minute in &minutes {
             shown.entry(minute.civil).or_insert((minute.real, minute.real)).1 = minute.real;
         }

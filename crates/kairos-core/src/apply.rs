@@ -1,0 +1,187 @@
+//! Folding an event into the state, and the effects it asks for.
+//!
+//! Owns the only place where state changes and where an [`Effect`] is made. Never decides, never
+//! refuses: what `decide` recorded is a fact.
+
+use std::sync::Arc;
+
+use crate::cycle::brief;
+use crate::effect::{Call, Effect, Intent};
+use crate::event::{Event, Origin};
+use crate::fold::{At, Fold};
+use crate::gate::proposal::Closed;
+use crate::gate::scope::Scopes;
+use crate::id::{EffectId, MandateId};
+use crate::input::Alarm;
+use crate::mandate::standing::Mandate;
+use crate::rules::Rules;
+use crate::state::{KEY_KEPT_MS, Kept, State};
+
+impl Fold for State {
+    type Event = Event;
+    type Effect = Effect;
+
+    fn apply(&mut self, at: At, event: &Event, out: &mut Vec<Effect>) {
+        if let Some(id) = event.mandate() {
+            self.apply_to_mandate(at, id, event, out);
+        }
+        match event {
+            Event::RulesLoaded(rules) => {
+                self.scopes =
+                    Arc::new(Scopes::new(rules.scopes.clone(), Vec::new()).unwrap_or_default());
+                self.rules = Some(Arc::new((**rules).clone()));
+            }
+            Event::SchedulesLoaded { set, gone } => {
+                for name in gone {
+                    self.schedules.remove(name);
+                    self.index.alarm(Alarm::Schedule(name.clone()), None);
+                }
+                for loaded in set {
+                    let name = loaded.definition.name.clone();
+                    self.index.alarm(Alarm::Schedule(name.clone()), loaded.next);
+                    self.schedules.insert(name, loaded.clone());
+                }
+            }
+            Event::DayBegan { day, ends } => {
+                self.budget.roll(*day);
+                self.day_ends = Some(*ends);
+                self.index.alarm(Alarm::Day, Some(*ends));
+            }
+            Event::Accounted { schedule, cursor, next } => {
+                if let Some(loaded) = self.schedules.get_mut(schedule) {
+                    loaded.cursor = *cursor;
+                    loaded.next = *next;
+                    self.index.alarm(Alarm::Schedule(schedule.clone()), *next);
+                }
+            }
+            Event::BudgetReserved { amounts, .. } => self.budget.hold(*amounts),
+            Event::KeyForgotten { key } => {
+                self.index.keys.remove(key);
+                self.index.alarm(Alarm::Key(*key), None);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl State {
+    fn apply_to_mandate(&mut self, at: At, id: MandateId, event: &Event, out: &mut Vec<Effect>) {
+        if let Event::MandateCreated { origin, spec, .. } = event {
+            self.created(at, Mandate::created(id, origin.clone(), (**spec).clone()));
+        }
+        let Some(mandate) = self.mandates.get_mut(&id) else { return };
+        if let Event::BudgetSettled { used, .. } = event {
+            self.budget.settle(mandate.spent.held, *used);
+        }
+        mandate.apply(at.time, event);
+        match event {
+            Event::EffectBegun { effect, intent, .. } => {
+                self.index.effects.insert(*effect, id);
+                let call = call(mandate, intent, &self.scopes, self.rules.as_deref());
+                out.extend(call.map(|call| Effect::new(*effect, id, call)));
+            }
+            Event::EffectSettled { effect, .. } | Event::EffectJudged { effect, .. } => {
+                self.index.effects.remove(effect);
+            }
+            Event::StopAsked { .. } => {
+                if let Some(effect) = asking(mandate) {
+                    // Its own id is one that no effect has: what counts is the other's outcome.
+                    let none = EffectId::from_u128(!effect.as_u128());
+                    out.push(Effect::new(none, id, Call::Cancel { effect }));
+                }
+            }
+            Event::ProposalOpened { proposal, .. } => {
+                self.index.proposals.insert(*proposal, id);
+            }
+            Event::Decided { proposal, .. } => {
+                self.index.proposals.remove(proposal);
+            }
+            Event::ProposalClosed { proposal, how, .. } => {
+                if matches!(how, Closed::Expired | Closed::Stale) {
+                    self.index.proposals.remove(proposal);
+                }
+            }
+            Event::MandateFinished { .. } => return self.finished(id),
+            _ => {}
+        }
+        self.index.file(at.seq.0, mandate);
+        self.index.alarm(Alarm::Mandate(id), mandate.due());
+    }
+
+    fn created(&mut self, at: At, mandate: Mandate) {
+        match &*mandate.origin {
+            Origin::Schedule { name } => {
+                self.index.fires.insert((name.clone(), mandate.id));
+            }
+            Origin::Command { key: Some(key), .. } => {
+                let kept = Kept { request: key.request, mandate: mandate.id };
+                self.index.keys.insert(key.key, kept);
+                self.index.alarm(Alarm::Key(key.key), Some(at.time.plus_ms(KEY_KEPT_MS)));
+            }
+            Origin::Command { key: None, .. } => {}
+        }
+        self.mandates.insert(mandate.id, mandate);
+    }
+
+    fn finished(&mut self, id: MandateId) {
+        let Some(mandate) = self.mandates.remove(&id) else { return };
+        self.index.unqueue(id);
+        self.index.running.remove(&id);
+        self.index.alarm(Alarm::Mandate(id), None);
+        if let Some(open) = &mandate.open {
+            self.index.effects.remove(&open.effect);
+        }
+        self.index.proposals.retain(|_, of| *of != id);
+        if let Origin::Schedule { name } = &*mandate.origin {
+            self.index.fires.remove(&(name.clone(), id));
+        }
+    }
+}
+
+/// The model call under way.
+fn asking(mandate: &Mandate) -> Option<EffectId> {
+    let open = mandate.open.as_ref()?;
+    matches!(open.intent, Intent::Ask { .. }).then_some(open.effect)
+}
+
+/// Rebuilds from the state what a performer needs to know of an intent. `None` only for a step of
+/// no plan, which no decision yields.
+fn call(
+    mandate: &Mandate,
+    intent: &Intent,
+    scopes: &Arc<Scopes>,
+    rules: Option<&Rules>,
+) -> Option<Call> {
+    let spec = &mandate.spec;
+    Some(match intent {
+        Intent::Observe => Call::Observe {
+            goal: spec.goal,
+            globs: spec.files.clone(),
+            upload: spec.upload.clone(),
+            scopes: Arc::clone(scopes),
+        },
+        Intent::Ask { phase, .. } => {
+            let model = rules?.model.as_ref()?;
+            Call::Ask {
+                model: spec.model.as_ref().unwrap_or(&model.name).clone(),
+                output_tokens_max: model.output_tokens_max,
+                brief: brief::of(mandate, *phase),
+            }
+        }
+        Intent::Prepare { step } => {
+            let cycle = mandate.cycle.as_ref()?;
+            let step = cycle.plan.as_ref()?.steps.get(usize::from(*step))?;
+            Call::Prepare {
+                action: step.action.clone(),
+                answer: cycle.decision.as_ref()?.text,
+                step: step.name.clone(),
+            }
+        }
+        Intent::Change { change, temp, .. } => Call::Change { change: change.clone(), temp: *temp },
+        Intent::Reconcile { change, temp, .. } => {
+            Call::Reconcile { change: change.clone(), temp: *temp }
+        }
+        Intent::Clear { change, temp, .. } => Call::Clear { change: change.clone(), temp: *temp },
+        Intent::Verify => Call::Verify { checks: spec.verify.clone() },
+    })
+}

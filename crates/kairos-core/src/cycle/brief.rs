@@ -1,0 +1,142 @@
+//! What a model is told, as an ordered list of capped fragments.
+//!
+//! Owns which stored texts go into a request, in which order, from whom, and how much of each.
+//! Never renders prose: the performer does, and stores the request it sent as a blob.
+
+use crate::cycle::phase::Phase;
+use crate::cycle::standing::Plan;
+use crate::digest::BlobRef;
+use crate::mandate::standing::Mandate;
+use crate::path::RelPath;
+use crate::plan::{ActionKind, StepEnd, StepName};
+
+/// Bytes of one request's texts, all fragments together.
+pub const BRIEF_BYTES_MAX: u64 = 256 * 1024;
+
+/// Everything a call is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brief {
+    pub phase: Phase,
+    pub cycle: u8,
+    pub fragments: Vec<Fragment>,
+    /// What became of the steps so far, for reflect.
+    pub results: Vec<StepResult>,
+}
+
+/// What became of one step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepResult {
+    pub name: StepName,
+    pub action: ActionKind,
+    pub path: Option<RelPath>,
+    /// `None` when it never began.
+    pub end: Option<StepEnd>,
+}
+
+/// One capped piece of stored text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fragment {
+    pub part: Part,
+    pub from: From,
+    pub text: BlobRef,
+    /// Bytes of it shown at most; the performer says where it cut.
+    pub bytes_max: u64,
+}
+
+/// What a fragment is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    Goal,
+    Hints,
+    File(RelPath),
+    /// Orient's answer of this cycle.
+    Orientation,
+    /// Decide's answer of this cycle.
+    Decision,
+    /// Which checks failed after the last claim.
+    FailedChecks,
+    /// Reflect's answer of the last cycle.
+    Lessons,
+    /// The answer that could not be read, before a repair.
+    Rejected,
+    /// Why it could not be read.
+    Problem,
+}
+
+/// Who wrote a fragment; what is not ours is framed as material, never as instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    Operator,
+    Workspace,
+    Model,
+    Daemon,
+}
+
+/// Bytes of our own words in a request at most: instructions, headings, results of steps.
+pub const OWN_BYTES_MAX: u64 = 16 * 1024;
+
+/// Bytes shown of one file, and of one answer of a model.
+const FILE_BYTES_MAX: u64 = 64 * 1024;
+const ANSWER_BYTES_MAX: u64 = 16 * 1024;
+const GOAL_BYTES_MAX: u64 = 32 * 1024;
+
+impl Brief {
+    /// Bytes the request's texts have at most, our own words among them: what a call reserves, as
+    /// a byte is never less than a token.
+    #[must_use]
+    pub fn bytes_max(&self) -> u64 {
+        let shown = |f: &Fragment| f.text.bytes.min(f.bytes_max);
+        self.fragments.iter().map(shown).sum::<u64>().saturating_add(OWN_BYTES_MAX)
+    }
+}
+
+/// The brief for `phase` as the mandate stands.
+#[must_use]
+pub fn of(mandate: &Mandate, phase: Phase) -> Brief {
+    let mut brief = Builder { fragments: Vec::new(), room: BRIEF_BYTES_MAX - OWN_BYTES_MAX };
+    let spec = &mandate.spec;
+    brief.push(Part::Goal, From::Operator, Some(spec.goal), GOAL_BYTES_MAX);
+    brief.push(Part::Hints, From::Operator, spec.hints, GOAL_BYTES_MAX);
+    let past = &mandate.past;
+    brief.push(Part::FailedChecks, From::Daemon, past.failed_checks, ANSWER_BYTES_MAX);
+    brief.push(Part::Lessons, From::Model, past.lessons, ANSWER_BYTES_MAX);
+    let Some(cycle) = &mandate.cycle else { return brief.done(phase, 0, Vec::new()) };
+    brief.push(Part::Orientation, From::Model, cycle.orientation, ANSWER_BYTES_MAX);
+    if phase == Phase::Reflect {
+        let decision = cycle.decision.as_ref().map(|decided| decided.text);
+        brief.push(Part::Decision, From::Model, decision, ANSWER_BYTES_MAX);
+    }
+    if let Some(invalid) = cycle.call.invalid {
+        brief.push(Part::Rejected, From::Model, Some(invalid.text), ANSWER_BYTES_MAX);
+        brief.push(Part::Problem, From::Daemon, Some(invalid.problem), ANSWER_BYTES_MAX);
+    }
+    if phase != Phase::Reflect {
+        for seen in cycle.seen.iter().flat_map(|seen| seen.iter()) {
+            let part = Part::File(seen.path.clone());
+            brief.push(part, From::Workspace, Some(seen.content), FILE_BYTES_MAX);
+        }
+    }
+    let results = cycle.plan.as_ref().map(Plan::results).unwrap_or_default();
+    brief.done(phase, cycle.number, results)
+}
+
+/// Collects fragments while there is room.
+struct Builder {
+    fragments: Vec<Fragment>,
+    room: u64,
+}
+
+impl Builder {
+    /// Adds `text`, cut to `bytes_max` and to the room left; nothing when there is none.
+    fn push(&mut self, part: Part, from: From, text: Option<BlobRef>, bytes_max: u64) {
+        let bytes_max = bytes_max.min(self.room);
+        if let Some(text) = text.filter(|_| bytes_max > 0) {
+            self.room -= text.bytes.min(bytes_max);
+            self.fragments.push(Fragment { part, from, text, bytes_max });
+        }
+    }
+
+    fn done(self, phase: Phase, cycle: u8, results: Vec<StepResult>) -> Brief {
+        Brief { phase, cycle, fragments: self.fragments, results }
+    }
+}

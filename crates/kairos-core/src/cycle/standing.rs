@@ -1,0 +1,276 @@
+//! A cycle under way: which phase it is in, what it has learnt, and its plan.
+//!
+//! Owns the fold of one cycle. Never decides what comes next.
+//!
+//! | phase | done when | next |
+//! |---|---|---|
+//! | observe | its files are read | orient |
+//! | orient | a valid answer stands | decide |
+//! | decide | a valid answer stands | act, when it has steps; else reflect |
+//! | act | no step can begin and none is held | reflect |
+//! | reflect | a valid answer stands (none is asked for after an empty plan), then the checks are looked at | the cycle's end |
+
+use std::sync::Arc;
+
+use crate::cycle::answer::{Answer, Decide};
+use crate::cycle::brief::StepResult;
+use crate::cycle::phase::Phase;
+use crate::digest::BlobRef;
+use crate::effect::{Intent, Outcome, Reconciled, Reply, Seen};
+use crate::event::Event;
+use crate::gate::judge::SoFar;
+use crate::gate::proposal::{Closed, Decision, Proposal};
+use crate::id::ProposalId;
+use crate::plan::{Graph, Status as NodeStatus, Step, StepEnd};
+use crate::time::Time;
+
+/// A cycle under way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cycle {
+    /// Counted from 1.
+    pub number: u8,
+    pub phase: Phase,
+    /// What observe read; `None` before it settled.
+    pub seen: Option<Arc<[Seen]>>,
+    pub orientation: Option<BlobRef>,
+    pub decision: Option<Settled>,
+    pub plan: Option<Plan>,
+    pub reflection: Option<BlobRef>,
+    /// Positions of the checks that do not hold; `None` before they were looked at.
+    pub failed_checks: Option<u8>,
+    /// Whether any change of this cycle stands.
+    pub changed: bool,
+    pub call: CallStanding,
+}
+
+/// Decide's valid answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settled {
+    pub answer: Arc<Decide>,
+    pub text: BlobRef,
+}
+
+/// The model call of the present phase.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallStanding {
+    /// Attempts begun since the call or its park began.
+    pub attempts: u8,
+    /// When the next attempt may begin.
+    pub delayed: Option<Time>,
+    /// The answer that could not be read; the next call repairs it.
+    pub invalid: Option<Invalid>,
+    /// It cannot be answered.
+    pub failed: bool,
+}
+
+/// An answer that could not be read, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    pub text: BlobRef,
+    pub problem: BlobRef,
+    /// It is the second one in a row.
+    pub repaired: bool,
+}
+
+/// The plan of a cycle and how far it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    pub steps: Arc<[Step]>,
+    pub graph: Graph,
+    pub ends: Vec<Option<StepEnd>>,
+    /// Steps a person decides on.
+    pub held: Vec<Held>,
+    /// Effects begun for the present step.
+    pub tries: u8,
+    /// What changes of this cycle add up to.
+    pub so_far: SoFar,
+}
+
+/// A step held for a person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    pub proposal: ProposalId,
+    pub expires: Time,
+    pub what: Proposal,
+    pub decision: Option<Decision>,
+}
+
+impl Cycle {
+    pub(crate) fn new(number: u8) -> Self {
+        Self {
+            number,
+            phase: Phase::Observe,
+            seen: None,
+            orientation: None,
+            decision: None,
+            plan: None,
+            reflection: None,
+            failed_checks: None,
+            changed: false,
+            call: CallStanding::default(),
+        }
+    }
+
+    /// When the first undecided proposal expires.
+    #[must_use]
+    pub fn proposal_expires(&self) -> Option<Time> {
+        let held = &self.plan.as_ref()?.held;
+        held.iter().filter(|held| held.decision.is_none()).map(|held| held.expires).min()
+    }
+
+    pub(crate) fn apply(&mut self, event: &Event) {
+        match event {
+            Event::PhaseEntered { phase, .. } => {
+                self.phase = *phase;
+                self.call = CallStanding::default();
+            }
+            Event::PlanAccepted { .. } => self.plan = self.decision.as_ref().and_then(Plan::of),
+            Event::CallDelayed { until, .. } => self.call.delayed = Some(*until),
+            _ => {
+                if let Some(plan) = &mut self.plan {
+                    plan.apply(event);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn begun(&mut self, intent: &Intent) {
+        match intent {
+            Intent::Ask { .. } => {
+                self.call.attempts = self.call.attempts.saturating_add(1);
+                self.call.delayed = None;
+            }
+            Intent::Prepare { .. }
+            | Intent::Change { .. }
+            | Intent::Reconcile { .. }
+            | Intent::Clear { .. } => {
+                if let Some(plan) = &mut self.plan {
+                    plan.tries = plan.tries.saturating_add(1);
+                }
+            }
+            Intent::Observe | Intent::Verify => {}
+        }
+    }
+
+    pub(crate) fn settled(&mut self, intent: &Intent, outcome: &Outcome) {
+        match (intent, outcome) {
+            (Intent::Observe, Outcome::Observed { files, .. }) => {
+                self.seen = Some(files.as_slice().into());
+            }
+            // A workspace that cannot be read is an empty one to the model; the record says why.
+            (Intent::Observe, Outcome::Failed(_)) => self.seen = Some([].into()),
+            (Intent::Ask { .. }, Outcome::Asked(attempt)) => self.answered(&attempt.reply),
+            (Intent::Verify, Outcome::Verified { failed, .. }) => {
+                self.failed_checks = Some(u8::try_from(failed.len()).unwrap_or(u8::MAX));
+            }
+            (Intent::Verify, Outcome::Failed(_)) => self.failed_checks = Some(u8::MAX),
+            (Intent::Change { change, .. }, Outcome::Changed { .. })
+            | (Intent::Reconcile { change, .. }, Outcome::Reconciled(Reconciled::Done)) => {
+                self.changed = true;
+                if let Some(plan) = &mut self.plan {
+                    plan.so_far.files = plan.so_far.files.saturating_add(1);
+                    let bytes = change.post().map_or(0, |post| post.bytes);
+                    plan.so_far.bytes = plan.so_far.bytes.saturating_add(bytes);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn answered(&mut self, reply: &Reply) {
+        match reply {
+            Reply::Answered { answer, text } => match answer {
+                Answer::Orient { .. } => self.orientation = Some(*text),
+                Answer::Decide(decide) => {
+                    self.decision = Some(Settled { answer: Arc::new(decide.clone()), text: *text });
+                }
+                Answer::Reflect { .. } => self.reflection = Some(*text),
+            },
+            Reply::Invalid { text, problem } => {
+                let repaired = self.call.invalid.is_some();
+                self.call = CallStanding {
+                    invalid: Some(Invalid { text: *text, problem: *problem, repaired }),
+                    failed: repaired,
+                    ..CallStanding::default()
+                };
+            }
+            Reply::Failed(failure) if !failure.may_pass() => self.call.failed = true,
+            Reply::Failed(_) | Reply::Cancelled => {}
+        }
+    }
+}
+
+impl Plan {
+    /// What became of each step.
+    #[must_use]
+    pub fn results(&self) -> Vec<StepResult> {
+        let ends = self.steps.iter().zip(&self.ends);
+        ends.map(|(step, end)| StepResult {
+            name: step.name.clone(),
+            action: step.action.kind(),
+            path: step.action.path().cloned(),
+            end: *end,
+        })
+        .collect()
+    }
+
+    fn of(decision: &Settled) -> Option<Self> {
+        let steps: Arc<[Step]> = decision.answer.steps.as_slice().into();
+        let graph = Graph::new(steps.iter().map(Step::node).collect()).ok()?;
+        Some(Self {
+            ends: vec![None; steps.len()],
+            graph,
+            steps,
+            held: Vec::new(),
+            tries: 0,
+            so_far: SoFar::default(),
+        })
+    }
+
+    fn apply(&mut self, event: &Event) {
+        match event {
+            Event::StepBegun { step, .. } => {
+                self.tries = 0;
+                self.mark(*step, NodeStatus::Running);
+            }
+            Event::StepFinished { step, end, .. } => {
+                self.tries = 0;
+                self.held.retain(|held| held.what.step != *step);
+                if let Some(place) = self.ends.get_mut(usize::from(*step)) {
+                    *place = Some(*end);
+                }
+                let status = match end {
+                    StepEnd::Succeeded => NodeStatus::Completed,
+                    StepEnd::Failed(_) => NodeStatus::Failed,
+                    StepEnd::Skipped => NodeStatus::Cancelled,
+                };
+                self.mark(*step, status);
+            }
+            Event::ProposalOpened { proposal, expires, what, .. } => {
+                self.tries = 0;
+                self.held.push(Held {
+                    proposal: *proposal,
+                    expires: *expires,
+                    what: (**what).clone(),
+                    decision: None,
+                });
+            }
+            Event::Decided { proposal, decision, .. } => {
+                if let Some(held) = self.held.iter_mut().find(|held| held.proposal == *proposal) {
+                    held.decision = Some(*decision);
+                }
+            }
+            Event::ProposalClosed { proposal, how: Closed::Stale | Closed::Expired, .. } => {
+                self.held.retain(|held| held.proposal != *proposal);
+            }
+            _ => {}
+        }
+    }
+
+    fn mark(&mut self, step: u8, status: NodeStatus) {
+        if let Some(step) = self.steps.get(usize::from(step)) {
+            // The graph refuses a status that cannot follow; then the step keeps the one it has.
+            self.graph.mark(&step.name, status).ok();
+        }
+    }
+}

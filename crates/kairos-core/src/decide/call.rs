@@ -1,0 +1,64 @@
+//! Asking a model, within the budget.
+//!
+//! Owns reservation: the worst case is held before a request leaves, in the frame that lets it
+//! leave. Never sends anything.
+
+use crate::budget::{Amounts, Price, Usage};
+use crate::cycle::brief;
+use crate::cycle::phase::Phase;
+use crate::effect::Intent;
+use crate::event::Event;
+use crate::mandate::outcome::ParkReason;
+use crate::mandate::standing::Mandate;
+use crate::state::State;
+
+use super::draft::Draft;
+
+/// Begins an attempt or parks for the budget; false when the next attempt's time has not come.
+pub(super) fn ask(draft: &mut Draft<'_>, phase: Phase) -> bool {
+    let Some(cycle) = &draft.mandate.cycle else { return false };
+    if cycle.call.delayed.is_some_and(|until| until > draft.now.time) {
+        return false;
+    }
+    let attempt = cycle.call.attempts.saturating_add(1);
+    let mandate = draft.id();
+    if draft.budget.day.is_none_or(|day| day < draft.now.day) {
+        draft.emit(Event::DayBegan { day: draft.now.day, ends: draft.now.day_ends });
+    }
+    let amounts = worst_case(draft.state, &draft.mandate, phase);
+    let fits = draft.state.rules.as_ref().is_some_and(|rules| {
+        draft.budget.fits(&rules.day, amounts).is_ok()
+            && amounts.usd_micros <= draft.usd_micros_left()
+    });
+    if fits {
+        let effect = draft.ids().effect();
+        draft.emit(Event::BudgetReserved { mandate, effect, amounts });
+        draft.begin_as(effect, Intent::Ask { phase, attempt });
+    } else {
+        let until = Some(draft.now.day_ends);
+        draft.emit(Event::MandateParked { mandate, reason: ParkReason::Budget, until });
+    }
+    true
+}
+
+/// What a call can cost at most.
+fn worst_case(state: &State, mandate: &Mandate, phase: Phase) -> Amounts {
+    let model = state.rules.as_ref().and_then(|rules| rules.model.as_ref());
+    let output = model.map_or(0, |model| u64::from(model.output_tokens_max));
+    let text_bytes = brief::of(mandate, phase).bytes_max();
+    price(state, mandate).reservation(text_bytes, output)
+}
+
+/// What `usage` costs the mandate: one call.
+pub(super) fn spent(state: &State, mandate: &Mandate, usage: Usage) -> Amounts {
+    price(state, mandate).spent(usage)
+}
+
+/// The price of the mandate's model. Creation refuses a model without one where a cap in USD
+/// holds, so what has none here is free.
+fn price(state: &State, mandate: &Mandate) -> Price {
+    let model = state.rules.as_ref().and_then(|rules| rules.model.as_ref());
+    model
+        .and_then(|model| model.price_of(mandate.spec.model.as_deref().unwrap_or(&model.name)))
+        .unwrap_or_default()
+}

@@ -1,0 +1,150 @@
+//! What a person asks.
+//!
+//! Owns who may be told no, and why. Never trusts a request further than its types: what a door has
+//! parsed is checked here against the state.
+
+use crate::digest::{BlobRef, Digest};
+use crate::effect::PersonSays;
+use crate::event::{Event, Key, Origin};
+use crate::gate::proposal::{Closed, Decision};
+use crate::id::{EffectId, IdSource, MandateId, ProposalId};
+use crate::input::{Now, Verb};
+use crate::mandate::outcome::{EndReason, Outcome};
+use crate::mandate::spec::MandateSpec;
+use crate::plan::{StepEnd, StepFailure};
+use crate::principal::Principal;
+use crate::refusal::Refusal;
+use crate::rules::Rules;
+use crate::state::State;
+
+use super::draft::Draft;
+use super::due::{stop, wake};
+use super::{slots, step};
+
+pub(super) fn decide(
+    state: &State,
+    now: &Now,
+    by: &Principal,
+    verb: &Verb,
+) -> Result<Vec<Event>, Refusal> {
+    match verb {
+        Verb::Create { spec, key } => create(state, now, by, spec, *key),
+        Verb::Stop { mandate } => {
+            let mut draft = Draft::of(state, now, open(state, *mandate)?.clone());
+            if draft.mandate.ending.is_none() {
+                stop(&mut draft, Outcome::Stopped, None, Some(by.clone()));
+            }
+            Ok(draft.done())
+        }
+        Verb::Decide { proposal, decision, hash, note } => {
+            decide_proposal(state, now, by, (*proposal, *decision), *hash, *note)
+        }
+        Verb::Judge { effect, answer, note } => judge(state, now, by, *effect, *answer, *note),
+        Verb::Fire { schedule } => slots::fire(state, now, by, schedule),
+    }
+}
+
+/// Ends a mandate that aborted the engine, whatever it was doing.
+pub(super) fn quarantine(state: &State, now: &Now, id: MandateId) -> Vec<Event> {
+    let Some(mandate) = state.mandates.get(&id) else { return Vec::new() };
+    let mut draft = Draft::of(state, now, mandate.clone());
+    super::advance::finish(&mut draft, Outcome::Failed, None, Some(EndReason::Poison));
+    draft.done()
+}
+
+fn open(state: &State, id: MandateId) -> Result<&crate::mandate::standing::Mandate, Refusal> {
+    state.mandate(id).ok_or(Refusal::NoSuchMandate { mandate: id })
+}
+
+fn create(
+    state: &State,
+    now: &Now,
+    by: &Principal,
+    spec: &MandateSpec,
+    key: Option<Key>,
+) -> Result<Vec<Event>, Refusal> {
+    let rules = state.rules.as_deref().ok_or(Refusal::NotConfigured)?;
+    if let Some((key, kept)) = key.and_then(|key| Some((key, state.index.keys.get(&key.key)?))) {
+        // Asked again: the same request is answered with the same mandate.
+        let same = kept.request == key.request;
+        let mandate = kept.mandate;
+        return if same { Ok(Vec::new()) } else { Err(Refusal::KeyReused { mandate }) };
+    }
+    can_ask(rules, spec)?;
+    let mut ids = IdSource::new(now.time, now.seed);
+    let origin = Origin::Command { command: ids.command(), by: by.clone(), key };
+    Ok(vec![Event::MandateCreated { mandate: ids.mandate(), origin, spec: Box::new(spec.clone()) }])
+}
+
+/// Whether the mandate's model can be asked under these rules.
+pub(super) fn can_ask(rules: &Rules, spec: &MandateSpec) -> Result<(), Refusal> {
+    let model = rules.model.as_ref().ok_or(Refusal::NoModel)?;
+    let name = spec.model.as_deref().unwrap_or(&model.name);
+    match model.price_of(name) {
+        Some(_) => Ok(()),
+        None => Err(Refusal::Unpriced { model: name.to_owned() }),
+    }
+}
+
+fn decide_proposal(
+    state: &State,
+    now: &Now,
+    by: &Principal,
+    (proposal, decision): (ProposalId, Decision),
+    hash: Option<Digest>,
+    note: Option<BlobRef>,
+) -> Result<Vec<Event>, Refusal> {
+    let Some(mandate) = state.proposal(proposal) else {
+        return Err(match state.mandates().find_map(|m| m.held(proposal)) {
+            Some(_) => Refusal::AlreadyDecided { proposal, closed: Closed::Approved },
+            None => Refusal::NoSuchProposal { proposal },
+        });
+    };
+    let held = mandate.held(proposal).ok_or(Refusal::NoSuchProposal { proposal })?;
+    let (actual, step) = (held.what.hash, held.what.step);
+    if let Some(given) = hash.filter(|given| *given != actual) {
+        return Err(Refusal::OtherHash { proposal, given, actual });
+    }
+    if held.expires <= now.time {
+        return Err(Refusal::AlreadyDecided { proposal, closed: Closed::Expired });
+    }
+    let mut draft = Draft::of(state, now, mandate.clone());
+    let mandate = draft.id();
+    let by = by.clone();
+    draft.emit(Event::Decided { mandate, proposal, decision, hash: actual, by, note });
+    if decision == Decision::Reject {
+        draft.emit(Event::ProposalClosed { mandate, proposal, how: Closed::Rejected });
+        step::fail(&mut draft, step, StepFailure::Rejected);
+    }
+    wake(&mut draft);
+    Ok(draft.done())
+}
+
+/// A person says whether an unsettled effect happened.
+fn judge(
+    state: &State,
+    now: &Now,
+    by: &Principal,
+    effect: EffectId,
+    answer: PersonSays,
+    note: Option<BlobRef>,
+) -> Result<Vec<Event>, Refusal> {
+    let mandate = state.effect(effect).ok_or(Refusal::NoSuchEffect { effect })?;
+    let open = mandate.open.as_ref().ok_or(Refusal::NoSuchEffect { effect })?;
+    if !open.unsettled {
+        return Err(Refusal::NotUnsettled { effect });
+    }
+    let step = open.intent.step();
+    let mut draft = Draft::of(state, now, mandate.clone());
+    let mandate = draft.id();
+    draft.emit(Event::EffectJudged { mandate, effect, answer, by: by.clone(), note });
+    if let Some(step) = step {
+        match answer {
+            PersonSays::Happened => step::end(&mut draft, step, StepEnd::Succeeded),
+            PersonSays::DidNot => {}
+            PersonSays::Unknown => step::fail(&mut draft, step, StepFailure::Unknown),
+        }
+    }
+    draft.emit(Event::MandateReady { mandate });
+    Ok(draft.done())
+}

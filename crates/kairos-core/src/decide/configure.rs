@@ -1,0 +1,33 @@
+//! A configuration that was read whole.
+//!
+//! Owns what a change of configuration does to open work: new rules hold at once, and what waited
+//! for budget looks again.
+
+use crate::event::{Event, Loaded};
+use crate::input::Now;
+use crate::rules::Rules;
+use crate::schedule::definition::ScheduleName;
+use crate::state::State;
+
+use super::due::ready_for_budget;
+
+pub(super) fn decide(
+    state: &State,
+    now: &Now,
+    rules: &Rules,
+    set: &[Loaded],
+    gone: &[ScheduleName],
+) -> Vec<Event> {
+    let mut events = Vec::new();
+    if state.budget.day.is_none_or(|day| day < now.day) {
+        events.push(Event::DayBegan { day: now.day, ends: now.day_ends });
+    }
+    if state.rules.as_deref() != Some(rules) {
+        events.push(Event::RulesLoaded(Box::new(rules.clone())));
+        events.extend(ready_for_budget(state));
+    }
+    if !set.is_empty() || !gone.is_empty() {
+        events.push(Event::SchedulesLoaded { set: set.to_vec(), gone: gone.to_vec() });
+    }
+    events
+}

@@ -1,0 +1,183 @@
+//! What follows from an outcome, or from knowing that none will come.
+//!
+//! Owns the table of recovery: a read is done again, a model call is asked again within its
+//! attempts, a change is compared with the disk, and what nobody can prove waits for a person.
+//! While draining, outcomes are recorded and what they call for is left to the next start.
+
+use crate::cycle::retry::{self, CallFailure, Next};
+use crate::effect::{Change, Doubt, Failure, Intent, Outcome, Reconciled, Reply, TempName};
+use crate::event::Event;
+use crate::gate::proposal::Closed;
+use crate::id::EffectId;
+use crate::input::Now;
+use crate::mandate::outcome::ParkReason;
+use crate::mandate::standing::Open;
+use crate::plan::{StepEnd, StepFailure};
+use crate::state::State;
+
+use super::advance::advance;
+use super::draft::Draft;
+use super::{call, step};
+
+/// Records an outcome and goes on. An outcome of no open effect means nothing any more.
+pub(super) fn decide(state: &State, now: &Now, effect: EffectId, outcome: &Outcome) -> Vec<Event> {
+    let Some(mandate) = state.effect(effect) else { return Vec::new() };
+    let Some(open) = mandate.open.clone().filter(|open| open.effect == effect && !open.unsettled)
+    else {
+        return Vec::new();
+    };
+    let mut draft = Draft::of(state, now, mandate.clone());
+    if !draft.may_begin() && needs_more(&open, outcome) {
+        // It stays open: the next start finds it lost and compares or asks again.
+        return Vec::new();
+    }
+    if let Some(doubt) = doubt(outcome) {
+        unsettled(&mut draft, effect, doubt);
+        return draft.done();
+    }
+    settle_budget(&mut draft, &open, outcome);
+    let mandate = draft.id();
+    draft.emit(Event::EffectSettled { mandate, effect, outcome: outcome.clone() });
+    after(&mut draft, &open, outcome);
+    advance(&mut draft);
+    draft.done()
+}
+
+/// An effect without a certain outcome: after a crash, a panic or a cut connection alike.
+pub(super) fn lost(state: &State, now: &Now, effect: EffectId) -> Vec<Event> {
+    decide(state, now, effect, &Outcome::Lost)
+}
+
+/// Whether the step of this outcome can go on only by a further effect.
+fn needs_more(open: &Open, outcome: &Outcome) -> bool {
+    match open.intent {
+        Intent::Ask { .. } | Intent::Observe | Intent::Verify | Intent::Clear { .. } => false,
+        Intent::Prepare { .. } | Intent::Reconcile { .. } => {
+            !matches!(outcome, Outcome::Refused(_) | Outcome::Unsettled(_))
+        }
+        Intent::Change { .. } => !matches!(outcome, Outcome::Refused(_) | Outcome::Unsettled(_)),
+    }
+}
+
+fn doubt(outcome: &Outcome) -> Option<Doubt> {
+    match outcome {
+        Outcome::Unsettled(doubt) | Outcome::Reconciled(Reconciled::Unsettled(doubt)) => {
+            Some(*doubt)
+        }
+        _ => None,
+    }
+}
+
+fn unsettled(draft: &mut Draft<'_>, effect: EffectId, doubt: Doubt) {
+    let mandate = draft.id();
+    draft.emit(Event::EffectUnsettled { mandate, effect, doubt });
+    draft.emit(Event::MandateParked { mandate, reason: ParkReason::Unsettled, until: None });
+}
+
+/// Books what a call cost. Without a report from the provider the reservation counts as used.
+fn settle_budget(draft: &mut Draft<'_>, open: &Open, outcome: &Outcome) {
+    if !matches!(open.intent, Intent::Ask { .. }) {
+        return;
+    }
+    let usage = match outcome {
+        Outcome::Asked(attempt) => attempt.usage,
+        _ => None,
+    };
+    let held = draft.mandate.spent.held;
+    let used = usage.map_or(held, |usage| call::spent(draft.state, &draft.mandate, usage));
+    let mandate = draft.id();
+    draft.emit(Event::BudgetSettled { mandate, effect: open.effect, used });
+}
+
+fn after(draft: &mut Draft<'_>, open: &Open, outcome: &Outcome) {
+    match &open.intent {
+        Intent::Ask { attempt, .. } => asked(draft, open.effect, *attempt, outcome),
+        // Read again when nobody knows what was read; a failed read was folded in as an answer.
+        Intent::Observe | Intent::Verify => {}
+        Intent::Prepare { step } => after_prepare(draft, *step, outcome),
+        Intent::Change { step, change, temp, elevation } => match outcome {
+            Outcome::Changed { .. } => done(draft, *step, change, *temp),
+            Outcome::Stale => step::stale(draft, *step, *elevation),
+            Outcome::Refused(refusal) => step::fail(draft, *step, StepFailure::File(*refusal)),
+            // Lost, panicked or failed half-way: the disk knows.
+            _ => {
+                let (step, change, temp) = (*step, change.clone(), *temp);
+                draft.begin(Intent::Reconcile { step, change, temp });
+            }
+        },
+        Intent::Reconcile { step, change, temp } => match outcome {
+            Outcome::Reconciled(Reconciled::Done) => done(draft, *step, change, *temp),
+            Outcome::Reconciled(_) => change_again(draft, *step, change),
+            Outcome::Refused(refusal) => step::fail(draft, *step, StepFailure::File(*refusal)),
+            _ if step::is_tired(draft) => unsettled(draft, open.effect, Doubt::Disk),
+            _ => {
+                let (step, change, temp) = (*step, change.clone(), *temp);
+                draft.begin(Intent::Reconcile { step, change, temp });
+            }
+        },
+        // What is left beside the target is litter, not an open question.
+        Intent::Clear { step, .. } => step::end(draft, *step, StepEnd::Succeeded),
+    }
+}
+
+/// The change stands: close what allowed it, and clear what it left.
+fn done(draft: &mut Draft<'_>, step: u8, change: &Change, temp: TempName) {
+    let mandate = draft.id();
+    if let Some(proposal) = approved(draft, step) {
+        draft.emit(Event::ProposalClosed { mandate, proposal, how: Closed::Approved });
+    }
+    draft.begin(Intent::Clear { step, change: change.clone(), temp });
+}
+
+fn approved(draft: &Draft<'_>, step: u8) -> Option<crate::id::ProposalId> {
+    let plan = draft.mandate.cycle.as_ref()?.plan.as_ref()?;
+    plan.held.iter().find(|held| held.what.step == step).map(|held| held.proposal)
+}
+
+/// It did not happen: once more, under the decision that allowed it.
+fn change_again(draft: &mut Draft<'_>, step: u8, change: &Change) {
+    if step::is_tired(draft) {
+        return step::fail(draft, step, StepFailure::Performer(Failure::Disk));
+    }
+    let elevation = approved(draft, step);
+    step::change_tree(draft, step, change.clone(), elevation);
+}
+
+fn after_prepare(draft: &mut Draft<'_>, step: u8, outcome: &Outcome) {
+    match outcome {
+        Outcome::Prepared { change, diff } => step::prepared(draft, step, change, *diff),
+        Outcome::Refused(refusal) => step::fail(draft, step, StepFailure::File(*refusal)),
+        Outcome::Failed(failure) => step::fail(draft, step, StepFailure::Performer(*failure)),
+        _ => step::prepare_again(draft, step),
+    }
+}
+
+/// A call that brought no answer is tried again, waits for the provider, or fails the cycle.
+fn asked(draft: &mut Draft<'_>, effect: EffectId, attempt: u8, outcome: &Outcome) {
+    let failure = match outcome {
+        Outcome::Asked(attempt) => match &attempt.reply {
+            Reply::Answered { .. } | Reply::Invalid { .. } => return,
+            Reply::Failed(failure) => *failure,
+            // Ours, not the provider's: asked again when the mandate goes on.
+            Reply::Cancelled => return,
+        },
+        Outcome::Lost => CallFailure::Cut,
+        _ => CallFailure::Transport,
+    };
+    let mandate = draft.id();
+    match retry::after(failure, attempt, effect) {
+        Next::Retry { wait_ms } => {
+            // A call that died with its daemon has waited long enough.
+            let wait_ms = if *outcome == Outcome::Lost { 0 } else { wait_ms };
+            draft.emit(Event::CallDelayed { mandate, until: draft.now.time.plus_ms(wait_ms) });
+        }
+        Next::Park => {
+            let parks = u32::from(draft.mandate.past.provider_parks);
+            let until = draft.now.time.plus_ms(retry::parked_wait_ms(parks, effect));
+            let reason = ParkReason::Provider;
+            draft.emit(Event::MandateParked { mandate, reason, until: Some(until) });
+        }
+        // Folding the outcome in has marked the call as failed.
+        Next::Fail => {}
+    }
+}

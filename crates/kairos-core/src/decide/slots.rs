@@ -1,0 +1,170 @@
+//! Slots that are due, and mandates that schedules make.
+//!
+//! Owns overlap: what a fire does when an earlier mandate of its schedule is not finished. The
+//! calendar has accounted for every slot; here each gets its record, a fire and its mandate in one
+//! frame.
+
+use crate::event::{Event, Loaded, Origin};
+use crate::id::{IdSource, MandateId};
+use crate::input::Now;
+use crate::mandate::outcome::{EndReason, Outcome};
+use crate::mandate::standing::{Mandate, Standing};
+use crate::principal::Principal;
+use crate::refusal::Refusal;
+use crate::schedule::Slot;
+use crate::schedule::definition::{Concurrency, ScheduleName};
+use crate::schedule::missed::{Accounted, Fate, Unfired};
+use crate::schedule::slot::{SlotReason, SlotState};
+use crate::state::State;
+use crate::time::Time;
+
+use super::command::can_ask;
+use super::draft::Draft;
+use super::due::stop;
+
+/// Records the fates of due slots of one schedule.
+pub(super) fn decide(
+    state: &State,
+    now: &Now,
+    name: &ScheduleName,
+    revision: u32,
+    accounted: &Accounted,
+    next: Option<Time>,
+) -> Vec<Event> {
+    let Some(loaded) = state.schedules.get(name).filter(|loaded| loaded.revision == revision)
+    else {
+        return Vec::new();
+    };
+    let mut ids = IdSource::new(now.time, now.seed);
+    let mut events = Vec::new();
+    let mut fired = false;
+    for fate in &accounted.fates {
+        match fate {
+            Fate::Passed { from, to, count, why } => events.push(Event::Slots {
+                schedule: name.clone(),
+                revision,
+                from: *from,
+                to: *to,
+                count: *count,
+                state: passed(*why),
+                reason: Some(SlotReason::Policy),
+            }),
+            Fate::Fires(slot) => {
+                let refused = refusal(state, loaded, fired);
+                let mandate = refused.is_none().then(|| ids.mandate());
+                if let Some(mandate) = mandate {
+                    events.extend(replaced(state, now, loaded));
+                    events.push(created(loaded, mandate));
+                    fired = true;
+                }
+                events.push(slot_event(loaded, slot, mandate, refused));
+            }
+        }
+    }
+    events.push(Event::Accounted { schedule: name.clone(), cursor: accounted.cursor, next });
+    events
+}
+
+fn passed(why: Unfired) -> SlotState {
+    match why {
+        Unfired::Coalesced => SlotState::Coalesced,
+        Unfired::Skipped => SlotState::Skipped,
+        Unfired::DroppedStale => SlotState::DroppedStale,
+    }
+}
+
+fn slot_event(
+    loaded: &Loaded,
+    slot: &Slot,
+    mandate: Option<MandateId>,
+    reason: Option<SlotReason>,
+) -> Event {
+    Event::Slot {
+        schedule: loaded.definition.name.clone(),
+        revision: loaded.revision,
+        civil: Some(slot.civil),
+        fold: slot.fold,
+        at: slot.at,
+        state: if mandate.is_some() { SlotState::Fired } else { SlotState::Refused },
+        reason,
+        mandate,
+        by: None,
+    }
+}
+
+/// A person fires a schedule now. The slot is theirs: the cursor stays.
+pub(super) fn fire(
+    state: &State,
+    now: &Now,
+    by: &Principal,
+    name: &ScheduleName,
+) -> Result<Vec<Event>, Refusal> {
+    let loaded = state
+        .schedules
+        .get(name)
+        .ok_or_else(|| Refusal::NoSuchSchedule { schedule: name.clone() })?;
+    let rules = state.rules.as_deref().ok_or(Refusal::NotConfigured)?;
+    can_ask(rules, &loaded.definition.spec)?;
+    if refusal(state, loaded, false).is_some() {
+        return Err(Refusal::Overlap { schedule: name.clone() });
+    }
+    let mandate = IdSource::new(now.time, now.seed).mandate();
+    let mut events: Vec<_> = replaced(state, now, loaded);
+    events.push(created(loaded, mandate));
+    events.push(Event::Slot {
+        schedule: name.clone(),
+        revision: loaded.revision,
+        civil: None,
+        fold: 0,
+        at: now.time,
+        state: SlotState::Fired,
+        reason: None,
+        mandate: Some(mandate),
+        by: Some(by.clone()),
+    });
+    Ok(events)
+}
+
+fn created(loaded: &Loaded, mandate: MandateId) -> Event {
+    Event::MandateCreated {
+        mandate,
+        origin: Origin::Schedule { name: loaded.definition.name.clone() },
+        spec: Box::new(loaded.definition.spec.clone()),
+    }
+}
+
+/// Why a slot may not fire now; `fired` when another slot of this decision did.
+fn refusal(state: &State, loaded: &Loaded, fired: bool) -> Option<SlotReason> {
+    let definition = &loaded.definition;
+    let rules = state.rules.as_deref()?;
+    match can_ask(rules, &definition.spec) {
+        Err(Refusal::Unpriced { .. }) => return Some(SlotReason::Unpriced),
+        Err(_) => return Some(SlotReason::NoModel),
+        Ok(()) => {}
+    }
+    let open = state.fires(&definition.name).count() > 0;
+    let queued = state.fires(&definition.name).any(|m| m.standing == Standing::Queued);
+    let overlaps = match definition.concurrency {
+        Concurrency::Queue => queued || fired,
+        Concurrency::Reject => open || fired,
+        Concurrency::Allow => false,
+        Concurrency::Replace => fired,
+    };
+    overlaps.then_some(SlotReason::Overlap)
+}
+
+/// Stops the earlier mandates of a schedule that replaces them.
+fn replaced(state: &State, now: &Now, loaded: &Loaded) -> Vec<Event> {
+    if loaded.definition.concurrency != Concurrency::Replace {
+        return Vec::new();
+    }
+    let going = |mandate: &&Mandate| mandate.ending.is_none();
+    let earlier = state.fires(&loaded.definition.name).filter(going);
+    earlier
+        .flat_map(|mandate| {
+            let mut draft = Draft::of(state, now, mandate.clone());
+            stop(&mut draft, Outcome::Stopped, Some(EndReason::Replaced), None);
+            draft.done()
+        })
+        .collect()
+}

@@ -1,0 +1,306 @@
+//! Everything that can have happened.
+//!
+//! Owns the one closed list of events and their journal form (externally tagged, snake_case; the
+//! names are format 1 and never change their meaning). Never carries text that a model, tool, file
+//! or person wrote: that is a blob, and an event has its hash and length.
+
+use serde::{Deserialize, Serialize};
+
+use crate::budget::Amounts;
+use crate::cycle::phase::Phase;
+use crate::digest::{BlobRef, Digest};
+use crate::effect::{Doubt, Intent, Outcome as EffectOutcome, PersonSays};
+use crate::gate::proposal::{Closed, Decision, Proposal};
+use crate::id::{CommandId, EffectId, MandateId, ProposalId};
+use crate::mandate::outcome::{EndReason, Outcome, ParkReason};
+use crate::mandate::spec::MandateSpec;
+use crate::plan::StepEnd;
+use crate::principal::Principal;
+use crate::rules::Rules;
+use crate::schedule::definition::{Definition, ScheduleName};
+use crate::schedule::slot::{SlotReason, SlotState};
+use crate::time::Time;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// The daemon, or a `once`, opened the journal.
+    DaemonStarted {
+        version: String,
+        pid: u32,
+    },
+    /// A torn tail was cut off at start.
+    Recovered {
+        after: u64,
+        bytes: u64,
+        saved_as: String,
+    },
+    /// The configuration in force changed.
+    RulesLoaded(Box<Rules>),
+    /// Schedules appeared, changed (a new revision) or went; the rest stay as they are.
+    SchedulesLoaded {
+        set: Vec<Loaded>,
+        gone: Vec<ScheduleName>,
+    },
+    /// The budget's day, and when it ends.
+    DayBegan {
+        day: jiff::civil::Date,
+        ends: Time,
+    },
+
+    /// The fate of one slot.
+    Slot {
+        schedule: ScheduleName,
+        revision: u32,
+        /// What the slot is called in its zone; `None` when a person fired it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        civil: Option<jiff::civil::DateTime>,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        fold: u8,
+        at: Time,
+        state: SlotState,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<SlotReason>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mandate: Option<MandateId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Principal>,
+    },
+    /// The common fate of several slots in a row.
+    Slots {
+        schedule: ScheduleName,
+        revision: u32,
+        from: Time,
+        to: Time,
+        count: u64,
+        state: SlotState,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<SlotReason>,
+    },
+    /// Every slot up to `cursor` is accounted for; the next is due at `next`.
+    Accounted {
+        schedule: ScheduleName,
+        cursor: Time,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<Time>,
+    },
+
+    MandateCreated {
+        mandate: MandateId,
+        origin: Origin,
+        spec: Box<MandateSpec>,
+    },
+    MandateStarted {
+        mandate: MandateId,
+    },
+    /// It waits; `until` is when waiting ends by itself.
+    MandateParked {
+        mandate: MandateId,
+        reason: ParkReason,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Time>,
+    },
+    /// What it waited for came; it queues for its scope again.
+    MandateReady {
+        mandate: MandateId,
+    },
+    MandateResumed {
+        mandate: MandateId,
+    },
+    /// A person or a newer fire asked it to end; what is open ends first.
+    StopAsked {
+        mandate: MandateId,
+        outcome: Outcome,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<EndReason>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Principal>,
+    },
+    MandateFinished {
+        mandate: MandateId,
+        outcome: Outcome,
+        /// Whether the mandate's checks held; `None` when it has none or none were looked at.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verified: Option<bool>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<EndReason>,
+    },
+
+    CycleStarted {
+        mandate: MandateId,
+        cycle: u8,
+    },
+    PhaseEntered {
+        mandate: MandateId,
+        phase: Phase,
+    },
+    /// Decide's steps (in the settled answer) are the cycle's plan.
+    PlanAccepted {
+        mandate: MandateId,
+        fingerprint: Digest,
+        steps: u8,
+    },
+    StepBegun {
+        mandate: MandateId,
+        step: u8,
+    },
+    StepFinished {
+        mandate: MandateId,
+        step: u8,
+        end: StepEnd,
+    },
+    CycleFinished {
+        mandate: MandateId,
+        failed: bool,
+    },
+    /// A call failed in a way that may pass; it is tried again at `until`.
+    CallDelayed {
+        mandate: MandateId,
+        until: Time,
+    },
+
+    EffectBegun {
+        mandate: MandateId,
+        effect: EffectId,
+        intent: Intent,
+    },
+    EffectSettled {
+        mandate: MandateId,
+        effect: EffectId,
+        outcome: EffectOutcome,
+    },
+    /// Nobody can prove that it happened; a person settles it.
+    EffectUnsettled {
+        mandate: MandateId,
+        effect: EffectId,
+        doubt: Doubt,
+    },
+    /// A person settled it.
+    EffectJudged {
+        mandate: MandateId,
+        effect: EffectId,
+        answer: PersonSays,
+        by: Principal,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<BlobRef>,
+    },
+
+    ProposalOpened {
+        mandate: MandateId,
+        proposal: ProposalId,
+        expires: Time,
+        what: Box<Proposal>,
+    },
+    Decided {
+        mandate: MandateId,
+        proposal: ProposalId,
+        decision: Decision,
+        hash: Digest,
+        by: Principal,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<BlobRef>,
+    },
+    ProposalClosed {
+        mandate: MandateId,
+        proposal: ProposalId,
+        how: Closed,
+    },
+
+    /// Held before a call is sent.
+    BudgetReserved {
+        mandate: MandateId,
+        effect: EffectId,
+        amounts: Amounts,
+    },
+    /// What the call cost in the end.
+    BudgetSettled {
+        mandate: MandateId,
+        effect: EffectId,
+        used: Amounts,
+    },
+    /// An idempotency key's 24 hours are over.
+    KeyForgotten {
+        key: Digest,
+    },
+}
+
+/// A schedule as it now stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loaded {
+    pub definition: Definition,
+    /// Counts up when cron, zone or DST rule change; slots of another revision are other slots.
+    pub revision: u32,
+    /// Slots up to here are accounted for.
+    pub cursor: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Time>,
+}
+
+/// What made a mandate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// A slot of a schedule fired.
+    Schedule { name: ScheduleName },
+    /// A person asked.
+    Command {
+        command: CommandId,
+        by: Principal,
+        /// The idempotency key's digest and the digest of what was asked with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Key>,
+    },
+}
+
+/// An idempotency key: asked again with the same request, it answers with the same mandate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    pub key: Digest,
+    pub request: Digest,
+}
+
+fn is_zero(n: &u8) -> bool {
+    *n == 0
+}
+
+impl Event {
+    /// The mandate it speaks of.
+    #[must_use]
+    pub const fn mandate(&self) -> Option<MandateId> {
+        match self {
+            Self::MandateCreated { mandate, .. }
+            | Self::MandateStarted { mandate }
+            | Self::MandateParked { mandate, .. }
+            | Self::MandateReady { mandate }
+            | Self::MandateResumed { mandate }
+            | Self::StopAsked { mandate, .. }
+            | Self::MandateFinished { mandate, .. }
+            | Self::CycleStarted { mandate, .. }
+            | Self::PhaseEntered { mandate, .. }
+            | Self::PlanAccepted { mandate, .. }
+            | Self::StepBegun { mandate, .. }
+            | Self::StepFinished { mandate, .. }
+            | Self::CycleFinished { mandate, .. }
+            | Self::CallDelayed { mandate, .. }
+            | Self::EffectBegun { mandate, .. }
+            | Self::EffectSettled { mandate, .. }
+            | Self::EffectUnsettled { mandate, .. }
+            | Self::EffectJudged { mandate, .. }
+            | Self::ProposalOpened { mandate, .. }
+            | Self::Decided { mandate, .. }
+            | Self::ProposalClosed { mandate, .. }
+            | Self::BudgetReserved { mandate, .. }
+            | Self::BudgetSettled { mandate, .. } => Some(*mandate),
+            Self::Slot { mandate, .. } => *mandate,
+            Self::DaemonStarted { .. }
+            | Self::Recovered { .. }
+            | Self::RulesLoaded(_)
+            | Self::SchedulesLoaded { .. }
+            | Self::DayBegan { .. }
+            | Self::Slots { .. }
+            | Self::Accounted { .. }
+            | Self::KeyForgotten { .. } => None,
+        }
+    }
+}

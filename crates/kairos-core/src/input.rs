@@ -1,0 +1,87 @@
+//! What reaches the rules from outside.
+//!
+//! Owns the closed list of inputs and the circumstances a decision is made in. Never comes from
+//! the state: time, randomness and civil days are handed in here, so a decision can be repeated.
+
+use crate::digest::{BlobRef, Digest};
+use crate::effect::{Outcome, PersonSays};
+use crate::event::{Key, Loaded};
+use crate::gate::proposal::Decision;
+use crate::id::{EffectId, MandateId, ProposalId, Seed};
+use crate::mandate::spec::MandateSpec;
+use crate::principal::Principal;
+use crate::rules::Rules;
+use crate::schedule::definition::ScheduleName;
+use crate::schedule::missed::Accounted;
+use crate::time::Time;
+
+/// The circumstances of one decision.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    pub time: Time,
+    /// Fresh random bytes: what ids derive from.
+    pub seed: Seed,
+    /// The civil day in the budget's zone, and when it ends.
+    pub day: jiff::civil::Date,
+    pub day_ends: Time,
+    /// Whether new effects may begin.
+    pub pace: Pace,
+}
+
+/// Whether the daemon goes on or ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    Running,
+    /// Outcomes are recorded; nothing new begins.
+    Draining,
+}
+
+/// One input.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The journal was opened.
+    Started { version: String, pid: u32 },
+    /// A torn tail was cut off when it was opened.
+    Recovered { after: u64, bytes: u64, saved_as: String },
+    /// The configuration was read: all of it, or none.
+    Configured { rules: Box<Rules>, set: Vec<Loaded>, gone: Vec<ScheduleName> },
+    /// A person asks.
+    Command { by: Principal, verb: Verb },
+    /// A performer settled an effect.
+    Settled { effect: EffectId, outcome: Outcome },
+    /// An effect will never settle by itself: its performer or its daemon is gone.
+    Lost { effect: EffectId },
+    /// Something in the state is due, as [`State::due`](crate::state::State::due) says.
+    Due(Alarm),
+    /// Slots of a schedule are due; the calendar accounted for them.
+    Slots { schedule: ScheduleName, revision: u32, accounted: Accounted, next: Option<Time> },
+    /// The turn is over: what waits may start. `only` narrows it to one mandate.
+    Admit { only: Option<MandateId> },
+    /// A mandate that was running when the daemon ended goes on.
+    Continue { mandate: MandateId },
+    /// A mandate aborted the engine twice.
+    Quarantine { mandate: MandateId },
+}
+
+/// What a person may ask.
+#[derive(Clone, Debug)]
+pub enum Verb {
+    Create { spec: Box<MandateSpec>, key: Option<Key> },
+    Stop { mandate: MandateId },
+    Decide { proposal: ProposalId, decision: Decision, hash: Option<Digest>, note: Option<BlobRef> },
+    Judge { effect: EffectId, answer: PersonSays, note: Option<BlobRef> },
+    Fire { schedule: ScheduleName },
+}
+
+/// Something that becomes due at an instant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Alarm {
+    /// The budget's day ends.
+    Day,
+    /// A mandate's wait, time limit, or one of its proposals.
+    Mandate(MandateId),
+    /// A schedule's next slot.
+    Schedule(ScheduleName),
+    /// An idempotency key is forgotten.
+    Key(Digest),
+}

@@ -1,0 +1,220 @@
+//! The fold of all records: what is open, and nothing of what is over.
+//!
+//! Owns the one state. Never decides, and no behaviour but folding and looking up lives here. A
+//! function of open work and schedules, never of history: a finished mandate leaves in its last
+//! event, a schedule keeps one cursor, a key goes after 24 hours.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::budget::Budget;
+use crate::digest::Digest;
+use crate::event::Loaded;
+use crate::gate::scope::Scopes;
+use crate::id::{EffectId, MandateId, ProposalId};
+use crate::input::Alarm;
+use crate::mandate::standing::{Mandate, Standing};
+use crate::rules::Rules;
+use crate::schedule::definition::ScheduleName;
+use crate::time::Time;
+
+/// How long an idempotency key is remembered.
+pub const KEY_KEPT_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Everything the rules know.
+#[derive(Debug, Default)]
+pub struct State {
+    pub(crate) rules: Option<Arc<Rules>>,
+    pub(crate) scopes: Arc<Scopes>,
+    pub(crate) budget: Budget,
+    pub(crate) day_ends: Option<Time>,
+    pub(crate) schedules: BTreeMap<ScheduleName, Loaded>,
+    pub(crate) mandates: BTreeMap<MandateId, Mandate>,
+    pub(crate) index: Index,
+}
+
+/// What is found by something else than its own id; all of it follows from the rest.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    /// Queued and ready mandates by the position that queued them.
+    pub(crate) queue: BTreeSet<(u64, MandateId)>,
+    /// Where in `queue` a mandate stands.
+    pub(crate) places: BTreeMap<MandateId, u64>,
+    pub(crate) running: BTreeSet<MandateId>,
+    /// Undecided proposals.
+    pub(crate) proposals: BTreeMap<ProposalId, MandateId>,
+    /// Effects begun and without outcome.
+    pub(crate) effects: BTreeMap<EffectId, MandateId>,
+    /// Open mandates of a schedule.
+    pub(crate) fires: BTreeSet<(ScheduleName, MandateId)>,
+    pub(crate) keys: BTreeMap<Digest, Kept>,
+    pub(crate) alarms: BTreeSet<(Time, Alarm)>,
+    /// The one alarm each alarmed thing has in `alarms`.
+    pub(crate) set: BTreeMap<Alarm, Time>,
+}
+
+/// An idempotency key in its 24 hours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) request: Digest,
+    pub(crate) mandate: MandateId,
+}
+
+impl State {
+    /// The state before the first record.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// What becomes due next, and when.
+    #[must_use]
+    pub fn next_due(&self) -> Option<(Time, &Alarm)> {
+        self.index.alarms.first().map(|(at, alarm)| (*at, alarm))
+    }
+
+    /// What is due at `now`, the earliest first.
+    #[must_use]
+    pub fn due(&self, now: Time) -> Option<&Alarm> {
+        self.next_due().filter(|(at, _)| *at <= now).map(|(_, alarm)| alarm)
+    }
+
+    #[must_use]
+    pub fn rules(&self) -> Option<Arc<Rules>> {
+        self.rules.clone()
+    }
+
+    #[must_use]
+    pub const fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// When the budget's day ends.
+    #[must_use]
+    pub const fn day_ends(&self) -> Option<Time> {
+        self.day_ends
+    }
+
+    /// An open mandate.
+    #[must_use]
+    pub fn mandate(&self, id: MandateId) -> Option<&Mandate> {
+        self.mandates.get(&id)
+    }
+
+    /// All open mandates, oldest id first.
+    pub fn mandates(&self) -> impl Iterator<Item = &Mandate> {
+        self.mandates.values()
+    }
+
+    /// The open mandate whose undecided proposal this is.
+    #[must_use]
+    pub fn proposal(&self, id: ProposalId) -> Option<&Mandate> {
+        self.mandates.get(self.index.proposals.get(&id)?)
+    }
+
+    /// The open mandate whose open effect this is.
+    #[must_use]
+    pub fn effect(&self, id: EffectId) -> Option<&Mandate> {
+        self.mandates.get(self.index.effects.get(&id)?)
+    }
+
+    #[must_use]
+    pub fn schedule(&self, name: &ScheduleName) -> Option<&Loaded> {
+        self.schedules.get(name)
+    }
+
+    /// All schedules by name.
+    pub fn schedules(&self) -> impl Iterator<Item = &Loaded> {
+        self.schedules.values()
+    }
+
+    /// The mandate an idempotency key made.
+    #[must_use]
+    pub fn keyed(&self, key: Digest) -> Option<MandateId> {
+        self.index.keys.get(&key).map(|kept| kept.mandate)
+    }
+
+    /// How many mandates run, queue (ready ones among them), and wait.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let running = self.index.running.len();
+        let queued = self.index.queue.len();
+        Counts { running, queued, waiting: self.mandates.len() - running - queued }
+    }
+
+    /// The mandates that run.
+    pub fn running(&self) -> impl Iterator<Item = MandateId> {
+        self.index.running.iter().copied()
+    }
+
+    /// The running mandate that started first.
+    #[must_use]
+    pub fn longest_running(&self) -> Option<MandateId> {
+        let running = self.index.running.iter().filter_map(|id| self.mandates.get(id));
+        running.min_by_key(|mandate| mandate.started).map(|mandate| mandate.id)
+    }
+
+    /// Open mandates of a schedule.
+    pub(crate) fn fires(&self, name: &ScheduleName) -> impl Iterator<Item = &Mandate> {
+        let first = (name.clone(), MandateId::from_u128(0));
+        let last = (name.clone(), MandateId::from_u128(u128::MAX));
+        self.index.fires.range(first..=last).filter_map(|(_, id)| self.mandates.get(id))
+    }
+
+    pub(crate) fn is_scope_taken(&self, project_scope: &str) -> bool {
+        let running = self.index.running.iter().filter_map(|id| self.mandates.get(id));
+        running.into_iter().any(|mandate| mandate.spec.project_scope == project_scope)
+    }
+}
+
+/// How many mandates stand where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub running: usize,
+    pub queued: usize,
+    pub waiting: usize,
+}
+
+impl Index {
+    /// Sets, moves or clears the one alarm of a thing.
+    pub(crate) fn alarm(&mut self, alarm: Alarm, at: Option<Time>) {
+        let before = match at {
+            Some(at) => self.set.insert(alarm.clone(), at),
+            None => self.set.remove(&alarm),
+        };
+        if before == at {
+            return;
+        }
+        if let Some(before) = before {
+            self.alarms.remove(&(before, alarm.clone()));
+        }
+        if let Some(at) = at {
+            self.alarms.insert((at, alarm));
+        }
+    }
+
+    /// Files an open mandate under where it stands.
+    pub(crate) fn file(&mut self, position: u64, mandate: &Mandate) {
+        match mandate.standing {
+            Standing::Queued | Standing::Ready => {
+                self.running.remove(&mandate.id);
+                let place = *self.places.entry(mandate.id).or_insert(position);
+                self.queue.insert((place, mandate.id));
+            }
+            Standing::Running => {
+                self.unqueue(mandate.id);
+                self.running.insert(mandate.id);
+            }
+            Standing::Parked { .. } => {
+                self.unqueue(mandate.id);
+                self.running.remove(&mandate.id);
+            }
+        }
+    }
+
+    pub(crate) fn unqueue(&mut self, mandate: MandateId) {
+        if let Some(place) = self.places.remove(&mandate) {
+            self.queue.remove(&(place, mandate));
+        }
+    }
+}

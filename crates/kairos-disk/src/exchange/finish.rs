@@ -1,0 +1,47 @@
+//! After the outcome is durable.
+//!
+//! Owns the removal of what a change replaced. Never removes bytes that are not known to be kept
+//! elsewhere.
+
+use std::io;
+
+use super::look::Seen;
+use super::{Change, Finished, Intent, Names};
+use crate::digest::digest;
+use crate::fs::Fs;
+use crate::tree::Tree;
+
+impl<F: Fs> Tree<F> {
+    /// Removes what the change replaced. To be called once the outcome is durable, and as often
+    /// as one likes; a crash before it leaves a name behind, nothing else.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn finish(&self, intent: &Intent<'_>) -> io::Result<Finished> {
+        let names = Names::of(intent.temp);
+        let (at, pre) = match intent.change {
+            Change::Edit { at, pre, .. } | Change::Delete { at, pre } => (at, pre),
+            Change::Move { from, pre, .. } => (from, pre),
+            Change::Create { at, .. } => (at, digest(b"")),
+        };
+        let Ok(place) = self.expected(at) else { return Ok(Finished::Kept) };
+        if let Change::Create { post, .. } = intent.change {
+            // Left only when somebody else made the same file in the very window.
+            let new = self.look(&place.dir, &names.new)?;
+            if self.holds(&new, &digest(post))? {
+                self.fs.unlink(&place.dir, &names.new)?;
+            }
+        }
+        let temp = self.look(&place.dir, &names.temp)?;
+        match &temp {
+            Seen::Absent => return Ok(Finished::Clean),
+            Seen::Other => return Ok(Finished::Kept),
+            // One of several names: the bytes stay.
+            Seen::File { stat, .. } if stat.links > 1 => {}
+            Seen::File { .. } if self.holds(&temp, &pre)? => {}
+            Seen::File { .. } => return Ok(Finished::Kept),
+        }
+        self.fs.unlink(&place.dir, &names.temp)?;
+        Ok(Finished::Removed)
+    }
+}

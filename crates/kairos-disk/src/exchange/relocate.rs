@@ -1,0 +1,144 @@
+//! Moving: the file gets its second name first and loses the first one after.
+//!
+//! Owns the steps of a move and their way back. Never leaves a moment in which the file has no
+//! name, and never copies it, so writers do no harm. The first name ends under the temporary one:
+//! that it lies there says that the move was made, even if somebody has moved it back.
+
+use std::io;
+
+use super::look::disk;
+use super::stage::rename_refused;
+use super::{Applied, Doubt, Failure, Left, Names, Target};
+use crate::digest::Digest;
+use crate::fs::{Fs, Identity, Rename, Writers};
+use crate::refusal::Reason;
+use crate::tree::{Opened, Place, Tree};
+
+/// Where a file is moved from and to.
+struct Way<F: Fs> {
+    from: Place<F>,
+    to: Place<F>,
+}
+
+impl<F: Fs> Tree<F> {
+    pub(super) fn relocate(
+        &self,
+        names: &Names,
+        from: Target<'_>,
+        to: Target<'_>,
+        pre: &Digest,
+    ) -> Result<Applied, Failure> {
+        let way = Way { from: self.expected(from)?, to: self.expected(to)? };
+        let old = self.open(&way.from)?;
+        self.check_pre(&way.from, &old, pre)?;
+        self.check_vacant(&way.to)?;
+        self.add_name(&way, old.stat.identity)?;
+        let (first, temp) = ((&way.from.dir, &*way.from.name), (&way.from.dir, &*names.temp));
+        if let Err(source) = self.fs.rename(first, temp, Rename::NoReplace) {
+            let what = "rename without replacing";
+            let failure = self.not_renamed(&way.from, &names.temp, old.stat.identity, what, source);
+            return Err(self.abandon_move(&way, failure));
+        }
+        self.check_moved(&way, names, &old, pre).map_err(|doubt| {
+            let left = self.move_back(&way, names);
+            way.from.unsettled(doubt, left.unwrap_or(Left::Unknown))
+        })?;
+        self.seal(&way.from)?;
+        Ok(Applied { writers: Writers::None })
+    }
+
+    /// Gives the file its second name, durably: a crash must not leave it with the temporary one
+    /// alone.
+    fn add_name(&self, way: &Way<F>, identity: Identity) -> Result<(), Failure> {
+        let (first, second) = ((&way.from.dir, &*way.from.name), (&way.to.dir, &*way.to.name));
+        if let Err(source) = self.fs.link(first, second) {
+            return Err(way.to.refuse(link_refused(source)).into());
+        }
+        let linked = self.fs.stat(&way.to.dir, &way.to.name);
+        if !linked.is_ok_and(|stat| stat.identity == identity) {
+            let failure = way.from.refuse(Reason::Stale).into();
+            return Err(self.abandon_move(way, failure));
+        }
+        self.fs.sync_dir(&way.to.dir).map_err(|source| {
+            let reason = Reason::Disk { step: "syncing the directory", source };
+            self.abandon_move(way, way.to.refuse(reason).into())
+        })
+    }
+
+    fn check_moved(
+        &self,
+        way: &Way<F>,
+        names: &Names,
+        old: &Opened<F>,
+        pre: &Digest,
+    ) -> Result<(), Doubt> {
+        let looking = "looking at what was moved";
+        let moved = self.look(&way.from.dir, &names.temp).map_err(disk(looking))?;
+        let second = self.look(&way.to.dir, &way.to.name).map_err(disk(looking))?;
+        if moved.identity() != Some(old.stat.identity)
+            || !self.holds(&moved, pre).map_err(disk(looking))?
+        {
+            return Err(Doubt::PreChanged);
+        }
+        if !second.is_same_file(&moved) {
+            return Err(Doubt::TargetChanged);
+        }
+        self.check_place(&way.from)?;
+        self.check_place(&way.to)
+    }
+
+    /// Takes the second name back while the first still stands. A refusal stays one only if that
+    /// works.
+    fn abandon_move(&self, way: &Way<F>, failure: Failure) -> Failure {
+        if let Failure::Unsettled(_) = failure {
+            return failure;
+        }
+        match self.drop_second_name(&way.from, &way.to) {
+            Ok(true) => failure,
+            Ok(false) => way.to.unsettled(Doubt::TargetChanged, Left::Unknown),
+            Err(source) => {
+                let doubt = Doubt::Disk { step: "removing the second name", source };
+                way.to.unsettled(doubt, Left::Unknown)
+            }
+        }
+    }
+
+    fn move_back(&self, way: &Way<F>, names: &Names) -> io::Result<Left> {
+        let (first, temp) = ((&way.from.dir, &*way.from.name), (&way.from.dir, &*names.temp));
+        match self.fs.rename(temp, first, Rename::NoReplace) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Ok(Left::Standing);
+            }
+            Err(error) => return Err(error),
+        }
+        self.fs.sync_dir(&way.from.dir)?;
+        let dropped = self.drop_second_name(&way.from, &way.to)?;
+        Ok(if dropped { Left::Restored } else { Left::Unknown })
+    }
+
+    /// Removes the name at `to` if it stands for the file at `from`, and answers whether it did.
+    pub(super) fn drop_second_name(&self, from: &Place<F>, to: &Place<F>) -> io::Result<bool> {
+        let first = self.look(&from.dir, &from.name)?;
+        let second = self.look(&to.dir, &to.name)?;
+        if !first.is_same_file(&second) {
+            return Ok(false);
+        }
+        self.fs.unlink(&to.dir, &to.name)?;
+        self.fs.sync_dir(&to.dir)?;
+        Ok(true)
+    }
+}
+
+/// What the refusal of a link says about the path.
+fn link_refused(source: io::Error) -> Reason {
+    let what = "give a file a second name";
+    if source.kind() == io::ErrorKind::AlreadyExists {
+        return Reason::Occupied;
+    }
+    // `EPERM` and not `EACCES`: no hard links here, or none to files of others.
+    if source.raw_os_error() == Some(libc::EPERM) {
+        return Reason::Unsupported { what, source };
+    }
+    rename_refused(what, source)
+}

@@ -1,0 +1,12 @@
+//! The exactly-once file exchange, on real files.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+
+mod crash;
+mod failing;
+mod path;
+mod plain;
+mod tables;
+mod watched;
+mod window;
+mod world;

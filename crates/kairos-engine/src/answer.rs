@@ -1,0 +1,76 @@
+//! What whoever submits gets back.
+
+use kairos_core::fold::Seq;
+use kairos_core::id::{CommandId, EffectId, MandateId, ProposalId};
+use kairos_core::kind::{Kind, Refused};
+use kairos_core::refusal::Refusal;
+
+/// A command that is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The frame that records it, or the newest one when there was nothing to record.
+    pub seq: Seq,
+    pub subject: Option<Subject>,
+    pub command: CommandId,
+}
+
+/// What a command was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    Mandate(MandateId),
+    Proposal(ProposalId),
+    Effect(EffectId),
+}
+
+/// A command that was not taken. Nothing of it is recorded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("10,000 inputs wait already")]
+    Full,
+    #[error("the daemon is stopping")]
+    Stopping,
+    #[error("the disk has no room for the journal's next segment")]
+    NoSpace,
+    #[error("the request does not fit into one journal frame")]
+    TooLarge,
+    #[error("the configuration was not reloaded: {0}")]
+    NotReloaded(String),
+}
+
+impl SubmitError {
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Refused(refusal) => refusal.kind(),
+            Self::Full | Self::Stopping | Self::NoSpace => Kind::Refused(Refused::ForNow),
+            Self::TooLarge | Self::NotReloaded(_) => Kind::Refused(Refused::BadInput),
+        }
+    }
+
+    /// A stable word for programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::Full => "queue_full",
+            Self::Stopping => "stopping",
+            Self::NoSpace => "no_space",
+            Self::TooLarge => "too_large",
+            Self::NotReloaded(_) => "not_reloaded",
+        }
+    }
+
+    /// What to type next.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused(refusal) => refusal.hint(),
+            Self::NotReloaded(_) => Some("kairos config check".into()),
+            Self::NoSpace => Some("df -h .kairos/journal".into()),
+            Self::Full | Self::Stopping => Some("kairos status".into()),
+            Self::TooLarge => None,
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Compiled schedules.
+//!
+//! Owns cron rules and zone data in use, and turns "due" into fates of slots. The state keeps the
+//! texts these were compiled from and the cursor; zone data never enters it.
+
+use std::collections::BTreeMap;
+
+use kairos_core::event::Loaded;
+use kairos_core::input::Input;
+use kairos_core::schedule::definition::{Definition, ScheduleName};
+use kairos_core::schedule::{Rule, account};
+use kairos_core::state::State;
+use kairos_core::time::Time;
+
+/// The rules by schedule name.
+#[derive(Debug, Default)]
+pub struct Calendar {
+    rules: BTreeMap<ScheduleName, Rule>,
+}
+
+impl Calendar {
+    /// The next slot of a schedule strictly after `after`; none when it is off or never fires.
+    fn next(&self, definition: &Definition, after: Time) -> Option<Time> {
+        let rule = self.rules.get(&definition.name).filter(|_| definition.enabled)?;
+        rule.next_after(after).map(|slot| slot.at)
+    }
+
+    /// Accounts for every due slot of `name`; `None` when the state or the calendar lacks it.
+    pub(crate) fn due(&self, state: &State, name: &ScheduleName, now: Time) -> Option<Input> {
+        let loaded = state.schedule(name)?;
+        let rule = self.rules.get(name)?;
+        let accounted = account(rule, loaded.definition.missed, loaded.cursor, now);
+        let next = self.next(&loaded.definition, accounted.cursor);
+        let revision = loaded.revision;
+        Some(Input::Slots { schedule: name.clone(), revision, accounted, next })
+    }
+
+    /// What changes when `schedules` take the place of those in the state: new and changed ones,
+    /// and the names of those that went.
+    pub(crate) fn load(
+        &mut self,
+        state: &State,
+        schedules: Vec<(Definition, Rule)>,
+        now: Time,
+    ) -> (Vec<Loaded>, Vec<ScheduleName>) {
+        let (definitions, rules): (Vec<_>, Vec<_>) = schedules
+            .into_iter()
+            .map(|(definition, rule)| {
+                let name = definition.name.clone();
+                (definition, (name, rule))
+            })
+            .unzip();
+        self.rules = rules.into_iter().collect();
+        let gone = state.schedules().map(|loaded| &loaded.definition.name);
+        let gone = gone.filter(|name| !self.rules.contains_key(*name)).cloned().collect();
+        let set = definitions.into_iter().filter_map(|d| self.loaded(state, d, now)).collect();
+        (set, gone)
+    }
+
+    /// The schedule as the state should have it; `None` when it has it so already.
+    fn loaded(&self, state: &State, definition: Definition, now: Time) -> Option<Loaded> {
+        let before = state.schedule(&definition.name);
+        let (revision, cursor) = match before {
+            Some(before) if before.definition == definition => return None,
+            Some(before) if before.definition.same_slots(&definition) => {
+                (before.revision, before.cursor)
+            }
+            Some(before) => (before.revision + 1, now),
+            None => (1, now),
+        };
+        let next = self.next(&definition, cursor);
+        Some(Loaded { definition, revision, cursor, next })
+    }
+}

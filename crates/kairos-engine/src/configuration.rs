@@ -1,0 +1,27 @@
+//! What the engine is told at start and at each reload.
+
+use jiff::tz::TimeZone;
+use kairos_core::rules::Rules;
+use kairos_core::schedule::Rule;
+use kairos_core::schedule::definition::Definition;
+
+/// A configuration that was read whole.
+#[derive(Debug)]
+pub struct Configuration {
+    pub rules: Rules,
+    /// Each schedule with its compiled rule.
+    pub schedules: Vec<(Definition, Rule)>,
+    pub options: Options,
+}
+
+/// What rules the engine and not its decisions.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Accepted for KairosChain's sake; nothing polls.
+    pub tick_interval_ms: u64,
+    /// How long a drain waits for what is open.
+    pub graceful_timeout_ms: u64,
+    pub heartbeat_interval_ms: u64,
+    /// Where the budget's day begins.
+    pub day_zone: TimeZone,
+}

@@ -1,0 +1,469 @@
+//! The engine's start and its one thread: a loop around the turn.
+//!
+//! Owns the lifecycle from the opened journal to the closed one: start, deadlines, reload, drain,
+//! heartbeat. Never performs an effect and never blocks but on its inbox and the disk.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use kairos_core::event::Event;
+use kairos_core::fold::Seq;
+use kairos_core::id::{IdSource, MandateId};
+use kairos_core::input::{Input, Now, Pace};
+use kairos_core::mandate::outcome::ParkReason;
+use kairos_core::resume::{Resume, resume};
+use kairos_core::state::State;
+use kairos_core::time::Time;
+use kairos_disk::{Blobs, Fs, RealFs};
+use kairos_journal::{OpenError, Opening, Permit, Poisoned, Record, Segments};
+use tokio::sync::watch;
+
+use crate::answer::SubmitError;
+use crate::calendar::Calendar;
+use crate::configuration::{Configuration, Options};
+use crate::feed::Feed;
+use crate::handle::Handle;
+use crate::inbox::{Batch, Inbox, Returns, Urgent};
+use crate::lifecycle::{Lifecycle, Status};
+use crate::notice::Notice;
+use crate::turn::{Admit, Inputs, Ledger, turn};
+use crate::world::{self, seed, time};
+use crate::{ENGINE_THREAD, heartbeat, poison};
+
+/// The version of events this program writes.
+const SCHEMA: u32 = 1;
+/// The longest the thread sleeps when nothing is due.
+const WAIT_MAX: Duration = Duration::from_secs(3600);
+/// Bytes that all schedules of a configuration may take in one frame.
+const SCHEDULES_BYTES_MAX: usize = 900 * 1024;
+
+/// Whether everything is served, or one mandate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Focus {
+    Daemon,
+    /// No slots, no other mandate; the one that is submitted.
+    Once,
+}
+
+/// Where the engine's own files lie.
+#[derive(Clone, Debug)]
+pub struct Places {
+    pub heartbeat: PathBuf,
+    pub poison: PathBuf,
+}
+
+/// What the engine is assembled from.
+pub struct Parts {
+    pub focus: Focus,
+    pub version: String,
+    /// The journal's directory.
+    pub journal: <RealFs as Fs>::Dir,
+    pub blobs: Arc<Blobs<RealFs>>,
+    pub places: Places,
+    pub configuration: Configuration,
+    /// Reads the configuration again: all of it, or says why not.
+    pub reload: Box<dyn FnMut() -> Result<Configuration, String> + Send>,
+    /// Hands a permit over; never blocks.
+    pub dispatch: Box<dyn FnMut(Permit<State>) + Send>,
+    /// Stops the model calls under way.
+    pub cancel: Box<dyn FnMut() + Send>,
+    pub notice: Box<dyn FnMut(Notice) + Send>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("focus", &self.focus).finish_non_exhaustive()
+    }
+}
+
+/// The engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the journal cannot be opened: {0}")]
+    Journal(#[from] OpenError),
+    #[error(
+        "the schedules take {bytes} bytes, and one journal frame has room for {SCHEDULES_BYTES_MAX}"
+    )]
+    TooManySchedules { bytes: usize },
+    #[error("the disk failed at start: {0}")]
+    Poisoned(#[from] Poisoned),
+    #[error("the engine's thread cannot be made")]
+    Thread(#[source] std::io::Error),
+}
+
+/// An engine that runs.
+#[derive(Debug)]
+pub struct Started {
+    pub handle: Handle,
+    /// Ends when the engine has stopped, or its disk has failed.
+    pub thread: JoinHandle<Result<(), Poisoned>>,
+}
+
+/// An engine before its start: what performers need to know of it.
+#[derive(Debug, Default)]
+pub struct Engine {
+    inbox: Arc<Inbox>,
+}
+
+impl Engine {
+    /// Where performers bring settled effects.
+    #[must_use]
+    pub fn returns(&self) -> Returns {
+        Returns(Arc::clone(&self.inbox))
+    }
+
+    /// Recovers the journal, takes up what was open, and goes on in a thread of its own. When this
+    /// returns, the state is whole and the first turn is on disk.
+    ///
+    /// # Errors
+    /// The journal or the configuration cannot be used; nothing was dispatched then.
+    pub fn start(self, parts: Parts) -> Result<Started, StartError> {
+        let lost = Arc::clone(&self.inbox);
+        let opening = Opening {
+            origin: IdSource::new(time(), seed()).node(),
+            epoch: 1,
+            schema: SCHEMA,
+            segments: Segments::default(),
+        };
+        let open_dir = |dir: &<RealFs as Fs>::Dir| {
+            let doing = "open the journal's directory";
+            let opened = RealFs.open_dir(dir, std::path::Path::new("."));
+            opened.map_err(|source| OpenError::Io { doing, source })
+        };
+        let (to_read, to_write) = (open_dir(&parts.journal)?, parts.journal);
+        #[expect(clippy::disallowed_methods, reason = "the one start of the engine")]
+        let (ledger, opened) = Ledger::open(
+            Arc::new(RealFs),
+            to_write,
+            State::empty(),
+            Arc::new(move |effect| lost.dropped(&effect)),
+            opening,
+        )?;
+        let mut own = vec![Input::Started { version: parts.version, pid: std::process::id() }];
+        own.extend(opened.recovered.map(|torn| Input::Recovered {
+            after: torn.after.0,
+            bytes: torn.bytes,
+            saved_as: torn.saved_as.display().to_string(),
+        }));
+        let (feed, source) = Feed::new(ledger.head(), to_read);
+        let (status, shown) = watch::channel(Arc::new(Status::default()));
+        let handle = Handle {
+            inbox: Arc::clone(&self.inbox),
+            status: shown,
+            source,
+            blobs: Arc::clone(&parts.blobs),
+        };
+        let mut engine = Running {
+            status: Status {
+                state: Lifecycle::Starting,
+                pid: std::process::id(),
+                started_at: Some(time()),
+                ..Status::default()
+            },
+            show: status,
+            feed,
+            inbox: self.inbox,
+            options: parts.configuration.options.clone(),
+            calendar: Calendar::default(),
+            places: parts.places,
+            reload: parts.reload,
+            dispatch: parts.dispatch,
+            cancel: parts.cancel,
+            notice: parts.notice,
+            focus: parts.focus,
+            only: None,
+            out: 0,
+            drain: None,
+            beat: Instant::now(),
+        };
+        own.push(engine.configured(ledger.state(), parts.configuration, time())?);
+        let (began, begun) = std::sync::mpsc::sync_channel(1);
+        let thread = thread::Builder::new().name(ENGINE_THREAD.into()).spawn(move || {
+            let ledger = match engine.begin(ledger, own) {
+                Ok(ledger) => ledger,
+                Err(poisoned) => {
+                    began.send(Err(poisoned)).ok();
+                    return Ok(());
+                }
+            };
+            began.send(Ok(())).ok();
+            engine.serve(ledger)
+        });
+        let thread = thread.map_err(StartError::Thread)?;
+        match begun.recv() {
+            Ok(Ok(())) => Ok(Started { handle, thread }),
+            Ok(Err(poisoned)) => Err(poisoned.into()),
+            // The thread's panic has ended the process already, where a hook is installed.
+            Err(_) => {
+                Err(StartError::Thread(std::io::Error::other("the engine's thread panicked")))
+            }
+        }
+    }
+}
+
+/// The thread's own things.
+struct Running {
+    status: Status,
+    show: watch::Sender<Arc<Status>>,
+    feed: Feed,
+    inbox: Arc<Inbox>,
+    options: Options,
+    calendar: Calendar,
+    places: Places,
+    reload: Box<dyn FnMut() -> Result<Configuration, String> + Send>,
+    dispatch: Box<dyn FnMut(Permit<State>) + Send>,
+    cancel: Box<dyn FnMut() + Send>,
+    notice: Box<dyn FnMut(Notice) + Send>,
+    focus: Focus,
+    /// The mandate that `once` is about, when it is known.
+    only: Option<MandateId>,
+    /// Permits out.
+    out: usize,
+    /// When the grace of a drain ends.
+    drain: Option<Instant>,
+    /// When the next heartbeat is due.
+    beat: Instant,
+}
+
+type Disk = RealFs;
+
+impl Running {
+    /// Makes the input for a configuration, and its calendar the one in use.
+    fn configured(
+        &mut self,
+        state: &State,
+        configuration: Configuration,
+        now: Time,
+    ) -> Result<Input, StartError> {
+        let mut calendar = Calendar::default();
+        let (set, gone) = calendar.load(state, configuration.schedules, now);
+        let bytes = serde_json::to_vec(&set).map_or(usize::MAX, |text| text.len());
+        if bytes > SCHEDULES_BYTES_MAX {
+            return Err(StartError::TooManySchedules { bytes });
+        }
+        self.calendar = calendar;
+        self.options = configuration.options;
+        Ok(Input::Configured { rules: Box::new(configuration.rules), set, gone })
+    }
+
+    /// The first turn: start, configuration, quarantine, open ends.
+    fn begin(
+        &mut self,
+        ledger: Ledger<Disk>,
+        mut own: Vec<Input>,
+    ) -> Result<Ledger<Disk>, Poisoned> {
+        let note = poison::read(&self.places.poison).filter(poison::Note::quarantines);
+        if let Some(note) = note {
+            own.push(Input::Quarantine { mandate: note.mandate });
+            (self.notice)(Notice::Quarantined { mandate: note.mandate });
+        }
+        if self.focus == Focus::Daemon {
+            let left = resume(ledger.state()).into_iter().map(|end| match end {
+                Resume::Lost { effect, .. } => Input::Lost { effect },
+                Resume::Continue { mandate } => Input::Continue { mandate },
+            });
+            own.extend(left);
+        }
+        self.status.state = Lifecycle::Running;
+        let ledger = self.take(ledger, Inputs { own, ..Inputs::default() }, 0)?;
+        if note.is_some() {
+            // Quarantined on disk: the note has done its work.
+            poison::clear(&self.places.poison).ok();
+        }
+        self.heartbeat();
+        (self.notice)(Notice::Started { status: self.status.clone() });
+        Ok(ledger)
+    }
+
+    fn serve(&mut self, mut ledger: Ledger<Disk>) -> Result<(), Poisoned> {
+        loop {
+            let batch = self.inbox.take(self.wait(ledger.state()));
+            let mut inputs = Inputs::default();
+            for urgent in batch.urgent {
+                self.urgent(urgent, ledger.state(), &mut inputs);
+            }
+            let waiting = batch.waiting;
+            let batch = Batch { urgent: Vec::new(), ..batch };
+            self.out = self.out.saturating_sub(batch.ended.len());
+            inputs.ended = batch.ended;
+            inputs.decisions = batch.decisions;
+            inputs.commands = batch.commands;
+            inputs.mark = Instant::now() >= self.beat;
+            ledger = self.take(ledger, inputs, waiting)?;
+            if Instant::now() >= self.beat {
+                self.heartbeat();
+            }
+            if let Some(grace) = self.drain {
+                let over = Instant::now() >= grace;
+                if self.out == 0 || over {
+                    if self.out > 0 {
+                        (self.notice)(Notice::GracefulTimeoutExceeded { open: self.out });
+                    }
+                    return self.stop(ledger);
+                }
+            }
+        }
+    }
+
+    /// The last turn: what settled at the last moment, and the durable mark.
+    fn stop(&mut self, ledger: Ledger<Disk>) -> Result<(), Poisoned> {
+        let batch = self.inbox.take(Duration::ZERO);
+        let inputs = Inputs { ended: batch.ended, mark: true, ..Inputs::default() };
+        let ledger = self.take(ledger, inputs, 0)?;
+        for mandate in ledger.state().mandates().filter(|mandate| mandate.open.is_some()) {
+            (self.notice)(Notice::CycleInterrupted { mandate: mandate.id });
+        }
+        drop(ledger);
+        self.status.state = Lifecycle::Stopped;
+        self.show.send_replace(Arc::new(self.status.clone()));
+        self.heartbeat();
+        (self.notice)(Notice::Stopped { status: self.status.clone() });
+        Ok(())
+    }
+
+    /// Takes a turn and shows what came of it.
+    fn take(
+        &mut self,
+        ledger: Ledger<Disk>,
+        mut inputs: Inputs,
+        waiting: usize,
+    ) -> Result<Ledger<Disk>, Poisoned> {
+        inputs.admit = match self.focus {
+            Focus::Daemon => Admit::All,
+            Focus::Once => Admit::Only(self.only),
+        };
+        let pace = if self.drain.is_some() { Pace::Draining } else { Pace::Running };
+        let zone = self.options.day_zone.clone();
+        let mut circumstances = move || -> Now { world::now(&zone, pace) };
+        let mut out = 0;
+        let dispatch = &mut self.dispatch;
+        let mut hand_over = |permit: Permit<State>| {
+            out += 1;
+            dispatch(permit);
+        };
+        let turned = turn(ledger, inputs, &mut circumstances, &self.calendar, &mut hand_over)?;
+        self.out += out;
+        self.status.tick_count += 1;
+        self.status.mailbox_size = waiting;
+        let (ledger, records) = (turned.ledger, turned.records);
+        self.notices(&records);
+        self.look(ledger.state(), ledger.head());
+        self.show.send_replace(Arc::new(self.status.clone()));
+        self.feed.publish(records);
+        Ok(ledger)
+    }
+
+    fn look(&mut self, state: &State, head: Seq) {
+        let counts = state.counts();
+        let status = &mut self.status;
+        status.head = head;
+        status.shutdown_requested = self.drain.is_some();
+        status.tick_interval_ms = self.options.tick_interval_ms;
+        status.graceful_timeout_ms = self.options.graceful_timeout_ms;
+        (status.running, status.queued, status.waiting) =
+            (counts.running, counts.queued, counts.waiting);
+        status.active = state.longest_running();
+        status.active_mandates = state.running().collect();
+        status.budget = *state.budget();
+        status.day_ends = state.day_ends();
+        status.rules = state.rules();
+    }
+
+    fn notices(&mut self, records: &[Record<Event>]) {
+        for (at, event) in records.iter().flat_map(|r| r.events.iter().map(move |e| (r.at, e))) {
+            match event {
+                Event::Recovered { after, bytes, .. } => {
+                    (self.notice)(Notice::Recovered { after: *after, bytes: *bytes });
+                }
+                Event::MandateParked { mandate, reason: ParkReason::Budget, .. } => {
+                    (self.notice)(Notice::BudgetExceeded { mandate: *mandate });
+                }
+                Event::CycleFinished { mandate, failed } => {
+                    self.status.last_cycle_at = Some(at.time);
+                    if *failed {
+                        (self.notice)(Notice::CycleFailed { mandate: *mandate });
+                    }
+                }
+                Event::MandateFinished { .. } => self.status.last_cycle_at = Some(at.time),
+                Event::MandateCreated { mandate, .. } if self.focus == Focus::Once => {
+                    // Started in the next turn, which the wake-up below brings at once.
+                    self.only = Some(*mandate);
+                    self.inbox.urgent(Urgent::Look);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn urgent(&mut self, urgent: Urgent, state: &State, inputs: &mut Inputs) {
+        match urgent {
+            Urgent::Look => {}
+            Urgent::Report => (self.notice)(Notice::Status { status: self.status.clone() }),
+            Urgent::Shutdown => self.shut_down(),
+            Urgent::Reload(answer) => {
+                let read = (self.reload)().and_then(|configuration| {
+                    let schedules = configuration.schedules.len();
+                    let now = time();
+                    let input = self.configured(state, configuration, now);
+                    input.map(|input| (input, schedules)).map_err(|error| error.to_string())
+                });
+                let answered = match read {
+                    Ok((input, schedules)) => {
+                        inputs.own.push(input);
+                        (self.notice)(Notice::Reloaded { schedules });
+                        Ok(())
+                    }
+                    Err(error) => {
+                        (self.notice)(Notice::ReloadFailed { error: error.clone() });
+                        Err(SubmitError::NotReloaded(error))
+                    }
+                };
+                if let Some(answer) = answer {
+                    answer.send(answered).ok();
+                }
+            }
+        }
+    }
+
+    fn shut_down(&mut self) {
+        let now = Instant::now();
+        if self.drain.is_some() {
+            // Asked again: the grace ends now.
+            self.drain = Some(now);
+            return;
+        }
+        let grace = Duration::from_millis(self.options.graceful_timeout_ms);
+        self.drain = Some(now + grace);
+        self.status.state = Lifecycle::Draining;
+        (self.notice)(Notice::ShutdownBegin { open: self.out });
+        self.inbox.close();
+        (self.cancel)();
+    }
+
+    /// How long nothing can be due.
+    fn wait(&self, state: &State) -> Duration {
+        let instant = Instant::now();
+        let mut wait = self.beat.saturating_duration_since(instant).min(WAIT_MAX);
+        if let Some(grace) = self.drain {
+            return wait.min(grace.saturating_duration_since(instant));
+        }
+        if let (Some((due, _)), Focus::Daemon) = (state.next_due(), self.focus) {
+            wait = wait.min(Duration::from_millis(due.ms_since(time())));
+        }
+        wait
+    }
+
+    fn heartbeat(&mut self) {
+        let interval = Duration::from_millis(self.options.heartbeat_interval_ms);
+        self.beat = Instant::now() + interval;
+        if self.focus == Focus::Once {
+            return;
+        }
+        let now = time();
+        if let Err(error) = heartbeat::write(&self.places.heartbeat, &self.status, now) {
+            (self.notice)(Notice::HeartbeatFailed { error: error.to_string() });
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The sign of life beside the journal.
+//!
+//! Owns `run/heartbeat.json`: written whole or not at all, 0600, KairosChain's keys and ours. The
+//! engine's one periodic wake-up.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use kairos_core::id::MandateId;
+use serde::Serialize;
+
+use crate::lifecycle::Status;
+
+#[derive(Serialize)]
+struct Heartbeat<'a> {
+    pid: u32,
+    ts: String,
+    last_cycle_at: Option<String>,
+    active_mandate_id: Option<MandateId>,
+    active_mandates: &'a [MandateId],
+    queue_depth: usize,
+    tick_count: u64,
+    state: &'static str,
+    journal_head: u64,
+}
+
+/// Writes the heartbeat.
+///
+/// # Errors
+/// The disk's; the one before stays then.
+pub(crate) fn write(file: &Path, status: &Status, now: kairos_core::time::Time) -> io::Result<()> {
+    let beat = Heartbeat {
+        pid: status.pid,
+        ts: now.to_string(),
+        last_cycle_at: status.last_cycle_at.map(|at| at.to_string()),
+        active_mandate_id: status.active,
+        active_mandates: &status.active_mandates,
+        queue_depth: status.queued,
+        tick_count: status.tick_count,
+        state: status.state.word(),
+        journal_head: status.head.0,
+    };
+    let text = serde_json::to_vec(&beat).map_err(io::Error::other)?;
+    let temp = file.with_extension("json.new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(&temp)?.write_all(&text)?;
+    fs::rename(&temp, file)
+}

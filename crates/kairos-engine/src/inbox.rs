@@ -1,0 +1,191 @@
+//! Everything that waits for the engine's next turn.
+//!
+//! Owns the bounds and the order: stop and reload bypass every queue; outcomes have their own
+//! queue, bounded by open permits and never refused; people's decisions go before commands; both
+//! share 10,000 places, and the next is refused.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kairos_core::effect::{Effect, Failure, Outcome};
+use kairos_core::id::{CommandId, EffectId};
+use kairos_core::input::Verb;
+use kairos_core::principal::Principal;
+use kairos_core::state::State;
+use kairos_journal::Settled;
+use tokio::sync::oneshot;
+
+use crate::answer::{Accepted, SubmitError};
+
+/// Commands and decisions that may wait.
+pub const WAITING_MAX: usize = 10_000;
+/// Inputs one turn takes.
+pub(crate) const TURN_MAX: usize = 1_024;
+
+/// A command and who waits for its answer.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) by: Principal,
+    pub(crate) verb: Verb,
+    pub(crate) command: CommandId,
+    pub(crate) answer: oneshot::Sender<Result<Accepted, SubmitError>>,
+}
+
+/// An effect's end, as it came in.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Settled(Box<Settled<State, Outcome>>),
+    /// Its permit was dropped.
+    Dropped {
+        effect: EffectId,
+        outcome: Outcome,
+    },
+}
+
+/// What goes past every queue.
+#[derive(Debug)]
+pub(crate) enum Urgent {
+    Shutdown,
+    Reload(Option<oneshot::Sender<Result<(), SubmitError>>>),
+    /// Write the status to the log.
+    Report,
+    /// Nothing but a turn.
+    Look,
+}
+
+/// One turn's inputs, in the order they are taken.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) urgent: Vec<Urgent>,
+    pub(crate) ended: Vec<Ended>,
+    pub(crate) decisions: Vec<Asked>,
+    pub(crate) commands: Vec<Asked>,
+    pub(crate) waiting: usize,
+}
+
+#[derive(Debug, Default)]
+struct Queues {
+    urgent: Vec<Urgent>,
+    ended: VecDeque<Ended>,
+    decisions: VecDeque<Asked>,
+    commands: VecDeque<Asked>,
+    closed: bool,
+}
+
+/// The queues and the signal that there is something in them.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    queues: Mutex<Queues>,
+    filled: Condvar,
+}
+
+impl Inbox {
+    fn queues(&self) -> MutexGuard<'_, Queues> {
+        // Every critical section leaves the queues whole, so a panic elsewhere does not matter.
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn urgent(&self, urgent: Urgent) {
+        let mut queues = self.queues();
+        // Repeated signals coalesce, but a second stop counts: it ends the grace.
+        if queues.urgent.len() < TURN_MAX {
+            queues.urgent.push(urgent);
+        }
+        self.filled.notify_one();
+    }
+
+    pub(crate) fn settled(&self, settled: Settled<State, Outcome>) {
+        self.queues().ended.push_back(Ended::Settled(Box::new(settled)));
+        self.filled.notify_one();
+    }
+
+    /// A permit was dropped; while its thread unwinds, that is a panic in its performer.
+    pub(crate) fn dropped(&self, effect: &Effect) {
+        let panicked = std::thread::panicking();
+        let outcome = if panicked { Outcome::Failed(Failure::Panicked) } else { Outcome::Lost };
+        let ended = Ended::Dropped { effect: effect.id(), outcome };
+        self.queues().ended.push_back(ended);
+        self.filled.notify_one();
+    }
+
+    pub(crate) fn ask(&self, asked: Asked) {
+        let mut queues = self.queues();
+        let refused = if queues.closed {
+            Some(SubmitError::Stopping)
+        } else if queues.decisions.len() + queues.commands.len() >= WAITING_MAX {
+            Some(SubmitError::Full)
+        } else {
+            None
+        };
+        if let Some(refused) = refused {
+            drop(queues);
+            asked.answer.send(Err(refused)).ok();
+            return;
+        }
+        match asked.verb {
+            Verb::Create { .. } | Verb::Fire { .. } => queues.commands.push_back(asked),
+            Verb::Stop { .. } | Verb::Decide { .. } | Verb::Judge { .. } => {
+                queues.decisions.push_back(asked);
+            }
+        }
+        self.filled.notify_one();
+    }
+
+    /// Takes what one turn may hold, waiting at most `wait` for the first of it.
+    pub(crate) fn take(&self, wait: Duration) -> Batch {
+        let mut queues = self.queues();
+        if queues.is_empty() && !wait.is_zero() {
+            let waited = self.filled.wait_timeout_while(queues, wait, |q| q.is_empty());
+            queues = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let mut room = TURN_MAX;
+        let mut batch = Batch { urgent: std::mem::take(&mut queues.urgent), ..Batch::default() };
+        drain(&mut queues.ended, &mut batch.ended, &mut room);
+        drain(&mut queues.decisions, &mut batch.decisions, &mut room);
+        room = room.min(TURN_MAX / 2);
+        drain(&mut queues.commands, &mut batch.commands, &mut room);
+        batch.waiting = queues.decisions.len() + queues.commands.len() + queues.ended.len();
+        batch
+    }
+
+    /// Refuses what waits and whatever comes from now on, outcomes excepted.
+    pub(crate) fn close(&self) {
+        let mut queues = self.queues();
+        queues.closed = true;
+        let waiting: Vec<_> = std::mem::take(&mut queues.decisions)
+            .into_iter()
+            .chain(std::mem::take(&mut queues.commands))
+            .collect();
+        drop(queues);
+        for asked in waiting {
+            asked.answer.send(Err(SubmitError::Stopping)).ok();
+        }
+    }
+}
+
+impl Queues {
+    fn is_empty(&self) -> bool {
+        self.urgent.is_empty()
+            && self.ended.is_empty()
+            && self.decisions.is_empty()
+            && self.commands.is_empty()
+    }
+}
+
+fn drain<T>(from: &mut VecDeque<T>, to: &mut Vec<T>, room: &mut usize) {
+    let taken = from.len().min(*room);
+    *room -= taken;
+    to.extend(from.drain(..taken));
+}
+
+/// Where performers bring settled effects back.
+#[derive(Clone, Debug)]
+pub struct Returns(pub(crate) Arc<Inbox>);
+
+impl Returns {
+    /// Brings one back; never blocks, never refused.
+    pub fn settled(&self, settled: Settled<State, Outcome>) {
+        self.0.settled(settled);
+    }
+}

@@ -1,0 +1,60 @@
+//! What the engine says for the log.
+//!
+//! Owns the closed list of notices with KairosChain's event names and detail keys. Never writes a
+//! line; the binary does.
+
+use kairos_core::id::MandateId;
+
+use crate::lifecycle::Status;
+
+/// One thing worth a log line.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// The journal is recovered and open ends are taken up.
+    Started {
+        status: Status,
+    },
+    /// A torn tail was cut off.
+    Recovered {
+        after: u64,
+        bytes: u64,
+    },
+    ShutdownBegin {
+        open: usize,
+    },
+    GracefulTimeoutExceeded {
+        open: usize,
+    },
+    /// An effect was open when the daemon ended.
+    CycleInterrupted {
+        mandate: MandateId,
+    },
+    Stopped {
+        status: Status,
+    },
+    Reloaded {
+        schedules: usize,
+    },
+    ReloadFailed {
+        error: String,
+    },
+    Status {
+        status: Status,
+    },
+    /// A mandate waits for budget.
+    BudgetExceeded {
+        mandate: MandateId,
+    },
+    /// A mandate aborted the engine twice and was ended.
+    Quarantined {
+        mandate: MandateId,
+    },
+    /// A mandate's cycles failed.
+    CycleFailed {
+        mandate: MandateId,
+    },
+    /// The heartbeat could not be written.
+    HeartbeatFailed {
+        error: String,
+    },
+}

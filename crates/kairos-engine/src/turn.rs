@@ -1,0 +1,286 @@
+//! One turn: inputs are decided and recorded, one commit makes them durable, and only then do
+//! permits and answers leave.
+//!
+//! Owns that order and nothing else; a plain function, so the engine's thread and a simulator drive
+//! the very same one. Never waits, never performs, never reads a clock: time comes with the
+//! circumstances.
+
+use kairos_core::decide::decide;
+use kairos_core::effect::{Effect, Outcome};
+use kairos_core::event::Event;
+use kairos_core::fold::Seq;
+use kairos_core::id::MandateId;
+use kairos_core::input::{Alarm, Input, Now, Verb};
+use kairos_core::state::State;
+use kairos_disk::Fs;
+use kairos_journal::{Permit, Poisoned, Record, RecordError, Room};
+use tokio::sync::oneshot;
+
+use crate::answer::{Accepted, Subject, SubmitError};
+use crate::calendar::Calendar;
+use crate::inbox::{Asked, Ended};
+use crate::poison;
+
+/// The journal and the state of a daemon.
+pub type Ledger<D> = kairos_journal::Ledger<State, Answer, D>;
+
+/// Due things one turn takes; the rest wait for the next one.
+const DUE_MAX: usize = 1_024;
+
+/// An answer on its way to whoever asked.
+#[derive(Debug)]
+pub struct Answer {
+    to: oneshot::Sender<Result<Accepted, SubmitError>>,
+    with: Result<Accepted, SubmitError>,
+}
+
+/// What one turn is given, in the order it is taken.
+#[derive(Debug, Default)]
+pub struct Inputs {
+    /// From the daemon itself: start, configuration, open ends.
+    pub own: Vec<Input>,
+    pub(crate) ended: Vec<Ended>,
+    pub(crate) decisions: Vec<Asked>,
+    pub(crate) commands: Vec<Asked>,
+    /// Which mandates may start: all, or one only.
+    pub admit: Admit,
+    /// Append an empty frame if the durable mark lags.
+    pub mark: bool,
+}
+
+/// Which waiting mandates may start in a turn, and whether slots are looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Admit {
+    #[default]
+    All,
+    /// A `once`: no slots, and no other mandate.
+    Only(Option<MandateId>),
+}
+
+/// What a turn left behind, besides what it dispatched and answered.
+pub struct Turned<D: Fs> {
+    pub ledger: Ledger<D>,
+    pub records: Vec<Record<Event>>,
+}
+
+impl<D: Fs> std::fmt::Debug for Turned<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Turned").field("records", &self.records.len()).finish_non_exhaustive()
+    }
+}
+
+/// Takes one turn.
+///
+/// # Errors
+/// The disk failed, and the ledger with it: nothing of this turn left. Only a new start can tell
+/// what is true.
+pub fn turn<D: Fs + 'static>(
+    ledger: Ledger<D>,
+    inputs: Inputs,
+    now: &mut dyn FnMut() -> Now,
+    calendar: &Calendar,
+    dispatch: &mut dyn FnMut(Permit<State>),
+) -> Result<Turned<D>, Poisoned> {
+    let mut turn = Turn { ledger, records: Vec::new(), dispatch };
+    for input in inputs.own {
+        turn = turn.own(&input, &now())?;
+    }
+    for ended in inputs.ended {
+        let (effect, outcome) = ended.into_parts();
+        turn = turn.own(&Input::Settled { effect, outcome }, &now())?;
+    }
+    if inputs.admit == Admit::All {
+        turn = turn.due(now, calendar)?;
+    }
+    for asked in inputs.decisions.into_iter().chain(inputs.commands) {
+        turn = turn.asked(asked, &now())?;
+    }
+    turn = turn.admit(inputs.admit, now)?;
+    if inputs.mark && turn.ledger.mark_lags() {
+        turn = turn.record(&now(), Vec::new())?.0;
+    }
+    turn.commit()
+}
+
+struct Turn<'a, D: Fs> {
+    ledger: Ledger<D>,
+    records: Vec<Record<Event>>,
+    dispatch: &'a mut dyn FnMut(Permit<State>),
+}
+
+impl<D: Fs + 'static> Turn<'_, D> {
+    /// An input that no person waits for: decided and recorded, never refused.
+    fn own(self, input: &Input, now: &Now) -> Result<Self, Poisoned> {
+        poison::folding(mandate_of(self.ledger.state(), input));
+        match decide(self.ledger.state(), input, now) {
+            Ok(events) if !events.is_empty() => {
+                let (turn, recorded) = self.record(now, events)?;
+                // What happened must be recorded: without room for it, only a restart helps, and
+                // recovery finds out what happened.
+                recorded.map_err(unrecordable)?;
+                Ok(turn)
+            }
+            Ok(_) | Err(_) => Ok(self),
+        }
+    }
+
+    /// A command: recorded and acknowledged, or refused; either answer waits for the commit.
+    fn asked(mut self, asked: Asked, now: &Now) -> Result<Self, Poisoned> {
+        let Asked { by, verb, command, answer } = asked;
+        if let Room::Tight { .. } = self.ledger.room(now.time) {
+            self.ledger.hold(Answer { to: answer, with: Err(SubmitError::NoSpace) });
+            return Ok(self);
+        }
+        let input = Input::Command { by, verb };
+        poison::folding(mandate_of(self.ledger.state(), &input));
+        let decided = decide(self.ledger.state(), &input, now);
+        let Input::Command { verb, .. } = &input else { return Ok(self) };
+        let with = match decided {
+            Err(refusal) => Err(SubmitError::Refused(refusal)),
+            Ok(events) => {
+                let subject = subject(verb, &events, self.ledger.state());
+                let seq = if events.is_empty() {
+                    Ok(self.ledger.head())
+                } else {
+                    let (turn, recorded) = self.record(now, events)?;
+                    self = turn;
+                    recorded.map_err(|error| match error {
+                        RecordError::NoRoom { .. } => SubmitError::NoSpace,
+                        RecordError::Oversize { .. }
+                        | RecordError::TurnFull
+                        | RecordError::Encode { .. } => SubmitError::TooLarge,
+                    })
+                };
+                seq.map(|seq| Accepted { seq, subject, command })
+            }
+        };
+        self.ledger.hold(Answer { to: answer, with });
+        Ok(self)
+    }
+
+    fn due(mut self, now: &mut dyn FnMut() -> Now, calendar: &Calendar) -> Result<Self, Poisoned> {
+        for _ in 0..DUE_MAX {
+            let now = now();
+            let Some(alarm) = self.ledger.state().due(now.time).cloned() else { break };
+            let input = match &alarm {
+                Alarm::Schedule(name) => {
+                    match calendar.due(self.ledger.state(), name, now.time) {
+                        Some(input) => input,
+                        // The calendar always has what the state has; without it nothing is due.
+                        None => break,
+                    }
+                }
+                Alarm::Day | Alarm::Mandate(_) | Alarm::Key(_) => Input::Due(alarm),
+            };
+            let before = self.ledger.head();
+            self = self.own(&input, &now)?;
+            if self.ledger.head() == before {
+                break;
+            }
+        }
+        Ok(self)
+    }
+
+    fn admit(mut self, admit: Admit, now: &mut dyn FnMut() -> Now) -> Result<Self, Poisoned> {
+        let only = match admit {
+            Admit::All => None,
+            Admit::Only(None) => return Ok(self),
+            Admit::Only(only) => only,
+        };
+        // Bounded by `max_running`: each round starts or resumes one mandate.
+        for _ in 0..DUE_MAX {
+            let before = self.ledger.head();
+            self = self.own(&Input::Admit { only }, &now())?;
+            if self.ledger.head() == before {
+                break;
+            }
+        }
+        Ok(self)
+    }
+
+    /// Records one frame, committing first when the turn is full.
+    fn record(
+        mut self,
+        now: &Now,
+        events: Vec<Event>,
+    ) -> Result<(Self, Result<Seq, RecordError>), Poisoned> {
+        if let Room::TurnFull = self.ledger.room(now.time) {
+            self = self.release()?;
+        }
+        let recorded = self.ledger.record(now.time, events);
+        Ok((self, recorded))
+    }
+
+    /// Commits, and lets go what the commit releases.
+    fn release(self) -> Result<Self, Poisoned> {
+        let Self { ledger, mut records, dispatch } = self;
+        let (ledger, released) = ledger.commit()?;
+        for permit in released.permits {
+            dispatch(permit);
+        }
+        records.extend(released.records);
+        for answer in released.answers {
+            // Whoever asked may have gone; the record stands.
+            answer.to.send(answer.with).ok();
+        }
+        Ok(Self { ledger, records, dispatch })
+    }
+
+    fn commit(self) -> Result<Turned<D>, Poisoned> {
+        let Self { ledger, records, .. } = self.release()?;
+        poison::folding(None);
+        Ok(Turned { ledger, records })
+    }
+}
+
+fn unrecordable(error: RecordError) -> Poisoned {
+    Poisoned { doing: "record what happened", source: std::io::Error::other(error) }
+}
+
+fn mandate_of(state: &State, input: &Input) -> Option<MandateId> {
+    match input {
+        Input::Settled { effect, .. } | Input::Lost { effect } => {
+            state.effect(*effect).map(|mandate| mandate.id)
+        }
+        Input::Due(Alarm::Mandate(mandate)) | Input::Continue { mandate } => Some(*mandate),
+        Input::Command { verb, .. } => match verb {
+            Verb::Stop { mandate } => Some(*mandate),
+            Verb::Decide { proposal, .. } => state.proposal(*proposal).map(|mandate| mandate.id),
+            Verb::Judge { effect, .. } => state.effect(*effect).map(|mandate| mandate.id),
+            Verb::Create { .. } | Verb::Fire { .. } => None,
+        },
+        _ => None,
+    }
+}
+
+/// What a command was about: what it made, or what it named.
+fn subject(verb: &Verb, events: &[Event], state: &State) -> Option<Subject> {
+    match verb {
+        Verb::Create { key, .. } => {
+            let made = events.iter().find_map(|event| match event {
+                Event::MandateCreated { mandate, .. } => Some(*mandate),
+                _ => None,
+            });
+            made.or_else(|| state.keyed(key.as_ref()?.key)).map(Subject::Mandate)
+        }
+        Verb::Fire { .. } => events.iter().find_map(|event| match event {
+            Event::MandateCreated { mandate, .. } => Some(Subject::Mandate(*mandate)),
+            _ => None,
+        }),
+        Verb::Stop { mandate } => Some(Subject::Mandate(*mandate)),
+        Verb::Decide { proposal, .. } => Some(Subject::Proposal(*proposal)),
+        Verb::Judge { effect, .. } => Some(Subject::Effect(*effect)),
+    }
+}
+
+impl Ended {
+    fn into_parts(self) -> (kairos_core::id::EffectId, Outcome) {
+        match self {
+            Self::Settled(settled) => {
+                let (effect, outcome): (Effect, Outcome) = settled.into_parts();
+                (effect.id(), outcome)
+            }
+            Self::Dropped { effect, outcome } => (effect, outcome),
+        }
+    }
+}
