@@ -147,9 +147,9 @@ const fn each(byte: u8) -> u64 {
 
 fn read_hex(digits: &[u8; 8]) -> Option<u32> {
     let text = u64::from_be_bytes(*digits);
-    let nibbles = (text & each(0x0f)) + (text >> 6 & each(1)) * 9;
+    let nibbles = (text & each(0x0f)) + ((text >> 6) & each(1)) * 9;
     // Written again they must be the same text: one spelling a number.
-    let letters = nibbles + each(6) >> 4 & each(1);
+    let letters = ((nibbles + each(6)) >> 4) & each(1);
     let again = nibbles + each(b'0') + letters * u64::from(b'a' - b'0' - 10);
     let pairs = (nibbles >> 4 | nibbles) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs >> 8 | pairs) & 0x0000_ffff_0000_ffff;

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use kairos_core::fold::{At, Fold, Seq};
 use kairos_core::id::NodeId;
+use kairos_core::kind::{Kind, Refused};
 use kairos_disk::Fs;
 use kairos_disk::fs::{Access, read_full, write_full};
 use serde::de::DeserializeOwned;
@@ -64,8 +65,8 @@ pub struct Torn {
 pub enum OpenError {
     #[error("another process holds the journal")]
     Locked,
-    #[error("the journal is damaged: {0}")]
-    Damaged(Damage),
+    #[error(transparent)]
+    Damaged(#[from] Damage),
     #[error("frame {seq} holds, but its events cannot be read")]
     Unreadable { seq: Seq, source: serde_json::Error },
     #[error("frame {seq} holds, but `{text}` is not a time")]
@@ -76,9 +77,16 @@ pub enum OpenError {
     Io { doing: &'static str, source: io::Error },
 }
 
-impl From<Damage> for OpenError {
-    fn from(damage: Damage) -> Self {
-        Self::Damaged(damage)
+impl OpenError {
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Locked => Kind::Refused(Refused::Conflict),
+            Self::Damaged(damage) => damage.kind(),
+            Self::Unreadable { .. } | Self::Time { .. } => Kind::Corrupt,
+            Self::Panicked { .. } => Kind::Bug,
+            Self::Io { .. } => Kind::Unavailable,
+        }
     }
 }
 

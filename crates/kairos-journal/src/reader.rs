@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use kairos_core::fold::{At, Fold, Seq};
+use kairos_core::kind::{Kind, Refused};
 use kairos_disk::Fs;
 use kairos_disk::fs::Access;
 use serde::de::DeserializeOwned;
@@ -35,8 +36,8 @@ pub enum Tail {
 /// The journal cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    #[error("the journal is damaged: {0}")]
-    Damaged(Damage),
+    #[error(transparent)]
+    Damaged(#[from] Damage),
     #[error("frame {seq} holds, but its events cannot be read")]
     Unreadable { seq: Seq, source: serde_json::Error },
     #[error("frame {seq} holds, but `{text}` is not a time")]
@@ -47,9 +48,15 @@ pub enum ReadError {
     Io { doing: &'static str, source: io::Error },
 }
 
-impl From<Damage> for ReadError {
-    fn from(damage: Damage) -> Self {
-        Self::Damaged(damage)
+impl ReadError {
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Damaged(damage) => damage.kind(),
+            Self::Unreadable { .. } | Self::Time { .. } => Kind::Corrupt,
+            Self::Pruned { .. } => Kind::Refused(Refused::Unknown),
+            Self::Io { .. } => Kind::Unavailable,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use kairos_core::fold::{At, Seq};
+use kairos_core::kind::{Kind, Refused};
 use kairos_core::time::Time;
 use kairos_disk::Fs;
 use kairos_disk::fs::write_full;
@@ -41,6 +42,16 @@ pub enum RecordError {
     Encode { source: serde_json::Error },
 }
 
+impl RecordError {
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Oversize { .. } | Self::Encode { .. } => Kind::Bug,
+            Self::TurnFull | Self::NoRoom { .. } => Kind::Refused(Refused::ForNow),
+        }
+    }
+}
+
 /// The disk failed a commit. The ledger is gone, and with it the state and all that was held;
 /// what is true now is what the next opening reads.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +59,13 @@ pub enum RecordError {
 pub struct Poisoned {
     pub doing: &'static str,
     pub source: io::Error,
+}
+
+impl Poisoned {
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        Kind::Unavailable
+    }
 }
 
 /// What can still be recorded.
