@@ -112,8 +112,8 @@ pub(crate) fn seal(frame: &mut [u8], seq: Seq, durable: Seq, prev: &Link) {
     head.fill(b' ');
     head[..LEN].copy_from_slice(MAGIC);
     write_hex(&mut head[LEN..LEN + 8], body_bytes);
-    write_decimal(&mut head[SEQ..SEQ + 16], seq.0);
-    write_decimal(&mut head[DURABLE..DURABLE + 16], durable.0);
+    write_decimal(field_mut(head, SEQ), seq.0);
+    write_decimal(field_mut(head, DURABLE), durable.0);
     head[PREV..PREV + 64].copy_from_slice(&prev.0);
     write_hex(&mut head[BODY_CRC..BODY_CRC + 8], crc32fast::hash(body));
     let crc = crc32fast::hash(&head[..HEAD_CRC]);
@@ -157,10 +157,11 @@ fn read_hex(digits: &[u8; 8]) -> Option<u32> {
     whole.then(|| u32::try_from((fours >> 16 | fours) & 0xffff_ffff).expect("32 bits were kept"))
 }
 
-fn write_decimal(digits: &mut [u8], mut value: u64) {
-    for digit in digits.iter_mut().rev() {
-        *digit = b"0123456789"[(value % 10) as usize];
-        value /= 10;
+fn write_decimal(digits: &mut [u8; 16], mut value: u64) {
+    for pair in digits.rchunks_exact_mut(2) {
+        let two = u8::try_from(value % 100).expect("a remainder of 100");
+        pair.copy_from_slice(&[b'0' + two / 10, b'0' + two % 10]);
+        value /= 100;
     }
 }
 
@@ -177,6 +178,10 @@ fn read_decimal(digits: &[u8; 16]) -> Option<u64> {
 /// The `N` bytes of a head or frame from `at` on.
 fn field<const N: usize>(bytes: &[u8], at: usize) -> &[u8; N] {
     bytes[at..].first_chunk().expect("the caller has checked the length")
+}
+
+fn field_mut<const N: usize>(bytes: &mut [u8], at: usize) -> &mut [u8; N] {
+    bytes[at..].first_chunk_mut().expect("a head is longer")
 }
 
 #[cfg(test)]
