@@ -8,6 +8,7 @@ use std::ffi::OsString;
 
 use kairos_core::fold::Seq;
 use kairos_core::id::NodeId;
+use kairos_core::kind::{Kind, Refused};
 
 use crate::segment;
 
@@ -67,6 +68,20 @@ pub enum Reason {
 }
 
 impl Damage {
+    /// Corrupt; refused when it is whole but newer than this program.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Format { .. } | Self::Schema { .. } => Kind::Refused(Refused::Conflict),
+            Self::Frame { .. }
+            | Self::Gap { .. }
+            | Self::Length { .. }
+            | Self::Empty { .. }
+            | Self::Stranger { .. }
+            | Self::Origin { .. } => Kind::Corrupt,
+        }
+    }
+
     /// The command that would go on without what is damaged, when there is one.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

@@ -17,6 +17,7 @@ mod reader;
 mod recover;
 mod segment;
 mod verify;
+mod walk;
 mod writer;
 
 pub use damage::{Damage, Reason};

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use kairos_core::fold::{At, Fold, Seq};
 use kairos_core::id::NodeId;
+use kairos_core::kind::{Kind, Refused};
 use kairos_disk::Fs;
 use kairos_disk::fs::{Access, read_full, write_full};
 use serde::de::DeserializeOwned;
@@ -20,8 +21,9 @@ use serde::de::DeserializeOwned;
 use crate::body::{Body, FORMAT, SegmentHead, Stamp};
 use crate::damage::{Damage, Reason};
 use crate::frame::Head;
-use crate::recover::{self, Cursor, Place, Scan, Span, Tail};
+use crate::recover::{self, Place, Scan, Tail};
 use crate::segment::{self, SEGMENT_BYTES_MAX, Segments};
+use crate::walk::{Cursor, Span};
 
 /// What a journal is opened with.
 #[derive(Clone, Copy, Debug)]
@@ -63,8 +65,8 @@ pub struct Torn {
 pub enum OpenError {
     #[error("another process holds the journal")]
     Locked,
-    #[error("the journal is damaged: {0}")]
-    Damaged(Damage),
+    #[error(transparent)]
+    Damaged(#[from] Damage),
     #[error("frame {seq} holds, but its events cannot be read")]
     Unreadable { seq: Seq, source: serde_json::Error },
     #[error("frame {seq} holds, but `{text}` is not a time")]
@@ -75,9 +77,16 @@ pub enum OpenError {
     Io { doing: &'static str, source: io::Error },
 }
 
-impl From<Damage> for OpenError {
-    fn from(damage: Damage) -> Self {
-        Self::Damaged(damage)
+impl OpenError {
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Locked => Kind::Refused(Refused::Conflict),
+            Self::Damaged(damage) => damage.kind(),
+            Self::Unreadable { .. } | Self::Time { .. } => Kind::Corrupt,
+            Self::Panicked { .. } => Kind::Bug,
+            Self::Io { .. } => Kind::Unavailable,
+        }
     }
 }
 
@@ -116,7 +125,7 @@ where
     let mut bytes = Vec::new();
     let mut last = None;
     for (i, (first, file)) in firsts.iter().enumerate() {
-        read_whole(disk, file, &mut bytes).map_err(cannot("read a segment"))?;
+        read_whole(disk, file, &mut bytes, cores()).map_err(cannot("read a segment"))?;
         let place = if i + 1 == firsts.len() { Place::Last } else { Place::Sealed };
         let expected = replay.cursor.head.next();
         if *first != expected {
@@ -166,13 +175,35 @@ fn settle<D: Fs>(
     Ok(files)
 }
 
-/// Reads all of `file` into `bytes`, whose room is used again.
-pub(crate) fn read_whole<D: Fs>(disk: &D, file: &D::File, bytes: &mut Vec<u8>) -> io::Result<()> {
+/// Reads all of `file` into `bytes`, whose room is used again, on up to `cores` threads: what is
+/// cached is copied no faster than it is hashed.
+pub(crate) fn read_whole<D: Fs>(
+    disk: &D,
+    file: &D::File,
+    bytes: &mut Vec<u8>,
+    cores: NonZero<usize>,
+) -> io::Result<()> {
+    // Below this a thread costs more than it saves.
+    const SHARE_BYTES_MIN: usize = 1 << 20;
     let length = disk.stat_file(file)?.bytes.min(SEGMENT_BYTES_MAX);
     bytes.resize(usize::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?, 0);
+    let share = bytes.len().div_ceil(cores.get()).max(SHARE_BYTES_MIN);
+    std::thread::scope(|scope| {
+        let mut shares = bytes.chunks_mut(share).zip((0..).step_by(share));
+        let first = shares.next();
+        let others: Vec<_> = shares
+            .map(|(share, offset)| scope.spawn(move || read_exact(disk, file, share, offset)))
+            .collect();
+        let first = first.map_or(Ok(()), |(share, offset)| read_exact(disk, file, share, offset));
+        let others = others.into_iter().map(|share| share.join().expect("a read never panics"));
+        std::iter::once(first).chain(others).collect()
+    })
+}
+
+fn read_exact<D: Fs>(disk: &D, file: &D::File, bytes: &mut [u8], offset: usize) -> io::Result<()> {
     let mut read = 0;
     while read < bytes.len() {
-        match disk.read_at(file, &mut bytes[read..], read as u64)? {
+        match disk.read_at(file, &mut bytes[read..], (offset + read) as u64)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             n => read += n,
         }

@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use kairos_core::fold::{At, Fold, Seq};
+use kairos_core::kind::{Kind, Refused};
 use kairos_disk::Fs;
 use kairos_disk::fs::Access;
 use serde::de::DeserializeOwned;
@@ -17,9 +18,10 @@ use crate::body::{Body, FORMAT, Stamp};
 use crate::damage::{Damage, Reason};
 use crate::frame::{self, HEAD_BYTES, Head, Link};
 use crate::ledger::Record;
-use crate::open::read_whole;
+use crate::open::{cores, read_whole};
 use crate::recover::{self, Place};
 use crate::segment;
+use crate::walk;
 use crate::writer::FRAME_BYTES_MAX;
 
 /// What may stand behind the last whole frame.
@@ -34,8 +36,8 @@ pub enum Tail {
 /// The journal cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    #[error("the journal is damaged: {0}")]
-    Damaged(Damage),
+    #[error(transparent)]
+    Damaged(#[from] Damage),
     #[error("frame {seq} holds, but its events cannot be read")]
     Unreadable { seq: Seq, source: serde_json::Error },
     #[error("frame {seq} holds, but `{text}` is not a time")]
@@ -46,9 +48,15 @@ pub enum ReadError {
     Io { doing: &'static str, source: io::Error },
 }
 
-impl From<Damage> for ReadError {
-    fn from(damage: Damage) -> Self {
-        Self::Damaged(damage)
+impl ReadError {
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Damaged(damage) => damage.kind(),
+            Self::Unreadable { .. } | Self::Time { .. } => Kind::Corrupt,
+            Self::Pruned { .. } => Kind::Refused(Refused::Unknown),
+            Self::Io { .. } => Kind::Unavailable,
+        }
     }
 }
 
@@ -201,7 +209,7 @@ impl<D: Fs> Reader<D> {
         }
         let there = self.window.reach(&*self.disk, file, bytes)?;
         let Some(frame) = there.get(..bytes) else { return Ok(Standing::Bad(Reason::Length)) };
-        if self.link.is_some_and(|link| !frame::follows(frame, &link)) {
+        if self.link.is_some_and(|link| !link.is_in_head(frame)) {
             return Ok(Standing::Bad(Reason::Link));
         }
         Ok(match frame::body(frame) {
@@ -248,9 +256,9 @@ impl<D: Fs> Reader<D> {
         }
         let (_, file) = self.segment.as_ref().expect("`find` has entered one");
         let mut bytes = Vec::new();
-        read_whole(&*self.disk, file, &mut bytes).map_err(cannot("read a segment"))?;
+        read_whole(&*self.disk, file, &mut bytes, cores()).map_err(cannot("read a segment"))?;
         let offset = usize::try_from(self.window.offset).expect("a segment is at most 1 GiB");
-        let clean = recover::is_nul(&bytes[offset..]);
+        let clean = walk::is_nul(&bytes[offset..]);
         Ok(clean || recover::judge(&bytes, offset, self.next, reason, Place::Last).is_ok())
     }
 }

@@ -20,30 +20,11 @@ use kairos_core::fold::Seq;
 
 use crate::body::{self, FORMAT, SegmentHead};
 use crate::damage::{Damage, Reason};
-use crate::frame::{self, HEAD_BYTES, Head, Link, MAGIC, VOUCHED_BYTES};
+use crate::frame::{Head, MAGIC, VOUCHED_BYTES};
+use crate::walk::{self, Cursor, Span, Stop, Walk, is_nul, used};
 
 /// What a disk writes whole or not at all.
 pub(crate) const SECTOR_BYTES: usize = 512;
-
-/// Where a walk over the frames stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cursor {
-    /// The newest frame that holds.
-    pub(crate) head: Seq,
-    pub(crate) link: Link,
-    /// The highest position that any frame says is durable.
-    pub(crate) durable: Seq,
-}
-
-impl Cursor {
-    pub(crate) const START: Self = Self { head: Seq(0), link: Link::START, durable: Seq(0) };
-
-    /// Behind the segment whose last frame is `frame`.
-    fn after(self, frame: &[u8]) -> Self {
-        let head = Head::read(frame).expect("the walk has read this head before");
-        Self { head: head.seq, link: Link::of(frame), durable: head.durable }
-    }
-}
 
 /// Where the segment that is looked at stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,23 +35,6 @@ pub(crate) enum Place {
     /// It is the last, and a writer may be at work on it: whatever cannot be read yet and is not
     /// proven durable may become a frame.
     Live,
-}
-
-/// A frame that holds: its bytes within the segment.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Span {
-    pub(crate) start: usize,
-    pub(crate) bytes: usize,
-}
-
-impl Span {
-    pub(crate) fn range(self) -> Range<usize> {
-        self.start..self.start + self.bytes
-    }
-
-    pub(crate) fn body(self) -> Range<usize> {
-        self.start + HEAD_BYTES..self.start + self.bytes - 1
-    }
 }
 
 /// What lies behind the last frame that holds.
@@ -106,22 +70,14 @@ pub(crate) fn scan(
     cores: NonZero<usize>,
 ) -> Result<Scan, Box<Broken>> {
     let segment = cursor.head.next();
-    let (mut frames, mut stop) = walk_heads(bytes, cursor);
-    if let Some((good, reason)) = first_bad(bytes, cursor.link, &frames, cores) {
-        frames.truncate(good);
-        stop = Some(reason);
-    }
+    let Walk { frames, end: offset, cursor: after, stop } = walk::walk(bytes, cursor, cores);
     let head = segment_head(bytes, &frames, segment)
         .map_err(|damage| Box::new(Broken { damage, frames: 0, cursor }))?;
-    let (offset, cursor) = match frames.last() {
-        None => (0, cursor),
-        Some(last) => (last.range().end, cursor.after(&bytes[last.range()])),
-    };
-    let seq = cursor.head.next();
+    let (cursor, seq) = (after, after.head.next());
     let tail = match stop {
-        None if place == Place::Sealed && frames.is_empty() => Err(Damage::Empty { segment }),
-        None => Ok(Tail::Clean),
-        Some(reason) => judge(bytes, offset, seq, reason, place)
+        Stop::End if place == Place::Sealed && frames.is_empty() => Err(Damage::Empty { segment }),
+        Stop::End => Ok(Tail::Clean),
+        Stop::Bad(reason) => judge(bytes, offset, seq, reason, place)
             .map(Tail::Torn)
             .map_err(|reason| Damage::Frame { segment, offset: offset as u64, seq, reason }),
     };
@@ -151,73 +107,6 @@ fn segment_head(
     Ok(Some(head))
 }
 
-/// The first pass: from head to head, without touching a body. Answers the frames whose heads hold
-/// and why the walk ended; `None` when only NUL follows.
-fn walk_heads(bytes: &[u8], cursor: Cursor) -> (Vec<Span>, Option<Reason>) {
-    let mut frames = Vec::new();
-    let (mut seq, mut durable, mut start) = (cursor.head.next(), cursor.durable, 0);
-    let stop = loop {
-        let rest = &bytes[start..];
-        let Some(head) = Head::read(rest) else {
-            break (!is_nul(rest)).then_some(Reason::Head);
-        };
-        if head.seq != seq {
-            break Some(Reason::Seq { found: head.seq });
-        }
-        if head.durable >= seq || head.durable < durable {
-            break Some(Reason::Durable { found: head.durable });
-        }
-        if head.frame_bytes > rest.len() {
-            break Some(Reason::Length);
-        }
-        frames.push(Span { start, bytes: head.frame_bytes });
-        durable = head.durable;
-        seq = seq.next();
-        start += head.frame_bytes;
-    };
-    (frames, stop)
-}
-
-/// The second pass: the first frame whose link or body does not hold.
-fn first_bad(
-    bytes: &[u8],
-    link: Link,
-    frames: &[Span],
-    cores: NonZero<usize>,
-) -> Option<(usize, Reason)> {
-    // Below this a thread costs more than it saves.
-    const FRAMES_PER_CORE: usize = 4096;
-    let share = frames.len().div_ceil(cores.get()).max(FRAMES_PER_CORE);
-    if frames.len() <= share {
-        return first_bad_of(bytes, link, frames);
-    }
-    std::thread::scope(|scope| {
-        let check = |(i, chunk): (usize, _)| {
-            let before = (i * share).checked_sub(1).map(|last| frames[last].range());
-            scope.spawn(move || {
-                let link = before.map_or(link, |range| Link::of(&bytes[range]));
-                first_bad_of(bytes, link, chunk).map(|(at, reason)| (i * share + at, reason))
-            })
-        };
-        let shares: Vec<_> = frames.chunks(share).enumerate().map(check).collect();
-        shares.into_iter().find_map(|share| share.join().expect("the check never panics"))
-    })
-}
-
-fn first_bad_of(bytes: &[u8], mut link: Link, frames: &[Span]) -> Option<(usize, Reason)> {
-    for (index, span) in frames.iter().enumerate() {
-        let frame = &bytes[span.range()];
-        if !frame::follows(frame, &link) {
-            return Some((index, Reason::Link));
-        }
-        if frame::body(frame).is_none() {
-            return Some((index, Reason::Body));
-        }
-        link = Link::of(frame);
-    }
-    None
-}
-
 /// Whether the bad frame `seq` at `offset` is one that a crash cut short: the bytes it and its like
 /// left behind, or why it is damage.
 pub(crate) fn judge(
@@ -232,7 +121,7 @@ pub(crate) fn judge(
     }
     let frame_bytes = Head::read(&bytes[offset..]).map_or(VOUCHED_BYTES, |head| head.frame_bytes);
     let frame = offset..offset.saturating_add(frame_bytes).min(bytes.len());
-    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(offset, |last| last + 1);
+    let end = used(bytes).max(offset);
     if place != Place::Live {
         if !pieces(frame.clone()).any(|piece| is_nul(&bytes[piece])) {
             return Err(reason);
@@ -297,11 +186,4 @@ fn pieces(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
         start = end;
         (!piece.is_empty()).then_some(piece)
     })
-}
-
-/// Whether there is nothing but NUL.
-pub(crate) fn is_nul(bytes: &[u8]) -> bool {
-    let mut chunks = bytes.chunks_exact(64);
-    chunks.all(|chunk| chunk.iter().fold(0, |any, byte| any | byte) == 0)
-        && chunks.remainder().iter().all(|byte| *byte == 0)
 }

@@ -18,7 +18,7 @@ use kairos_disk::fs::{Access, FileKind, Rename, write_full};
 
 use crate::damage::Damage;
 use crate::lock;
-use crate::recover::is_nul;
+use crate::walk::is_nul;
 
 /// The next segment while it is being filled, and until it is put in place.
 const NEXT: &str = "next.tmp";
@@ -218,6 +218,21 @@ pub(crate) struct Supply<D: Fs> {
     failed: Option<(Arc<io::Error>, Option<Time>)>,
 }
 
+enum Failed {
+    Not,
+    Lately(Arc<io::Error>),
+    Due(Arc<io::Error>),
+}
+
+impl From<Failed> for Result<(), Arc<io::Error>> {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Not => Ok(()),
+            Failed::Lately(error) | Failed::Due(error) => Err(error),
+        }
+    }
+}
+
 enum Next<D: Fs> {
     Unmade,
     Filling(JoinHandle<io::Result<Blank<D>>>),
@@ -244,40 +259,57 @@ impl<D: Fs + 'static> Supply<D> {
     }
 
     /// Why the segment after one of `bytes` cannot be made, as far as is known without waiting.
-    /// Tries again now and then.
     pub(crate) fn look(&mut self, bytes: u64, now: Time) -> Result<(), Arc<io::Error>> {
         if matches!(&self.next, Next::Filling(thread) if thread.is_finished()) {
             self.join();
         }
-        let Some((error, seen)) = &mut self.failed else { return Ok(()) };
-        let error = error.clone();
-        let waited_ms = seen.get_or_insert(now).as_ms().abs_diff(now.as_ms());
-        if waited_ms >= RETRY_MS {
-            *seen = Some(now);
+        let failed = self.failed(now);
+        if let Failed::Due(_) = failed {
             self.begin(bytes);
         }
-        Err(error)
+        failed.into()
     }
 
     /// Waits until the segment after one of `bytes` is ready; makes it here when nobody does.
-    pub(crate) fn wait(&mut self, bytes: u64) -> Result<(), Arc<io::Error>> {
+    pub(crate) fn wait(&mut self, bytes: u64, now: Time) -> Result<(), Arc<io::Error>> {
+        self.join();
+        match self.failed(now) {
+            Failed::Lately(error) => Err(error),
+            Failed::Due(_) | Failed::Not => self.ready(bytes),
+        }
+    }
+
+    /// How the last attempt ended. One that failed stands for a while: with little room left,
+    /// another may cost as much as a segment.
+    fn failed(&mut self, now: Time) -> Failed {
+        let Some((error, seen)) = &mut self.failed else { return Failed::Not };
+        let error = error.clone();
+        let first_seen = *seen.get_or_insert(now);
+        if first_seen.as_ms().abs_diff(now.as_ms()) < RETRY_MS {
+            return Failed::Lately(error);
+        }
+        *seen = Some(now);
+        Failed::Due(error)
+    }
+
+    fn ready(&mut self, bytes: u64) -> Result<(), Arc<io::Error>> {
         self.join();
         if matches!(self.next, Next::Unmade) {
             let bytes = self.segments.bytes_after(bytes);
             self.made(make(&*self.disk, &self.dir, bytes, &self.stop));
         }
-        match (&self.next, &self.failed) {
-            (Next::Unmade | Next::Filling(_), Some((error, _))) => Err(error.clone()),
-            _ => Ok(()),
+        match &self.failed {
+            Some((error, _)) => Err(error.clone()),
+            None => Ok(()),
         }
     }
 
     /// Takes the segment after one of `bytes`, waiting for it.
     pub(crate) fn take(&mut self, bytes: u64) -> Result<Blank<D>, Arc<io::Error>> {
-        self.wait(bytes)?;
+        self.ready(bytes)?;
         match std::mem::replace(&mut self.next, Next::Unmade) {
             Next::Ready(blank) => Ok(blank),
-            Next::Unmade | Next::Filling(_) => unreachable!("`wait` made it or failed"),
+            Next::Unmade | Next::Filling(_) => unreachable!("`ready` made it or failed"),
         }
     }
 

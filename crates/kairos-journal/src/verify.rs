@@ -14,8 +14,9 @@ use kairos_disk::fs::Access;
 use crate::damage::Damage;
 use crate::open::read_whole;
 use crate::reader::{ReadError, Tail, cannot};
-use crate::recover::{self, Cursor, Place, Scan};
+use crate::recover::{self, Place, Scan};
 use crate::segment;
+use crate::walk::Cursor;
 
 /// What `verify` found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +117,7 @@ impl<D: Fs> Check<'_, D> {
             .map_err(cannot("open a segment"))??;
         let mut looks = 1;
         loop {
-            read_whole(self.disk, &file, bytes).map_err(cannot("read a segment"))?;
+            read_whole(self.disk, &file, bytes, self.cores).map_err(cannot("read a segment"))?;
             match recover::scan(bytes, self.cursor, place, self.cores) {
                 Ok(scan) => return Ok(self.passed(first, &scan)?.filter(|_| place == Place::Last)),
                 Err(_) if place == Place::Live && looks < LOOKS_MAX => looks += 1,

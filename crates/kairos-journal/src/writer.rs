@@ -8,6 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use kairos_core::fold::{At, Seq};
+use kairos_core::kind::{Kind, Refused};
 use kairos_core::time::Time;
 use kairos_disk::Fs;
 use kairos_disk::fs::write_full;
@@ -25,6 +26,9 @@ pub(crate) const FRAME_BYTES_MAX: u64 = 1 << 20;
 /// Kept free in that bound for everything that is not events.
 const FRAMING_BYTES_MAX: u64 = 1024;
 
+/// Room for frames kept from turn to turn; what a rare long turn took beyond it is given back.
+const FRAMES_BYTES_KEPT: usize = 1 << 20;
+
 /// Nothing was recorded, and the ledger stands as it stood before.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
@@ -38,6 +42,16 @@ pub enum RecordError {
     Encode { source: serde_json::Error },
 }
 
+impl RecordError {
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Oversize { .. } | Self::Encode { .. } => Kind::Bug,
+            Self::TurnFull | Self::NoRoom { .. } => Kind::Refused(Refused::ForNow),
+        }
+    }
+}
+
 /// The disk failed a commit. The ledger is gone, and with it the state and all that was held;
 /// what is true now is what the next opening reads.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +59,13 @@ pub enum RecordError {
 pub struct Poisoned {
     pub doing: &'static str,
     pub source: io::Error,
+}
+
+impl Poisoned {
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        Kind::Unavailable
+    }
 }
 
 /// What can still be recorded.
@@ -177,6 +198,7 @@ impl<D: Fs + 'static> Writer<D> {
         self.chain.marked = self.chain.durable;
         self.chain.durable = self.chain.head;
         self.frames.clear();
+        self.frames.shrink_to(FRAMES_BYTES_KEPT);
         Ok(())
     }
 
@@ -190,7 +212,7 @@ impl<D: Fs + 'static> Writer<D> {
             None => {
                 let next = match enough {
                     true => self.supply.look(self.segment.bytes, now),
-                    false => self.supply.wait(self.segment.bytes),
+                    false => self.supply.wait(self.segment.bytes, now),
                 };
                 next.map_or_else(|source| Room::Tight { bytes, source }, |()| Room::Open)
             }

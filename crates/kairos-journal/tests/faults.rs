@@ -51,6 +51,18 @@ fn rotation_syncs_the_old_segment_before_the_new_one_is_in_place() {
 }
 
 #[test]
+fn a_segment_is_filled_and_synced_before_it_has_its_name() {
+    let root = tempfile::tempdir().unwrap();
+    let disk = Faulty::default();
+    open_faulty(&disk, root.path(), small());
+    use Call::{Create, Fill, List, Open, Read, Rename, Space, Sync, SyncDir};
+    let lock = [Open, Create];
+    let made = [List, Open, Space, Create, Fill, Sync, Rename, SyncDir];
+    let read = [Open, Sync, SyncDir, Read];
+    assert_eq!(disk.calls(), [&lock[..], &made, &read].concat());
+}
+
+#[test]
 fn short_writes_are_written_on() {
     let root = tempfile::tempdir().unwrap();
     let disk = Faulty::default();

@@ -164,6 +164,10 @@ impl Fs for Faulty {
         RealFs.rename(from, to, how)
     }
 
+    fn link(&self, from: (&Self::Dir, &OsStr), to: (&Self::Dir, &OsStr)) -> io::Result<()> {
+        RealFs.link(from, to)
+    }
+
     fn unlink(&self, dir: &Self::Dir, name: &OsStr) -> io::Result<()> {
         self.pass(Call::Unlink)?;
         RealFs.unlink(dir, name)
