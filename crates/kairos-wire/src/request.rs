@@ -1,221 +1,268 @@
-//! What a mandate is asked for: the one shape for `POST /v1/mandates`, `mandate:` in schedules.yml
-//! and `mandate create --file`.
+//! What one asks for when one asks for a mandate.
 //!
-//! Owns names and forms of the fields, those of KairosChain among them. Never checks what a value
-//! means; the conversion into the rules does. An unknown field is refused by name.
+//! Owns the single shape that `POST /v1/mandates`, a schedule's `mandate:` block and a mandate file
+//! share, with the bounds that need no knowledge of the workspace. Never interprets paths, globs
+//! or actions: the door that takes a request turns it into the rules' own form.
 
 use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
 
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A mandate as somebody asks for it.
+use crate::duration;
+
+/// Cycles a mandate may be given.
+pub const MAX_CYCLES: std::ops::RangeInclusive<u64> = 1..=50;
+
+/// A goal with limits. Every field but `goal` may be left out; an unknown field is refused.
+///
+/// Numbers may be written as text (`"5"`), and a list of one may be written without its brackets.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct MandateRequest {
-    /// What is to be reached, in words.
+    /// What shall be reached. Empty only in a schedule, whose name then stands for it.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub goal: String,
-    /// Globs of files that decide may see.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Globs of files that decide may see, relative to the workspace.
+    #[serde(deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
     /// What must hold for success.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub verify: Vec<Check>,
-    /// 1–50; 10 when absent.
-    #[serde(default, deserialize_with = "number", skip_serializing_if = "Option::is_none")]
-    pub max_cycles: Option<u64>,
-    /// `low`, `medium` or `high`; low when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub risk_budget: Option<String>,
-    /// Counts a `high` that comes from a schedule.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
+    pub verify: Vec<Verify>,
+    /// 1–50; 10 when left out.
+    #[serde(deserialize_with = "cycles", skip_serializing_if = "Option::is_none")]
+    pub max_cycles: Option<u8>,
+    /// After how many cycles a person looks, at least 1. Not acted on by this version.
+    #[serde(deserialize_with = "checkpoint", skip_serializing_if = "Option::is_none")]
+    pub checkpoint_every: Option<u32>,
+    /// Low when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub risk_budget: Option<RiskBudget>,
+    /// Whether a `high` that comes from a schedule counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_high_risk: Option<bool>,
-    /// Mandates of one scope do not run at the same time; the whole workspace when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Mandates of one scope do not run at the same time; left out = the whole workspace.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub project_scope: Option<String>,
-    /// Absent: every action; empty: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Actions its plans may use. Left out = all; empty = none.
+    #[serde(deserialize_with = "one_or_many_option", skip_serializing_if = "Option::is_none")]
     pub allowed_actions: Option<Vec<String>>,
-    /// Scopes whose contents may be sent to a model; `[l2]` when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allow_llm_upload: Option<Vec<String>>,
-    /// Hints for decide: text, or a tree that is shown as JSON.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decide_hints: Option<Value>,
-    /// The model asked; the configured one when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// Time from start to `expired`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<Span>,
-    /// KairosChain's; loads, and is not acted on by this version.
-    #[serde(default, deserialize_with = "number", skip_serializing_if = "Option::is_none")]
-    pub checkpoint_every: Option<u64>,
-    /// KairosChain's; loads, and is not acted on by this version.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Tools to look with. Not acted on by this version.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub observe_policies: Option<Value>,
-    /// KairosChain's; loads, and is not acted on by this version.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What follows an applied edit. Not acted on by this version.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub post_commit: Option<Value>,
+    /// Scopes whose file contents may be sent to a model; left out = l2.
+    #[serde(deserialize_with = "one_or_many_option", skip_serializing_if = "Option::is_none")]
+    pub allow_llm_upload: Option<Vec<UploadScope>>,
+    /// Hints for decide: text, or any shape, which is then shown to the model as JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decide_hints: Option<Value>,
+    /// The model asked; left out = the configured one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Time from start to `expired`: seconds, or text such as `10m`.
+    #[serde(
+        deserialize_with = "duration::deserialize_option",
+        serialize_with = "duration::serialize_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub timeout: Option<Duration>,
 }
 
-impl MandateRequest {
-    /// The fields given that this version does not act on.
-    #[must_use]
-    pub fn not_acted_on(&self) -> Vec<&'static str> {
-        [
-            ("checkpoint_every", self.checkpoint_every.is_some()),
-            ("observe_policies", self.observe_policies.is_some()),
-            ("post_commit", self.post_commit.is_some()),
-        ]
-        .into_iter()
-        .filter_map(|(name, given)| given.then_some(name))
-        .collect()
-    }
-}
-
-/// One thing that must hold: the file's bytes contain the text.
+/// One thing that must hold: the file exists and contains the text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Check {
+pub struct Verify {
+    /// Relative to the workspace.
     pub file: String,
     pub contains: String,
 }
 
-impl<'de> Deserialize<'de> for Check {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(field_identifier, rename_all = "snake_case")]
-        enum Field {
-            File,
-            Contains,
-            #[serde(alias = "run", alias = "shell")]
-            Command,
+/// How much a mandate may risk without asking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RiskBudget {
+    #[default]
+    Low,
+    Medium,
+    High,
+}
+
+/// A scope of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UploadScope {
+    L0,
+    L1,
+    L2,
+}
+
+/// Why a command under `verify` is refused.
+pub const NO_COMMANDS: &str =
+    "commands in `verify` need the sandbox, which this version does not have";
+
+impl MandateRequest {
+    /// The hints as the text a model is shown.
+    #[must_use]
+    pub fn hints_text(&self) -> Option<String> {
+        match self.decide_hints.as_ref()? {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                Some(other.to_string())
+            }
         }
-        const COMMAND: &str = "a command in `verify` needs the sandbox, which this version does not have; use \
-             `{file: PATH, contains: TEXT}`";
-        struct Form;
-        impl<'de> Visitor<'de> for Form {
-            type Value = Check;
+    }
+
+    /// Fields that are set and that this version does not act on.
+    #[must_use]
+    pub fn not_acted_on(&self) -> Vec<&'static str> {
+        let given = [
+            ("checkpoint_every", self.checkpoint_every.is_some()),
+            ("observe_policies", self.observe_policies.is_some()),
+            ("post_commit", self.post_commit.is_some()),
+        ];
+        given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
+    }
+}
+
+impl<'de> Deserialize<'de> for Verify {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entry;
+        impl<'de> Visitor<'de> for Entry {
+            type Value = Verify;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`{file: PATH, contains: TEXT}`")
+                f.write_str("a mapping with `file` and `contains`")
             }
 
-            fn visit_str<E: de::Error>(self, _: &str) -> Result<Check, E> {
-                Err(E::custom(COMMAND))
+            fn visit_str<E: de::Error>(self, _command: &str) -> Result<Verify, E> {
+                Err(E::custom(NO_COMMANDS))
             }
 
-            fn visit_seq<A: de::SeqAccess<'de>>(self, _: A) -> Result<Check, A::Error> {
-                Err(de::Error::custom(COMMAND))
-            }
-
-            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Check, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Verify, A::Error> {
                 let (mut file, mut contains) = (None, None);
-                while let Some(field) = map.next_key()? {
-                    match field {
-                        Field::File => file = Some(map.next_value()?),
-                        Field::Contains => contains = Some(map.next_value()?),
-                        Field::Command => return Err(de::Error::custom(COMMAND)),
+                while let Some(key) = map.next_key::<String>()? {
+                    match key.as_str() {
+                        "file" if file.is_none() => file = Some(map.next_value()?),
+                        "contains" if contains.is_none() => contains = Some(map.next_value()?),
+                        "file" => return Err(de::Error::duplicate_field("file")),
+                        "contains" => return Err(de::Error::duplicate_field("contains")),
+                        "command" | "run" | "argv" | "shell" => {
+                            return Err(de::Error::custom(NO_COMMANDS));
+                        }
+                        other => return Err(de::Error::unknown_field(other, VERIFY_FIELDS)),
                     }
                 }
-                let file = file.ok_or_else(|| de::Error::missing_field("file"))?;
-                let contains = contains.ok_or_else(|| de::Error::missing_field("contains"))?;
-                Ok(Check { file, contains })
+                Ok(Verify {
+                    file: file.ok_or_else(|| de::Error::missing_field("file"))?,
+                    contains: contains.ok_or_else(|| de::Error::missing_field("contains"))?,
+                })
             }
         }
-        d.deserialize_any(Form)
+        deserializer.deserialize_any(Entry)
     }
 }
 
-/// A span of time: a number is seconds; text is a number and `s`, `m`, `h` or `d`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    pub ms: u64,
+const VERIFY_FIELDS: &[&str] = &["file", "contains"];
+
+fn cycles<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
+    let Some(Number(number)) = Option::deserialize(deserializer)? else { return Ok(None) };
+    u8::try_from(number).ok().filter(|_| MAX_CYCLES.contains(&number)).map(Some).ok_or_else(|| {
+        let (least, most) = (MAX_CYCLES.start(), MAX_CYCLES.end());
+        de::Error::custom(format!("`{number}` is out of range: {least} to {most} cycles"))
+    })
 }
 
-impl Span {
-    /// Reads `90`, `15s`, `10m`, `8h`, `2d`, `200ms`, any case, a blank before the unit allowed.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim().to_ascii_lowercase();
-        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let (count, unit) = text.split_at(digits);
-        let unit_ms = match unit.trim_start() {
-            "ms" => 1,
-            "" | "s" => 1_000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            _ => return None,
-        };
-        count.parse::<u64>().ok()?.checked_mul(unit_ms).map(|ms| Self { ms })
-    }
+fn checkpoint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let Some(Number(number)) = Option::deserialize(deserializer)? else { return Ok(None) };
+    u32::try_from(number)
+        .ok()
+        .filter(|every| *every > 0)
+        .map(Some)
+        .ok_or_else(|| de::Error::custom(format!("`{number}` is out of range: at least 1 cycle")))
 }
 
-impl Serialize for Span {
-    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(&format_args!("{}ms", self.ms))
-    }
-}
+/// A whole number, also as text.
+struct Number(u64);
 
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Span;
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Numbers;
+        impl Visitor<'_> for Numbers {
+            type Value = Number;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("seconds, or a span such as `15s`, `10m`, `8h` or `2d`")
+                f.write_str("a whole number")
             }
 
-            fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Span, E> {
-                let ms = seconds.checked_mul(1_000);
-                ms.map(|ms| Span { ms }).ok_or_else(|| E::custom("the span is too long"))
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Number, E> {
+                Ok(Number(number))
             }
 
-            fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<Span, E> {
-                match u64::try_from(seconds) {
-                    Ok(seconds) => self.visit_u64(seconds),
-                    Err(_) => Err(E::invalid_value(de::Unexpected::Signed(seconds), &self)),
-                }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Number, E> {
+                u64::try_from(number)
+                    .map(Number)
+                    .map_err(|_| E::custom(format!("`{number}` is negative")))
             }
 
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
-                Span::parse(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Number, E> {
+                text.trim()
+                    .parse()
+                    .map(Number)
+                    .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
             }
         }
-        d.deserialize_any(Text)
+        deserializer.deserialize_any(Numbers)
     }
 }
 
-/// A whole number, or text that is one, as KairosChain took it.
-fn number<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u64>, D::Error> {
-    struct Number;
-    impl Visitor<'_> for Number {
-        type Value = Option<u64>;
+/// A list, or its only item without the brackets.
+fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Ok(one_or_many_option(deserializer)?.unwrap_or_default())
+}
+
+fn one_or_many_option<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Items<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
+        type Value = Option<Vec<T>>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a whole number")
+            f.write_str("a list")
         }
 
-        fn visit_unit<E: de::Error>(self) -> Result<Option<u64>, E> {
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
             Ok(None)
         }
 
-        fn visit_u64<E: de::Error>(self, n: u64) -> Result<Option<u64>, E> {
-            Ok(Some(n))
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            T::deserialize(de::value::StrDeserializer::new(text)).map(|one| Some(vec![one]))
         }
 
-        fn visit_i64<E: de::Error>(self, n: i64) -> Result<Option<u64>, E> {
-            let unsigned = u64::try_from(n);
-            unsigned.map(Some).map_err(|_| E::invalid_value(de::Unexpected::Signed(n), &self))
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            let one = T::deserialize(de::value::MapAccessDeserializer::new(map))?;
+            Ok(Some(vec![one]))
         }
 
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<Option<u64>, E> {
-            let parsed = text.trim().parse();
-            parsed.map(Some).map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut items = Vec::new();
+            while let Some(item) = seq.next_element()? {
+                items.push(item);
+            }
+            Ok(Some(items))
         }
     }
-    d.deserialize_any(Number)
+    deserializer.deserialize_any(Items(PhantomData))
 }

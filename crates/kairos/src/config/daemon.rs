@@ -10,11 +10,11 @@ use kairos_core::budget::{Caps, Price};
 use kairos_core::gate::scope::{Raise, Scope, Scopes};
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
 use kairos_engine::Options;
-use kairos_wire::request::Span;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::problem::{Problem, Text};
+use super::span::Span;
 use super::zone;
 
 /// A USD has a million micros; prices are per million tokens, so micros per million of them.

@@ -9,6 +9,7 @@ pub(crate) mod env;
 pub(crate) mod problem;
 mod schedules;
 mod secrets;
+mod span;
 pub(crate) mod zone;
 
 use std::fs;

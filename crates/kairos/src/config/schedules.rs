@@ -7,11 +7,12 @@ use kairos_core::schedule::definition::{Concurrency, Definition, ScheduleName};
 use kairos_core::schedule::{Cron, CronError, Dst, InFold, InGap, MissedPolicy, Rule};
 use kairos_core::mandate::spec::MandateSpec;
 use kairos_wire::MandateRequest;
-use kairos_wire::request::Span;
+use kairos_wire::request::RiskBudget;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::daemon::Reader;
+use super::span::Span;
 use super::zone;
 
 #[derive(Debug, Default, Deserialize)]
@@ -172,11 +173,11 @@ fn mandate(
         mandate.goal = name.to_string();
     }
     mandate.project_scope = project_scope.or(mandate.project_scope);
-    if mandate.risk_budget.as_deref() == Some("high") && mandate.allow_high_risk != Some(true) {
+    if mandate.risk_budget == Some(RiskBudget::High) && mandate.allow_high_risk != Some(true) {
         warnings.push(format!(
             "schedule `{name}`: `risk_budget: high` counts as low without `allow_high_risk: true`"
         ));
-        mandate.risk_budget = Some("low".to_owned());
+        mandate.risk_budget = Some(RiskBudget::Low);
     }
     for key in mandate.not_acted_on() {
         warnings.push(format!("schedule `{name}`: `{key}` is not acted on by this version"));
