@@ -34,6 +34,7 @@ fn every_field_is_read_and_written_back() {
         verify: vec![Verify { file: "docs/a.md".into(), contains: "1.1".into() }],
         max_cycles: Some(5),
         checkpoint_every: Some(2),
+        allow_high_risk: None,
         risk_budget: Some(RiskBudget::Medium),
         project_scope: Some("docs".into()),
         allowed_actions: Some(vec!["code_edit".into()]),

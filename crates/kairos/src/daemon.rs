@@ -1,0 +1,97 @@
+//! `kairos daemon`: from the configuration to the last lock.
+//!
+//! Owns the order of start and stop. Start: configuration, lock, journal, open ends, doors, ready.
+//! Stop: the engine drains and closes the journal, the doors close, the socket goes, the lock is
+//! released last.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use kairos_engine::lock::PidLock;
+use kairos_engine::{Focus, Started, poison};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+
+use crate::assemble;
+use crate::door::Door;
+use crate::output::{Exit, Failure};
+use crate::signals::Signals;
+use crate::startup::Startup;
+use crate::workspace::Workspace;
+
+/// Threads for doors and model calls.
+const WORKERS: usize = 2;
+
+/// Runs a daemon until it is told to stop.
+///
+/// # Errors
+/// It did not start; nothing was dispatched then.
+pub(crate) fn daemon(workspace: &Workspace, file: Option<PathBuf>) -> Result<Exit, Failure> {
+    let files = assemble::files(workspace, file);
+    let config = assemble::read(&files)?;
+    assemble::warn(&config);
+    let lock = lock(workspace, &config.daemon.pid_path)?;
+    let runtime = runtime()?;
+    let _entered = runtime.enter();
+    let signals = Signals::listen().map_err(Startup::cannot("listen to signals"))?;
+    poison::abort_on_engine_panic(workspace.own("run/poison"));
+    let assembled =
+        assemble::start(workspace, files, config, Focus::Daemon, runtime.handle())?;
+    let served = serve(workspace, &runtime, assembled.started, signals);
+    // Last of all: until here nobody else could open the journal.
+    drop(lock);
+    served
+}
+
+/// The workspace's directories and its lock.
+pub(crate) fn lock(workspace: &Workspace, pid_path: &std::path::Path) -> Result<PidLock, Failure> {
+    workspace.make().map_err(Startup::cannot("make the workspace's directories"))?;
+    let path = workspace.root().join(pid_path);
+    Ok(PidLock::take(&path).map_err(Startup::Lock)?)
+}
+
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
+    let built = Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
+    Ok(built.map_err(Startup::cannot("make the runtime"))?)
+}
+
+fn serve(
+    workspace: &Workspace,
+    runtime: &Runtime,
+    started: Started,
+    mut signals: Signals,
+) -> Result<Exit, Failure> {
+    let Started { handle, thread } = started;
+    let (door, listener) = Door::bind(workspace).map_err(Startup::cannot("open the socket"))?;
+    let (close, closed) = oneshot::channel::<()>();
+    let (ended, mut over) = oneshot::channel();
+    std::thread::spawn(move || ended.send(thread.join()));
+    let result = runtime.block_on(async {
+        let views = kairos_api::Door::open(handle.clone());
+        let doors = tokio::spawn(kairos_api::unix::serve(listener, views, async {
+            closed.await.ok();
+        }));
+        // Whoever waits for this line may go on: the socket answers from here on.
+        let pid = std::process::id();
+        writeln!(std::io::stderr(), "kairos daemon ready, pid {pid}").ok();
+        let result = loop {
+            tokio::select! {
+                result = &mut over => break result,
+                () = signals.pass_on(&handle) => {}
+            }
+        };
+        close.send(()).ok();
+        doors.await.ok();
+        result
+    });
+    drop(door);
+    match result {
+        Ok(Ok(Ok(()))) => Ok(Exit::Ok),
+        Ok(Ok(Err(poisoned))) => {
+            // What is true now only a new start can tell: nothing may run on, not even a drop.
+            writeln!(std::io::stderr(), "error: {poisoned}: {}", poisoned.source).ok();
+            std::process::abort()
+        }
+        Ok(Err(_)) | Err(_) => std::process::abort(),
+    }
+}

@@ -1,0 +1,110 @@
+//! `kairos once`: one mandate in this process, under the lock, without a daemon.
+//!
+//! Owns the way from a request to an outcome: the same engine, no door, no slot, no other mandate.
+//! What is parked in the end stays in the journal, and the next daemon continues it.
+
+use std::path::PathBuf;
+
+use kairos_core::event::Event;
+use kairos_core::id::MandateId;
+use kairos_core::input::Verb;
+use kairos_core::mandate::outcome::{Outcome, ParkReason};
+use kairos_core::principal::Principal;
+use kairos_engine::{Control, Focus, Handle, Subject, SubmitError, poison};
+use kairos_wire::MandateRequest;
+
+use crate::assemble;
+use crate::daemon::{lock, runtime};
+use crate::output::{Exit, Failure};
+use crate::startup::Startup;
+use crate::workspace::Workspace;
+
+/// How the mandate stood in the end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum End {
+    Finished { mandate: MandateId, outcome: Outcome, verified: Option<bool> },
+    Parked { mandate: MandateId, reason: ParkReason },
+}
+
+impl End {
+    pub(crate) const fn exit(&self) -> Exit {
+        match self {
+            Self::Finished { outcome: Outcome::Achieved | Outcome::Unchanged, .. } => Exit::Ok,
+            Self::Finished { .. } => Exit::No,
+            Self::Parked { .. } => Exit::ForNow,
+        }
+    }
+}
+
+/// Runs one mandate to its end, or to where it waits; `say` hears every event of it.
+///
+/// # Errors
+/// A daemon runs here, the start failed, or the mandate was refused.
+pub(crate) fn once(
+    workspace: &Workspace,
+    file: Option<PathBuf>,
+    request: &MandateRequest,
+    say: &mut dyn FnMut(kairos_core::time::Time, &Event),
+) -> Result<End, Failure> {
+    let files = assemble::files(workspace, file);
+    let config = assemble::read(&files)?;
+    assemble::warn(&config);
+    let lock = lock(workspace, &config.daemon.pid_path)?;
+    let runtime = runtime()?;
+    poison::abort_on_engine_panic(workspace.own("run/poison"));
+    let assembled = assemble::start(workspace, files, config, Focus::Once, runtime.handle())?;
+    let handle = assembled.started.handle.clone();
+    let end = runtime.block_on(follow(&handle, request, say));
+    handle.signal(Control::Shutdown);
+    let stopped = assembled.started.thread.join();
+    drop(lock);
+    match stopped {
+        Ok(Ok(())) => end,
+        Ok(Err(_)) | Err(_) => std::process::abort(),
+    }
+}
+
+async fn follow(
+    handle: &Handle,
+    request: &MandateRequest,
+    say: &mut dyn FnMut(kairos_core::time::Time, &Event),
+) -> Result<End, Failure> {
+    let spec = kairos_api::convert::spec(request, &mut |text| handle.put(text.as_bytes()));
+    let spec = Box::new(spec.map_err(|e| Failure::of(Exit::Usage, "bad_mandate", &e))?);
+    let made = handle.submit(principal(), Verb::Create { spec, key: None }).await;
+    let made = made.map_err(refused)?;
+    let Some(Subject::Mandate(mandate)) = made.subject else {
+        return Err(Failure::new(Exit::Bug, "no_mandate", "no mandate was made"));
+    };
+    let mut follower = handle.follow(made.seq);
+    while let Some(record) = follower.next().await {
+        for event in record.events.iter().filter(|event| event.mandate() == Some(mandate)) {
+            say(record.at.time, event);
+            match event {
+                Event::MandateFinished { outcome, verified, .. } => {
+                    let (outcome, verified) = (*outcome, *verified);
+                    return Ok(End::Finished { mandate, outcome, verified });
+                }
+                Event::MandateParked { reason, .. } if *reason != ParkReason::Provider => {
+                    return Ok(End::Parked { mandate, reason: *reason });
+                }
+                _ => {}
+            }
+        }
+    }
+    Err(Failure::new(Exit::Bug, "engine_stopped", "the engine stopped before the mandate did"))
+}
+
+fn refused(error: SubmitError) -> Failure {
+    let failure = Failure::of(Exit::of(error.kind()), error.code(), &error);
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// Who acts without a daemon: whoever started the process.
+fn principal() -> Principal {
+    let uid = rustix::process::getuid().as_raw();
+    kairos_api::unix::principal(uid)
+}

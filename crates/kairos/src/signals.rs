@@ -1,0 +1,60 @@
+//! What signals mean.
+//!
+//! Owns the translation: TERM and INT drain and, again, end the grace; HUP reloads, or drains when
+//! the terminal the daemon was started from is gone; USR1 writes the status to the log. SIGXFSZ is
+//! caught so that a full quota is an error of a write and not the end.
+
+use std::fs::OpenOptions;
+use std::io;
+
+use kairos_engine::{Control, Handle};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// `SIGXFSZ` on Linux (`signal(7)`): x86, ARM and RISC-V.
+const SIGXFSZ: i32 = 25;
+
+/// The signals a daemon listens to.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+    usr1: Signal,
+    _xfsz: Signal,
+    /// Whether there was a terminal at start.
+    terminal: bool,
+}
+
+impl Signals {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+            hup: signal(SignalKind::hangup())?,
+            usr1: signal(SignalKind::user_defined1())?,
+            _xfsz: signal(SignalKind::from_raw(SIGXFSZ))?,
+            terminal: has_terminal(),
+        })
+    }
+
+    /// Passes the next signal on to the engine.
+    pub(crate) async fn pass_on(&mut self, handle: &Handle) {
+        let control = tokio::select! {
+            _ = self.term.recv() => Control::Shutdown,
+            _ = self.int.recv() => Control::Shutdown,
+            _ = self.hup.recv() => {
+                if self.terminal && !has_terminal() { Control::Shutdown } else { Control::Reload }
+            }
+            _ = self.usr1.recv() => Control::Report,
+        };
+        handle.signal(control);
+    }
+}
+
+fn has_terminal() -> bool {
+    OpenOptions::new().read(true).open("/dev/tty").is_ok()
+}

@@ -1,0 +1,86 @@
+//! Why a daemon, or a `once`, did not start.
+//!
+//! Owns every way a start can fail, and which exit code each has. Never says what goes wrong later.
+
+use std::error::Error;
+
+use kairos_engine::StartError;
+use kairos_engine::lock::LockError;
+
+use crate::config::problem::Problem;
+use crate::output::{Exit, Failure};
+
+/// A start that failed. Nothing was dispatched.
+#[derive(Debug)]
+pub(crate) enum Startup {
+    /// The configuration does not hold together.
+    Config(Vec<Problem>),
+    /// A value of the configuration cannot be used.
+    Value { key: &'static str, source: Box<dyn Error + Send + Sync> },
+    /// Another daemon works here, or the lock cannot be made.
+    Lock(LockError),
+    Engine(StartError),
+    /// Something else stands in the way.
+    Cannot { doing: &'static str, source: Box<dyn Error + Send + Sync> },
+}
+
+impl Startup {
+    pub(crate) fn cannot<E: Into<Box<dyn Error + Send + Sync>>>(
+        doing: &'static str,
+    ) -> impl FnOnce(E) -> Self {
+        move |source| Self::Cannot { doing, source: source.into() }
+    }
+
+    pub(crate) fn value<E: Into<Box<dyn Error + Send + Sync>>>(
+        key: &'static str,
+    ) -> impl FnOnce(E) -> Self {
+        move |source| Self::Value { key, source: source.into() }
+    }
+
+    /// All of it in one line: for the log, and as the answer to a reload.
+    pub(crate) fn line(&self) -> String {
+        match self {
+            Self::Config(problems) => {
+                problems.iter().map(Problem::line).collect::<Vec<_>>().join("; ")
+            }
+            Self::Value { key, source } => format!("`{key}`: {}", chain(&**source)),
+            Self::Lock(error) => chain(error),
+            Self::Engine(error) => chain(error),
+            Self::Cannot { doing, source } => format!("cannot {doing}: {}", chain(&**source)),
+        }
+    }
+}
+
+fn chain(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+impl From<Startup> for Failure {
+    fn from(startup: Startup) -> Self {
+        match startup {
+            Startup::Config(problems) => {
+                let count = problems.len();
+                let shown: String = problems.iter().map(Problem::render).collect();
+                let noun = if count == 1 { "problem" } else { "problems" };
+                let message = format!("the configuration has {count} {noun}\n{shown}");
+                Self::new(Exit::Config, "config", message.trim_end()).hint("kairos config check")
+            }
+            Startup::Value { .. } => {
+                Self::new(Exit::Config, "config", startup.line()).hint("kairos config check")
+            }
+            Startup::Lock(LockError::Held { .. }) => {
+                Self::new(Exit::No, "locked", startup.line()).hint("kairos status")
+            }
+            Startup::Engine(StartError::TooManySchedules { .. }) => {
+                Self::new(Exit::Config, "config", startup.line())
+            }
+            Startup::Engine(_) => {
+                Self::new(Exit::Usage, "startup", startup.line()).hint("kairos journal verify")
+            }
+            Startup::Lock(_) | Startup::Cannot { .. } => {
+                Self::new(Exit::Usage, "startup", startup.line())
+            }
+        }
+    }
+}
