@@ -97,6 +97,12 @@ impl Follower {
         }
     }
 
+    /// The position of the record that comes next.
+    #[must_use]
+    pub const fn position(&self) -> Seq {
+        self.next
+    }
+
     /// The next record, if it is durable already.
     pub fn try_next(&mut self) -> Option<Arc<Record<Event>>> {
         if self.next > *self.source.head.borrow_and_update() {

@@ -1,1 +1,51 @@
+//! Folds of records for people.
+//!
+//! Owns what is shown: mandates with their history, proposals, effects that wait, schedules. Never
+//! feeds a decision; it may forget, as the journal does not. A pure fold: the doors keep one beside
+//! the engine, and a reader without a daemon makes one from the files.
 
+mod effects;
+mod mandates;
+mod prefix;
+mod proposals;
+mod schedules;
+
+use kairos_core::event::Event;
+use kairos_core::fold::{At, Seq};
+use kairos_core::rules::Rules;
+
+pub use effects::{EffectView, Effects};
+pub use mandates::{EditView, MandateView, Mandates, StateView};
+pub use prefix::{Found, find};
+pub use proposals::{ProposalState, ProposalView, Proposals};
+pub use schedules::{ScheduleView, Schedules, SlotView};
+
+/// Everything people look at.
+#[derive(Debug, Default)]
+pub struct Views {
+    /// The newest record folded in.
+    pub seq: Seq,
+    pub mandates: Mandates,
+    pub proposals: Proposals,
+    pub effects: Effects,
+    pub schedules: Schedules,
+    /// The configuration in force.
+    pub rules: Option<Rules>,
+}
+
+impl Views {
+    /// Folds one record in.
+    pub fn apply(&mut self, at: At, events: &[Event]) {
+        for event in events {
+            if let Event::RulesLoaded(rules) = event {
+                self.rules = Some((**rules).clone());
+            }
+            // Effects first: the others ask what an outcome belongs to.
+            self.mandates.apply(at, event, &self.effects);
+            self.proposals.apply(at, event);
+            self.schedules.apply(event);
+            self.effects.apply(at, event);
+        }
+        self.seq = at.seq;
+    }
+}

@@ -42,8 +42,12 @@ fn a_daemon_killed_while_an_l1_edit_waits_restarts_and_finishes_it() {
     home.write(".kairos/knowledge/release.md", "The release is 1.0.\n");
     let daemon = home.daemon();
     let created = home.json(&[
-        "mandate", "create", "--goal", "change 1.0 to 2.0 in .kairos/knowledge/release.md",
-        "--allow-upload", "l1",
+        "mandate",
+        "create",
+        "--goal",
+        "change 1.0 to 2.0 in .kairos/knowledge/release.md",
+        "--allow-upload",
+        "l1",
     ]);
     let id = created["id"].as_str().expect("an id").to_owned();
     let mut proposal = String::new();
@@ -86,8 +90,14 @@ fn kills_at_any_moment_lose_nothing_and_repeat_nothing() {
         home.ok(&["mandate", "create", "--goal", &goal, "--project-scope", &scope]);
     }
     home.ok(&[
-        "mandate", "create", "--goal", "change 1.0 to 2.0 in .kairos/knowledge/release.md",
-        "--project-scope", "knowledge", "--allow-upload", "l1",
+        "mandate",
+        "create",
+        "--goal",
+        "change 1.0 to 2.0 in .kairos/knowledge/release.md",
+        "--project-scope",
+        "knowledge",
+        "--allow-upload",
+        "l1",
     ]);
     let mut moment = std::process::id().into();
     for _ in 0..kills {
@@ -150,7 +160,10 @@ fn check(home: &Home, model: &Model, kills: u64) {
     // was running, and no request leaves without a reservation.
     assert!(seen <= reserved, "{seen} requests, {reserved} reserved");
     assert!(reserved - seen <= kills * 4, "{seen} requests, {reserved} reserved, {kills} kills");
-    println!("kills {kills}, requests {seen}, attempts reserved {reserved}, mandates {}", ends.len());
+    println!(
+        "kills {kills}, requests {seen}, attempts reserved {reserved}, mandates {}",
+        ends.len()
+    );
     let left = std::fs::read_dir(home.root().join("docs")).expect("docs");
     let litter = left.flatten().filter(|e| e.file_name().to_string_lossy().starts_with(".kairos-"));
     assert_eq!(litter.count(), 0, "temporary files are left");

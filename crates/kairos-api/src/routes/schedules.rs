@@ -1,0 +1,43 @@
+//! Schedules: look, fire.
+
+use axum::Json;
+use axum::extract::{Extension, Path, State};
+use kairos_core::input::Verb;
+use kairos_core::kind::Kind;
+use kairos_core::principal::Principal;
+use kairos_core::schedule::definition::ScheduleName;
+use kairos_engine::Subject;
+use kairos_wire as wire;
+
+use crate::door::Door;
+use crate::problem::Refusal;
+use crate::show;
+
+pub(crate) async fn list(
+    State(door): State<Door>,
+) -> Result<Json<wire::schedule::Schedules>, Refusal> {
+    let views = door.read().await?;
+    let schedules = views.schedules.all().values().map(show::schedule).collect();
+    Ok(Json(wire::schedule::Schedules { schedules }))
+}
+
+pub(crate) async fn fire(
+    State(door): State<Door>,
+    Extension(by): Extension<Principal>,
+    Path(name): Path<String>,
+) -> Result<Json<wire::schedule::Fired>, Refusal> {
+    let parsed: Result<ScheduleName, _> = name.parse();
+    let schedule = parsed.map_err(|error| Refusal::bad("bad_name", error.to_string()))?;
+    let fired = door.handle.submit(by, Verb::Fire { schedule }).await?;
+    let Some(Subject::Mandate(id)) = fired.subject else {
+        return Err(Refusal::new(Kind::Bug, "no_mandate", "no mandate was made"));
+    };
+    let views = door.read().await?;
+    Ok(Json(wire::schedule::Fired {
+        enqueued: true,
+        command_id: fired.command.to_string(),
+        schedule: name,
+        mandate_id: id.to_string(),
+        mandate: super::mandates::shown(&door, &views, id)?,
+    }))
+}

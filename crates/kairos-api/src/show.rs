@@ -1,0 +1,186 @@
+//! From views to the public shapes.
+//!
+//! Owns the words and forms people and programs see. Stored texts are read through a closure, for
+//! a door reads them through the engine's handle and a reader without a daemon from the files.
+
+use kairos_core::digest::BlobRef;
+use kairos_core::effect::Doubt;
+use kairos_core::gate::proposal::Closed;
+use kairos_core::mandate::outcome::EndReason;
+use kairos_core::schedule::MissedPolicy;
+use kairos_core::schedule::definition::Concurrency;
+use kairos_views::{
+    EditView, EffectView, MandateView, ProposalState, ProposalView, ScheduleView, StateView,
+};
+use kairos_wire as wire;
+
+/// Reads a stored text; `None` when it is gone.
+pub type Texts<'a> = &'a dyn Fn(BlobRef) -> Option<String>;
+
+/// A mandate.
+#[must_use]
+pub fn mandate(view: &MandateView, texts: Texts<'_>) -> wire::Mandate {
+    let (state, reason, outcome) = match view.state {
+        StateView::Queued => (wire::mandate::State::Queued, None, None),
+        StateView::Running => (wire::mandate::State::Running, None, None),
+        StateView::Parked { reason, .. } => {
+            (wire::mandate::State::Parked, Some(reason.word()), None)
+        }
+        StateView::Finished { outcome, reason } => {
+            let reason = reason.map(EndReason::word);
+            (wire::mandate::State::Finished, reason, Some(outcome.word()))
+        }
+    };
+    let until = match view.state {
+        StateView::Parked { until, .. } => until,
+        StateView::Queued | StateView::Running | StateView::Finished { .. } => None,
+    };
+    wire::Mandate {
+        id: view.id.to_string(),
+        state,
+        reason: reason.map(ToOwned::to_owned),
+        outcome: outcome.map(ToOwned::to_owned),
+        verified: view.verified,
+        goal: texts(view.goal),
+        schedule: view.schedule.clone(),
+        cycle: view.cycle,
+        phase: view.phase.map(|phase| phase.word().to_owned()),
+        created_at: view.created.to_string(),
+        started_at: view.started.map(|at| at.to_string()),
+        finished_at: view.finished.map(|at| at.to_string()),
+        until: until.map(|at| at.to_string()),
+        spent: wire::mandate::Spent {
+            calls: view.spent.calls,
+            tokens: view.spent.tokens,
+            usd_micros: view.spent.usd_micros,
+        },
+        edits: view.edits.iter().map(edit).collect(),
+        proposals: view.proposals.iter().map(ToString::to_string).collect(),
+        seq: view.seq.0,
+    }
+}
+
+fn edit(view: &EditView) -> wire::mandate::Edit {
+    let hash = |blob: Option<BlobRef>| blob.map(|blob| format!("sha256:{}", blob.digest));
+    wire::mandate::Edit {
+        path: view.path.clone(),
+        to: view.to.clone(),
+        pre: hash(view.pre),
+        post: hash(view.post),
+    }
+}
+
+/// A proposal, with its diff.
+#[must_use]
+pub fn proposal(view: &ProposalView, texts: Texts<'_>) -> wire::Proposal {
+    let change = &view.what.change;
+    let action = match change {
+        kairos_core::effect::Change::Edit { .. } => "code_edit",
+        kairos_core::effect::Change::Create { .. } => "file_create",
+        kairos_core::effect::Change::Move { .. } => "file_move",
+        kairos_core::effect::Change::Delete { .. } => "file_delete",
+    };
+    let (state, former) = match view.state {
+        ProposalState::Waiting => (wire::proposal::State::Waiting, "pending"),
+        ProposalState::Closed(Closed::Approved) => (wire::proposal::State::Approved, "approved"),
+        ProposalState::Closed(Closed::Rejected) => (wire::proposal::State::Rejected, "rejected"),
+        ProposalState::Closed(Closed::Expired) => (wire::proposal::State::Expired, "expired"),
+        ProposalState::Closed(Closed::Stale) => (wire::proposal::State::Stale, "stale"),
+    };
+    let (path, hash) = (change.path().to_string(), format!("sha256:{}", view.what.hash));
+    wire::Proposal {
+        id: view.id.to_string(),
+        mandate_id: view.mandate.to_string(),
+        state,
+        scope: view.what.scope.to_string(),
+        action: action.to_owned(),
+        path: path.clone(),
+        to: change.to().map(ToString::to_string),
+        diff: texts(view.what.diff),
+        hash: hash.clone(),
+        risk: view.what.risk.word().to_owned(),
+        reason: view.what.reason.word().to_owned(),
+        created_at: view.created.to_string(),
+        expires_at: view.expires.to_string(),
+        decided_by: view.decided_by.as_ref().map(ToString::to_string),
+        former: wire::proposal::Former {
+            proposal_id: view.id.to_string(),
+            proposal_hash: hash,
+            status: former.to_owned(),
+            current_status: former.to_owned(),
+            target: wire::proposal::Target { path },
+        },
+    }
+}
+
+/// An effect without outcome.
+#[must_use]
+pub fn effect(view: &EffectView) -> wire::Effect {
+    let class = match view.intent.class() {
+        kairos_core::effect::Class::Read => "read",
+        kairos_core::effect::Class::Model => "model",
+        kairos_core::effect::Class::File => "file",
+    };
+    let doubt = |doubt: Doubt| match doubt {
+        Doubt::ChangedMeanwhile => "somebody else changed the file in the window",
+        Doubt::OpenForWriting => "somebody holds the old file open for writing",
+        Doubt::PathMoved => "the path leads to another directory now",
+        Doubt::Neither => "neither the old nor the new content lies there",
+        Doubt::Disk => "the disk failed in the middle",
+    };
+    wire::Effect {
+        id: view.id.to_string(),
+        mandate_id: view.mandate.to_string(),
+        step: view.intent.step(),
+        class: class.to_owned(),
+        state: match view.doubt {
+            Some(_) => wire::effect::State::Unsettled,
+            None => wire::effect::State::Open,
+        },
+        what: view.what(),
+        since: view.since.to_string(),
+        doubt: view.doubt.map(|why| doubt(why).to_owned()),
+    }
+}
+
+/// A schedule and its last slot.
+#[must_use]
+pub fn schedule(view: &ScheduleView) -> wire::Schedule {
+    let definition = &view.loaded.definition;
+    let missed = match definition.missed {
+        MissedPolicy::Skip => "skip",
+        MissedPolicy::Drop { .. } => "drop",
+        MissedPolicy::CatchUpOnce => "catch_up_once",
+        MissedPolicy::CatchUpBounded { .. } => "catch_up_bounded",
+    };
+    let concurrency = match definition.concurrency {
+        Concurrency::Queue => "queue",
+        Concurrency::Allow => "allow",
+        Concurrency::Reject => "reject",
+        Concurrency::Replace => "replace",
+    };
+    let enabled = definition.enabled;
+    wire::Schedule {
+        id: definition.name.to_string(),
+        name: definition.name.to_string(),
+        state: if enabled {
+            wire::schedule::State::Enabled
+        } else {
+            wire::schedule::State::Disabled
+        },
+        cron: definition.cron.clone(),
+        timezone: definition.zone.clone(),
+        enabled,
+        next: view.loaded.next.map(|at| at.to_string()),
+        last: view.last.as_ref().map(|slot| wire::schedule::Slot {
+            state: slot.state.word().to_owned(),
+            reason: slot.reason.map(|reason| reason.word().to_owned()),
+            at: slot.at.to_string(),
+            mandate_id: slot.mandate.map(|id| id.to_string()),
+            count: slot.count,
+            by: slot.by.as_ref().map(ToString::to_string),
+        }),
+        missed_policy: missed.to_owned(),
+        concurrency: concurrency.to_owned(),
+    }
+}

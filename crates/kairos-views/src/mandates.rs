@@ -1,0 +1,169 @@
+//! Mandates and what became of them.
+//!
+//! Owns the newest 10,000 finished ones and all open ones; older ones are read from the journal.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use kairos_core::budget::Amounts;
+use kairos_core::cycle::phase::Phase;
+use kairos_core::digest::BlobRef;
+use kairos_core::effect::{Change, Intent, Outcome as EffectOutcome, Reconciled};
+use kairos_core::event::{Event, Origin};
+use kairos_core::fold::{At, Seq};
+use kairos_core::id::{MandateId, ProposalId};
+use kairos_core::mandate::outcome::{EndReason, Outcome, ParkReason};
+use kairos_core::time::Time;
+
+use crate::effects::Effects;
+
+/// Finished mandates that are kept.
+const FINISHED_MAX: usize = 10_000;
+
+/// All mandates that are shown.
+#[derive(Debug, Default)]
+pub struct Mandates {
+    all: BTreeMap<MandateId, MandateView>,
+    finished: VecDeque<MandateId>,
+}
+
+/// One mandate as people see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MandateView {
+    pub id: MandateId,
+    pub state: StateView,
+    pub verified: Option<bool>,
+    pub goal: BlobRef,
+    pub schedule: Option<String>,
+    pub cycle: u8,
+    pub phase: Option<Phase>,
+    pub created: Time,
+    pub started: Option<Time>,
+    pub finished: Option<Time>,
+    pub spent: Amounts,
+    pub edits: Vec<EditView>,
+    pub proposals: Vec<ProposalId>,
+    /// The last record that speaks of it.
+    pub seq: Seq,
+}
+
+/// Where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateView {
+    Queued,
+    Running,
+    Parked { reason: ParkReason, until: Option<Time> },
+    Finished { outcome: Outcome, reason: Option<EndReason> },
+}
+
+/// A change that stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EditView {
+    pub path: String,
+    pub to: Option<String>,
+    pub pre: Option<BlobRef>,
+    pub post: Option<BlobRef>,
+}
+
+impl EditView {
+    fn of(change: &Change) -> Self {
+        Self {
+            path: change.path().to_string(),
+            to: change.to().map(ToString::to_string),
+            pre: change.pre(),
+            post: change.post(),
+        }
+    }
+}
+
+impl Mandates {
+    #[must_use]
+    pub fn get(&self, id: MandateId) -> Option<&MandateView> {
+        self.all.get(&id)
+    }
+
+    /// By id, oldest first.
+    #[must_use]
+    pub const fn all(&self) -> &BTreeMap<MandateId, MandateView> {
+        &self.all
+    }
+
+    pub(crate) fn apply(&mut self, at: At, event: &Event, effects: &Effects) {
+        let Some(id) = event.mandate() else { return };
+        if let Event::MandateCreated { origin, spec, .. } = event {
+            let schedule = match origin {
+                Origin::Schedule { name } => Some(name.to_string()),
+                Origin::Command { .. } => None,
+            };
+            self.all.insert(id, MandateView::created(id, at, spec.goal, schedule));
+        }
+        let Some(mandate) = self.all.get_mut(&id) else { return };
+        mandate.apply(at, event, effects);
+        if let Event::MandateFinished { .. } = event {
+            self.finished.push_back(id);
+            let beyond = self.finished.len().saturating_sub(FINISHED_MAX);
+            for oldest in self.finished.drain(..beyond) {
+                self.all.remove(&oldest);
+            }
+        }
+    }
+}
+
+impl MandateView {
+    fn created(id: MandateId, at: At, goal: BlobRef, schedule: Option<String>) -> Self {
+        Self {
+            id,
+            state: StateView::Queued,
+            verified: None,
+            goal,
+            schedule,
+            cycle: 0,
+            phase: None,
+            created: at.time,
+            started: None,
+            finished: None,
+            spent: Amounts::default(),
+            edits: Vec::new(),
+            proposals: Vec::new(),
+            seq: at.seq,
+        }
+    }
+
+    fn apply(&mut self, at: At, event: &Event, effects: &Effects) {
+        self.seq = at.seq;
+        match event {
+            Event::MandateStarted { .. } => {
+                self.state = StateView::Running;
+                self.started = Some(at.time);
+            }
+            Event::MandateResumed { .. } => self.state = StateView::Running,
+            Event::MandateReady { .. } => self.state = StateView::Queued,
+            Event::MandateParked { reason, until, .. } => {
+                self.state = StateView::Parked { reason: *reason, until: *until };
+            }
+            Event::MandateFinished { outcome, verified, reason, .. } => {
+                self.state = StateView::Finished { outcome: *outcome, reason: *reason };
+                self.verified = *verified;
+                self.finished = Some(at.time);
+            }
+            Event::CycleStarted { cycle, .. } => self.cycle = *cycle,
+            Event::PhaseEntered { phase, .. } => self.phase = Some(*phase),
+            Event::BudgetSettled { used, .. } => self.spent = self.spent.plus(*used),
+            Event::ProposalOpened { proposal, .. } => self.proposals.push(*proposal),
+            Event::EffectSettled { effect, outcome, .. } => {
+                let stands = matches!(
+                    outcome,
+                    EffectOutcome::Changed { .. } | EffectOutcome::Reconciled(Reconciled::Done)
+                );
+                let intent = effects.get(*effect).map(|open| &open.intent);
+                if let (
+                    true,
+                    Some(Intent::Change { change, .. } | Intent::Reconcile { change, .. }),
+                ) = (stands, intent)
+                {
+                    self.edits.push(EditView::of(change));
+                }
+            }
+            _ => {}
+        }
+    }
+}
