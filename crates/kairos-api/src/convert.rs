@@ -11,7 +11,7 @@ use kairos_core::mandate::spec::{Check, FILES_MAX, MAX_CYCLES, MandateSpec, VERI
 use kairos_core::path::{PathError, RelPath};
 use kairos_core::plan::ActionKind;
 use kairos_wire::MandateRequest;
-use kairos_wire::request::{RiskBudget, UploadScope};
+use kairos_wire::mandate::{RiskBudget, UploadScope};
 
 /// Bytes of a goal, of hints and of an expected content.
 const TEXT_BYTES_MAX: usize = 64 * 1024;

@@ -13,16 +13,14 @@ pub mod event;
 pub mod mandate;
 pub mod problem;
 pub mod proposal;
-pub mod request;
 pub mod schedule;
 pub mod status;
 
 pub use budget::Budget;
 pub use effect::Effect;
 pub use event::EventRecord;
-pub use mandate::Mandate;
+pub use mandate::{Mandate, MandateRequest};
 pub use problem::Problem;
 pub use proposal::Proposal;
-pub use request::MandateRequest;
 pub use schedule::Schedule;
 pub use status::Status;

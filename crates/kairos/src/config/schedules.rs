@@ -7,7 +7,7 @@ use kairos_core::schedule::definition::{Concurrency, Definition, ScheduleName};
 use kairos_core::schedule::{Cron, CronError, Dst, InFold, InGap, MissedPolicy, Rule};
 use kairos_core::mandate::spec::MandateSpec;
 use kairos_wire::MandateRequest;
-use kairos_wire::request::RiskBudget;
+use kairos_wire::mandate::RiskBudget;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kairos_wire::request::{MandateRequest, RiskBudget, UploadScope, Verify};
+use kairos_wire::mandate::{MandateRequest, RiskBudget, UploadScope, Verify};
 use serde_json::{Value, json};
 
 fn read(value: Value) -> Result<MandateRequest, String> {
