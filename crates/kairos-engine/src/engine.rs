@@ -63,13 +63,24 @@ pub struct Parts {
     pub blobs: Arc<Blobs<RealFs>>,
     pub places: Places,
     pub configuration: Configuration,
+    pub outside: Outside,
+}
+
+/// What the engine reaches outside through. None of these may block.
+pub struct Outside {
     /// Reads the configuration again: all of it, or says why not.
     pub reload: Box<dyn FnMut() -> Result<Configuration, String> + Send>,
-    /// Hands a permit over; never blocks.
+    /// Hands a permit over.
     pub dispatch: Box<dyn FnMut(Permit<State>) + Send>,
     /// Stops the model calls under way.
     pub cancel: Box<dyn FnMut() + Send>,
     pub notice: Box<dyn FnMut(Notice) + Send>,
+}
+
+impl std::fmt::Debug for Outside {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Outside")
+    }
 }
 
 impl std::fmt::Debug for Parts {
@@ -120,58 +131,29 @@ impl Engine {
     /// # Errors
     /// The journal or the configuration cannot be used; nothing was dispatched then.
     pub fn start(self, parts: Parts) -> Result<Started, StartError> {
-        let lost = Arc::clone(&self.inbox);
-        let opening = Opening {
-            origin: IdSource::new(time(), seed()).node(),
-            epoch: 1,
-            schema: SCHEMA,
-            segments: Segments::default(),
-        };
-        let open_dir = |dir: &<RealFs as Fs>::Dir| {
-            let doing = "open the journal's directory";
-            let opened = RealFs.open_dir(dir, std::path::Path::new("."));
-            opened.map_err(|source| OpenError::Io { doing, source })
-        };
-        let (to_read, to_write) = (open_dir(&parts.journal)?, parts.journal);
-        #[expect(clippy::disallowed_methods, reason = "the one start of the engine")]
-        let (ledger, opened) = Ledger::open(
-            Arc::new(RealFs),
-            to_write,
-            State::empty(),
-            Arc::new(move |effect| lost.dropped(&effect)),
-            opening,
-        )?;
-        let mut own = vec![Input::Started { version: parts.version, pid: std::process::id() }];
-        own.extend(opened.recovered.map(|torn| Input::Recovered {
-            after: torn.after.0,
-            bytes: torn.bytes,
-            saved_as: torn.saved_as.display().to_string(),
-        }));
+        let to_read = open_again(&parts.journal)?;
+        let (ledger, mut own) = open_ledger(&self.inbox, parts.journal, parts.version)?;
         let (feed, source) = Feed::new(ledger.head(), to_read);
-        let (status, shown) = watch::channel(Arc::new(Status::default()));
+        let (show, shown) = watch::channel(Arc::new(Status::default()));
         let handle = Handle {
             inbox: Arc::clone(&self.inbox),
             status: shown,
             source,
             blobs: Arc::clone(&parts.blobs),
         };
+        let status = Status {
+            state: Lifecycle::Starting,
+            pid: std::process::id(),
+            started_at: Some(time()),
+            ..Status::default()
+        };
         let mut engine = Running {
-            status: Status {
-                state: Lifecycle::Starting,
-                pid: std::process::id(),
-                started_at: Some(time()),
-                ..Status::default()
-            },
-            show: status,
-            feed,
+            shown: Shown { status, show, feed },
             inbox: self.inbox,
             options: parts.configuration.options.clone(),
             calendar: Calendar::default(),
             places: parts.places,
-            reload: parts.reload,
-            dispatch: parts.dispatch,
-            cancel: parts.cancel,
-            notice: parts.notice,
+            outside: parts.outside,
             focus: parts.focus,
             only: None,
             out: 0,
@@ -179,43 +161,54 @@ impl Engine {
             beat: Instant::now(),
         };
         own.push(engine.configured(ledger.state(), parts.configuration, time())?);
-        let (began, begun) = std::sync::mpsc::sync_channel(1);
-        let thread = thread::Builder::new().name(ENGINE_THREAD.into()).spawn(move || {
-            let ledger = match engine.begin(ledger, own) {
-                Ok(ledger) => ledger,
-                Err(poisoned) => {
-                    began.send(Err(poisoned)).ok();
-                    return Ok(());
-                }
-            };
-            began.send(Ok(())).ok();
-            engine.serve(ledger)
-        });
-        let thread = thread.map_err(StartError::Thread)?;
-        match begun.recv() {
-            Ok(Ok(())) => Ok(Started { handle, thread }),
-            Ok(Err(poisoned)) => Err(poisoned.into()),
-            // The thread's panic has ended the process already, where a hook is installed.
-            Err(_) => {
-                Err(StartError::Thread(std::io::Error::other("the engine's thread panicked")))
-            }
-        }
+        let thread = engine.spawn(ledger, own)?;
+        Ok(Started { handle, thread })
     }
+}
+
+fn open_again(dir: &<RealFs as Fs>::Dir) -> Result<<RealFs as Fs>::Dir, OpenError> {
+    let opened = RealFs.open_dir(dir, std::path::Path::new("."));
+    opened.map_err(|source| OpenError::Io { doing: "open the journal's directory", source })
+}
+
+/// Recovers the journal; with it, the first inputs of the first turn.
+fn open_ledger(
+    inbox: &Arc<Inbox>,
+    journal: <RealFs as Fs>::Dir,
+    version: String,
+) -> Result<(Ledger<Disk>, Vec<Input>), OpenError> {
+    let lost = Arc::clone(inbox);
+    let opening = Opening {
+        origin: IdSource::new(time(), seed()).node(),
+        epoch: 1,
+        schema: SCHEMA,
+        segments: Segments::default(),
+    };
+    #[expect(clippy::disallowed_methods, reason = "the one start of the engine")]
+    let (ledger, opened) = Ledger::open(
+        Arc::new(RealFs),
+        journal,
+        State::empty(),
+        Arc::new(move |effect| lost.dropped(&effect)),
+        opening,
+    )?;
+    let mut own = vec![Input::Started { version, pid: std::process::id() }];
+    own.extend(opened.recovered.map(|torn| Input::Recovered {
+        after: torn.after.0,
+        bytes: torn.bytes,
+        saved_as: torn.saved_as.display().to_string(),
+    }));
+    Ok((ledger, own))
 }
 
 /// The thread's own things.
 struct Running {
-    status: Status,
-    show: watch::Sender<Arc<Status>>,
-    feed: Feed,
+    shown: Shown,
     inbox: Arc<Inbox>,
     options: Options,
     calendar: Calendar,
     places: Places,
-    reload: Box<dyn FnMut() -> Result<Configuration, String> + Send>,
-    dispatch: Box<dyn FnMut(Permit<State>) + Send>,
-    cancel: Box<dyn FnMut() + Send>,
-    notice: Box<dyn FnMut(Notice) + Send>,
+    outside: Outside,
     focus: Focus,
     /// The mandate that `once` is about, when it is known.
     only: Option<MandateId>,
@@ -227,9 +220,44 @@ struct Running {
     beat: Instant,
 }
 
+/// What others see of the engine.
+struct Shown {
+    status: Status,
+    show: watch::Sender<Arc<Status>>,
+    feed: Feed,
+}
+
 type Disk = RealFs;
 
 impl Running {
+    /// Takes the first turn in the engine's own thread, and goes on there.
+    fn spawn(
+        mut self,
+        ledger: Ledger<Disk>,
+        own: Vec<Input>,
+    ) -> Result<JoinHandle<Result<(), Poisoned>>, StartError> {
+        let (began, begun) = std::sync::mpsc::sync_channel(1);
+        let thread = thread::Builder::new().name(ENGINE_THREAD.into()).spawn(move || {
+            match self.begin(ledger, own) {
+                Ok(ledger) => {
+                    began.send(Ok(())).ok();
+                    self.serve(ledger)
+                }
+                Err(poisoned) => {
+                    began.send(Err(poisoned)).ok();
+                    Ok(())
+                }
+            }
+        });
+        let thread = thread.map_err(StartError::Thread)?;
+        match begun.recv() {
+            Ok(Ok(())) => Ok(thread),
+            Ok(Err(poisoned)) => Err(poisoned.into()),
+            // The thread's panic has ended the process already, where a hook is installed.
+            Err(_) => Err(StartError::Thread(std::io::Error::other("it panicked at once"))),
+        }
+    }
+
     /// Makes the input for a configuration, and its calendar the one in use.
     fn configured(
         &mut self,
@@ -257,7 +285,7 @@ impl Running {
         let note = poison::read(&self.places.poison).filter(poison::Note::quarantines);
         if let Some(note) = note {
             own.push(Input::Quarantine { mandate: note.mandate });
-            (self.notice)(Notice::Quarantined { mandate: note.mandate });
+            (self.outside.notice)(Notice::Quarantined { mandate: note.mandate });
         }
         if self.focus == Focus::Daemon {
             let left = resume(ledger.state()).into_iter().map(|end| match end {
@@ -266,14 +294,14 @@ impl Running {
             });
             own.extend(left);
         }
-        self.status.state = Lifecycle::Running;
+        self.shown.status.state = Lifecycle::Running;
         let ledger = self.take(ledger, Inputs { own, ..Inputs::default() }, 0)?;
         if note.is_some() {
             // Quarantined on disk: the note has done its work.
             poison::clear(&self.places.poison).ok();
         }
         self.heartbeat();
-        (self.notice)(Notice::Started { status: self.status.clone() });
+        (self.outside.notice)(Notice::Started { status: self.shown.status.clone() });
         Ok(ledger)
     }
 
@@ -299,7 +327,7 @@ impl Running {
                 let over = Instant::now() >= grace;
                 if self.out == 0 || over {
                     if self.out > 0 {
-                        (self.notice)(Notice::GracefulTimeoutExceeded { open: self.out });
+                        (self.outside.notice)(Notice::GracefulTimeoutExceeded { open: self.out });
                     }
                     return self.stop(ledger);
                 }
@@ -313,13 +341,13 @@ impl Running {
         let inputs = Inputs { ended: batch.ended, mark: true, ..Inputs::default() };
         let ledger = self.take(ledger, inputs, 0)?;
         for mandate in ledger.state().mandates().filter(|mandate| mandate.open.is_some()) {
-            (self.notice)(Notice::CycleInterrupted { mandate: mandate.id });
+            (self.outside.notice)(Notice::CycleInterrupted { mandate: mandate.id });
         }
         drop(ledger);
-        self.status.state = Lifecycle::Stopped;
-        self.show.send_replace(Arc::new(self.status.clone()));
+        self.shown.status.state = Lifecycle::Stopped;
+        self.shown.show.send_replace(Arc::new(self.shown.status.clone()));
         self.heartbeat();
-        (self.notice)(Notice::Stopped { status: self.status.clone() });
+        (self.outside.notice)(Notice::Stopped { status: self.shown.status.clone() });
         Ok(())
     }
 
@@ -338,26 +366,26 @@ impl Running {
         let zone = self.options.day_zone.clone();
         let mut circumstances = move || -> Now { world::now(&zone, pace) };
         let mut out = 0;
-        let dispatch = &mut self.dispatch;
+        let dispatch = &mut self.outside.dispatch;
         let mut hand_over = |permit: Permit<State>| {
             out += 1;
             dispatch(permit);
         };
         let turned = turn(ledger, inputs, &mut circumstances, &self.calendar, &mut hand_over)?;
         self.out += out;
-        self.status.tick_count += 1;
-        self.status.mailbox_size = waiting;
+        self.shown.status.tick_count += 1;
+        self.shown.status.mailbox_size = waiting;
         let (ledger, records) = (turned.ledger, turned.records);
         self.notices(&records);
         self.look(ledger.state(), ledger.head());
-        self.show.send_replace(Arc::new(self.status.clone()));
-        self.feed.publish(records);
+        self.shown.show.send_replace(Arc::new(self.shown.status.clone()));
+        self.shown.feed.publish(records);
         Ok(ledger)
     }
 
     fn look(&mut self, state: &State, head: Seq) {
         let counts = state.counts();
-        let status = &mut self.status;
+        let status = &mut self.shown.status;
         status.head = head;
         status.shutdown_requested = self.drain.is_some();
         status.tick_interval_ms = self.options.tick_interval_ms;
@@ -375,18 +403,18 @@ impl Running {
         for (at, event) in records.iter().flat_map(|r| r.events.iter().map(move |e| (r.at, e))) {
             match event {
                 Event::Recovered { after, bytes, .. } => {
-                    (self.notice)(Notice::Recovered { after: *after, bytes: *bytes });
+                    (self.outside.notice)(Notice::Recovered { after: *after, bytes: *bytes });
                 }
                 Event::MandateParked { mandate, reason: ParkReason::Budget, .. } => {
-                    (self.notice)(Notice::BudgetExceeded { mandate: *mandate });
+                    (self.outside.notice)(Notice::BudgetExceeded { mandate: *mandate });
                 }
                 Event::CycleFinished { mandate, failed } => {
-                    self.status.last_cycle_at = Some(at.time);
+                    self.shown.status.last_cycle_at = Some(at.time);
                     if *failed {
-                        (self.notice)(Notice::CycleFailed { mandate: *mandate });
+                        (self.outside.notice)(Notice::CycleFailed { mandate: *mandate });
                     }
                 }
-                Event::MandateFinished { .. } => self.status.last_cycle_at = Some(at.time),
+                Event::MandateFinished { .. } => self.shown.status.last_cycle_at = Some(at.time),
                 Event::MandateCreated { mandate, .. } if self.focus == Focus::Once => {
                     // Started in the next turn, which the wake-up below brings at once.
                     self.only = Some(*mandate);
@@ -400,10 +428,12 @@ impl Running {
     fn urgent(&mut self, urgent: Urgent, state: &State, inputs: &mut Inputs) {
         match urgent {
             Urgent::Look => {}
-            Urgent::Report => (self.notice)(Notice::Status { status: self.status.clone() }),
+            Urgent::Report => {
+                (self.outside.notice)(Notice::Status { status: self.shown.status.clone() })
+            }
             Urgent::Shutdown => self.shut_down(),
             Urgent::Reload(answer) => {
-                let read = (self.reload)().and_then(|configuration| {
+                let read = (self.outside.reload)().and_then(|configuration| {
                     let schedules = configuration.schedules.len();
                     let now = time();
                     let input = self.configured(state, configuration, now);
@@ -412,11 +442,11 @@ impl Running {
                 let answered = match read {
                     Ok((input, schedules)) => {
                         inputs.own.push(input);
-                        (self.notice)(Notice::Reloaded { schedules });
+                        (self.outside.notice)(Notice::Reloaded { schedules });
                         Ok(())
                     }
                     Err(error) => {
-                        (self.notice)(Notice::ReloadFailed { error: error.clone() });
+                        (self.outside.notice)(Notice::ReloadFailed { error: error.clone() });
                         Err(SubmitError::NotReloaded(error))
                     }
                 };
@@ -436,10 +466,10 @@ impl Running {
         }
         let grace = Duration::from_millis(self.options.graceful_timeout_ms);
         self.drain = Some(now + grace);
-        self.status.state = Lifecycle::Draining;
-        (self.notice)(Notice::ShutdownBegin { open: self.out });
+        self.shown.status.state = Lifecycle::Draining;
+        (self.outside.notice)(Notice::ShutdownBegin { open: self.out });
         self.inbox.close();
-        (self.cancel)();
+        (self.outside.cancel)();
     }
 
     /// How long nothing can be due.
@@ -462,8 +492,8 @@ impl Running {
             return;
         }
         let now = time();
-        if let Err(error) = heartbeat::write(&self.places.heartbeat, &self.status, now) {
-            (self.notice)(Notice::HeartbeatFailed { error: error.to_string() });
+        if let Err(error) = heartbeat::write(&self.places.heartbeat, &self.shown.status, now) {
+            (self.outside.notice)(Notice::HeartbeatFailed { error: error.to_string() });
         }
     }
 }

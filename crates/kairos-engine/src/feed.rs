@@ -102,12 +102,12 @@ impl Follower {
         if self.next > *self.source.head.borrow_and_update() {
             return None;
         }
-        let record = self.from_ring().or_else(|| self.from_past())?;
+        let record = self.in_ring().or_else(|| self.in_past())?;
         self.next = record.at.seq.next();
         Some(record)
     }
 
-    fn from_ring(&mut self) -> Option<Arc<Record<Event>>> {
+    fn in_ring(&mut self) -> Option<Arc<Record<Event>>> {
         let ring = self.source.ring.lock();
         let first = ring.front()?.at.seq;
         let place = self.next.0.checked_sub(first.0)?;
@@ -117,7 +117,7 @@ impl Follower {
         record
     }
 
-    fn from_past(&mut self) -> Option<Arc<Record<Event>>> {
+    fn in_past(&mut self) -> Option<Arc<Record<Event>>> {
         let read = self.read_past();
         // A frame that a writer has committed reads back; a disk that fails here fails the writer
         // too, and a follower can only wait for the next signal.

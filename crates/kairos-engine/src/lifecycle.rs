@@ -44,6 +44,7 @@ impl Lifecycle {
     }
 }
 
+// tidy: table
 /// The daemon as of its last commit.
 #[derive(Clone, Debug, Default)]
 pub struct Status {

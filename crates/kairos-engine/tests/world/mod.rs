@@ -19,7 +19,9 @@ use kairos_core::mandate::spec::MandateSpec;
 use kairos_core::plan::{Action, FailurePolicy, Step};
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
 use kairos_disk::{Blobs, Fs as _, RealFs};
-use kairos_engine::{Configuration, Engine, Focus, Handle, Options, Parts, Places, Started};
+use kairos_engine::{
+    Configuration, Engine, Focus, Handle, Options, Outside, Parts, Places, Started,
+};
 
 /// What an effect settles with; `None` leaves it open for ever.
 pub(crate) type Script = fn(&Effect) -> Option<Outcome>;
@@ -134,13 +136,15 @@ pub(crate) fn start_with(
         blobs: Arc::new(Blobs::new(RealFs, open("blobs"))),
         places: Places { heartbeat: dir.join("heartbeat.json"), poison: dir.join("poison") },
         configuration: configuration(),
-        reload: Box::new(|| Ok(configuration())),
-        dispatch: Box::new(move |permit| match script(permit.effect()) {
-            Some(outcome) => returns.settled(permit.settle(outcome)),
-            None => kept.push(permit),
-        }),
-        cancel: Box::new(|| {}),
-        notice,
+        outside: Outside {
+            reload: Box::new(|| Ok(configuration())),
+            dispatch: Box::new(move |permit| match script(permit.effect()) {
+                Some(outcome) => returns.settled(permit.settle(outcome)),
+                None => kept.push(permit),
+            }),
+            cancel: Box::new(|| {}),
+            notice,
+        },
     };
     engine.start(parts).expect("the engine starts")
 }
