@@ -46,6 +46,25 @@ impl Exit {
     }
 }
 
+impl Exit {
+    const ALL: [Self; 9] = [
+        Self::Ok,
+        Self::No,
+        Self::Usage,
+        Self::Unavailable,
+        Self::Bug,
+        Self::ForNow,
+        Self::Denied,
+        Self::Config,
+        Self::Interrupted,
+    ];
+
+    /// The exit a daemon named by its number; a number of another version is a bug.
+    pub(crate) fn known(code: u8) -> Self {
+        Self::ALL.into_iter().find(|exit| exit.code() == code).unwrap_or(Self::Bug)
+    }
+}
+
 impl From<Kind> for Exit {
     fn from(kind: Kind) -> Self {
         match kind {

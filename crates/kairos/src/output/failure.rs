@@ -7,10 +7,10 @@
 use std::error::Error;
 use std::io::{self, Write};
 
-use kairos_core::kind::{Kind, Refused};
+use kairos_core::kind::Kind;
 use kairos_journal::ReadError;
+use kairos_wire::Problem;
 use kairos_wire::client::ClientError;
-use serde::{Deserialize, Serialize};
 
 use super::{Exit, hint};
 
@@ -23,29 +23,23 @@ pub(crate) struct Failure {
     message: String,
     causes: Vec<String>,
     hints: Vec<String>,
-}
-
-/// A problem as RFC 9457 writes it, with `code`.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct Problem {
-    #[serde(rename = "type")]
-    about: String,
-    title: String,
-    status: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<String>,
-    code: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
+    /// What a too short id could mean.
+    candidates: Vec<String>,
+    /// The daemon's own HTTP status, where it answered.
+    status: Option<u16>,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, code: &str, message: impl Into<String>) -> Self {
-        let (causes, hints) = (Vec::new(), Vec::new());
-        Self { exit, code: code.to_owned(), message: message.into(), causes, hints }
+        Self {
+            exit,
+            code: code.to_owned(),
+            message: message.into(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+            candidates: Vec::new(),
+            status: None,
+        }
     }
 
     /// What was asked cannot be asked like that.
@@ -91,6 +85,9 @@ impl Failure {
         for cause in &self.causes {
             writeln!(err, "  because: {cause}")?;
         }
+        for candidate in &self.candidates {
+            writeln!(err, "  could be: {candidate}")?;
+        }
         for hint in &self.hints {
             writeln!(err, "hint: {hint}")?;
         }
@@ -98,14 +95,18 @@ impl Failure {
     }
 
     fn write_json(&self, err: &mut impl Write) -> io::Result<()> {
+        let (status, title) = status(self.exit);
+        let words: Vec<&str> =
+            std::iter::once(&self.message).chain(&self.causes).map(String::as_str).collect();
         let problem = Problem {
-            about: "about:blank".to_owned(),
-            title: self.message.clone(),
-            status: status(self.exit),
-            detail: Some(self.causes.join(": ")).filter(|text| !text.is_empty()),
+            kind: "about:blank".to_owned(),
+            title: title.to_owned(),
+            status: self.status.unwrap_or(status),
+            detail: words.join(": "),
             code: self.code.clone(),
-            kind: None,
-            hint: Some(self.hints.join("; ")).filter(|text| !text.is_empty()),
+            exit: self.exit.code(),
+            hint: (!self.hints.is_empty()).then(|| self.hints.join("; ")),
+            candidates: self.candidates.clone(),
         };
         serde_json::to_writer(&mut *err, &problem)?;
         writeln!(err)
@@ -113,14 +114,14 @@ impl Failure {
 }
 
 /// The HTTP status that says the same.
-const fn status(exit: Exit) -> u16 {
+const fn status(exit: Exit) -> (u16, &'static str) {
     match exit {
-        Exit::Ok | Exit::Interrupted => 200,
-        Exit::Usage => 400,
-        Exit::Denied => 403,
-        Exit::No | Exit::Config => 409,
-        Exit::Bug => 500,
-        Exit::Unavailable | Exit::ForNow => 503,
+        Exit::Ok | Exit::Interrupted => (200, "OK"),
+        Exit::Usage => (400, "Bad Request"),
+        Exit::Denied => (403, "Forbidden"),
+        Exit::No | Exit::Config => (409, "Conflict"),
+        Exit::Bug => (500, "Internal Server Error"),
+        Exit::Unavailable | Exit::ForNow => (503, "Service Unavailable"),
     }
 }
 
@@ -142,32 +143,17 @@ impl From<ClientError> for Failure {
     }
 }
 
-/// What the daemon said, in its own words where it said any.
+/// What the daemon said, in its own words and with its own exit code.
 fn refused(status: u16, body: &[u8]) -> Failure {
-    let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
-    let kind = match (status, problem.kind.as_deref(), problem.code.as_str()) {
-        (409, _, "no_model") => Kind::Refused(Refused::NoModel),
-        (403, ..) => Kind::Denied,
-        (404, ..) => Kind::Refused(Refused::Unknown),
-        (409, ..) => Kind::Refused(Refused::Conflict),
-        (412, ..) => Kind::Refused(Refused::Stale),
-        (503, Some("unavailable"), _) | (503, _, "stopping") => Kind::Unavailable,
-        (503, ..) => Kind::Refused(Refused::ForNow),
-        (500, Some("corrupt"), _) => Kind::Corrupt,
-        (400..=499, ..) => Kind::Refused(Refused::BadInput),
-        _ => Kind::Bug,
+    let Ok(problem) = serde_json::from_slice::<Problem>(body) else {
+        let message = format!("the daemon answered {status}");
+        return Failure::new(Exit::Bug, "unreadable_answer", message).hint(hint::SAME_VERSION);
     };
-    let message = match (&problem.detail, problem.title.as_str()) {
-        (Some(detail), _) if !detail.is_empty() => detail.clone(),
-        (_, "") => format!("the daemon answered {status}"),
-        (_, title) => title.to_owned(),
-    };
-    let code = if problem.code.is_empty() { "refused" } else { &problem.code };
-    let failure = Failure::new(kind.into(), code, message);
-    match problem.hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    let mut failure = Failure::new(Exit::known(problem.exit), &problem.code, problem.detail);
+    failure.status = Some(problem.status);
+    failure.candidates = problem.candidates;
+    failure.hints.extend(problem.hint);
+    failure
 }
 
 impl From<ReadError> for Failure {
