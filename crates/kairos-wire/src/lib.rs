@@ -7,6 +7,7 @@
 
 pub mod admin;
 pub mod budget;
+pub mod duration;
 pub mod effect;
 pub mod event;
 pub mod mandate;
@@ -18,7 +19,7 @@ pub mod status;
 pub use budget::Budget;
 pub use effect::Effect;
 pub use event::EventRecord;
-pub use mandate::Mandate;
+pub use mandate::{Mandate, MandateRequest};
 pub use problem::Problem;
 pub use proposal::Proposal;
 pub use schedule::Schedule;
