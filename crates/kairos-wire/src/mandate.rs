@@ -1,102 +1,269 @@
-//! A goal with limits, as people see it.
+//! What one asks for when one asks for a mandate.
 //!
-//! Owns the public shape of a mandate and of the answers that speak of one.
+//! Owns the single shape that `POST /v1/mandates`, a schedule's `mandate:` block and a mandate file
+//! share, with the bounds that need no knowledge of the workspace. Never interprets paths, globs
+//! or actions: the door that takes a request turns it into the rules' own form.
 
+mod shown;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-/// A mandate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mandate {
-    pub id: String,
-    pub state: State,
-    /// What a parked mandate waits for; why a finished one ended so, where the outcome alone does
-    /// not say.
-    pub reason: Option<String>,
-    /// How it ended; null until it is finished.
-    pub outcome: Option<String>,
-    /// Whether its checks held; null when none were looked at.
-    pub verified: Option<bool>,
-    /// The goal's text; null when it was erased.
-    pub goal: Option<String>,
-    /// The schedule that made it; null when a person did.
-    pub schedule: Option<String>,
-    /// The latest cycle, from 1; 0 before the first.
-    pub cycle: u8,
-    pub phase: Option<String>,
-    /// RFC 3339, UTC.
-    pub created_at: String,
-    pub started_at: Option<String>,
-    pub finished_at: Option<String>,
-    /// When waiting ends by itself; null unless parked with a limit.
-    pub until: Option<String>,
-    pub spent: Spent,
-    /// Changes that stand, oldest first.
-    pub edits: Vec<Edit>,
-    /// Ids of its proposals, oldest first.
-    pub proposals: Vec<String>,
-    /// The position of the last record that speaks of it.
-    pub seq: u64,
+use crate::duration;
+
+pub use shown::{Created, Edit, Mandate, Mandates, Spent, State, Stopped};
+
+/// Cycles a mandate may be given.
+pub const MAX_CYCLES: std::ops::RangeInclusive<u64> = 1..=50;
+
+/// A goal with limits. Every field but `goal` may be left out; an unknown field is refused.
+///
+/// Numbers may be written as text (`"5"`), and a list of one may be written without its brackets.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MandateRequest {
+    /// What shall be reached. Empty only in a schedule, whose name then stands for it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub goal: String,
+    /// Globs of files that decide may see, relative to the workspace.
+    #[serde(deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+    /// What must hold for success.
+    #[serde(deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
+    pub verify: Vec<Verify>,
+    /// 1–50; 10 when left out.
+    #[serde(deserialize_with = "cycles", skip_serializing_if = "Option::is_none")]
+    pub max_cycles: Option<u8>,
+    /// After how many cycles a person looks, at least 1. Not acted on by this version.
+    #[serde(deserialize_with = "checkpoint", skip_serializing_if = "Option::is_none")]
+    pub checkpoint_every: Option<u32>,
+    /// Low when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub risk_budget: Option<RiskBudget>,
+    /// Mandates of one scope do not run at the same time; left out = the whole workspace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project_scope: Option<String>,
+    /// Actions its plans may use. Left out = all; empty = none.
+    #[serde(deserialize_with = "one_or_many_option", skip_serializing_if = "Option::is_none")]
+    pub allowed_actions: Option<Vec<String>>,
+    /// Tools to look with. Not acted on by this version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observe_policies: Option<Value>,
+    /// What follows an applied edit. Not acted on by this version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub post_commit: Option<Value>,
+    /// Scopes whose file contents may be sent to a model; left out = l2.
+    #[serde(deserialize_with = "one_or_many_option", skip_serializing_if = "Option::is_none")]
+    pub allow_llm_upload: Option<Vec<UploadScope>>,
+    /// Hints for decide: text, or any shape, which is then shown to the model as JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decide_hints: Option<Value>,
+    /// The model asked; left out = the configured one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Time from start to `expired`: seconds, or text such as `10m`.
+    #[serde(
+        deserialize_with = "duration::deserialize_option",
+        serialize_with = "duration::serialize_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub timeout: Option<Duration>,
 }
 
-/// Where a mandate stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    Queued,
-    Running,
-    Parked,
-    Finished,
+/// One thing that must hold: the file exists and contains the text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verify {
+    /// Relative to the workspace.
+    pub file: String,
+    pub contains: String,
 }
 
-/// What model calls cost.
+/// How much a mandate may risk without asking.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spent {
-    pub calls: u64,
-    pub tokens: u64,
-    pub usd_micros: u64,
+#[serde(rename_all = "lowercase")]
+pub enum RiskBudget {
+    #[default]
+    Low,
+    Medium,
+    High,
 }
 
-/// A change that stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Edit {
-    pub path: String,
-    /// Where a move went; absent otherwise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
-    /// `sha256:…` of the content before; null where there was no file.
-    pub pre: Option<String>,
-    /// `sha256:…` of the content after; null where there is no file.
-    pub post: Option<String>,
+/// A scope of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UploadScope {
+    L0,
+    L1,
+    L2,
 }
 
-/// `GET /v1/mandates`: a page, newest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mandates {
-    /// Ids of all running mandates, whatever page this is.
-    pub active: Vec<String>,
-    /// Ids of all queued mandates, whatever page this is.
-    pub queued: Vec<String>,
-    pub mandates: Vec<Mandate>,
-    /// What `before` takes for the next page; null on the last.
-    pub next: Option<String>,
+/// Why a command under `verify` is refused.
+pub const NO_COMMANDS: &str =
+    "commands in `verify` need the sandbox, which this version does not have";
+
+impl MandateRequest {
+    /// The hints as the text a model is shown.
+    #[must_use]
+    pub fn hints_text(&self) -> Option<String> {
+        match self.decide_hints.as_ref()? {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                Some(other.to_string())
+            }
+        }
+    }
+
+    /// Fields that are set and that this version does not act on.
+    #[must_use]
+    pub fn not_acted_on(&self) -> Vec<&'static str> {
+        let given = [
+            ("checkpoint_every", self.checkpoint_every.is_some()),
+            ("observe_policies", self.observe_policies.is_some()),
+            ("post_commit", self.post_commit.is_some()),
+        ];
+        given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
+    }
 }
 
-/// A mandate was made, or was made before under the same key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Created {
-    /// Always true.
-    pub enqueued: bool,
-    pub command_id: String,
-    pub mandate_id: String,
-    pub mandate: Mandate,
+impl<'de> Deserialize<'de> for Verify {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entry;
+        impl<'de> Visitor<'de> for Entry {
+            type Value = Verify;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a mapping with `file` and `contains`")
+            }
+
+            fn visit_str<E: de::Error>(self, _command: &str) -> Result<Verify, E> {
+                Err(E::custom(NO_COMMANDS))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Verify, A::Error> {
+                let (mut file, mut contains) = (None, None);
+                while let Some(key) = map.next_key::<String>()? {
+                    match key.as_str() {
+                        "file" if file.is_none() => file = Some(map.next_value()?),
+                        "contains" if contains.is_none() => contains = Some(map.next_value()?),
+                        "file" => return Err(de::Error::duplicate_field("file")),
+                        "contains" => return Err(de::Error::duplicate_field("contains")),
+                        "command" | "run" | "argv" | "shell" => {
+                            return Err(de::Error::custom(NO_COMMANDS));
+                        }
+                        other => return Err(de::Error::unknown_field(other, VERIFY_FIELDS)),
+                    }
+                }
+                Ok(Verify {
+                    file: file.ok_or_else(|| de::Error::missing_field("file"))?,
+                    contains: contains.ok_or_else(|| de::Error::missing_field("contains"))?,
+                })
+            }
+        }
+        deserializer.deserialize_any(Entry)
+    }
 }
 
-/// A mandate was asked to end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stopped {
-    /// Always true.
-    pub enqueued: bool,
-    pub command_id: String,
-    pub mandate_id: String,
-    pub mandate: Mandate,
+const VERIFY_FIELDS: &[&str] = &["file", "contains"];
+
+fn cycles<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
+    let Some(Number(number)) = Option::deserialize(deserializer)? else { return Ok(None) };
+    u8::try_from(number).ok().filter(|_| MAX_CYCLES.contains(&number)).map(Some).ok_or_else(|| {
+        let (least, most) = (MAX_CYCLES.start(), MAX_CYCLES.end());
+        de::Error::custom(format!("`{number}` is out of range: {least} to {most} cycles"))
+    })
+}
+
+fn checkpoint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let Some(Number(number)) = Option::deserialize(deserializer)? else { return Ok(None) };
+    u32::try_from(number)
+        .ok()
+        .filter(|every| *every > 0)
+        .map(Some)
+        .ok_or_else(|| de::Error::custom(format!("`{number}` is out of range: at least 1 cycle")))
+}
+
+/// A whole number, also as text.
+struct Number(u64);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Numbers;
+        impl Visitor<'_> for Numbers {
+            type Value = Number;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number")
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Number, E> {
+                Ok(Number(number))
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Number, E> {
+                u64::try_from(number)
+                    .map(Number)
+                    .map_err(|_| E::custom(format!("`{number}` is negative")))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Number, E> {
+                text.trim()
+                    .parse()
+                    .map(Number)
+                    .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_any(Numbers)
+    }
+}
+
+/// A list, or its only item without the brackets.
+fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Ok(one_or_many_option(deserializer)?.unwrap_or_default())
+}
+
+fn one_or_many_option<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Items<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
+        type Value = Option<Vec<T>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            T::deserialize(de::value::StrDeserializer::new(text)).map(|one| Some(vec![one]))
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            let one = T::deserialize(de::value::MapAccessDeserializer::new(map))?;
+            Ok(Some(vec![one]))
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut items = Vec::new();
+            while let Some(item) = seq.next_element()? {
+                items.push(item);
+            }
+            Ok(Some(items))
+        }
+    }
+    deserializer.deserialize_any(Items(PhantomData))
 }

@@ -1,0 +1,102 @@
+//! A goal with limits, as people see it.
+//!
+//! Owns the public shape of a mandate and of the answers that speak of one.
+
+use serde::{Deserialize, Serialize};
+
+/// A mandate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mandate {
+    pub id: String,
+    pub state: State,
+    /// What a parked mandate waits for; why a finished one ended so, where the outcome alone does
+    /// not say.
+    pub reason: Option<String>,
+    /// How it ended; null until it is finished.
+    pub outcome: Option<String>,
+    /// Whether its checks held; null when none were looked at.
+    pub verified: Option<bool>,
+    /// The goal's text; null when it was erased.
+    pub goal: Option<String>,
+    /// The schedule that made it; null when a person did.
+    pub schedule: Option<String>,
+    /// The latest cycle, from 1; 0 before the first.
+    pub cycle: u8,
+    pub phase: Option<String>,
+    /// RFC 3339, UTC.
+    pub created_at: String,
+    pub started_at: Option<String>,
+    pub finished_at: Option<String>,
+    /// When waiting ends by itself; null unless parked with a limit.
+    pub until: Option<String>,
+    pub spent: Spent,
+    /// Changes that stand, oldest first.
+    pub edits: Vec<Edit>,
+    /// Ids of its proposals, oldest first.
+    pub proposals: Vec<String>,
+    /// The position of the last record that speaks of it.
+    pub seq: u64,
+}
+
+/// Where a mandate stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Queued,
+    Running,
+    Parked,
+    Finished,
+}
+
+/// What model calls cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    pub calls: u64,
+    pub tokens: u64,
+    pub usd_micros: u64,
+}
+
+/// A change that stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    pub path: String,
+    /// Where a move went; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// `sha256:…` of the content before; null where there was no file.
+    pub pre: Option<String>,
+    /// `sha256:…` of the content after; null where there is no file.
+    pub post: Option<String>,
+}
+
+/// `GET /v1/mandates`: a page, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mandates {
+    /// Ids of all running mandates, whatever page this is.
+    pub active: Vec<String>,
+    /// Ids of all queued mandates, whatever page this is.
+    pub queued: Vec<String>,
+    pub mandates: Vec<Mandate>,
+    /// What `before` takes for the next page; null on the last.
+    pub next: Option<String>,
+}
+
+/// A mandate was made, or was made before under the same key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Created {
+    /// Always true.
+    pub enqueued: bool,
+    pub command_id: String,
+    pub mandate_id: String,
+    pub mandate: Mandate,
+}
+
+/// A mandate was asked to end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopped {
+    /// Always true.
+    pub enqueued: bool,
+    pub command_id: String,
+    pub mandate_id: String,
+    pub mandate: Mandate,
+}
