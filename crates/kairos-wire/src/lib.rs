@@ -7,6 +7,7 @@
 
 pub mod admin;
 pub mod budget;
+pub mod client;
 pub mod duration;
 pub mod effect;
 pub mod event;

@@ -1,1 +1,46 @@
-fn main() {}
+//! The `kairos` command.
+//!
+//! Owns the way from the command line to an exit code: parse, find the verb, let it talk, end.
+//! Everything a verb does stands under [`cli`]; everything it says, under [`output`].
+
+mod cli;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::Cli;
+use output::{Exit, Failure, Out};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misunderstood(&error),
+    };
+    let json = cli.global.json;
+    let mut out = Out::new(json);
+    // What was written before a failure is still data.
+    let done = cli.run(&mut out);
+    let flushed = out.flush();
+    match done.and_then(|exit| flushed.map(|()| exit)) {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.tell(json).into(),
+    }
+}
+
+/// Help and version are answers; everything else clap says is wrong usage.
+fn misunderstood(error: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    if json && error.use_stderr() {
+        let text = error.render().to_string();
+        let said = text.lines().next().unwrap_or_default();
+        let said = said.strip_prefix("error: ").unwrap_or(said);
+        return Failure::usage(said).tell(true).into();
+    }
+    match error.print() {
+        Ok(()) if !error.use_stderr() => Exit::Ok.into(),
+        Err(failed) if failed.kind() == std::io::ErrorKind::BrokenPipe => Exit::Ok.into(),
+        Ok(()) | Err(_) => Exit::Usage.into(),
+    }
+}

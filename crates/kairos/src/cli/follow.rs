@@ -1,0 +1,107 @@
+//! Following the daemon's events.
+//!
+//! Owns what happens while a person watches: lines as they come, Ctrl-C, and a connection that
+//! breaks. Never changes anything: whoever stops watching leaves everything as it is.
+
+use kairos_wire::EventRecord;
+use kairos_wire::client::{Client, EventStream, Message};
+use serde_json::Value;
+
+use super::{event, story};
+use crate::output::{Exit, Failure, Out, talk};
+
+/// Prints records from position `from` on until Ctrl-C or the daemon's end.
+pub(super) async fn print(
+    client: &Client,
+    from: Option<u64>,
+    out: &mut Out,
+) -> Result<Exit, Failure> {
+    let mut stream = client.events(from).await?;
+    loop {
+        match next(&mut stream).await? {
+            Next::Record(record) => event::print(&record, out)?,
+            Next::Interrupted => return Ok(Exit::Interrupted),
+            Next::Ended => return Err(ended()),
+        }
+        out.flush()?;
+    }
+}
+
+/// How watching one mandate ended.
+pub(super) enum Watched {
+    /// Its outcome.
+    Finished(String),
+    /// What it waits for.
+    Parked(String),
+    /// The person looked away; it goes on.
+    Interrupted,
+}
+
+/// Whether each event of a watched mandate is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Telling {
+    Lines,
+    Silent,
+}
+
+/// Watches the mandate `id` from position `from` on until it finishes or waits.
+pub(super) async fn mandate(
+    client: &Client,
+    id: &str,
+    from: u64,
+    telling: Telling,
+) -> Result<Watched, Failure> {
+    let mut stream = client.events(Some(from)).await?;
+    loop {
+        let record = match next(&mut stream).await? {
+            Next::Record(record) => record,
+            Next::Interrupted => return Ok(Watched::Interrupted),
+            Next::Ended => return Err(ended()),
+        };
+        for event in record.events.iter().filter(|event| event.mandate_id.as_deref() == Some(id)) {
+            if telling == Telling::Lines {
+                talk::say(story::line(&record.at, event));
+            }
+            let word = |name| {
+                event.fields.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+            };
+            match event.kind.as_str() {
+                "mandate_finished" => return Ok(Watched::Finished(word("outcome"))),
+                "mandate_parked" => return Ok(Watched::Parked(word("reason"))),
+                _ => {}
+            }
+        }
+    }
+}
+
+enum Next {
+    Record(EventRecord),
+    Interrupted,
+    Ended,
+}
+
+/// The next record, past messages that are none.
+async fn next(stream: &mut EventStream) -> Result<Next, Failure> {
+    loop {
+        let message = tokio::select! {
+            message = stream.next() => message?,
+            _ = tokio::signal::ctrl_c() => return Ok(Next::Interrupted),
+        };
+        match message {
+            None => return Ok(Next::Ended),
+            Some(Message { event, data, .. }) if event == "gap" => {
+                talk::say(format!("older events are gone: {data}"));
+            }
+            Some(Message { data, .. }) => {
+                let record = serde_json::from_str(&data)
+                    .map_err(|error| Failure::of(Exit::Bug, "unreadable_answer", &error))?;
+                return Ok(Next::Record(record));
+            }
+        }
+    }
+}
+
+fn ended() -> Failure {
+    Failure::new(Exit::Unavailable, "stream_ended", "the daemon ended the stream of events")
+        .hint("`kairos status` says whether it still runs")
+}

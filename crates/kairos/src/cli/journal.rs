@@ -1,0 +1,130 @@
+//! `kairos journal …`
+//!
+//! Owns reading the journal's own files, with or without a daemon beside. Never locks, never
+//! repairs.
+
+use std::num::NonZero;
+use std::sync::Arc;
+
+use clap::Subcommand;
+use kairos_core::event::Event;
+use kairos_core::fold::Seq;
+use kairos_disk::RealFs;
+use kairos_disk::real::Dir;
+use kairos_journal::{Problem, Reader, Tail};
+use serde::Serialize;
+
+use super::{Root, event, live};
+use crate::output::{Exit, Failure, Out, hint};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Check every checksum, position and link
+    ///
+    /// Ends with 1 when something acknowledged is damaged. A torn tail is not: nobody was told
+    /// of it, and the next start saves it aside.
+    Verify,
+    /// Print one frame as it stands on disk
+    #[command(after_help = "Example: kairos journal show 42")]
+    Show {
+        /// The frame's position
+        seq: u64,
+    },
+    /// Write the journal out for other programs
+    #[command(after_help = "Example: kairos journal export --jsonl > journal.jsonl")]
+    Export {
+        /// One JSON object a line, as `events --json` prints them
+        #[arg(long, required = true)]
+        jsonl: bool,
+        /// Begin at this position
+        #[arg(long, value_name = "SEQ", default_value_t = 1)]
+        from: u64,
+    },
+}
+
+/// What `verify --json` prints.
+#[derive(Debug, Serialize)]
+struct Verdict {
+    ok: bool,
+    frames: u64,
+    head: u64,
+    problem: Option<String>,
+}
+
+impl Verb {
+    pub(super) fn run(self, root: &Root, out: &mut Out) -> Result<Exit, Failure> {
+        let files = Files::open(root)?;
+        match self {
+            Self::Verify => verify(&files, out),
+            Self::Show { seq } => show(files, seq, out),
+            Self::Export { jsonl: _, from } => {
+                let mut reader = files.reader(from);
+                while let Some(record) = reader.next_record::<Event>()? {
+                    if let Some(public) = event::public(&record)? {
+                        out.object(&public)?;
+                    }
+                }
+                Ok(Exit::Ok)
+            }
+        }
+    }
+}
+
+/// A journal's files, open for reading.
+pub(crate) struct Files {
+    dir: Dir,
+    pub(crate) tail: Tail,
+}
+
+impl Files {
+    /// Opens the journal below `root`.
+    pub(crate) fn open(root: &Root) -> Result<Self, Failure> {
+        let path = root.journal();
+        let dir = RealFs.root(&path).map_err(|error| {
+            if error.kind() == std::io::ErrorKind::NotFound {
+                let message = format!("no journal at `{}`", path.display());
+                return Failure::new(Exit::No, "no_journal", message).hint(hint::FIRST_START);
+            }
+            Failure::of(Exit::No, "journal_unreadable", &error)
+        })?;
+        Ok(Self { dir, tail: live::tail(&path) })
+    }
+
+    /// Goes through the frames from position `from` on.
+    pub(crate) fn reader(self, from: u64) -> Reader<RealFs> {
+        Reader::new(Arc::new(RealFs), self.dir, Seq(from), self.tail)
+    }
+}
+
+fn verify(files: &Files, out: &mut Out) -> Result<Exit, Failure> {
+    let cores = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    let found = kairos_journal::verify(&RealFs, &files.dir, files.tail, cores)?;
+    let exit = if found.ok { Exit::Ok } else { Exit::No };
+    if out.json {
+        let problem = found.problem.as_ref().map(Problem::to_string);
+        let head = found.head.0;
+        out.object(&Verdict { ok: found.ok, frames: found.frames, head, problem })?;
+        return Ok(exit);
+    }
+    let frames = match found.frames {
+        1 => "1 frame".to_owned(),
+        n => format!("{n} frames"),
+    };
+    let word = if found.ok { "sound" } else { "damaged" };
+    out.line(format!("{word}: {frames}, head at {}", found.head.0))?;
+    if let Some(problem) = &found.problem {
+        out.line(problem.to_string())?;
+    }
+    Ok(exit)
+}
+
+fn show(files: Files, seq: u64, out: &mut Out) -> Result<Exit, Failure> {
+    let frame = kairos_journal::raw_frame(Arc::new(RealFs), files.dir, Seq(seq), files.tail)?;
+    let Some(frame) = frame.filter(|_| seq > 0) else {
+        let message = format!("the journal has no frame `{seq}`");
+        return Err(Failure::new(Exit::No, "unknown_position", message)
+            .hint("`kairos journal verify` says where it ends"));
+    };
+    out.bytes(&frame)?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,103 @@
+//! The verbs.
+//!
+//! Owns the tree of commands, one file a noun, and what is global to them. A verb reads through a
+//! [`source`] or changes through the daemon's socket; none touches the engine. Never holds rules.
+
+mod ask;
+mod budget;
+mod config;
+mod effect;
+mod event;
+mod follow;
+mod journal;
+mod live;
+mod mandate;
+mod proposal;
+mod root;
+mod schedule;
+mod source;
+mod spec;
+mod status;
+mod story;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::output::{Exit, Failure, Out};
+
+pub(crate) use root::Root;
+
+/// Run LLM agents unattended, within limits, and prove what happened
+#[derive(Debug, Parser)]
+#[command(name = "kairos", version, max_term_width = 100, subcommand_required = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What stands before or after any verb.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Work on this directory instead of the nearest parent with `.kairos/`
+    #[arg(long, global = true, value_name = "DIR", env = "KAIROS_ROOT", hide_env_values = true)]
+    pub(crate) root: Option<PathBuf>,
+    /// Answer in JSON: one object, errors as RFC 9457 on stderr
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Show how the daemon stands
+    Status,
+    /// Create, watch and stop mandates
+    #[command(subcommand)]
+    Mandate(mandate::Verb),
+    /// Look at what waits for you, and decide
+    #[command(subcommand)]
+    Proposal(proposal::Verb),
+    /// Settle effects that nobody can prove happened
+    #[command(subcommand)]
+    Effect(effect::Verb),
+    /// See when schedules fire, check them, fire one now
+    #[command(subcommand)]
+    Schedule(schedule::Verb),
+    /// Show what model calls cost today, and the caps
+    Budget,
+    /// Print events from the journal, and follow new ones
+    Events(event::Events),
+    /// Verify, show and export the journal's files
+    #[command(subcommand)]
+    Journal(journal::Verb),
+    /// Check and show the configuration
+    #[command(subcommand)]
+    Config(config::Verb),
+}
+
+impl Cli {
+    /// Does what was asked and answers how the process ends.
+    pub(crate) fn run(self, out: &mut Out) -> Result<Exit, Failure> {
+        let global = &self.global;
+        match self.verb {
+            Verb::Status => status::show(&global.root()?, out),
+            Verb::Mandate(verb) => verb.run(&global.root()?, out),
+            Verb::Proposal(verb) => verb.run(&global.root()?, out),
+            Verb::Effect(verb) => verb.run(&global.root()?, out),
+            Verb::Schedule(verb) => verb.run(global, out),
+            Verb::Budget => budget::show(&global.root()?, out),
+            Verb::Events(events) => events.run(&global.root()?, out),
+            Verb::Journal(verb) => verb.run(&global.root()?, out),
+            Verb::Config(verb) => verb.run(global, out),
+        }
+    }
+}
+
+impl Global {
+    /// The workspace this command is about.
+    pub(crate) fn root(&self) -> Result<Root, Failure> {
+        Root::find(self.root.as_deref())
+    }
+}

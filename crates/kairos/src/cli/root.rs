@@ -1,0 +1,51 @@
+//! Which workspace a command is about.
+//!
+//! Owns finding it and the names of what lies below `.kairos/`. Never makes a directory.
+
+use std::path::{Path, PathBuf};
+
+use kairos_wire::client::Client;
+
+use crate::output::{Exit, Failure, hint};
+
+/// A workspace with its `.kairos/`.
+#[derive(Clone, Debug)]
+pub(crate) struct Root(PathBuf);
+
+impl Root {
+    /// The named directory, else the nearest parent of the current one, that has `.kairos/`.
+    pub(crate) fn find(named: Option<&Path>) -> Result<Self, Failure> {
+        if let Some(dir) = named {
+            let dir = std::path::absolute(dir).map_err(|error| nowhere(&error))?;
+            if dir.join(".kairos").is_dir() {
+                return Ok(Self(dir));
+            }
+            let message = format!("`{}` has no `.kairos` directory", dir.display());
+            return Err(Failure::new(Exit::Usage, "no_root", message)
+                .hint(format!("`kairos init {}` makes one", dir.display())));
+        }
+        let here = std::env::current_dir().map_err(|error| nowhere(&error))?;
+        let found = here.ancestors().find(|dir| dir.join(".kairos").is_dir());
+        found.map(|dir| Self(dir.to_owned())).ok_or_else(|| {
+            let message = format!("no `.kairos` directory in `{}` or above it", here.display());
+            Failure::new(Exit::Usage, "no_root", message).hint(hint::INIT)
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.0.join(".kairos/journal")
+    }
+
+    /// A client of this workspace's daemon.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(self.0.join(".kairos/run/kairos.sock"))
+    }
+}
+
+fn nowhere(error: &std::io::Error) -> Failure {
+    Failure::of(Exit::Usage, "no_root", error)
+}

@@ -1,0 +1,122 @@
+//! Events in words.
+//!
+//! Owns one line of text for each kind of event. A kind of a later version shows by its name:
+//! nothing is left out.
+
+use kairos_wire::event::Event;
+use serde_json::Value;
+
+use crate::output::table::one_line;
+use crate::output::when;
+
+/// `HH:MM:SS phase text`
+pub(super) fn line(at: &str, event: &Event) -> String {
+    let (what, text) = words(event);
+    let line = format!("{} {what:<8} {text}", when::clock(at));
+    one_line(line.trim_end())
+}
+
+/// What part of the flow an event belongs to, and what happened.
+fn words(event: &Event) -> (String, String) {
+    let show = |name| field(event, name);
+    let (what, text) = match event.kind.as_str() {
+        "mandate_created" => ("mandate", "created".to_owned()),
+        "mandate_started" => ("mandate", "started".to_owned()),
+        "mandate_ready" => ("mandate", "no longer has to wait".to_owned()),
+        "mandate_resumed" => ("mandate", "goes on".to_owned()),
+        "mandate_parked" => ("mandate", format!("waits [{}]", show("reason"))),
+        "stop_asked" => ("mandate", "asked to stop".to_owned()),
+        "mandate_finished" => ("mandate", finished(event)),
+        "cycle_started" => ("cycle", format!("{} begins", show("cycle"))),
+        "phase_entered" => return (show("phase"), "begins".to_owned()),
+        "plan_accepted" => ("decide", format!("plan of {}", counted(event, "steps", "step"))),
+        "step_begun" => ("act", format!("step {} begins", show("step"))),
+        "step_finished" => ("act", format!("step {}: {}", show("step"), show("end"))),
+        "call_delayed" => ("model", format!("tried again at {}", when::short(&show("until")))),
+        "effect_unsettled" => {
+            ("effect", format!("{} is unsettled [{}]", show("effect"), show("doubt")))
+        }
+        "proposal_opened" => ("proposal", format!("{} waits for you", show("proposal"))),
+        "proposal_closed" => ("proposal", format!("{} {}", show("proposal"), show("how"))),
+        "decided" => {
+            ("proposal", format!("{}: {} by {}", show("proposal"), show("decision"), show("by")))
+        }
+        "slot" => ("schedule", format!("{}: {}", show("schedule"), slot(event))),
+        kind => return ("·".to_owned(), kind.replace('_', " ")),
+    };
+    (what.to_owned(), text)
+}
+
+fn finished(event: &Event) -> String {
+    let verified = match event.fields.get("verified").and_then(Value::as_bool) {
+        Some(true) => " (verified)",
+        Some(false) => " (checks failed)",
+        None if field(event, "outcome") == "achieved" => " (unverified)",
+        None => "",
+    };
+    format!("{}{verified}", field(event, "outcome"))
+}
+
+fn slot(event: &Event) -> String {
+    let reason = field(event, "reason");
+    if reason.is_empty() {
+        field(event, "state")
+    } else {
+        format!("{} [{reason}]", field(event, "state"))
+    }
+}
+
+fn counted(event: &Event, name: &str, noun: &str) -> String {
+    match field(event, name).as_str() {
+        "1" => format!("1 {noun}"),
+        n => format!("{n} {noun}s"),
+    }
+}
+
+/// A field as text; ids may stand under their long name. A tagged value shows its tag.
+fn field(event: &Event, name: &str) -> String {
+    let long = || event.fields.get(&format!("{name}_id"));
+    match event.fields.get(name).or_else(long) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Object(tagged)) if tagged.len() == 1 => {
+            let inner = tagged.iter().next().map(|(tag, inner)| match inner {
+                Value::String(text) => format!("{tag} ({text})"),
+                _ => tag.clone(),
+            });
+            inner.unwrap_or_default()
+        }
+        Some(value) => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(json: &str) -> Event {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn events_read_as_sentences() {
+        let shown = [
+            r#"{"type":"phase_entered","mandate_id":"M","phase":"orient"}"#,
+            r#"{"type":"plan_accepted","mandate_id":"M","steps":1}"#,
+            r#"{"type":"step_finished","mandate_id":"M","step":0,"end":{"failed":"not_allowed"}}"#,
+            r#"{"type":"mandate_finished","mandate_id":"M","outcome":"achieved"}"#,
+            r#"{"type":"proposal_opened","mandate_id":"M","proposal_id":"P"}"#,
+            r#"{"type":"moon_rose","bright":true}"#,
+        ]
+        .map(|json| words(&event(json)));
+        let expected = [
+            ("orient", "begins"),
+            ("decide", "plan of 1 step"),
+            ("act", "step 0: failed (not_allowed)"),
+            ("mandate", "achieved (unverified)"),
+            ("proposal", "P waits for you"),
+            ("·", "moon rose"),
+        ];
+        assert_eq!(shown, expected.map(|(what, text)| (what.to_owned(), text.to_owned())));
+    }
+}

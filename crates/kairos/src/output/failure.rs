@@ -1,0 +1,182 @@
+//! Why a verb did not do what was asked, in words.
+//!
+//! Owns the one form in which errors reach a person (message, causes, hints) or a program
+//! (RFC 9457 with `code`), always on stderr. Never decides what failed; each operation's own error
+//! is turned into one of these where a verb meets it.
+
+use std::error::Error;
+use std::io::{self, Write};
+
+use kairos_core::kind::Kind;
+use kairos_journal::ReadError;
+use kairos_wire::Problem;
+use kairos_wire::client::ClientError;
+
+use super::{Exit, hint};
+
+/// A verb's failure.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    /// Stable word for programs.
+    code: String,
+    message: String,
+    causes: Vec<String>,
+    hints: Vec<String>,
+    /// What a too short id could mean.
+    candidates: Vec<String>,
+    /// The daemon's own HTTP status, where it answered.
+    status: Option<u16>,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, code: &str, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            code: code.to_owned(),
+            message: message.into(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+            candidates: Vec::new(),
+            status: None,
+        }
+    }
+
+    /// What was asked cannot be asked like that.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, "usage", message)
+    }
+
+    /// A failure of one of our own errors, with its causes.
+    pub(crate) fn of(exit: Exit, code: &str, error: &dyn Error) -> Self {
+        let mut failure = Self::new(exit, code, error.to_string());
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            failure.causes.push(error.to_string());
+            cause = error.source();
+        }
+        failure
+    }
+
+    /// Whoever read our stdout went away: a quiet end.
+    fn reader_left() -> Self {
+        Self::new(Exit::Ok, "reader_left", "")
+    }
+
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Writes it to stderr and answers how the process ends.
+    pub(crate) fn tell(&self, json: bool) -> Exit {
+        if self.message.is_empty() {
+            return self.exit;
+        }
+        let mut err = io::stderr().lock();
+        // Nobody is left to tell when stderr is gone.
+        let _ = if json { self.write_json(&mut err) } else { self.write_text(&mut err) };
+        self.exit
+    }
+
+    fn write_text(&self, err: &mut impl Write) -> io::Result<()> {
+        writeln!(err, "error: {}", self.message)?;
+        for cause in &self.causes {
+            writeln!(err, "  because: {cause}")?;
+        }
+        for candidate in &self.candidates {
+            writeln!(err, "  could be: {candidate}")?;
+        }
+        for hint in &self.hints {
+            writeln!(err, "hint: {hint}")?;
+        }
+        Ok(())
+    }
+
+    fn write_json(&self, err: &mut impl Write) -> io::Result<()> {
+        let (status, title) = status(self.exit);
+        let words: Vec<&str> =
+            std::iter::once(&self.message).chain(&self.causes).map(String::as_str).collect();
+        let problem = Problem {
+            kind: "about:blank".to_owned(),
+            title: title.to_owned(),
+            status: self.status.unwrap_or(status),
+            detail: words.join(": "),
+            code: self.code.clone(),
+            exit: self.exit.code(),
+            hint: (!self.hints.is_empty()).then(|| self.hints.join("; ")),
+            candidates: self.candidates.clone(),
+        };
+        serde_json::to_writer(&mut *err, &problem)?;
+        writeln!(err)
+    }
+}
+
+/// The HTTP status that says the same.
+const fn status(exit: Exit) -> (u16, &'static str) {
+    match exit {
+        Exit::Ok | Exit::Interrupted => (200, "OK"),
+        Exit::Usage => (400, "Bad Request"),
+        Exit::Denied => (403, "Forbidden"),
+        Exit::No | Exit::Config => (409, "Conflict"),
+        Exit::Bug => (500, "Internal Server Error"),
+        Exit::Unavailable | Exit::ForNow => (503, "Service Unavailable"),
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::NoDaemon { .. } => {
+                Self::of(Exit::Unavailable, "no_daemon", &error).hint(hint::START_DAEMON)
+            }
+            ClientError::Problem { status, body } => refused(status, &body),
+            ClientError::Cut { .. } => {
+                Self::of(Exit::Unavailable, "cut", &error).hint(hint::LOOK_BEFORE_REPEATING)
+            }
+            ClientError::Unreadable { .. } => {
+                Self::of(Exit::Bug, "unreadable_answer", &error).hint(hint::SAME_VERSION)
+            }
+            ClientError::Request { .. } => Self::of(Exit::Usage, "bad_request", &error),
+        }
+    }
+}
+
+/// What the daemon said, in its own words and with its own exit code.
+fn refused(status: u16, body: &[u8]) -> Failure {
+    let Ok(problem) = serde_json::from_slice::<Problem>(body) else {
+        let message = format!("the daemon answered {status}");
+        return Failure::new(Exit::Bug, "unreadable_answer", message).hint(hint::SAME_VERSION);
+    };
+    let mut failure = Failure::new(Exit::known(problem.exit), &problem.code, problem.detail);
+    failure.status = Some(problem.status);
+    failure.candidates = problem.candidates;
+    failure.hints.extend(problem.hint);
+    failure
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        let (exit, code) = match &error {
+            ReadError::Damaged(_) | ReadError::Unreadable { .. } | ReadError::Time { .. } => {
+                (Kind::Corrupt.into(), "journal_damaged")
+            }
+            ReadError::Pruned { .. } => (Exit::No, "journal_pruned"),
+            ReadError::Io { .. } => (Exit::No, "journal_unreadable"),
+        };
+        Self::of(exit, code, &error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// Errors of writing the answer out.
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::reader_left();
+        }
+        let mut failure = Self::new(Exit::No, "output", "cannot write the answer");
+        failure.causes.push(error.to_string());
+        failure
+    }
+}

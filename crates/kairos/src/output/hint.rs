@@ -1,0 +1,12 @@
+//! Hints that more than one verb gives.
+//!
+//! Owns their words, so that the same trouble is met with the same advice. Never part of a
+//! message: a hint stands on its own line and holds a command to type.
+
+pub(crate) const START_DAEMON: &str = "start one with `kairos daemon`";
+pub(crate) const INIT: &str = "`kairos init` makes one here; `--root DIR` names another place";
+pub(crate) const LOOK_BEFORE_REPEATING: &str =
+    "it may have happened: look with `kairos events` before you ask again";
+pub(crate) const SAME_VERSION: &str =
+    "is the daemon of another version? compare `kairos --version` and restart it";
+pub(crate) const FIRST_START: &str = "the first `kairos daemon` or `kairos once` makes it";
