@@ -1,0 +1,5 @@
+//! x
+pub mod answer;
+mod draft;
+pub mod extract;
+mod fields;
