@@ -43,8 +43,14 @@ pub enum StepProblem {
 /// The texts of one step that only its performer needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StepTexts {
-    Edit { old: String, new: String, which: Occurrences },
-    Create { content: String },
+    Edit {
+        old: String,
+        new: String,
+        which: Occurrences,
+    },
+    Create {
+        content: String,
+    },
     /// The action has none.
     None,
 }
@@ -148,10 +154,7 @@ impl Draft {
     }
 }
 
-fn action(
-    kind: ActionKind,
-    fields: &Fields<'_>,
-) -> Result<(Action, StepTexts, Tree), StepProblem> {
+fn action(kind: ActionKind, fields: &Fields<'_>) -> Result<(Action, StepTexts, Tree), StepProblem> {
     let mut texts = StepTexts::None;
     let mut extra = Tree::Null;
     let action = match kind {
