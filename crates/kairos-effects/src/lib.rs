@@ -1,1 +1,20 @@
+//! Performers: one permit, one thing done once.
+//!
+//! Owns how each effect is carried out: files through `kairos-disk`, model calls over HTTP or from a
+//! playbook. A performer takes a [`Permit`] by value and gives back [`Settled`]; it never records,
+//! never decides, never tries again. The assembly hands permits over and outcomes back.
 
+pub mod cancel;
+pub mod file;
+pub mod model;
+pub mod secret;
+pub mod store;
+
+use kairos_core::effect::Outcome;
+use kairos_core::state::State;
+
+/// Leave to perform one effect, once.
+pub type Permit = kairos_journal::Permit<State>;
+
+/// An effect and how it ended.
+pub type Settled = kairos_journal::Settled<State, Outcome>;

@@ -1,0 +1,95 @@
+//! The performer of file effects.
+//!
+//! Owns the way from a call about files to its outcome: one call, done once, over `kairos-disk`.
+//! Never decides whether a change may be made and never tries twice. Blocks: it is called on an
+//! operating system thread, and a panic in it is the caller's to catch.
+
+mod change;
+mod diff;
+mod observe;
+mod prepare;
+mod refusal;
+mod verify;
+mod walk;
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use kairos_core::effect::{Call, Outcome};
+use kairos_core::path::RelPath;
+use kairos_disk::fs::Identity;
+use kairos_disk::{Fs, RealFs, Tree};
+
+use crate::store::Texts;
+use crate::{Permit, Settled};
+
+/// Performs file effects beneath one root. Threads share it.
+pub struct Files<F: Fs = RealFs> {
+    fs: F,
+    root: F::Dir,
+    tree: Tree<F>,
+    texts: Texts<F>,
+    wait: fn(Duration),
+}
+
+impl<F: Fs + Clone> Files<F> {
+    /// `protected` are directories that no path may lead through or to; `wait` lets time pass while
+    /// somebody has a target open for writing (at most four seconds in all).
+    ///
+    /// # Errors
+    /// The system's, from opening the root again.
+    pub fn new(
+        fs: F,
+        root: F::Dir,
+        protected: Vec<Identity>,
+        texts: Texts<F>,
+        wait: fn(Duration),
+    ) -> io::Result<Self> {
+        let again = fs.open_dir(&root, Path::new(""))?;
+        let tree = Tree::new(fs.clone(), again, protected);
+        Ok(Self { fs, root, tree, texts, wait })
+    }
+}
+
+impl<F: Fs> Files<F> {
+    /// Performs one file effect.
+    ///
+    /// # Panics
+    /// On a call that is no file's: dispatching it here is a bug, and the permit is lost then.
+    #[must_use = "an outcome nobody records is an effect lost"]
+    pub fn perform(&self, permit: Permit) -> Settled {
+        let outcome = self.outcome(permit.effect().call());
+        permit.settle(outcome)
+    }
+
+    fn outcome(&self, call: &Call) -> Outcome {
+        let done = match call {
+            Call::Observe { goal, globs, upload, scopes } => {
+                self.observe(*goal, globs, upload, scopes)
+            }
+            Call::Prepare { action, answer, step } => self.prepare(action, *answer, step),
+            Call::Change { change, temp } => self.change(change, *temp),
+            Call::Reconcile { change, temp } => self.reconcile(change, *temp),
+            Call::Clear { change, temp } => self.clear(change, *temp),
+            Call::Verify { checks } => self.verify(checks),
+            Call::Ask { .. } | Call::Cancel { .. } => {
+                panic!("a call that is no file's was handed to the file performer")
+            }
+        };
+        done.unwrap_or_else(Outcome::from)
+    }
+}
+
+impl<F: Fs> fmt::Debug for Files<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Files").field("tree", &self.tree).finish_non_exhaustive()
+    }
+}
+
+/// The path as the system wants it.
+fn os(path: &RelPath) -> &Path {
+    use std::os::unix::ffi::OsStrExt;
+    Path::new(std::ffi::OsStr::from_bytes(path.as_bytes()))
+}
