@@ -5,20 +5,14 @@
 
 mod ask;
 mod budget;
-mod config;
-mod effect;
 mod event;
 mod follow;
 mod journal;
 mod live;
-mod mandate;
-mod proposal;
 mod root;
-mod schedule;
-mod source;
-mod spec;
 mod status;
 mod story;
+mod work;
 
 use std::path::PathBuf;
 
@@ -51,20 +45,21 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Make a workspace: commented configuration and directories
+    #[command(after_help = "Example: kairos init ~/src/site")]
+    Init {
+        /// Where; the current directory when left out
+        dir: Option<PathBuf>,
+    },
+    /// Serve schedules and mandates until told to stop
+    #[command(after_help = "Example: kairos daemon --root ~/src/site")]
+    Daemon {
+        /// Read this file instead of `.kairos/config/daemon.yml`
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
     /// Show how the daemon stands
     Status,
-    /// Create, watch and stop mandates
-    #[command(subcommand)]
-    Mandate(mandate::Verb),
-    /// Look at what waits for you, and decide
-    #[command(subcommand)]
-    Proposal(proposal::Verb),
-    /// Settle effects that nobody can prove happened
-    #[command(subcommand)]
-    Effect(effect::Verb),
-    /// See when schedules fire, check them, fire one now
-    #[command(subcommand)]
-    Schedule(schedule::Verb),
     /// Show what model calls cost today, and the caps
     Budget,
     /// Print events from the journal, and follow new ones
@@ -72,9 +67,6 @@ enum Verb {
     /// Verify, show and export the journal's files
     #[command(subcommand)]
     Journal(journal::Verb),
-    /// Check and show the configuration
-    #[command(subcommand)]
-    Config(config::Verb),
 }
 
 impl Cli {
@@ -82,15 +74,12 @@ impl Cli {
     pub(crate) fn run(self, out: &mut Out) -> Result<Exit, Failure> {
         let global = &self.global;
         match self.verb {
+            Verb::Init { dir } => work::init(dir.or_else(|| global.root.clone()), out),
+            Verb::Daemon { config } => work::daemon(&global.root()?, config),
             Verb::Status => status::show(&global.root()?, out),
-            Verb::Mandate(verb) => verb.run(&global.root()?, out),
-            Verb::Proposal(verb) => verb.run(&global.root()?, out),
-            Verb::Effect(verb) => verb.run(&global.root()?, out),
-            Verb::Schedule(verb) => verb.run(global, out),
             Verb::Budget => budget::show(&global.root()?, out),
             Verb::Events(events) => events.run(&global.root()?, out),
             Verb::Journal(verb) => verb.run(&global.root()?, out),
-            Verb::Config(verb) => verb.run(global, out),
         }
     }
 }
