@@ -5,7 +5,6 @@
 
 mod ask;
 mod budget;
-mod config;
 mod effect;
 mod event;
 mod follow;
@@ -72,9 +71,6 @@ enum Verb {
     /// Verify, show and export the journal's files
     #[command(subcommand)]
     Journal(journal::Verb),
-    /// Check and show the configuration
-    #[command(subcommand)]
-    Config(config::Verb),
 }
 
 impl Cli {
@@ -90,7 +86,6 @@ impl Cli {
             Verb::Budget => budget::show(&global.root()?, out),
             Verb::Events(events) => events.run(&global.root()?, out),
             Verb::Journal(verb) => verb.run(&global.root()?, out),
-            Verb::Config(verb) => verb.run(global, out),
         }
     }
 }
