@@ -7,6 +7,7 @@ mod assemble;
 mod cli;
 mod config;
 mod daemon;
+mod demo;
 mod door;
 mod init;
 mod log;

@@ -5,13 +5,20 @@
 
 mod ask;
 mod budget;
+mod config;
+mod effect;
 mod event;
 mod follow;
 mod journal;
 mod live;
+mod mandate;
+mod proposal;
 mod root;
+mod schedule;
+mod source;
+mod spec;
 mod status;
-mod story;
+pub(crate) mod story;
 mod work;
 
 use std::path::PathBuf;
@@ -58,8 +65,25 @@ enum Verb {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Watch a small workspace work: a schedule fires, an edit is made, one waits for you
+    Demo(crate::demo::Demo),
+    /// Run one mandate here and now, without a daemon
+    #[command(after_help = "Example: kairos once --goal 'Fix the date in README.md'")]
+    Once(Box<spec::SpecArgs>),
     /// Show how the daemon stands
     Status,
+    /// Create, watch and stop mandates
+    #[command(subcommand)]
+    Mandate(mandate::Verb),
+    /// Look at what waits for you, and decide
+    #[command(subcommand)]
+    Proposal(proposal::Verb),
+    /// Settle effects that nobody can prove happened
+    #[command(subcommand)]
+    Effect(effect::Verb),
+    /// See when schedules fire, check them, fire one now
+    #[command(subcommand)]
+    Schedule(schedule::Verb),
     /// Show what model calls cost today, and the caps
     Budget,
     /// Print events from the journal, and follow new ones
@@ -67,6 +91,9 @@ enum Verb {
     /// Verify, show and export the journal's files
     #[command(subcommand)]
     Journal(journal::Verb),
+    /// Check and show the configuration
+    #[command(subcommand)]
+    Config(config::Verb),
 }
 
 impl Cli {
@@ -76,7 +103,14 @@ impl Cli {
         match self.verb {
             Verb::Init { dir } => work::init(dir.or_else(|| global.root.clone()), out),
             Verb::Daemon { config } => work::daemon(&global.root()?, config),
+            Verb::Demo(demo) => demo.run(out),
+            Verb::Once(spec) => work::once(&global.root()?, *spec, out),
+            Verb::Config(verb) => verb.run(global, out),
             Verb::Status => status::show(&global.root()?, out),
+            Verb::Mandate(verb) => verb.run(&global.root()?, out),
+            Verb::Proposal(verb) => verb.run(&global.root()?, out),
+            Verb::Effect(verb) => verb.run(&global.root()?, out),
+            Verb::Schedule(verb) => verb.run(global, out),
             Verb::Budget => budget::show(&global.root()?, out),
             Verb::Events(events) => events.run(&global.root()?, out),
             Verb::Journal(verb) => verb.run(&global.root()?, out),
