@@ -1,5 +1,6 @@
 //! Calls over HTTP, against a server on the loopback.
 
+#[expect(dead_code, reason = "only the file tests look at the workspace")]
 mod common;
 
 use std::io::{Read as _, Write as _};

@@ -1,7 +1,5 @@
 //! A ledger over a real directory, from which permits come.
 
-#![expect(dead_code, reason = "each test crate uses its own part of this world")]
-
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
