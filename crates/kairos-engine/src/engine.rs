@@ -28,7 +28,7 @@ use crate::handle::Handle;
 use crate::inbox::{Batch, Inbox, Returns, Urgent};
 use crate::lifecycle::{Lifecycle, Status};
 use crate::notice::Notice;
-use crate::turn::{Admit, Inputs, Ledger, turn};
+use crate::turn::{Admit, Exits, Inputs, Ledger, turn};
 use crate::world::{self, seed, time};
 use crate::{ENGINE_THREAD, heartbeat, poison};
 
@@ -371,7 +371,10 @@ impl Running {
             out += 1;
             dispatch(permit);
         };
-        let turned = turn(ledger, inputs, &mut circumstances, &self.calendar, &mut hand_over)?;
+        let feed = &self.shown.feed;
+        let mut publish = |records: &[Arc<Record<Event>>]| feed.publish(records);
+        let exits = Exits { publish: &mut publish, dispatch: &mut hand_over };
+        let turned = turn(ledger, inputs, &mut circumstances, &self.calendar, exits)?;
         self.out += out;
         self.shown.status.tick_count += 1;
         self.shown.status.mailbox_size = waiting;
@@ -379,7 +382,6 @@ impl Running {
         self.notices(&records);
         self.look(ledger.state(), ledger.head());
         self.shown.show.send_replace(Arc::new(self.shown.status.clone()));
-        self.shown.feed.publish(records);
         Ok(ledger)
     }
 
@@ -399,7 +401,7 @@ impl Running {
         status.rules = state.rules();
     }
 
-    fn notices(&mut self, records: &[Record<Event>]) {
+    fn notices(&mut self, records: &[Arc<Record<Event>>]) {
         for (at, event) in records.iter().flat_map(|r| r.events.iter().map(move |e| (r.at, e))) {
             match event {
                 Event::Recovered { after, bytes, .. } => {

@@ -51,10 +51,10 @@ impl Feed {
     }
 
     /// Shows records that are durable.
-    pub(crate) fn publish(&self, records: Vec<Record<Event>>) {
+    pub(crate) fn publish(&self, records: &[Arc<Record<Event>>]) {
         let Some(last) = records.last().map(|record| record.at.seq) else { return };
         let mut ring = self.ring.lock();
-        ring.extend(records.into_iter().map(Arc::new));
+        ring.extend(records.iter().cloned());
         let beyond = ring.len().saturating_sub(RING_MAX);
         ring.drain(..beyond);
         drop(ring);

@@ -5,6 +5,8 @@
 //! the very same one. Never waits, never performs, never reads a clock: time comes with the
 //! circumstances.
 
+use std::sync::Arc;
+
 use kairos_core::decide::decide;
 use kairos_core::effect::{Effect, Outcome};
 use kairos_core::event::Event;
@@ -60,7 +62,21 @@ pub enum Admit {
 /// What a turn left behind, besides what it dispatched and answered.
 pub struct Turned<D: Fs> {
     pub ledger: Ledger<D>,
-    pub records: Vec<Record<Event>>,
+    pub records: Vec<Arc<Record<Event>>>,
+}
+
+/// Where a turn lets things go, each only once it is true on disk. Neither may block.
+pub struct Exits<'a> {
+    /// Shows records. Comes before the answers that speak of them.
+    pub publish: &'a mut dyn FnMut(&[Arc<Record<Event>>]),
+    /// Hands a permit over.
+    pub dispatch: &'a mut dyn FnMut(Permit<State>),
+}
+
+impl std::fmt::Debug for Exits<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Exits")
+    }
 }
 
 impl<D: Fs> std::fmt::Debug for Turned<D> {
@@ -79,9 +95,9 @@ pub fn turn<D: Fs + 'static>(
     inputs: Inputs,
     now: &mut dyn FnMut() -> Now,
     calendar: &Calendar,
-    dispatch: &mut dyn FnMut(Permit<State>),
+    exits: Exits<'_>,
 ) -> Result<Turned<D>, Poisoned> {
-    let mut turn = Turn { ledger, records: Vec::new(), dispatch };
+    let mut turn = Turn { ledger, records: Vec::new(), exits };
     for input in inputs.own {
         turn = turn.own(&input, &now())?;
     }
@@ -104,8 +120,8 @@ pub fn turn<D: Fs + 'static>(
 
 struct Turn<'a, D: Fs> {
     ledger: Ledger<D>,
-    records: Vec<Record<Event>>,
-    dispatch: &'a mut dyn FnMut(Permit<State>),
+    records: Vec<Arc<Record<Event>>>,
+    exits: Exits<'a>,
 }
 
 impl<D: Fs + 'static> Turn<'_, D> {
@@ -213,17 +229,19 @@ impl<D: Fs + 'static> Turn<'_, D> {
 
     /// Commits, and lets go what the commit releases.
     fn release(self) -> Result<Self, Poisoned> {
-        let Self { ledger, mut records, dispatch } = self;
+        let Self { ledger, mut records, exits } = self;
         let (ledger, released) = ledger.commit()?;
+        let shown: Vec<_> = released.records.into_iter().map(Arc::new).collect();
+        (exits.publish)(&shown);
+        records.extend(shown);
         for permit in released.permits {
-            dispatch(permit);
+            (exits.dispatch)(permit);
         }
-        records.extend(released.records);
         for answer in released.answers {
             // Whoever asked may have gone; the record stands.
             answer.to.send(answer.with).ok();
         }
-        Ok(Self { ledger, records, dispatch })
+        Ok(Self { ledger, records, exits })
     }
 
     fn commit(self) -> Result<Turned<D>, Poisoned> {
