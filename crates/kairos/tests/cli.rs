@@ -11,15 +11,15 @@ fn kairos(dir: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
         .env_remove("KAIROS_ROOT")
         .env("TZ", "UTC")
         .output()
-        .unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
+        .expect("the binary was built for this test");
+    let text = |bytes| String::from_utf8(bytes).expect("all output is text");
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 fn workspace() -> (tempfile::TempDir, String) {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::create_dir(dir.path().join(".kairos")).unwrap();
-    let path = dir.path().canonicalize().unwrap().display().to_string();
+    let dir = tempfile::tempdir().expect("there is room");
+    std::fs::create_dir(dir.path().join(".kairos")).expect("it is empty");
+    let path = dir.path().canonicalize().expect("it was made").display().to_string();
     (dir, path)
 }
 

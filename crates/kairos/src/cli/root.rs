@@ -37,12 +37,12 @@ impl Root {
     }
 
     pub(crate) fn journal(&self) -> PathBuf {
-        self.0.join(".kairos/journal")
+        self.path().join(".kairos/journal")
     }
 
     /// A client of this workspace's daemon.
     pub(crate) fn client(&self) -> Client {
-        Client::new(self.0.join(".kairos/run/kairos.sock"))
+        Client::new(self.path().join(".kairos/run/kairos.sock"))
     }
 }
 

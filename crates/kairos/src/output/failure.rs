@@ -19,8 +19,8 @@ use super::{Exit, hint};
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
     /// Stable word for programs.
-    code: String,
-    message: String,
+    code: Box<str>,
+    message: Box<str>,
     causes: Vec<String>,
     hints: Vec<String>,
     /// What a too short id could mean.
@@ -33,8 +33,8 @@ impl Failure {
     pub(crate) fn new(exit: Exit, code: &str, message: impl Into<String>) -> Self {
         Self {
             exit,
-            code: code.to_owned(),
-            message: message.into(),
+            code: code.into(),
+            message: message.into().into(),
             causes: Vec::new(),
             hints: Vec::new(),
             candidates: Vec::new(),
@@ -97,13 +97,13 @@ impl Failure {
     fn write_json(&self, err: &mut impl Write) -> io::Result<()> {
         let (status, title) = status(self.exit);
         let words: Vec<&str> =
-            std::iter::once(&self.message).chain(&self.causes).map(String::as_str).collect();
+            std::iter::once(&*self.message).chain(self.causes.iter().map(String::as_str)).collect();
         let problem = Problem {
             kind: "about:blank".to_owned(),
             title: title.to_owned(),
             status: self.status.unwrap_or(status),
             detail: words.join(": "),
-            code: self.code.clone(),
+            code: self.code.to_string(),
             exit: self.exit.code(),
             hint: (!self.hints.is_empty()).then(|| self.hints.join("; ")),
             candidates: self.candidates.clone(),
