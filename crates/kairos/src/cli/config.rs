@@ -66,7 +66,7 @@ fn beside(daemon: PathBuf) -> Files {
     Files { schedules: dir.join("schedules.yml"), secrets: dir.join("secrets.yml"), daemon }
 }
 
-fn check(files: &Files, out: &mut Out) -> Result<Exit, Failure> {
+pub(super) fn check(files: &Files, out: &mut Out) -> Result<Exit, Failure> {
     let (warnings, problems) = match assemble::read(files) {
         Ok(config) => (config.warnings, Vec::new()),
         Err(Startup::Config(problems)) => (Vec::new(), problems),

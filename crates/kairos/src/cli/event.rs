@@ -3,10 +3,9 @@
 //! Owns printing records in their public form: history from the files, new ones from the daemon.
 
 use clap::Args;
+use kairos_api::event::public;
 use kairos_core::event::Event;
-use kairos_journal::Record;
 use kairos_wire::{EventRecord, Status};
-use serde_json::Value;
 
 use super::journal::Files;
 use super::{Root, ask, follow, story};
@@ -63,7 +62,7 @@ pub(super) fn each(
             break;
         }
         last = record.at.seq.0;
-        if let Some(record) = public(&record)? {
+        if let Some(record) = public(record.at, &record.events) {
             see(&record)?;
         }
     }
@@ -86,28 +85,4 @@ pub(super) fn durable(root: &Root) -> Result<Option<u64>, Failure> {
             Err(error) => Err(error.into()),
         }
     })
-}
-
-/// A record in its public form; `None` for an empty frame, which is not an event.
-pub(super) fn public(record: &Record<Event>) -> Result<Option<EventRecord>, Failure> {
-    if record.events.is_empty() {
-        return Ok(None);
-    }
-    let events = record.events.iter().map(flat).collect::<Result<_, _>>();
-    let events = events.map_err(|error| Failure::of(Exit::Bug, "event_form", &error))?;
-    Ok(Some(EventRecord { seq: record.at.seq.0, at: record.at.time.to_string(), events }))
-}
-
-/// An event with its name beside its fields instead of around them.
-fn flat(event: &Event) -> Result<kairos_wire::event::Event, serde_json::Error> {
-    let Value::Object(tagged) = serde_json::to_value(event)? else {
-        return Err(serde::ser::Error::custom("an event is a tagged object"));
-    };
-    let mut tagged = tagged.into_iter();
-    let (Some((kind, Value::Object(mut fields))), None) = (tagged.next(), tagged.next()) else {
-        return Err(serde::ser::Error::custom("an event has one name and named fields"));
-    };
-    fields.remove("mandate");
-    let mandate_id = event.mandate().map(|id| id.to_string());
-    Ok(kairos_wire::event::Event { kind, mandate_id, fields })
 }

@@ -14,7 +14,7 @@ use kairos_disk::real::Dir;
 use kairos_journal::{Problem, Reader, Tail};
 use serde::Serialize;
 
-use super::{Root, event, live};
+use super::{Root, live};
 use crate::output::{Exit, Failure, Out, hint};
 
 #[derive(Debug, Subcommand)]
@@ -60,7 +60,7 @@ impl Verb {
             Self::Export { jsonl: _, from } => {
                 let mut reader = files.reader(from);
                 while let Some(record) = reader.next_record::<Event>()? {
-                    if let Some(public) = event::public(&record)? {
+                    if let Some(public) = kairos_api::event::public(record.at, &record.events) {
                         out.object(&public)?;
                     }
                 }

@@ -10,7 +10,9 @@ use kairos_wire::client::Conditions;
 use kairos_wire::schedule::{Fired, State};
 use serde::Serialize;
 
+use super::config;
 use super::{Global, Root, ask, source};
+use crate::config::Files;
 use crate::output::table::one_line;
 use crate::output::{Exit, Failure, Out, Table, talk, when};
 
@@ -25,6 +27,8 @@ pub(crate) enum Verb {
     #[command(after_help = "Example: kairos schedule next --cron '0 9 * * 1-5' \
         --timezone Europe/Berlin -n 3")]
     Next(Next),
+    /// Say whether schedules.yml holds together; exit 1 when not
+    Check,
     /// Fire a schedule now; its next slot stays where it is
     Fire {
         /// The schedule's name
@@ -63,6 +67,10 @@ impl Verb {
         match self {
             Self::List => list(&global.root()?, out),
             Self::Next(next) => next.run(global, out),
+            Self::Check => match config::check(&Files::of(global.root()?.path(), None), out)? {
+                Exit::Config => Ok(Exit::No),
+                exit => Ok(exit),
+            },
             Self::Fire { name } => fire(&global.root()?, &name, out),
         }
     }
@@ -137,16 +145,15 @@ fn seconds(at: &Time) -> String {
     format!("{:.0}", at.timestamp())
 }
 
+/// The rule as the files have it: what holds from the next start or reload on.
 fn rule_of(root: &Root, name: &str) -> Result<Rule, Failure> {
-    let schedules = source::schedules(root)?.schedules;
-    let found: Option<Schedule> = schedules.into_iter().find(|schedule| schedule.name == name);
-    let Some(schedule) = found else {
+    let config = crate::assemble::read(&Files::of(root.path(), None))?;
+    let found = config.schedules.into_iter().find(|schedule| schedule.name.as_str() == name);
+    found.map(|schedule| schedule.rule).ok_or_else(|| {
         let message = format!("no schedule is called `{}`", one_line(name));
-        return Err(Failure::new(Exit::No, "unknown_schedule", message)
-            .hint("`kairos schedule list` names them"));
-    };
-    let cron = schedule.cron.parse().map_err(|error| Failure::of(Exit::Bug, "cron", &error))?;
-    Ok(Rule { cron, zone: zone(&schedule.timezone)?, dst: Dst::default() })
+        Failure::new(Exit::No, "unknown_schedule", message)
+            .hint("`kairos schedule list` names them")
+    })
 }
 
 fn cron(text: &str) -> Result<Cron, String> {
@@ -155,9 +162,9 @@ fn cron(text: &str) -> Result<Cron, String> {
     })
 }
 
-/// The zone of that name, from the system's data.
+/// The zone of that name: the system's data, else the bundled.
 fn zone(name: &str) -> Result<TimeZone, Failure> {
-    TimeZone::get(name).map_err(|_| {
+    crate::config::zone::named(name).ok_or_else(|| {
         let message = format!("`{}` is no IANA time zone", one_line(name));
         Failure::new(Exit::Usage, "unknown_zone", message).hint("such as `Europe/Berlin` or `UTC`")
     })
