@@ -27,7 +27,7 @@ pub(crate) struct Assembled {
 /// Reads the configuration; warnings go to `warn`.
 pub(crate) fn read(files: &ConfigFiles) -> Result<Config, Startup> {
     let shipped = prices::shipped();
-    config::load(files, &shipped).map_err(Startup::Config)
+    config::load(files, &shipped.prices).map_err(Startup::Config)
 }
 
 /// Starts an engine over the workspace, which the caller has locked.
@@ -146,26 +146,29 @@ fn model(
             Key::Secret(name) => {
                 let tool = format!("model:{provider}");
                 let value = config.secrets.value(name, &tool, workspace.root());
-                Some(value.map_err(|e| Startup::value("model.api_key")(e))?)
+                Some(value.map_err(Startup::value("model.api_key"))?)
             }
         };
-        Ok(Model::Http(Client::new(
-            kairos_effects::model::ModelOptions {
-                wire,
-                base_url: base_url.clone(),
-                api_key,
-                timeout: std::time::Duration::from_millis(options.timeout_ms),
-            },
-            texts.clone(),
-            Arc::clone(notify),
-        )))
+        let client = kairos_effects::model::ModelOptions {
+            wire,
+            base_url: base_url.clone(),
+            api_key,
+            timeout: std::time::Duration::from_millis(options.timeout_ms),
+        };
+        let client = Client::new(client, texts.clone(), Arc::clone(notify));
+        Ok(Model::Http(Box::new(client.map_err(Startup::value("model"))?)))
     };
     let model = match &options.provider {
         Provider::Anthropic { base_url, key } => http(Wire::Anthropic, base_url, key, "anthropic")?,
         Provider::OpenAi { base_url, key } => http(Wire::OpenAi, base_url, key, "openai")?,
         Provider::Playbook { file } => {
-            let playbook = Playbook::load(&workspace.root().join(file), texts.clone(), Arc::clone(notify));
-            Model::Playbook(playbook.map_err(|e| Startup::value("model.file")(e))?)
+            let playbook = Playbook::load(
+                workspace.root(),
+                std::path::Path::new(file),
+                texts.clone(),
+                Arc::clone(notify),
+            );
+            Model::Playbook(playbook.map_err(Startup::value("model.file"))?)
         }
     };
     Ok(Some(Arc::new(model)))

@@ -3,8 +3,21 @@
 //! Owns the way from the command line to an exit code: parse, find the verb, let it talk, end.
 //! Everything a verb does stands under [`cli`]; everything it says, under [`output`].
 
+mod assemble;
 mod cli;
+mod config;
+mod daemon;
+mod demo;
+mod door;
+mod init;
+mod log;
+mod notices;
+mod once;
 mod output;
+mod performers;
+mod signals;
+mod startup;
+mod workspace;
 
 use std::process::ExitCode;
 

@@ -16,7 +16,6 @@ use kairos_wire::MandateRequest;
 use crate::assemble;
 use crate::daemon::{lock, runtime};
 use crate::output::{Exit, Failure};
-use crate::startup::Startup;
 use crate::workspace::Workspace;
 
 /// How the mandate stood in the end.
@@ -96,7 +95,7 @@ async fn follow(
 }
 
 fn refused(error: SubmitError) -> Failure {
-    let failure = Failure::of(Exit::of(error.kind()), error.code(), &error);
+    let failure = Failure::of(error.kind().into(), error.code(), &error);
     match error.hint() {
         Some(hint) => failure.hint(hint),
         None => failure,

@@ -5,7 +5,10 @@
 //! objects, for only one of them is meant.
 
 use kairos_core::canonical::{ParseError, TEXT_BYTES_MAX, Tree};
-use serde::de::IgnoredAny;
+use serde_json::Value;
+
+/// The most braces and brackets that may stand in prose before the search is given up.
+const FALSE_STARTS_MAX: usize = 4096;
 
 /// Why there is no one object.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,12 +36,17 @@ pub fn object(text: &str) -> Result<Tree, ExtractError> {
     let mut count = 0;
     let mut first_error = None;
     let mut at = 0;
+    let mut false_starts = 0;
     while let Some(start) = text[at..].find(['{', '[']).map(|offset| at + offset) {
         // Read by the faster reader first, which says where a value ends; a stretch of prose in
         // braces is over at its first character.
         let end = value_end(&text[start..]).map(|length| start + length);
         let Some(end) = end else {
             at = start + 1;
+            false_starts += 1;
+            if false_starts > FALSE_STARTS_MAX {
+                break;
+            }
             continue;
         };
         at = end;
@@ -62,9 +70,11 @@ pub fn object(text: &str) -> Result<Tree, ExtractError> {
     }
 }
 
-/// How long the JSON value is that `text` begins with.
+/// How long the JSON value is that `text` begins with. Reads into [`Value`], whose reader gives up
+/// at a depth: the one that ignores what it reads does not, and would read the same brackets again
+/// from each of them.
 fn value_end(text: &str) -> Option<usize> {
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
     values.next()?.ok()?;
     Some(values.byte_offset())
 }

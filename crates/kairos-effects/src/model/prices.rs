@@ -7,7 +7,7 @@ use kairos_core::budget::Price;
 use kairos_core::rules::NamedPrice;
 use serde::Deserialize;
 
-/// The table and the day it was checked.
+/// The table and the day it speaks of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prices {
     /// `2025-12-31`.

@@ -50,6 +50,7 @@ pub(super) async fn mandate(
     id: &str,
     from: u64,
     telling: Telling,
+    out: &mut Out,
 ) -> Result<Watched, Failure> {
     let mut stream = client.events(Some(from)).await?;
     loop {
@@ -60,7 +61,14 @@ pub(super) async fn mandate(
         };
         for event in record.events.iter().filter(|event| event.mandate_id.as_deref() == Some(id)) {
             if telling == Telling::Lines {
-                talk::say(story::line(&record.at, event));
+                let line = story::line(&record.at, event);
+                // With `--json` stdout is for the entity alone.
+                if out.json {
+                    talk::say(line);
+                } else {
+                    out.line(line)?;
+                    out.flush()?;
+                }
             }
             let word = |name| {
                 event.fields.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()

@@ -18,7 +18,8 @@ mod schedule;
 mod source;
 mod spec;
 mod status;
-mod story;
+pub(crate) mod story;
+mod work;
 
 use std::path::PathBuf;
 
@@ -51,6 +52,24 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Make a workspace: commented configuration and directories
+    #[command(after_help = "Example: kairos init ~/src/site")]
+    Init {
+        /// Where; the current directory when left out
+        dir: Option<PathBuf>,
+    },
+    /// Serve schedules and mandates until told to stop
+    #[command(after_help = "Example: kairos daemon --root ~/src/site")]
+    Daemon {
+        /// Read this file instead of `.kairos/config/daemon.yml`
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Watch a small workspace work: a schedule fires, an edit is made, one waits for you
+    Demo(crate::demo::Demo),
+    /// Run one mandate here and now, without a daemon
+    #[command(after_help = "Example: kairos once --goal 'Fix the date in README.md'")]
+    Once(Box<spec::SpecArgs>),
     /// Show how the daemon stands
     Status,
     /// Create, watch and stop mandates
@@ -82,6 +101,11 @@ impl Cli {
     pub(crate) fn run(self, out: &mut Out) -> Result<Exit, Failure> {
         let global = &self.global;
         match self.verb {
+            Verb::Init { dir } => work::init(dir.or_else(|| global.root.clone()), out),
+            Verb::Daemon { config } => work::daemon(&global.root()?, config),
+            Verb::Demo(demo) => demo.run(out),
+            Verb::Once(spec) => work::once(&global.root()?, *spec, out),
+            Verb::Config(verb) => verb.run(global, out),
             Verb::Status => status::show(&global.root()?, out),
             Verb::Mandate(verb) => verb.run(&global.root()?, out),
             Verb::Proposal(verb) => verb.run(&global.root()?, out),
@@ -90,7 +114,6 @@ impl Cli {
             Verb::Budget => budget::show(&global.root()?, out),
             Verb::Events(events) => events.run(&global.root()?, out),
             Verb::Journal(verb) => verb.run(&global.root()?, out),
-            Verb::Config(verb) => verb.run(global, out),
         }
     }
 }

@@ -20,9 +20,9 @@ use kairos_core::rules::NamedPrice;
 use kairos_wire::MandateRequest;
 use serde::de::DeserializeOwned;
 
-pub(crate) use daemon::{Daemon, Key, LogOptions, ModelOptions, Provider};
+pub(crate) use daemon::{Daemon, Key, LogOptions, Provider};
 pub(crate) use schedules::Schedule;
-pub(crate) use secrets::{SecretError, Secrets};
+pub(crate) use secrets::Secrets;
 
 use daemon::Reader;
 use problem::{Problem, Text};

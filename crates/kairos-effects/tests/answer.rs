@@ -1,0 +1,152 @@
+//! The door for answers: what is taken, and the sentences for what is not.
+
+use kairos_core::cycle::answer::{Answer, Assessment, Decide, Status};
+use kairos_core::cycle::phase::Phase;
+use kairos_core::edit::Occurrences;
+use kairos_core::gate::risk::Risk;
+use kairos_core::plan::{Action, FailurePolicy, Step};
+use kairos_effects::model::answer::{StepTexts, read, step_texts};
+
+fn problem(phase: Phase, text: &str) -> String {
+    read(phase, text).expect_err("not an answer").to_string()
+}
+
+fn decide(text: &str) -> Decide {
+    match read(Phase::Decide, text) {
+        Ok(Answer::Decide(decide)) => decide,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn orient_and_reflect_are_read_with_prose_and_fences_around() {
+    let orient = "Here:\n```json\n{\"summary\":\"s\",\"priorities\":[],\"risk_level\":\"high\"}\n```\nDone {ok}.";
+    assert_eq!(read(Phase::Orient, orient), Ok(Answer::Orient { risk: Risk::High }));
+    let reflect = r#"{"assessment":"partial","lessons":["x"],"confidence":0.5}"#;
+    let assessment = Assessment::Partial;
+    assert_eq!(read(Phase::Reflect, reflect), Ok(Answer::Reflect { assessment }));
+}
+
+#[test]
+fn a_plan_is_read_with_everything_a_step_has() {
+    let text = r#"{"status":"continue","reason":"r","steps":[
+        {"id":"a","action":"code_edit","path":"./x//y.md","old_string":"1","new_string":"2","replace_all":true,"intent":"i"},
+        {"id":"b","action":"file_create","path":"n","content":"```json\n{}\n```","depends_on":["a"],"failure_policy":"continue"},
+        {"id":"c","action":"shell","argv":["ls"],"depends_on":["b"]}]}"#;
+    let decide = decide(text);
+    let step = |name: &str, action, depends_on: &[&str], policy| Step {
+        name: name.parse().expect("a name"),
+        action,
+        depends_on: depends_on.iter().map(|name| name.parse().expect("a name")).collect(),
+        policy,
+    };
+    let path = |text: &str| text.parse().expect("a path");
+    assert_eq!(decide.status, Status::Continue);
+    assert_eq!(
+        decide.steps,
+        [
+            step("a", Action::CodeEdit { path: path("x/y.md") }, &[], FailurePolicy::Halt),
+            step("b", Action::FileCreate { path: path("n") }, &["a"], FailurePolicy::Continue),
+            step("c", Action::Shell, &["b"], FailurePolicy::Halt),
+        ]
+    );
+    let texts = |name: &str| step_texts(text, &name.parse().expect("a name")).expect("in the plan");
+    let (old, new) = ("1".to_owned(), "2".to_owned());
+    assert_eq!(texts("a"), StepTexts::Edit { old, new, which: Occurrences::All });
+    // Fence markers inside a string are text to be written.
+    assert_eq!(texts("b"), StepTexts::Create { content: "```json\n{}\n```".to_owned() });
+    assert_eq!(texts("c"), StepTexts::None);
+    let missing = step_texts(text, &"z".parse().expect("a name")).expect_err("not in the plan");
+    assert_eq!(missing.to_string(), "the plan has no step `z`");
+}
+
+#[test]
+fn the_single_form_is_one_step_and_noop_is_done() {
+    let edit =
+        r#"{"action":"code_edit","target":"a","old_string":"1","new_string":"2","intent":"i"}"#;
+    let single = decide(edit);
+    let path = "a".parse().expect("a path");
+    assert_eq!(single.status, Status::Continue);
+    assert_eq!(single.steps[0].action, Action::CodeEdit { path });
+    let name = single.steps[0].name.clone();
+    assert!(matches!(step_texts(edit, &name), Ok(StepTexts::Edit { .. })));
+
+    let noop = decide(r#"{"action":"noop","reason":"nothing"}"#);
+    assert_eq!((noop.status, noop.steps), (Status::Done, Vec::new()));
+}
+
+#[test]
+fn plans_that_mean_the_same_have_one_fingerprint() {
+    let plan = |id: &str, intent: &str, new: &str| {
+        let step = format!(
+            r#"{{"id":"{id}","action":"code_edit","path":"a","old_string":"1","new_string":"{new}","intent":"{intent}"}}"#
+        );
+        decide(&format!(r#"{{"status":"done","reason":"{intent}","steps":[{step}]}}"#)).fingerprint
+    };
+    assert_eq!(plan("a", "why", "2"), plan("b", "another why", "2"));
+    assert_ne!(plan("a", "why", "2"), plan("a", "why", "3"));
+}
+
+#[test]
+fn what_is_wrong_is_said_in_one_sentence() {
+    let step = |fields: &str| format!(r#"{{"status":"done","reason":"","steps":[{{{fields}}}]}}"#);
+    let decide = |fields: &str| problem(Phase::Decide, &step(fields));
+    for (found, expected) in [
+        (problem(Phase::Orient, "no idea"), "the answer holds no JSON object"),
+        (problem(Phase::Orient, "[1]"), "the answer holds no JSON object"),
+        (problem(Phase::Orient, "{} {}"), "the answer holds 2 JSON objects, expected one"),
+        (problem(Phase::Orient, "{}"), "`risk_level` is missing"),
+        (
+            problem(Phase::Orient, r#"{"risk_level":"huge"}"#),
+            "`risk_level` is `huge`, expected one of `low`, `medium`, `high`",
+        ),
+        (
+            problem(Phase::Reflect, r#"{"assessment":"success","confidence":7}"#),
+            "`confidence` is 7, expected a number from 0 to 1",
+        ),
+        (
+            problem(Phase::Decide, r#"{"status":"blocked","steps":[{"id":"a","action":"noop"}]}"#),
+            "`status` is `blocked`, but there are steps",
+        ),
+        (decide(r#""action":"noop""#), "step `number 1`: `id` is missing"),
+        (
+            decide(r#""id":"a","action":"dance""#),
+            "step `a`: `action` is `dance`, which is no action",
+        ),
+        (
+            decide(r#""id":"s1","action":"file_delete","path":"../x""#),
+            "step `s1`: `path`: `../x` leads out of the workspace",
+        ),
+        (
+            decide(r#""id":"s1","action":"file_create","path":"x","content":1"#),
+            "step `s1`: `content` is a number, expected a string",
+        ),
+        (
+            decide(
+                r#""id":"s1","action":"code_edit","path":"x","old_string":"a","new_string":"a""#,
+            ),
+            "step `s1`: `old_string` and `new_string` are the same",
+        ),
+        (
+            decide(r#""id":"s1","action":"noop","depends_on":["s2"]"#),
+            "step `s1` depends on `s2`, which is not in the plan",
+        ),
+    ] {
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn hostile_texts_are_read_in_bounded_time() {
+    let size = 1 << 20;
+    for text in [
+        "{".repeat(size),
+        "[".repeat(size),
+        "{\"a\":".repeat(size / 5),
+        "{\"".repeat(size / 2),
+        "[1,".repeat(size / 3),
+    ] {
+        assert!(read(Phase::Decide, &text).is_err());
+    }
+    assert!(read(Phase::Decide, &"x".repeat(size + 1)).is_err());
+}

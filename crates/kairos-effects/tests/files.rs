@@ -1,0 +1,231 @@
+//! File effects, end to end: each permit out of a real ledger.
+
+mod common;
+
+use common::World;
+use kairos_core::effect::{Outcome, Reconciled};
+use kairos_core::event::Event;
+use kairos_core::mandate::outcome::Outcome as End;
+use kairos_core::mandate::spec::Check;
+use kairos_effects::cancel;
+use kairos_effects::file::Files;
+use kairos_effects::model::{Model, Playbook};
+
+fn seen(world: &mut World) -> (Vec<String>, u32) {
+    match world.observe() {
+        Outcome::Observed { files, left_out } => {
+            (files.iter().map(|file| file.path.to_string()).collect(), left_out)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn files_of_the_goal_are_seen_first_and_protected_ones_are_left_out() {
+    let mut world = World::new(&[
+        ("src/b.rs", "b"),
+        ("src/a.rs", "a"),
+        ("src/deep/c.rs", "c"),
+        ("docs/install.md", "install"),
+        (".kairos/knowledge/k.md", "k"),
+        (".env", "SECRET=1"),
+        ("target/CACHEDIR.TAG", ""),
+        ("target/made.rs", "made"),
+        ("node_modules/m.rs", "m"),
+    ]);
+    world.mandate(
+        "Fix `docs/install.md` and .env, see missing.md.",
+        &["**/*.rs", ".kairos/**"],
+        vec![],
+    );
+    let expected = ["docs/install.md", "src/a.rs", "src/b.rs", "src/deep/c.rs"];
+    assert_eq!(seen(&mut world), (expected.map(str::to_owned).to_vec(), 2));
+}
+
+#[test]
+fn what_is_seen_is_bounded_in_files_and_bytes() {
+    let names: Vec<String> = (0..70).map(|n| format!("f/{n:02}")).collect();
+    let mut files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+    let large = "x".repeat(256 * 1024);
+    files.push(("a/large", &large));
+    files.push(("a/small", "x"));
+    let mut world = World::new(&files);
+    world.mandate("no path here", &["a/*", "f/*"], vec![]);
+    let (paths, left_out) = seen(&mut world);
+    // The large one takes all the room there is.
+    assert_eq!((paths, left_out), (vec!["a/large".to_owned()], 71));
+
+    let mut world = World::new(&files[..70]);
+    world.mandate("no path here", &["f/*"], vec![]);
+    let (paths, left_out) = seen(&mut world);
+    assert_eq!((paths.len(), left_out), (64, 6));
+}
+
+#[test]
+fn links_and_bytes_that_are_no_text_are_not_shown() {
+    let mut world = World::new(&[("d/text", "t")]);
+    let root = world.dir.path().join("workspace");
+    std::fs::write(root.join("d/binary"), b"\xff\xfe").expect("written");
+    std::os::unix::fs::symlink("/etc/hostname", root.join("d/link")).expect("linked");
+    world.mandate("look", &["d/*"], vec![]);
+    assert_eq!(seen(&mut world), (vec!["d/text".to_owned()], 1));
+}
+
+const PLAYBOOK: &str = r##"
+answers:
+  - phase: orient
+    raw: '{"summary": "s", "priorities": [], "risk_level": "low"}'
+  - phase: decide
+    goal: everything
+    answer:
+      status: done
+      reason: all at once
+      steps:
+        - {id: edit, action: code_edit, path: a.md, old_string: "1.0", new_string: "2.0", intent: i}
+        - {id: create, action: file_create, path: new.md, content: "new\n", intent: i}
+        - {id: move, action: file_move, path: from.md, to: sub/to.md, intent: i}
+        - {id: delete, action: file_delete, path: old.md, intent: i}
+  - phase: decide
+    answer:
+      status: done
+      reason: r
+      steps:
+        - {id: edit, action: code_edit, path: a.md, old_string: "absent", new_string: "x", intent: i}
+  - phase: reflect
+    answer: {assessment: success, lessons: [], confidence: 1.0}
+"##;
+
+fn model(world: &World) -> Model {
+    std::fs::write(world.dir.path().join("playbook.yml"), PLAYBOOK).expect("written");
+    let file = std::path::Path::new("playbook.yml");
+    let loaded = Playbook::load(world.dir.path(), file, world.texts.clone(), world.notify());
+    Model::Playbook(loaded.expect("a playbook"))
+}
+
+/// Performs everything until nothing is open; answers the outcomes.
+fn perform_all(world: &mut World) -> Vec<Outcome> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("one");
+    let (files, model): (Files, Model) = (world.files(), model(world));
+    let mut outcomes = Vec::new();
+    while let Some(permit) = world.next() {
+        let settled = if matches!(permit.effect().call(), kairos_core::effect::Call::Ask { .. }) {
+            let (_cancel, token) = cancel::pair();
+            runtime.block_on(model.perform(permit, token))
+        } else {
+            files.perform(permit)
+        };
+        outcomes.push(world.settle(settled));
+    }
+    outcomes
+}
+
+fn contains(world: &World, file: &str, text: &str) -> Check {
+    let text = world.texts.put(text.as_bytes()).expect("stored");
+    Check::Contains { file: file.parse().expect("a path"), text }
+}
+
+#[test]
+fn a_mandate_edits_creates_moves_deletes_and_is_verified() {
+    let mut world = World::new(&[
+        ("a.md", "version 1.0\n"),
+        ("from.md", "moved\n"),
+        ("old.md", "old\n"),
+        ("sub/x", ""),
+    ]);
+    let checks = vec![contains(&world, "a.md", "2.0"), contains(&world, "sub/to.md", "moved")];
+    world.mandate("do everything", &["*.md"], checks);
+    let outcomes = perform_all(&mut world);
+    assert!(
+        matches!(
+            world.events.last(),
+            Some(Event::MandateFinished { outcome: End::Achieved, verified: Some(true), .. })
+        ),
+        "{outcomes:#?}"
+    );
+    assert_eq!(world.read("a.md").as_deref(), Some("version 2.0\n"));
+    assert_eq!(world.read("new.md").as_deref(), Some("new\n"));
+    assert_eq!(world.read("sub/to.md").as_deref(), Some("moved\n"));
+    assert_eq!((world.read("from.md"), world.read("old.md")), (None, None));
+    let left: Vec<_> = std::fs::read_dir(world.dir.path().join("workspace"))
+        .expect("listed")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
+        .filter(|name| name.starts_with(".kairos"))
+        .collect();
+    assert_eq!(left, Vec::<String>::new());
+    let diffs: Vec<String> = outcomes
+        .iter()
+        .filter_map(|outcome| match outcome {
+            Outcome::Prepared { diff, .. } => Some(world.text(*diff)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        diffs,
+        [
+            "--- a/a.md\n+++ b/a.md\n@@ -1 +1 @@\n-version 1.0\n+version 2.0\n",
+            "--- /dev/null\n+++ b/new.md\n@@ -0,0 +1 @@\n+new\n",
+            "rename from from.md\nrename to sub/to.md\n",
+            "--- a/old.md\n+++ /dev/null\n@@ -1 +0,0 @@\n-old\n",
+        ]
+    );
+}
+
+#[test]
+fn an_edit_whose_old_text_is_not_there_is_refused_and_changes_nothing() {
+    let mut world = World::new(&[("a.md", "version 1.0\n")]);
+    world.mandate("one edit", &["*.md"], vec![]);
+    let outcomes = perform_all(&mut world);
+    let refusal = kairos_core::effect::FileRefusal::OldTextMissing;
+    assert!(outcomes.contains(&Outcome::Refused(refusal)), "{outcomes:#?}");
+    assert_eq!(world.read("a.md").as_deref(), Some("version 1.0\n"));
+}
+
+#[test]
+fn a_check_that_does_not_hold_is_reported_in_words() {
+    let mut world =
+        World::new(&[("a.md", "version 1.0\n"), ("from.md", ""), ("old.md", ""), ("sub/x", "")]);
+    let checks = vec![contains(&world, "a.md", "9.9"), contains(&world, "gone.md", "x")];
+    world.mandate("do everything", &[], checks);
+    let outcomes = perform_all(&mut world);
+    let report = outcomes.iter().find_map(|outcome| match outcome {
+        Outcome::Verified { failed, report: Some(report) } => {
+            Some((failed.clone(), world.text(*report)))
+        }
+        _ => None,
+    });
+    let words = "`a.md` does not contain \"9.9\"\n`gone.md` does not exist\n".to_owned();
+    assert_eq!(report, Some((vec![0, 1], words)));
+}
+
+#[test]
+fn a_change_that_was_lost_after_it_was_made_is_found_done() {
+    let mut world =
+        World::new(&[("a.md", "version 1.0\n"), ("from.md", ""), ("old.md", ""), ("sub/x", "")]);
+    world.mandate("do everything", &[], vec![]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("one");
+    let (files, model) = (world.files(), model(&world));
+    loop {
+        let permit = world.permit();
+        match permit.effect().call() {
+            kairos_core::effect::Call::Ask { .. } => {
+                let settled = runtime.block_on(model.perform(permit, cancel::pair().1));
+                world.settle(settled);
+            }
+            kairos_core::effect::Call::Change { .. } => {
+                // Made, and the outcome lost on the way.
+                let (effect, _) = files.perform(permit).into_parts();
+                world.input(&kairos_core::input::Input::Lost { effect: effect.id() });
+                break;
+            }
+            _ => {
+                world.settle(files.perform(permit));
+            }
+        }
+    }
+    let permit = world.permit();
+    let outcome = world.settle(files.perform(permit));
+    assert_eq!(outcome, Outcome::Reconciled(Reconciled::Done));
+    let permit = world.permit();
+    assert_eq!(world.settle(files.perform(permit)), Outcome::Cleared);
+    assert_eq!(world.read("a.md").as_deref(), Some("version 2.0\n"));
+}

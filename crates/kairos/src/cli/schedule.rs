@@ -1,0 +1,164 @@
+//! `kairos schedule …`
+
+use clap::{ArgGroup, Args, Subcommand};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use kairos_core::schedule::{Cron, Dst, Rule};
+use kairos_core::time::Time;
+use kairos_wire::Schedule;
+use kairos_wire::client::Conditions;
+use kairos_wire::schedule::{Fired, State};
+use serde::Serialize;
+
+use super::{Global, Root, ask, source};
+use crate::output::table::one_line;
+use crate::output::{Exit, Failure, Out, Table, talk, when};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// List schedules with their last and next slots
+    List,
+    /// Show when a schedule, or a cron expression, is due next
+    ///
+    /// With `--cron` it needs no workspace and no daemon: try an expression before you write it
+    /// down.
+    #[command(after_help = "Example: kairos schedule next --cron '0 9 * * 1-5' \
+        --timezone Europe/Berlin -n 3")]
+    Next(Next),
+    /// Fire a schedule now; its next slot stays where it is
+    Fire {
+        /// The schedule's name
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("rule").required(true).args(["name", "cron"]))]
+pub(crate) struct Next {
+    /// The schedule's name
+    name: Option<String>,
+    /// A cron expression: minute hour day month weekday, or such as @daily
+    #[arg(long, value_name = "EXPR", value_parser = cron)]
+    cron: Option<Cron>,
+    /// The IANA zone of `--cron`
+    #[arg(long, alias = "zone", value_name = "ZONE", default_value = "UTC", requires = "cron")]
+    timezone: String,
+    /// Slots after this time instead of now
+    #[arg(long, value_name = "TIME")]
+    after: Option<Time>,
+    /// How many slots
+    #[arg(short = 'n', value_name = "N", default_value_t = 5,
+        value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    count: u32,
+}
+
+/// `schedule next --json`
+#[derive(Debug, Serialize)]
+struct Slots {
+    slots: Vec<String>,
+}
+
+impl Verb {
+    pub(super) fn run(self, global: &Global, out: &mut Out) -> Result<Exit, Failure> {
+        match self {
+            Self::List => list(&global.root()?, out),
+            Self::Next(next) => next.run(global, out),
+            Self::Fire { name } => fire(&global.root()?, &name, out),
+        }
+    }
+}
+
+fn list(root: &Root, out: &mut Out) -> Result<Exit, Failure> {
+    let schedules = source::schedules(root)?;
+    if out.json {
+        out.object(&schedules)?;
+        return Ok(Exit::Ok);
+    }
+    let mut table = Table::new(&["name", "cron", "zone", "last", "next"]);
+    for schedule in &schedules.schedules {
+        let last = schedule.last.as_ref().map_or_else(
+            || "-".to_owned(),
+            |slot| format!("{} [{}]", when::short(&slot.at), slot.state),
+        );
+        let next = match (schedule.state, &schedule.next) {
+            (State::Disabled, _) => "disabled".to_owned(),
+            (State::Enabled, Some(next)) => when::short(next),
+            (State::Enabled, None) => "never".to_owned(),
+        };
+        let (name, cron) = (schedule.name.clone(), schedule.cron.clone());
+        table.row([name, cron, schedule.timezone.clone(), last, next]);
+    }
+    out.table(&table)?;
+    Ok(Exit::Ok)
+}
+
+fn fire(root: &Root, name: &str, out: &mut Out) -> Result<Exit, Failure> {
+    let path = format!("/v1/schedules/{}/fire", source::escaped(name));
+    let client = root.client();
+    let body = serde_json::json!({});
+    let fired: Fired =
+        ask::wait(async { Ok(client.post(&path, &body, &Conditions::default()).await?) })?;
+    if out.json {
+        out.object(&fired.mandate)?;
+    } else {
+        out.line(&fired.mandate_id)?;
+        talk::say(format!("watch it with `kairos mandate logs {}`", fired.mandate_id));
+    }
+    Ok(Exit::Ok)
+}
+
+impl Next {
+    fn run(self, global: &Global, out: &mut Out) -> Result<Exit, Failure> {
+        let rule = match (self.cron, &self.name) {
+            (Some(cron), _) => Rule { cron, zone: zone(&self.timezone)?, dst: Dst::default() },
+            (None, Some(name)) => rule_of(&global.root()?, name)?,
+            (None, None) => return Err(Failure::usage("a name or `--cron` is needed")),
+        };
+        let now = self.after.unwrap_or_else(|| Timestamp::now().into());
+        let slots = std::iter::successors(rule.next_after(now), |slot| rule.next_after(slot.at));
+        let slots: Vec<Time> = slots.map(|slot| slot.at).take(self.count as usize).collect();
+        if out.json {
+            out.object(&Slots { slots: slots.iter().map(seconds).collect() })?;
+            return Ok(Exit::Ok);
+        }
+        for slot in &slots {
+            let there = slot.timestamp().to_zoned(rule.zone.clone());
+            out.line(there.strftime("%a %Y-%m-%d %H:%M:%S %:z").to_string())?;
+        }
+        if slots.is_empty() {
+            talk::say("it is never due");
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+/// Slots lie on whole seconds, so no fraction is shown.
+fn seconds(at: &Time) -> String {
+    format!("{:.0}", at.timestamp())
+}
+
+fn rule_of(root: &Root, name: &str) -> Result<Rule, Failure> {
+    let schedules = source::schedules(root)?.schedules;
+    let found: Option<Schedule> = schedules.into_iter().find(|schedule| schedule.name == name);
+    let Some(schedule) = found else {
+        let message = format!("no schedule is called `{}`", one_line(name));
+        return Err(Failure::new(Exit::No, "unknown_schedule", message)
+            .hint("`kairos schedule list` names them"));
+    };
+    let cron = schedule.cron.parse().map_err(|error| Failure::of(Exit::Bug, "cron", &error))?;
+    Ok(Rule { cron, zone: zone(&schedule.timezone)?, dst: Dst::default() })
+}
+
+fn cron(text: &str) -> Result<Cron, String> {
+    Cron::parse(text).map_err(|error| {
+        format!("{error}, at column {}; allowed: {}", error.column(), error.allowed())
+    })
+}
+
+/// The zone of that name, from the system's data.
+fn zone(name: &str) -> Result<TimeZone, Failure> {
+    TimeZone::get(name).map_err(|_| {
+        let message = format!("`{}` is no IANA time zone", one_line(name));
+        Failure::new(Exit::Usage, "unknown_zone", message).hint("such as `Europe/Berlin` or `UTC`")
+    })
+}

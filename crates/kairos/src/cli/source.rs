@@ -1,0 +1,181 @@
+//! Where list and show read.
+//!
+//! Owns reading entities in their public form: from the daemon, and where none answers from the
+//! journal's files, without lock or repair. Never changes anything.
+
+use std::sync::Arc;
+
+use kairos_api::show;
+use kairos_core::digest::BlobRef;
+use kairos_core::event::Event;
+use kairos_core::fold::Seq;
+use kairos_disk::{Blobs, RealFs};
+use kairos_journal::Reader;
+use kairos_views::{Found, ProposalState, StateView, Views, find};
+use kairos_wire::client::ClientError;
+use kairos_wire::effect::Effects;
+use kairos_wire::mandate::Mandates;
+use kairos_wire::proposal::Proposals;
+use kairos_wire::schedule::Schedules;
+use kairos_wire::{Mandate, Proposal};
+
+use serde::de::DeserializeOwned;
+
+use super::{Root, ask, live};
+use crate::output::{Exit, Failure, talk};
+
+/// One page of mandates, newest first; from before the mandate `before`, if named.
+pub(super) fn mandates(root: &Root, before: Option<&str>) -> Result<Mandates, Failure> {
+    let path = match before {
+        Some(id) => format!("/v1/mandates?before={}", segment(id)?),
+        None => "/v1/mandates".to_owned(),
+    };
+    get(root, &path, |files| {
+        let ids = |wanted: StateView| {
+            let all = files.views.mandates.all().values();
+            all.filter(|view| view.state == wanted).map(|view| view.id.to_string()).collect()
+        };
+        let all = files.views.mandates.all().values().rev();
+        Ok(Mandates {
+            active: ids(StateView::Running),
+            queued: ids(StateView::Queued),
+            mandates: all.map(|view| show::mandate(view, &|blob| files.text(blob))).collect(),
+            next: None,
+        })
+    })
+}
+
+pub(super) fn mandate(root: &Root, id: &str) -> Result<Mandate, Failure> {
+    get(root, &format!("/v1/mandates/{}", segment(id)?), |files| {
+        let id = one(find(files.views.mandates.all(), id), "mandate", id)?;
+        let view = files.views.mandates.get(id).ok_or_else(|| unknown("mandate", &id))?;
+        Ok(show::mandate(view, &|blob| files.text(blob)))
+    })
+}
+
+pub(super) fn proposals(root: &Root) -> Result<Proposals, Failure> {
+    get(root, "/v1/proposals", |files| {
+        let all = files.views.proposals.all().values();
+        let waiting = all.filter(|view| view.state == ProposalState::Waiting);
+        let proposals: Vec<_> =
+            waiting.map(|view| show::proposal(view, &|blob| files.text(blob))).collect();
+        Ok(Proposals { count: proposals.len(), proposals })
+    })
+}
+
+pub(super) fn proposal(root: &Root, id: &str) -> Result<Proposal, Failure> {
+    get(root, &format!("/v1/proposals/{}", segment(id)?), |files| {
+        let id = one(find(files.views.proposals.all(), id), "proposal", id)?;
+        let view = files.views.proposals.get(id).ok_or_else(|| unknown("proposal", &id))?;
+        Ok(show::proposal(view, &|blob| files.text(blob)))
+    })
+}
+
+pub(super) fn effects(root: &Root) -> Result<Effects, Failure> {
+    get(root, "/v1/effects", |files| {
+        Ok(Effects { effects: files.views.effects.all().values().map(show::effect).collect() })
+    })
+}
+
+pub(super) fn schedules(root: &Root) -> Result<Schedules, Failure> {
+    get(root, "/v1/schedules", |files| {
+        let all = files.views.schedules.all().values();
+        Ok(Schedules { schedules: all.map(show::schedule).collect() })
+    })
+}
+
+/// Asks the daemon; where nobody answers, reads the files and says so.
+fn get<T: DeserializeOwned>(
+    root: &Root,
+    path: &str,
+    read: impl FnOnce(&Files) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let client = root.client();
+    ask::wait(async {
+        match client.get(path).await {
+            Err(ClientError::NoDaemon { .. }) => {
+                let files = Files::fold(root)?;
+                talk::say(format!("no daemon: as of seq {}", files.views.seq));
+                read(&files)
+            }
+            answered => Ok(answered?),
+        }
+    })
+}
+
+/// The journal's files, folded up to the last whole frame.
+struct Files {
+    views: Views,
+    blobs: Option<Blobs<RealFs>>,
+}
+
+impl Files {
+    fn fold(root: &Root) -> Result<Self, Failure> {
+        let cannot = |e: &dyn std::error::Error| Failure::of(Exit::Usage, "unreadable", e);
+        let dir = RealFs.root(&root.journal()).map_err(|e| cannot(&e))?;
+        let tail = live::tail(&root.journal());
+        let mut reader = Reader::new(Arc::new(RealFs), dir, Seq(1), tail);
+        let mut views = Views::default();
+        while let Some(record) = reader.next_record::<Event>().map_err(|e| cannot(&e))? {
+            views.apply(record.at, &record.events);
+        }
+        let blobs = RealFs.root(&root.path().join(".kairos/blobs")).ok();
+        Ok(Self { views, blobs: blobs.map(|dir| Blobs::new(RealFs, dir)) })
+    }
+
+    fn text(&self, blob: BlobRef) -> Option<String> {
+        let bytes = self.blobs.as_ref()?.get(blob.digest.as_bytes(), blob.bytes).ok()?;
+        String::from_utf8(bytes).ok()
+    }
+}
+
+fn unknown(noun: &str, id: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Exit::No, "unknown_id", format!("no {noun} `{id}`"))
+        .hint(format!("kairos {noun} list"))
+}
+
+/// The one id a text begins.
+fn one<I: ToString>(found: Found<I>, noun: &str, given: &str) -> Result<I, Failure> {
+    match found {
+        Found::One(id) => Ok(id),
+        Found::None => Err(unknown(noun, &given)),
+        Found::Many(ids) => {
+            let ids = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let message = format!("`{given}` begins the id of more than one {noun}: {ids}");
+            Err(Failure::new(Exit::No, "ambiguous_id", message))
+        }
+    }
+}
+
+/// An id, or the beginning of one, as part of a path.
+pub(super) fn segment(id: &str) -> Result<&str, Failure> {
+    if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Ok(id);
+    }
+    Err(Failure::usage(format!("`{id}` is not an id or the beginning of one")))
+}
+
+/// A schedule's name as part of a path: every byte that could mean something else is escaped.
+pub(super) fn escaped(name: &str) -> String {
+    use std::fmt::Write;
+
+    let mut text = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
+            text.push(char::from(byte));
+        } else {
+            write!(text, "%{byte:02X}").expect("a string takes all that is written");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_lead_to_another_route() {
+        assert_eq!(escaped("nightly docs/../é"), "nightly%20docs%2F%2E%2E%2F%C3%A9");
+    }
+}

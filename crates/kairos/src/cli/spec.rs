@@ -1,0 +1,117 @@
+//! What a mandate is asked for with, on the command line.
+//!
+//! Owns the options that `mandate create` and `once` share, and a mandate file under them. Never
+//! checks what needs the workspace; the door that takes the request does.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use kairos_wire::duration;
+use kairos_wire::mandate::{MandateRequest, RiskBudget, Verify};
+
+use crate::output::{Exit, Failure};
+
+/// A mandate file is a page, not a book.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// A goal with limits.
+#[derive(Debug, Args)]
+pub(crate) struct SpecArgs {
+    /// What shall be reached
+    #[arg(long, value_name = "TEXT", required_unless_present = "file")]
+    goal: Option<String>,
+    /// Let the model see files that match (repeatable)
+    #[arg(long, value_name = "GLOB")]
+    files: Vec<String>,
+    /// Count it as achieved only if FILE contains TEXT (repeatable)
+    #[arg(long, value_name = "FILE=TEXT", value_parser = verify)]
+    verify_contains: Vec<Verify>,
+    /// Give it at most this many cycles
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=50))]
+    max_cycles: Option<u8>,
+    /// Ask before anything riskier than this
+    #[arg(long, value_name = "RISK")]
+    risk_budget: Option<Risk>,
+    /// Do not run beside another mandate of this scope
+    #[arg(long, value_name = "SCOPE")]
+    project_scope: Option<String>,
+    /// Ask this model instead of the configured one
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// End it after this time, such as 10m
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    timeout: Option<std::time::Duration>,
+    /// Read a mandate from a YAML file; options given beside it win
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Risk {
+    Low,
+    Medium,
+    High,
+}
+
+impl SpecArgs {
+    /// The request these options make.
+    pub(crate) fn request(self) -> Result<MandateRequest, Failure> {
+        let mut request = match &self.file {
+            Some(path) => read(path)?,
+            None => MandateRequest::default(),
+        };
+        if let Some(goal) = self.goal {
+            request.goal = goal;
+        }
+        if request.goal.trim().is_empty() {
+            return Err(Failure::usage("a mandate needs a goal"));
+        }
+        if !self.files.is_empty() {
+            request.files = self.files;
+        }
+        if !self.verify_contains.is_empty() {
+            request.verify = self.verify_contains;
+        }
+        request.max_cycles = self.max_cycles.or(request.max_cycles);
+        request.risk_budget = self.risk_budget.map(Into::into).or(request.risk_budget);
+        request.project_scope = self.project_scope.or(request.project_scope);
+        request.model = self.model.or(request.model);
+        request.timeout = self.timeout.or(request.timeout);
+        Ok(request)
+    }
+}
+
+impl From<Risk> for RiskBudget {
+    fn from(risk: Risk) -> Self {
+        match risk {
+            Risk::Low => Self::Low,
+            Risk::Medium => Self::Medium,
+            Risk::High => Self::High,
+        }
+    }
+}
+
+fn verify(text: &str) -> Result<Verify, String> {
+    match text.split_once('=') {
+        Some((file, contains)) if !file.is_empty() && !contains.is_empty() => {
+            Ok(Verify { file: file.to_owned(), contains: contains.to_owned() })
+        }
+        _ => Err("expected FILE=TEXT".to_owned()),
+    }
+}
+
+fn read(path: &std::path::Path) -> Result<MandateRequest, Failure> {
+    use std::io::Read;
+
+    let shown = path.display();
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text))
+        .map_err(|error| Failure::usage(format!("cannot read `{shown}`: {error}")))?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(Failure::usage(format!("`{shown}` is longer than {FILE_BYTES_MAX} bytes")));
+    }
+    serde_saphyr::from_str(&text).map_err(|error| {
+        Failure::new(Exit::Config, "bad_mandate_file", format!("`{shown}`: {error}"))
+    })
+}
