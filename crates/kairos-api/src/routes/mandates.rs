@@ -86,7 +86,7 @@ pub(crate) async fn create(
     let Some(Subject::Mandate(id)) = made.subject else {
         return Err(Refusal::new(Kind::Bug, "no_mandate", "no mandate was made"));
     };
-    let views = door.read().await?;
+    let views = door.read_after(made.seq).await?;
     Ok(Json(wire::mandate::Created {
         enqueued: true,
         command_id: made.command.to_string(),
@@ -137,7 +137,7 @@ pub(crate) async fn stop(
         id
     };
     let stopped = door.handle.submit(by, Verb::Stop { mandate: id }).await?;
-    let views = door.read().await?;
+    let views = door.read_after(stopped.seq).await?;
     Ok(Json(wire::mandate::Stopped {
         enqueued: true,
         command_id: stopped.command.to_string(),

@@ -94,7 +94,7 @@ async fn decide(
     };
     let verb = Verb::Decide { proposal: id, decision, hash, note };
     let decided = door.handle.submit(by, verb).await?;
-    let views = door.read().await?;
+    let views = door.read_after(decided.seq).await?;
     Ok(Json(wire::proposal::Decided {
         enqueued: true,
         command_id: decided.command.to_string(),
