@@ -1,11 +1,9 @@
 //! The routes over a real engine.
 
-mod world;
-
 use axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
 
-use world::{Answered, DIFF, World};
+use crate::world::{Answered, DIFF, World};
 
 const FREE: &str = "docs/a.md";
 const KNOWLEDGE: &str = ".kairos/knowledge/k.md";
@@ -169,4 +167,20 @@ async fn events_are_the_records_by_their_positions() {
     let first = id(&resumed.body);
     assert!(first.contains(&format!("id: {}\n", ids[2])), "{first}");
     assert!(!first.contains(&format!("id: {}\n", ids[1])), "{first}");
+}
+
+#[tokio::test]
+async fn the_status_keeps_the_former_keys_and_a_closing_slash_does_no_harm() {
+    let world = World::edits(FREE);
+    world.until("rules_loaded").await;
+    let status = world.get("/v1/status/").await.body;
+    let expected = json!({
+        "state": "running", "pid": std::process::id(), "tick_count": status["tick_count"],
+        "mailbox_size": 0, "started_at": status["started_at"], "shutdown_requested": false,
+        "tick_interval": 10.0, "graceful_timeout": 0.1, "journal_head": status["journal_head"],
+        "waiting": 0, "running": 0, "queued": 0,
+    });
+    assert_eq!(status, expected);
+    assert_eq!(world.post("/v1/admin/reload", "").await.body, json!({"enqueued": true}));
+    assert_eq!(world.get("/v1/mandates/").await.body, world.get("/v1/mandates").await.body);
 }

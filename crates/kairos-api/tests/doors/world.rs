@@ -54,6 +54,11 @@ impl World {
         Self { started, router, _dir: dir }
     }
 
+    /// Another door over the same engine.
+    pub(crate) fn door(&self) -> Door {
+        Door::open(self.started.handle.clone())
+    }
+
     pub(crate) async fn ask(&self, request: Request<String>) -> Answered {
         let mut request = request.map(Body::from);
         let ann: Principal = "user:ann(1000)".parse().expect("a principal");
