@@ -13,16 +13,10 @@ use kairos_effects::store::Texts;
 use kairos_engine::{Configuration, Engine, Focus, Outside, Parts, Places, Started};
 
 use crate::config::{self, Config, Files as ConfigFiles, Key, Provider};
-use crate::startup::Startup;
 use crate::log::{Level, Log};
 use crate::performers::{InUse, Performers};
+use crate::startup::Startup;
 use crate::workspace::Workspace;
-
-/// What a started engine is made of, for whoever serves or drives it.
-pub(crate) struct Assembled {
-    pub(crate) started: Started,
-    pub(crate) log: Arc<Log>,
-}
 
 /// Reads the configuration; warnings go to `warn`.
 pub(crate) fn read(files: &ConfigFiles) -> Result<Config, Startup> {
@@ -37,7 +31,9 @@ pub(crate) fn start(
     config: Config,
     focus: Focus,
     runtime: &tokio::runtime::Handle,
-) -> Result<Assembled, Startup> {
+) -> Result<Started, Startup> {
+    // A second call finds it installed, which is as good.
+    rustls::crypto::ring::default_provider().install_default().ok();
     let log = Log::open(&workspace.own("logs"), config.daemon.log);
     let log = Arc::new(log.map_err(Startup::cannot("open the log"))?);
     let blobs = Arc::new(workspace.blobs().map_err(Startup::cannot("open the blobs"))?);
@@ -66,9 +62,7 @@ pub(crate) fn start(
     let started = engine.start(Parts {
         focus,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        journal: workspace
-            .open_own("journal")
-            .map_err(Startup::cannot("open the journal"))?,
+        journal: workspace.open_own("journal").map_err(Startup::cannot("open the journal"))?,
         blobs,
         places: Places {
             heartbeat: workspace.own("run/heartbeat.json"),
@@ -82,8 +76,7 @@ pub(crate) fn start(
             notice: Box::new(move |notice| crate::notices::write(&notices, &notice)),
         },
     });
-    let started = started.map_err(Startup::Engine)?;
-    Ok(Assembled { started, log })
+    started.map_err(Startup::Engine)
 }
 
 fn performers(
@@ -213,10 +206,3 @@ pub(crate) fn warn(config: &Config) {
         eprintln!("warning: {warning}");
     }
 }
-
-impl std::fmt::Debug for Assembled {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Assembled").field("started", &self.started).finish_non_exhaustive()
-    }
-}
-

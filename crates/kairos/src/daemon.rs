@@ -35,9 +35,8 @@ pub(crate) fn daemon(workspace: &Workspace, file: Option<PathBuf>) -> Result<Exi
     let _entered = runtime.enter();
     let signals = Signals::listen().map_err(Startup::cannot("listen to signals"))?;
     poison::abort_on_engine_panic(workspace.own("run/poison"));
-    let assembled =
-        assemble::start(workspace, files, config, Focus::Daemon, runtime.handle())?;
-    let served = serve(workspace, &runtime, assembled.started, signals);
+    let started = assemble::start(workspace, files, config, Focus::Daemon, runtime.handle())?;
+    let served = serve(workspace, &runtime, started, signals);
     // Last of all: until here nobody else could open the journal.
     drop(lock);
     served

@@ -13,8 +13,9 @@ use std::time::Duration;
 use clap::Args;
 use kairos_wire::admin::Ordered;
 use kairos_wire::client::{Client, Conditions};
+use kairos_wire::event::Event;
 use kairos_wire::proposal::{Decided, Decision, Proposals};
-use kairos_wire::{Event, EventRecord, Proposal, Status};
+use kairos_wire::{EventRecord, Proposal, Status};
 use serde::Serialize;
 
 use crate::cli::story;
@@ -86,7 +87,11 @@ impl Demo {
         let status = daemon.0.wait().map_err(Startup::cannot("wait for the daemon"))?;
         watched?;
         if !status.success() {
-            return Err(Failure::new(Exit::Bug, "daemon", format!("the daemon ended with {status}")));
+            return Err(Failure::new(
+                Exit::Bug,
+                "daemon",
+                format!("the daemon ended with {status}"),
+            ));
         }
         if out.json {
             out.object(&summary)?;
@@ -154,7 +159,8 @@ impl Demo {
             }
             "proposal_opened" => *summary.proposals.entry("waiting".into()).or_default() += 1,
             "decided" => {
-                let state = if text("decision") == Some("approve") { "approved" } else { "rejected" };
+                let state =
+                    if text("decision") == Some("approve") { "approved" } else { "rejected" };
                 if let Some(waiting) = summary.proposals.get_mut("waiting") {
                     *waiting -= 1;
                 }
@@ -202,8 +208,15 @@ fn show(proposal: &Proposal) {
 fn tells(event: &Event) -> bool {
     matches!(
         event.kind.as_str(),
-        "slot" | "mandate_created" | "phase_entered" | "plan_accepted" | "step_finished"
-            | "proposal_opened" | "decided" | "mandate_parked" | "mandate_resumed"
+        "slot"
+            | "mandate_created"
+            | "phase_entered"
+            | "plan_accepted"
+            | "step_finished"
+            | "proposal_opened"
+            | "decided"
+            | "mandate_parked"
+            | "mandate_resumed"
             | "mandate_finished"
     )
 }

@@ -13,7 +13,6 @@ use crate::config::env;
 /// What `init` did and found.
 #[derive(Debug)]
 pub(crate) struct Made {
-    pub(crate) root: PathBuf,
     /// Files written; those that were there are left as they are.
     pub(crate) written: Vec<&'static str>,
     pub(crate) is_git: bool,
@@ -29,8 +28,7 @@ pub(crate) struct InitError {
     pub(crate) source: io::Error,
 }
 
-const DIRECTORIES: [&str; 7] =
-    ["", "config", "journal", "blobs", "run", "logs", "knowledge"];
+const DIRECTORIES: [&str; 7] = ["", "config", "journal", "blobs", "run", "logs", "knowledge"];
 const FILES: [(&str, &str); 4] = [
     ("config/daemon.yml", include_str!("init/daemon.yml")),
     ("config/schedules.yml", include_str!("init/schedules.yml")),
@@ -64,7 +62,6 @@ pub(crate) fn init(root: &Path) -> Result<Made, InitError> {
     }
     let keys = ["ANTHROPIC_API_KEY", "OPENAI_API_KEY"];
     Ok(Made {
-        root: root.to_owned(),
         written,
         is_git: root.join(".git").exists(),
         keys: keys.into_iter().filter(|key| env::variable(key).is_some()).collect(),

@@ -76,7 +76,13 @@ impl Log {
     }
 
     /// Writes one line.
-    pub(crate) fn line(&self, level: Level, event: &str, source: &str, details: Map<String, Value>) {
+    pub(crate) fn line(
+        &self,
+        level: Level,
+        event: &str,
+        source: &str,
+        details: Map<String, Value>,
+    ) {
         let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         if level == Level::Debug && !writing.options.debug {
             return;

@@ -21,8 +21,8 @@ use crate::workspace::Workspace;
 /// How the mandate stood in the end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum End {
-    Finished { mandate: MandateId, outcome: Outcome, verified: Option<bool> },
-    Parked { mandate: MandateId, reason: ParkReason },
+    Finished { mandate: MandateId, outcome: Outcome },
+    Parked { mandate: MandateId },
 }
 
 impl End {
@@ -51,11 +51,11 @@ pub(crate) fn once(
     let lock = lock(workspace, &config.daemon.pid_path)?;
     let runtime = runtime()?;
     poison::abort_on_engine_panic(workspace.own("run/poison"));
-    let assembled = assemble::start(workspace, files, config, Focus::Once, runtime.handle())?;
-    let handle = assembled.started.handle.clone();
+    let started = assemble::start(workspace, files, config, Focus::Once, runtime.handle())?;
+    let handle = started.handle.clone();
     let end = runtime.block_on(follow(&handle, request, say));
     handle.signal(Control::Shutdown);
-    let stopped = assembled.started.thread.join();
+    let stopped = started.thread.join();
     drop(lock);
     match stopped {
         Ok(Ok(())) => end,
@@ -80,12 +80,11 @@ async fn follow(
         for event in record.events.iter().filter(|event| event.mandate() == Some(mandate)) {
             say(record.at.time, event);
             match event {
-                Event::MandateFinished { outcome, verified, .. } => {
-                    let (outcome, verified) = (*outcome, *verified);
-                    return Ok(End::Finished { mandate, outcome, verified });
+                Event::MandateFinished { outcome, .. } => {
+                    return Ok(End::Finished { mandate, outcome: *outcome });
                 }
                 Event::MandateParked { reason, .. } if *reason != ParkReason::Provider => {
-                    return Ok(End::Parked { mandate, reason: *reason });
+                    return Ok(End::Parked { mandate });
                 }
                 _ => {}
             }

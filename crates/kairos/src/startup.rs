@@ -16,12 +16,18 @@ pub(crate) enum Startup {
     /// The configuration does not hold together.
     Config(Vec<Problem>),
     /// A value of the configuration cannot be used.
-    Value { key: &'static str, source: Box<dyn Error + Send + Sync> },
+    Value {
+        key: &'static str,
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// Another daemon works here, or the lock cannot be made.
     Lock(LockError),
     Engine(StartError),
     /// Something else stands in the way.
-    Cannot { doing: &'static str, source: Box<dyn Error + Send + Sync> },
+    Cannot {
+        doing: &'static str,
+        source: Box<dyn Error + Send + Sync>,
+    },
 }
 
 impl Startup {

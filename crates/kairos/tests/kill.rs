@@ -34,6 +34,16 @@ fn follow(home: &Home, mut done: impl FnMut(&Value) -> bool) {
     panic!("the daemon went away");
 }
 
+/// A mandate that wants to change what is protected.
+fn knowledge(home: &Home) -> String {
+    home.write(
+        "mandate.yml",
+        "goal: change 1.0 to 2.0 in .kairos/knowledge/release.md\n\
+         project_scope: knowledge\nallow_llm_upload: [l1]\n",
+    );
+    home.root().join("mandate.yml").display().to_string()
+}
+
 #[test]
 fn a_daemon_killed_while_an_l1_edit_waits_restarts_and_finishes_it() {
     let model = Model::start(&[]);
@@ -41,14 +51,8 @@ fn a_daemon_killed_while_an_l1_edit_waits_restarts_and_finishes_it() {
     home.configure("openai", &model.base_url("openai"), "");
     home.write(".kairos/knowledge/release.md", "The release is 1.0.\n");
     let daemon = home.daemon();
-    let created = home.json(&[
-        "mandate",
-        "create",
-        "--goal",
-        "change 1.0 to 2.0 in .kairos/knowledge/release.md",
-        "--allow-upload",
-        "l1",
-    ]);
+    let file = knowledge(&home);
+    let created = home.json(&["mandate", "create", "--file", &file]);
     let id = created["id"].as_str().expect("an id").to_owned();
     let mut proposal = String::new();
     follow(&home, |event| {
@@ -89,16 +93,7 @@ fn kills_at_any_moment_lose_nothing_and_repeat_nothing() {
         let scope = format!("page-{n}");
         home.ok(&["mandate", "create", "--goal", &goal, "--project-scope", &scope]);
     }
-    home.ok(&[
-        "mandate",
-        "create",
-        "--goal",
-        "change 1.0 to 2.0 in .kairos/knowledge/release.md",
-        "--project-scope",
-        "knowledge",
-        "--allow-upload",
-        "l1",
-    ]);
+    home.ok(&["mandate", "create", "--file", &knowledge(&home)]);
     let mut moment = std::process::id().into();
     for _ in 0..kills {
         // The moment is the point of the test, so it is drawn, not waited for.
@@ -160,7 +155,7 @@ fn check(home: &Home, model: &Model, kills: u64) {
     // was running, and no request leaves without a reservation.
     assert!(seen <= reserved, "{seen} requests, {reserved} reserved");
     assert!(reserved - seen <= kills * 4, "{seen} requests, {reserved} reserved, {kills} kills");
-    println!(
+    eprintln!(
         "kills {kills}, requests {seen}, attempts reserved {reserved}, mandates {}",
         ends.len()
     );

@@ -10,7 +10,7 @@ use crate::output::table::one_line;
 use crate::output::when;
 
 /// `HH:MM:SS phase text`
-pub(super) fn line(at: &str, event: &Event) -> String {
+pub(crate) fn line(at: &str, event: &Event) -> String {
     let (what, text) = words(event);
     let line = format!("{} {what:<8} {text}", when::clock(at));
     one_line(line.trim_end())
@@ -34,12 +34,12 @@ fn words(event: &Event) -> (String, String) {
         "step_finished" => ("act", format!("step {}: {}", show("step"), show("end"))),
         "call_delayed" => ("model", format!("tried again at {}", when::short(&show("until")))),
         "effect_unsettled" => {
-            ("effect", format!("{} is unsettled [{}]", show("effect"), show("doubt")))
+            ("effect", format!("{} is unsettled [{}]", show("effect_id"), show("doubt")))
         }
-        "proposal_opened" => ("proposal", format!("{} waits for you", show("proposal"))),
-        "proposal_closed" => ("proposal", format!("{} {}", show("proposal"), show("how"))),
+        "proposal_opened" => ("proposal", format!("{} waits for you", show("proposal_id"))),
+        "proposal_closed" => ("proposal", format!("{} {}", show("proposal_id"), show("how"))),
         "decided" => {
-            ("proposal", format!("{}: {} by {}", show("proposal"), show("decision"), show("by")))
+            ("proposal", format!("{}: {} by {}", show("proposal_id"), show("decision"), show("by")))
         }
         "slot" => ("schedule", format!("{}: {}", show("schedule"), slot(event))),
         kind => return ("·".to_owned(), kind.replace('_', " ")),

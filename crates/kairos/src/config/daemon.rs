@@ -145,7 +145,13 @@ impl Reader<'_> {
     }
 
     /// A span within bounds, or its default.
-    fn span(&mut self, given: Option<Spanned<Span>>, default_ms: u64, key: &str, min_ms: u64) -> u64 {
+    fn span(
+        &mut self,
+        given: Option<Spanned<Span>>,
+        default_ms: u64,
+        key: &str,
+        min_ms: u64,
+    ) -> u64 {
         let Some(given) = given else { return default_ms };
         if given.value.ms < min_ms {
             self.problem(&given, format!("`{key}` must be at least {}s", min_ms / 1000), None);
@@ -157,7 +163,11 @@ impl Reader<'_> {
     fn positive(&mut self, given: Option<Spanned<u64>>, default: u64, key: &str) -> u64 {
         let Some(given) = given else { return default };
         if given.value == 0 {
-            self.problem(&given, format!("`{key}: 0` allows nothing"), Some("to stop everything, stop the daemon"));
+            self.problem(
+                &given,
+                format!("`{key}: 0` allows nothing"),
+                Some("to stop everything, stop the daemon"),
+            );
         }
         given.value
     }
@@ -168,11 +178,19 @@ impl Reader<'_> {
         let micros = (value * MICROS).round();
         if let Some(given) = &given {
             if !(0.0..1e9).contains(&value) {
-                self.problem(given, format!("`{key}` must be an amount in USD from 0 to 1e9"), None);
+                self.problem(
+                    given,
+                    format!("`{key}` must be an amount in USD from 0 to 1e9"),
+                    None,
+                );
                 return 0;
             }
             if micros == 0.0 && !zero {
-                self.problem(given, format!("`{key}: 0` allows nothing"), Some("local models are free without it"));
+                self.problem(
+                    given,
+                    format!("`{key}: 0` allows nothing"),
+                    Some("local models are free without it"),
+                );
             }
         }
         // In range: checked above, and the defaults are small.
@@ -189,20 +207,33 @@ impl Raw {
         tz: Option<&str>,
     ) -> Daemon {
         if let Some(mode) = self.mode.filter(|mode| mode.value != "daemon") {
-            reader.problem(&mode, format!("`mode: {}` is not known", mode.value), Some("mode: daemon"));
+            reader.problem(
+                &mode,
+                format!("`mode: {}` is not known", mode.value),
+                Some("mode: daemon"),
+            );
         }
         let day_zone = self.day_zone.filter(|zone| zone.value != "local");
         let day_zone = match day_zone {
             None => zone::local(tz),
             Some(name) => zone::named(&name.value).unwrap_or_else(|| {
-                reader.problem(&name, format!("no time zone `{}`", name.value), Some("an IANA name such as Europe/Zurich, or local"));
+                reader.problem(
+                    &name,
+                    format!("no time zone `{}`", name.value),
+                    Some("an IANA name such as Europe/Zurich, or local"),
+                );
                 TimeZone::UTC
             }),
         };
         let options = Options {
             tick_interval_ms: reader.span(self.tick_interval, 10_000, "tick_interval", 1_000),
             graceful_timeout_ms: reader.span(self.graceful_timeout, 120_000, "graceful_timeout", 0),
-            heartbeat_interval_ms: reader.span(self.heartbeat_interval, 10_000, "heartbeat_interval", 1_000),
+            heartbeat_interval_ms: reader.span(
+                self.heartbeat_interval,
+                10_000,
+                "heartbeat_interval",
+                1_000,
+            ),
             day_zone,
         };
         let max_running = self.max_running.map_or(4, |given| {
@@ -217,7 +248,8 @@ impl Raw {
             tokens: Some(reader.positive(budget.tokens_per_day, 2_000_000, "tokens_per_day")),
             usd_micros: Some(reader.usd(budget.usd_per_day, 5.0, "usd_per_day", false)),
         };
-        let mandate_usd_micros_max = reader.usd(budget.usd_per_mandate, 1.0, "usd_per_mandate", false);
+        let mandate_usd_micros_max =
+            reader.usd(budget.usd_per_mandate, 1.0, "usd_per_mandate", false);
         let proposals = self.proposals.unwrap_or_default();
         let (model, model_rules) = self.model.map(|m| m.resolve(reader, shipped)).unzip();
         let rules = Rules {
@@ -230,7 +262,8 @@ impl Raw {
             model: model_rules.flatten(),
         };
         let log = self.log.unwrap_or_default().resolve(reader);
-        let pid_path = self.pid_path.map_or_else(|| ".kairos/run/daemon.pid".to_owned(), |p| p.value);
+        let pid_path =
+            self.pid_path.map_or_else(|| ".kairos/run/daemon.pid".to_owned(), |p| p.value);
         Daemon { rules, options, pid_path: pid_path.into(), log, model: model.flatten() }
     }
 }
@@ -249,7 +282,9 @@ fn scopes(raw: Vec<RawScope>, reader: &mut Reader<'_>) -> Vec<Raise> {
         let raise = Raise { pattern: path.value.clone(), scope: level };
         match Scopes::new(vec![raise.clone()], Vec::new()) {
             Ok(_) => raises.push(raise),
-            Err(error) => reader.problem(&path, error.to_string(), Some("a glob such as deploy/**")),
+            Err(error) => {
+                reader.problem(&path, error.to_string(), Some("a glob such as deploy/**"))
+            }
         }
     }
     raises
@@ -267,7 +302,11 @@ impl Log {
         });
         let max_bytes = self.max_bytes.map_or(16 << 20, |given| {
             size(&given.value).unwrap_or_else(|| {
-                reader.problem(&given, format!("`{}` is no size", given.value), Some("a number with KiB, MiB or GiB, such as 16MiB"));
+                reader.problem(
+                    &given,
+                    format!("`{}` is no size", given.value),
+                    Some("a number with KiB, MiB or GiB, such as 16MiB"),
+                );
                 16 << 20
             })
         });
@@ -300,7 +339,11 @@ impl Model {
             Some(name) => name.value.clone(),
             None if matches!(provider, Some(Provider::Playbook { .. })) => "playbook".to_owned(),
             None => {
-                reader.problem(&self.provider, "`model` needs a `name`".to_owned(), Some("name: the model's id"));
+                reader.problem(
+                    &self.provider,
+                    "`model` needs a `name`".to_owned(),
+                    Some("name: the model's id"),
+                );
                 String::new()
             }
         };
@@ -334,11 +377,18 @@ impl Model {
 
     fn provider(&self, reader: &mut Reader<'_>) -> Option<Provider> {
         let url = |default: &str| {
-            self.base_url.as_ref().map_or_else(|| default.to_owned(), |url| url.value.trim_end_matches('/').to_owned())
+            self.base_url.as_ref().map_or_else(
+                || default.to_owned(),
+                |url| url.value.trim_end_matches('/').to_owned(),
+            )
         };
         if let Some(url) = &self.base_url {
             if !(url.value.starts_with("http://") || url.value.starts_with("https://")) {
-                reader.problem(url, format!("`{}` is no address", url.value), Some("http://… or https://…"));
+                reader.problem(
+                    url,
+                    format!("`{}` is no address", url.value),
+                    Some("http://… or https://…"),
+                );
             }
         }
         match self.provider.value.as_str() {
@@ -353,12 +403,20 @@ impl Model {
             "playbook" => match &self.file {
                 Some(file) => Some(Provider::Playbook { file: file.value.clone() }),
                 None => {
-                    reader.problem(&self.provider, "`provider: playbook` needs a `file`".to_owned(), Some("file: playbook.yml"));
+                    reader.problem(
+                        &self.provider,
+                        "`provider: playbook` needs a `file`".to_owned(),
+                        Some("file: playbook.yml"),
+                    );
                     None
                 }
             },
             other => {
-                reader.problem(&self.provider, format!("no provider `{other}`"), Some("anthropic, openai or playbook"));
+                reader.problem(
+                    &self.provider,
+                    format!("no provider `{other}`"),
+                    Some("anthropic, openai or playbook"),
+                );
                 None
             }
         }
@@ -371,7 +429,11 @@ impl Model {
             Some(given) => match given.value.strip_prefix("secret:") {
                 Some(name) => Key::Secret(name.to_owned()),
                 None => {
-                    reader.problem(given, "a key does not stand in this file".to_owned(), Some("api_key: \"secret:NAME\", and NAME in secrets.yml"));
+                    reader.problem(
+                        given,
+                        "a key does not stand in this file".to_owned(),
+                        Some("api_key: \"secret:NAME\", and NAME in secrets.yml"),
+                    );
                     Key::None
                 }
             },

@@ -3,15 +3,13 @@
 /// What kairos reads from its environment.
 #[derive(Clone, Default)]
 pub(crate) struct Environment {
-    /// `KAIROS_ROOT`: the workspace, when `--root` is absent.
-    pub(crate) root: Option<String>,
     /// `TZ`: this machine's zone, for `day_zone: local`.
     pub(crate) tz: Option<String>,
 }
 
 impl Environment {
     pub(crate) fn read() -> Self {
-        Self { root: variable("KAIROS_ROOT"), tz: variable("TZ") }
+        Self { tz: variable("TZ") }
     }
 }
 

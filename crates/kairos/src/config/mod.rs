@@ -94,7 +94,9 @@ fn read<T: DeserializeOwned + Default, R>(
             return None;
         }
     };
-    let raw = if is_blank(&text.text) { T::default() } else {
+    let raw = if is_blank(&text.text) {
+        T::default()
+    } else {
         match serde_saphyr::from_str(&text.text) {
             Ok(raw) => raw,
             Err(error) => {
@@ -121,7 +123,9 @@ fn text(file: &Path) -> io::Result<String> {
 
 /// Nothing but comments.
 fn is_blank(text: &str) -> bool {
-    text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#') || line == "---")
+    text.lines()
+        .map(str::trim)
+        .all(|line| line.is_empty() || line.starts_with('#') || line == "---")
 }
 
 /// Whether a mandate's request can become a mandate, whatever its texts are stored as.

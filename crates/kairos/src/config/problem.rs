@@ -112,8 +112,20 @@ impl Text {
 
 /// Keys that stand in the documentation and in no version yet.
 const NOT_YET: &[&str] = &[
-    "http", "commands", "retention", "fallback", "every", "at", "trigger", "condition", "jitter",
-    "pause_after_failures", "workspace", "plan", "file_edit", "checkpoint",
+    "http",
+    "commands",
+    "retention",
+    "fallback",
+    "every",
+    "at",
+    "trigger",
+    "condition",
+    "jitter",
+    "pause_after_failures",
+    "workspace",
+    "plan",
+    "file_edit",
+    "checkpoint",
 ];
 
 fn hint(message: &str, text: &str, location: Option<Location>) -> Option<String> {

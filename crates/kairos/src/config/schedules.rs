@@ -3,9 +3,9 @@
 //! Owns the file's form and its meaning. KairosChain's file loads unchanged. Mandates stay in their
 //! public form here; their texts become blobs when the configuration is assembled.
 
+use kairos_core::mandate::spec::MandateSpec;
 use kairos_core::schedule::definition::{Concurrency, Definition, ScheduleName};
 use kairos_core::schedule::{Cron, CronError, Dst, InFold, InGap, MissedPolicy, Rule};
-use kairos_core::mandate::spec::MandateSpec;
 use kairos_wire::MandateRequest;
 use kairos_wire::mandate::RiskBudget;
 use serde::Deserialize;
@@ -83,13 +83,21 @@ impl Schedule {
 }
 
 impl Raw {
-    pub(super) fn resolve(self, reader: &mut Reader<'_>, warnings: &mut Vec<String>) -> Vec<Schedule> {
+    pub(super) fn resolve(
+        self,
+        reader: &mut Reader<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Vec<Schedule> {
         let mut schedules: Vec<Schedule> = Vec::new();
         for one in self.schedules.unwrap_or_default() {
             let name = one.name.clone();
             let Some(schedule) = one.resolve(reader, warnings) else { continue };
             if schedules.iter().any(|other| other.name == schedule.name) {
-                reader.problem(&name, format!("two schedules are called `{}`", name.value), Some("rename one of them"));
+                reader.problem(
+                    &name,
+                    format!("two schedules are called `{}`", name.value),
+                    Some("rename one of them"),
+                );
                 continue;
             }
             schedules.push(schedule);
@@ -111,7 +119,11 @@ impl One {
         let zone_name = if zone_name.is_empty() { "UTC" } else { zone_name };
         let zone = zone::named(zone_name);
         if let (None, Some(given)) = (&zone, &self.timezone) {
-            reader.problem(given, format!("no time zone `{zone_name}`"), Some("an IANA name such as Europe/Zurich"));
+            reader.problem(
+                given,
+                format!("no time zone `{zone_name}`"),
+                Some("an IANA name such as Europe/Zurich"),
+            );
         }
         let cron = match Cron::parse(&self.cron.value) {
             Ok(cron) => Some(cron),
@@ -127,7 +139,9 @@ impl One {
         let enabled = match self.enabled {
             None | Some(Flag::Plain(true)) => true,
             Some(Flag::Plain(false)) => false,
-            Some(Flag::Quoted(text)) => !matches!(text.to_ascii_lowercase().as_str(), "false" | "no" | "off"),
+            Some(Flag::Quoted(text)) => {
+                !matches!(text.to_ascii_lowercase().as_str(), "false" | "no" | "off")
+            }
         };
         let rule = Rule { cron: cron?, zone: zone.clone()?, dst };
         Some(Schedule {
@@ -153,7 +167,11 @@ impl One {
             "catch_up_once" => MissedPolicy::CatchUpOnce,
             "catch_up_bounded" => MissedPolicy::CatchUpBounded { max, stale_after_ms },
             other => {
-                reader.problem(given, format!("no missed_policy `{other}`"), Some("skip, drop, catch_up_once or catch_up_bounded"));
+                reader.problem(
+                    given,
+                    format!("no missed_policy `{other}`"),
+                    Some("skip, drop, catch_up_once or catch_up_bounded"),
+                );
                 MissedPolicy::Skip
             }
         }
@@ -202,7 +220,11 @@ fn concurrency(given: Option<&Spanned<String>>, reader: &mut Reader<'_>) -> Conc
         "reject" => Concurrency::Reject,
         "replace" => Concurrency::Replace,
         other => {
-            reader.problem(given, format!("no concurrency `{other}`"), Some("queue, allow, reject or replace"));
+            reader.problem(
+                given,
+                format!("no concurrency `{other}`"),
+                Some("queue, allow, reject or replace"),
+            );
             Concurrency::Queue
         }
     }
@@ -223,7 +245,11 @@ impl RawDst {
             "second" => InFold::Second,
             "both" => InFold::Both,
             other => {
-                reader.problem(&given, format!("no dst.fold `{other}`"), Some("first, second or both"));
+                reader.problem(
+                    &given,
+                    format!("no dst.fold `{other}`"),
+                    Some("first, second or both"),
+                );
                 InFold::First
             }
         });
@@ -232,9 +258,11 @@ impl RawDst {
 }
 
 fn cron_problem(reader: &mut Reader<'_>, cron: &Spanned<String>, error: &CronError) {
-    let quoted = reader.text.text.lines().nth(usize::try_from(cron.referenced.line() - 1).unwrap_or(0));
+    let quoted =
+        reader.text.text.lines().nth(usize::try_from(cron.referenced.line() - 1).unwrap_or(0));
     let column = usize::try_from(cron.referenced.column()).unwrap_or(1);
-    let quote = quoted.and_then(|line| line.chars().nth(column - 1)).is_some_and(|c| c == '"' || c == '\'');
+    let quote =
+        quoted.and_then(|line| line.chars().nth(column - 1)).is_some_and(|c| c == '"' || c == '\'');
     let skip = error.column() - 1 + usize::from(quote);
     let problem = reader.text.at(cron.referenced, skip, error.to_string(), Some(error.allowed()));
     reader.problems.push(problem);

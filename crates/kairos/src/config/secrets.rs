@@ -73,14 +73,18 @@ impl Secrets {
         match source.source.as_str() {
             "env" => {
                 let variable = source.env_var.clone().unwrap_or_else(|| name.clone());
-                let value = env::variable(&variable).ok_or(SecretError::NotSet { name, variable })?;
+                let value =
+                    env::variable(&variable).ok_or(SecretError::NotSet { name, variable })?;
                 Ok(Secret::new(&value))
             }
             "file" => {
                 let file = source.file_path.clone().unwrap_or_default();
                 let text = read(&root.join(&file));
-                text.map(|text| Secret::new(&text))
-                    .map_err(|source| SecretError::File { name, file, source })
+                text.map(|text| Secret::new(&text)).map_err(|source| SecretError::File {
+                    name,
+                    file,
+                    source,
+                })
             }
             other => Err(SecretError::Source { name, kind: other.to_owned() }),
         }
