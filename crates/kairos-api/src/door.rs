@@ -48,9 +48,15 @@ impl Door {
 
     /// The views, at least as new as what was durable when this was asked.
     pub(crate) async fn read(&self) -> Result<RwLockReadGuard<'_, Views>, Refusal> {
-        let head = self.handle.head();
+        self.read_after(self.handle.head()).await
+    }
+
+    /// The views, with the record at `seq` folded in. Whoever was just answered asks with the
+    /// position of the answer: answers leave before records are shown to followers.
+    pub(crate) async fn read_after(&self, seq: Seq) -> Result<RwLockReadGuard<'_, Views>, Refusal> {
         let mut folded = self.folded.clone();
-        let reached = tokio::time::timeout(BEHIND_MAX, folded.wait_for(|seq| *seq >= head)).await;
+        let reached =
+            tokio::time::timeout(BEHIND_MAX, folded.wait_for(|reached| *reached >= seq)).await;
         if !matches!(reached, Ok(Ok(_))) {
             let detail = "what is shown lies behind what is recorded";
             return Err(Refusal::new(Kind::Unavailable, "behind", detail));

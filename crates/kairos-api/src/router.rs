@@ -31,6 +31,10 @@ pub fn router(door: Door) -> Router {
         .route("/v1/schedules/{name}/fire", post(schedules::fire))
         .route("/v1/admin/reload", post(admin::reload))
         .route("/v1/admin/shutdown", post(admin::shutdown))
+        // KairosChain took a closing slash on these.
+        .route("/v1/status/", get(status::status))
+        .route("/v1/mandates/", get(mandates::list).post(mandates::create))
+        .route("/v1/mandates/{id}/stop/", post(mandates::stop))
         .method_not_allowed_fallback(not_allowed)
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

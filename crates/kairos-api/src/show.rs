@@ -81,7 +81,7 @@ pub fn proposal(view: &ProposalView, texts: Texts<'_>) -> wire::Proposal {
         kairos_core::effect::Change::Delete { .. } => "file_delete",
     };
     let (state, former) = match view.state {
-        ProposalState::Waiting => (wire::proposal::State::Waiting, "pending"),
+        ProposalState::Waiting => (wire::proposal::State::Waiting, "pending_approval"),
         ProposalState::Closed(Closed::Approved) => (wire::proposal::State::Approved, "approved"),
         ProposalState::Closed(Closed::Rejected) => (wire::proposal::State::Rejected, "rejected"),
         ProposalState::Closed(Closed::Expired) => (wire::proposal::State::Expired, "expired"),
@@ -116,7 +116,7 @@ pub fn proposal(view: &ProposalView, texts: Texts<'_>) -> wire::Proposal {
 /// An effect without outcome.
 #[must_use]
 pub fn effect(view: &EffectView) -> wire::Effect {
-    let class = match view.intent.class() {
+    let class = match view.class() {
         kairos_core::effect::Class::Read => "read",
         kairos_core::effect::Class::Model => "model",
         kairos_core::effect::Class::File => "file",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kairos_core::effect::{Doubt, Intent};
+use kairos_core::effect::{Change, Class, Doubt, Intent};
 use kairos_core::event::Event;
 use kairos_core::fold::At;
 use kairos_core::id::{EffectId, MandateId};
@@ -26,6 +26,28 @@ pub struct EffectView {
 }
 
 impl EffectView {
+    /// The change to the tree it is about.
+    #[must_use]
+    pub const fn change(&self) -> Option<&Change> {
+        match &self.intent {
+            Intent::Change { change, .. } | Intent::Reconcile { change, .. } => Some(change),
+            Intent::Observe
+            | Intent::Ask { .. }
+            | Intent::Prepare { .. }
+            | Intent::Clear { .. }
+            | Intent::Verify => None,
+        }
+    }
+
+    /// The class of what is in question: comparing a change with the disk is about the change.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        match self.change() {
+            Some(_) => Class::File,
+            None => self.intent.class(),
+        }
+    }
+
     /// What it does, in words.
     #[must_use]
     pub fn what(&self) -> String {
@@ -33,11 +55,24 @@ impl EffectView {
             Intent::Observe => "read files".to_owned(),
             Intent::Ask { phase, attempt } => format!("ask the model ({phase}, attempt {attempt})"),
             Intent::Prepare { .. } => "prepare a change".to_owned(),
-            Intent::Change { change, .. } => format!("change {}", change.path()),
-            Intent::Reconcile { change, .. } => format!("look whether {} changed", change.path()),
+            Intent::Change { change, .. } => in_words(change),
+            Intent::Reconcile { change, .. } => {
+                format!("{} (interrupted, then compared with the disk)", in_words(change))
+            }
             Intent::Clear { change, .. } => format!("clear up beside {}", change.path()),
             Intent::Verify => "look at the checks".to_owned(),
         }
+    }
+}
+
+fn in_words(change: &Change) -> String {
+    let path = change.path();
+    match (change, change.to()) {
+        (_, Some(to)) => format!("move {path} to {to}"),
+        (Change::Edit { .. }, None) => format!("edit {path}"),
+        (Change::Create { .. }, None) => format!("create {path}"),
+        (Change::Move { .. }, None) => format!("move {path}"),
+        (Change::Delete { .. }, None) => format!("delete {path}"),
     }
 }
 

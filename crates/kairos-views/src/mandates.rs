@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, VecDeque};
 use kairos_core::budget::Amounts;
 use kairos_core::cycle::phase::Phase;
 use kairos_core::digest::BlobRef;
-use kairos_core::effect::{Change, Intent, Outcome as EffectOutcome, Reconciled};
+use kairos_core::effect::{Change, Outcome as EffectOutcome, PersonSays, Reconciled};
 use kairos_core::event::{Event, Origin};
 use kairos_core::fold::{At, Seq};
 use kairos_core::id::{MandateId, ProposalId};
 use kairos_core::mandate::outcome::{EndReason, Outcome, ParkReason};
 use kairos_core::time::Time;
 
-use crate::effects::Effects;
+use crate::effects::{EffectView, Effects};
 
 /// Finished mandates that are kept.
 const FINISHED_MAX: usize = 10_000;
@@ -149,19 +149,15 @@ impl MandateView {
             Event::PhaseEntered { phase, .. } => self.phase = Some(*phase),
             Event::BudgetSettled { used, .. } => self.spent = self.spent.plus(*used),
             Event::ProposalOpened { proposal, .. } => self.proposals.push(*proposal),
-            Event::EffectSettled { effect, outcome, .. } => {
-                let stands = matches!(
-                    outcome,
-                    EffectOutcome::Changed { .. } | EffectOutcome::Reconciled(Reconciled::Done)
-                );
-                let intent = effects.get(*effect).map(|open| &open.intent);
-                if let (
-                    true,
-                    Some(Intent::Change { change, .. } | Intent::Reconcile { change, .. }),
-                ) = (stands, intent)
-                {
-                    self.edits.push(EditView::of(change));
-                }
+            // A change stands once it is proved, or a person says so.
+            Event::EffectSettled {
+                effect,
+                outcome: EffectOutcome::Changed { .. } | EffectOutcome::Reconciled(Reconciled::Done),
+                ..
+            }
+            | Event::EffectJudged { effect, answer: PersonSays::Happened, .. } => {
+                let change = effects.get(*effect).and_then(EffectView::change);
+                self.edits.extend(change.map(EditView::of));
             }
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! Effects without an outcome: look, settle.
 
 use axum::Json;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use kairos_core::digest::BlobRef;
 use kairos_core::effect::PersonSays;
 use kairos_core::input::Verb;
@@ -10,7 +10,7 @@ use kairos_core::principal::Principal;
 use kairos_views::find;
 use kairos_wire as wire;
 
-use super::{Body, bytes, one, parse};
+use super::{Body, Path, one, parse};
 use crate::door::Door;
 use crate::problem::Refusal;
 use crate::show;
@@ -24,10 +24,10 @@ pub(crate) async fn list(State(door): State<Door>) -> Result<Json<wire::effect::
 pub(crate) async fn settle(
     State(door): State<Door>,
     Extension(by): Extension<Principal>,
-    Path(given): Path<String>,
+    Path(given): Path,
     body: Body,
 ) -> Result<Json<wire::effect::Settled>, Refusal> {
-    let said: wire::effect::Settle = parse(&bytes(body)?)?;
+    let said: wire::effect::Settle = parse(&body)?;
     let id = {
         let views = door.read().await?;
         one(find(views.effects.all(), &given), "effect", &given)?

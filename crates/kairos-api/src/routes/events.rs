@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_core::Stream;
@@ -13,6 +13,7 @@ use kairos_core::fold::Seq;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
+use super::Query;
 use crate::door::Door;
 use crate::event::public;
 use crate::problem::Refusal;
@@ -23,6 +24,7 @@ const ALIVE: Duration = Duration::from_secs(15);
 const AHEAD: usize = 64;
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct From {
     /// The first record, inclusive; `head` or absent: what comes from now on.
     from: Option<String>,
@@ -50,7 +52,12 @@ pub(crate) async fn events(
             if until.is_some_and(|until| follower.position() > until) {
                 return;
             }
-            let Some(record) = follower.next().await else { return };
+            // A quiet daemon has no next record: whoever left must be noticed all the same.
+            let record = tokio::select! {
+                record = follower.next() => record,
+                () = sender.closed() => return,
+            };
+            let Some(record) = record else { return };
             let Some(shown) = public(record.at, &record.events) else { continue };
             let event = Event::default().id(record.at.seq.to_string()).json_data(shown);
             // An event of ours is always JSON; whoever left wants no more.

@@ -1,7 +1,7 @@
 //! Mandates: make, look, stop.
 
 use axum::Json;
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use kairos_core::digest::Digest;
 use kairos_core::event::Key;
@@ -14,7 +14,7 @@ use kairos_views::{StateView, Views, find};
 use kairos_wire as wire;
 use serde::Deserialize;
 
-use super::{Body, bytes, one, parse};
+use super::{Body, Path, Query, one, parse};
 use crate::convert::{self, SpecError};
 use crate::door::Door;
 use crate::problem::Refusal;
@@ -24,6 +24,7 @@ use crate::show;
 const PAGE: usize = 100;
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Page {
     /// Only mandates with a smaller id.
     before: Option<String>,
@@ -55,7 +56,7 @@ pub(crate) async fn list(
 
 pub(crate) async fn show(
     State(door): State<Door>,
-    Path(id): Path<String>,
+    Path(id): Path,
 ) -> Result<Json<wire::Mandate>, Refusal> {
     let views = door.read().await?;
     let id = one(find(views.mandates.all(), &id), "mandate", &id)?;
@@ -75,7 +76,6 @@ pub(crate) async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<wire::mandate::Created>, Refusal> {
-    let body = bytes(body)?;
     let request: wire::MandateRequest = parse(&body)?;
     let key = headers.get("idempotency-key").map(|key| Key {
         key: Digest::of(key.as_bytes()),
@@ -86,7 +86,7 @@ pub(crate) async fn create(
     let Some(Subject::Mandate(id)) = made.subject else {
         return Err(Refusal::new(Kind::Bug, "no_mandate", "no mandate was made"));
     };
-    let views = door.read().await?;
+    let views = door.read_after(made.seq).await?;
     Ok(Json(wire::mandate::Created {
         enqueued: true,
         command_id: made.command.to_string(),
@@ -123,7 +123,7 @@ fn full(error: &dyn std::error::Error) -> String {
 pub(crate) async fn stop(
     State(door): State<Door>,
     Extension(by): Extension<Principal>,
-    Path(given): Path<String>,
+    Path(given): Path,
 ) -> Result<Json<wire::mandate::Stopped>, Refusal> {
     let id = {
         let views = door.read().await?;
@@ -137,7 +137,7 @@ pub(crate) async fn stop(
         id
     };
     let stopped = door.handle.submit(by, Verb::Stop { mandate: id }).await?;
-    let views = door.read().await?;
+    let views = door.read_after(stopped.seq).await?;
     Ok(Json(wire::mandate::Stopped {
         enqueued: true,
         command_id: stopped.command.to_string(),

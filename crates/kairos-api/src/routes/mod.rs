@@ -8,36 +8,92 @@ pub(crate) mod proposals;
 pub(crate) mod schedules;
 pub(crate) mod status;
 
+use std::time::Duration;
+
 use axum::body::Bytes;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use kairos_core::kind::{Kind, Refused};
 use kairos_views::Found;
 use serde::de::DeserializeOwned;
 
 use crate::problem::Refusal;
 
-/// What an extractor gives for a body: the bytes, or that there are too many.
-pub(crate) type Body = Result<Bytes, axum::extract::rejection::BytesRejection>;
+/// Time a request's body has to arrive.
+const BODY_TIME: Duration = Duration::from_secs(30);
 
-fn bytes(body: Body) -> Result<Bytes, Refusal> {
-    body.map_err(|rejection| {
-        let detail = format!("the body was not read: {}", rejection.body_text());
-        let refusal = Refusal::bad("bad_body", detail);
-        match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => refusal.with_status(StatusCode::PAYLOAD_TOO_LARGE),
-            _ => refusal,
-        }
-    })
+/// A request's body, whole and within its limits.
+pub(crate) struct Body(Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let read = tokio::time::timeout(BODY_TIME, Bytes::from_request(request, state)).await;
+        let Ok(read) = read else {
+            let refusal = Refusal::bad("slow_body", "the body did not arrive in time");
+            return Err(refusal.with_status(StatusCode::REQUEST_TIMEOUT));
+        };
+        read.map(Self).map_err(|rejection| {
+            let detail = format!("the body was not read: {}", rejection.body_text());
+            let refusal = Refusal::bad("bad_body", detail);
+            match rejection.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => refusal.with_status(StatusCode::PAYLOAD_TOO_LARGE),
+                _ => refusal,
+            }
+        })
+    }
 }
 
-/// The body as JSON; where it may be left out, an empty one is the default.
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body)
-        .map_err(|error| Refusal::bad("bad_body", format!("the body cannot be used: {error}")))
+/// A query, refused in the form of every other refusal.
+pub(crate) struct Query<T>(T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let query = axum::extract::Query::from_request_parts(parts, state).await;
+        let axum::extract::Query(query) = query.map_err(|rejection: QueryRejection| {
+            Refusal::bad(
+                "bad_query",
+                format!("the query cannot be used: {}", rejection.body_text()),
+            )
+        })?;
+        Ok(Self(query))
+    }
 }
 
-fn parse_or_default<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, Refusal> {
-    if body.iter().all(u8::is_ascii_whitespace) { Ok(T::default()) } else { parse(body) }
+/// The variable part of a path, refused in the form of every other refusal.
+pub(crate) struct Path(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Path {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let path = axum::extract::Path::from_request_parts(parts, state).await;
+        let axum::extract::Path(path) = path.map_err(|rejection: PathRejection| {
+            Refusal::bad("bad_path", format!("the path cannot be used: {}", rejection.body_text()))
+        })?;
+        Ok(Self(path))
+    }
+}
+
+/// The body as a JSON object. An array is refused first: it would be taken for the fields in order.
+fn parse<T: DeserializeOwned>(Body(body): &Body) -> Result<T, Refusal> {
+    let bad = |why: &dyn std::fmt::Display| {
+        Refusal::bad("bad_body", format!("the body cannot be used: {why}"))
+    };
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(bad(&"a list where an object belongs"));
+    }
+    serde_json::from_slice(body).map_err(|error| bad(&error))
+}
+
+/// The same where the body may be left out.
+fn parse_or_default<T: DeserializeOwned + Default>(body: &Body) -> Result<T, Refusal> {
+    if body.0.trim_ascii().is_empty() { Ok(T::default()) } else { parse(body) }
 }
 
 /// The one id a text begins.

@@ -1,7 +1,7 @@
 //! Proposals: look, decide.
 
 use axum::Json;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, header};
 use kairos_core::digest::Digest;
 use kairos_core::gate::proposal::Decision;
@@ -12,7 +12,7 @@ use kairos_core::principal::Principal;
 use kairos_views::{ProposalState, Views, find};
 use kairos_wire as wire;
 
-use super::{Body, bytes, one, parse_or_default};
+use super::{Body, Path, one, parse_or_default};
 use crate::door::Door;
 use crate::problem::Refusal;
 use crate::show;
@@ -30,7 +30,7 @@ pub(crate) async fn list(
 
 pub(crate) async fn show(
     State(door): State<Door>,
-    Path(id): Path<String>,
+    Path(id): Path,
 ) -> Result<Json<wire::Proposal>, Refusal> {
     let views = door.read().await?;
     let id = one(find(views.proposals.all(), &id), "proposal", &id)?;
@@ -46,7 +46,7 @@ fn shown(door: &Door, views: &Views, id: ProposalId) -> Result<wire::Proposal, R
 pub(crate) async fn approve(
     door: State<Door>,
     by: Extension<Principal>,
-    id: Path<String>,
+    id: Path,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<wire::proposal::Decided>, Refusal> {
@@ -56,7 +56,7 @@ pub(crate) async fn approve(
 pub(crate) async fn reject(
     door: State<Door>,
     by: Extension<Principal>,
-    id: Path<String>,
+    id: Path,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<wire::proposal::Decided>, Refusal> {
@@ -71,7 +71,7 @@ async fn decide(
     body: Body,
     decision: Decision,
 ) -> Result<Json<wire::proposal::Decided>, Refusal> {
-    let said: wire::proposal::Decision = parse_or_default(&bytes(body)?)?;
+    let said: wire::proposal::Decision = parse_or_default(&body)?;
     let id = {
         let views = door.read().await?;
         let id = one(find(views.proposals.all(), given), "proposal", given)?;
@@ -94,7 +94,7 @@ async fn decide(
     };
     let verb = Verb::Decide { proposal: id, decision, hash, note };
     let decided = door.handle.submit(by, verb).await?;
-    let views = door.read().await?;
+    let views = door.read_after(decided.seq).await?;
     Ok(Json(wire::proposal::Decided {
         enqueued: true,
         command_id: decided.command.to_string(),

@@ -1,7 +1,7 @@
 //! Schedules: look, fire.
 
 use axum::Json;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use kairos_core::input::Verb;
 use kairos_core::kind::Kind;
 use kairos_core::principal::Principal;
@@ -9,6 +9,7 @@ use kairos_core::schedule::definition::ScheduleName;
 use kairos_engine::Subject;
 use kairos_wire as wire;
 
+use super::Path;
 use crate::door::Door;
 use crate::problem::Refusal;
 use crate::show;
@@ -24,7 +25,7 @@ pub(crate) async fn list(
 pub(crate) async fn fire(
     State(door): State<Door>,
     Extension(by): Extension<Principal>,
-    Path(name): Path<String>,
+    Path(name): Path,
 ) -> Result<Json<wire::schedule::Fired>, Refusal> {
     let parsed: Result<ScheduleName, _> = name.parse();
     let schedule = parsed.map_err(|error| Refusal::bad("bad_name", error.to_string()))?;
@@ -32,7 +33,7 @@ pub(crate) async fn fire(
     let Some(Subject::Mandate(id)) = fired.subject else {
         return Err(Refusal::new(Kind::Bug, "no_mandate", "no mandate was made"));
     };
-    let views = door.read().await?;
+    let views = door.read_after(fired.seq).await?;
     Ok(Json(wire::schedule::Fired {
         enqueued: true,
         command_id: fired.command.to_string(),

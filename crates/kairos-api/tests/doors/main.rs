@@ -1,0 +1,5 @@
+//! The doors over a real engine.
+
+mod routes;
+mod socket;
+mod world;

@@ -1,0 +1,201 @@
+//! A door over a real engine, whose performers let one edit of a path go well.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
+use jiff::tz::TimeZone;
+use kairos_api::{Door, router};
+use kairos_core::budget::{Caps, Price, Usage};
+use kairos_core::cycle::answer::{Answer, Assessment, Decide, Status};
+use kairos_core::cycle::phase::Phase;
+use kairos_core::digest::{BlobRef, Digest};
+use kairos_core::effect::{
+    Attempt, Call, Change, Effect, FileFact, Outcome, Place, Reply, WritersKnown,
+};
+use kairos_core::gate::risk::Risk;
+use kairos_core::plan::{Action, FailurePolicy, Step};
+use kairos_core::principal::Principal;
+use kairos_core::rules::{ModelRules, NamedPrice, Rules};
+use kairos_disk::{Blobs, Fs as _, RealFs};
+use kairos_engine::{
+    Configuration, Control, Engine, Focus, Options, Outside, Parts, Places, Started,
+};
+use serde_json::Value;
+use tower_service::Service as _;
+
+/// What the stored diff of every change says.
+pub(crate) const DIFF: &str = "-old\n+new\n";
+
+/// A running engine and the routes over it.
+pub(crate) struct World {
+    started: Started,
+    router: Router,
+    _dir: tempfile::TempDir,
+}
+
+/// One answer.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    pub(crate) media: String,
+    pub(crate) body: Value,
+}
+
+impl World {
+    /// Every plan is one edit of `path`.
+    pub(crate) fn edits(path: &'static str) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let started = start(dir.path(), path);
+        let router = router(Door::open(started.handle.clone()));
+        Self { started, router, _dir: dir }
+    }
+
+    /// Another door over the same engine.
+    pub(crate) fn door(&self) -> Door {
+        Door::open(self.started.handle.clone())
+    }
+
+    pub(crate) async fn ask(&self, request: Request<String>) -> Answered {
+        let mut request = request.map(Body::from);
+        let ann: Principal = "user:ann(1000)".parse().expect("a principal");
+        request.extensions_mut().insert(ann);
+        let response = self.router.clone().call(request).await.expect("an answer");
+        let (parts, body) = response.into_parts();
+        let media = parts.headers.get("content-type").map(|v| v.to_str().expect("text").to_owned());
+        let bytes = body.collect().await.expect("a body").to_bytes();
+        Answered {
+            status: parts.status,
+            media: media.unwrap_or_default(),
+            body: serde_json::from_slice(&bytes)
+                .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned())),
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answered {
+        self.ask(Request::get(path).body(String::new()).expect("a request")).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Answered {
+        self.ask(Request::post(path).body(body.to_owned()).expect("a request")).await
+    }
+
+    /// Waits for a record of this type, from the first on, and answers the event.
+    pub(crate) async fn until(&self, kind: &str) -> Value {
+        let mut follower = self.started.handle.follow(kairos_core::fold::Seq(1));
+        loop {
+            let next = tokio::time::timeout(std::time::Duration::from_secs(20), follower.next());
+            let record = next.await.expect("in time").expect("the engine lives");
+            let shown = kairos_api::event::public(record.at, &record.events);
+            let mut events = shown.into_iter().flat_map(|shown| shown.events);
+            if let Some(event) = events.find(|event| event.kind == kind) {
+                return serde_json::to_value(event).expect("JSON");
+            }
+        }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.started.handle.signal(Control::Shutdown);
+    }
+}
+
+fn start(dir: &Path, path: &'static str) -> Started {
+    for name in ["journal", "blobs"] {
+        std::fs::create_dir_all(dir.join(name)).expect("a directory");
+    }
+    let root = RealFs.root(dir).expect("the root");
+    let open = |name: &str| RealFs.open_dir(&root, Path::new(name)).expect("a directory");
+    let blobs = Arc::new(Blobs::new(RealFs, open("blobs")));
+    blobs.put(DIFF.as_bytes()).expect("stored");
+    let engine = Engine::default();
+    let returns = engine.returns();
+    let parts = Parts {
+        focus: Focus::Daemon,
+        version: "test".into(),
+        journal: open("journal"),
+        blobs,
+        places: Places { heartbeat: dir.join("heartbeat.json"), poison: dir.join("poison") },
+        configuration: configuration(),
+        outside: Outside {
+            reload: Box::new(|| Ok(configuration())),
+            dispatch: Box::new(move |permit| {
+                let outcome = perform(permit.effect(), path);
+                returns.settled(permit.settle(outcome));
+            }),
+            cancel: Box::new(|| {}),
+            notice: Box::new(|_| {}),
+        },
+    };
+    engine.start(parts).expect("the engine starts")
+}
+
+fn perform(effect: &Effect, path: &str) -> Outcome {
+    match effect.call() {
+        Call::Observe { .. } => Outcome::Observed { files: Vec::new(), left_out: 0 },
+        Call::Ask { brief, .. } => answered(match brief.phase {
+            Phase::Orient => Answer::Orient { risk: Risk::Low },
+            Phase::Decide => plan(path),
+            _ => Answer::Reflect { assessment: Assessment::Success },
+        }),
+        Call::Prepare { .. } => {
+            let change = Change::Edit {
+                at: Place { path: path.parse().expect("a path"), parent: 2 },
+                pre: FileFact { content: BlobRef::of(b"old"), mode: 0o644 },
+                post: BlobRef::of(b"new"),
+            };
+            Outcome::Prepared { change, diff: BlobRef::of(DIFF.as_bytes()) }
+        }
+        Call::Change { .. } => Outcome::Changed { writers: WritersKnown::None },
+        Call::Clear { .. } => Outcome::Cleared,
+        other => panic!("no such call in these tests: {other:?}"),
+    }
+}
+
+fn answered(answer: Answer) -> Outcome {
+    let text = BlobRef::of(b"{}");
+    let usage = Usage { input: 10, output: 5, cache_read: 0, cache_write: 0 };
+    let reply = Reply::Answered { answer, text };
+    Outcome::Asked(Attempt { request: Some(text), usage: Some(usage), reply })
+}
+
+fn plan(path: &str) -> Answer {
+    let step = Step {
+        name: "s1".parse().expect("a name"),
+        action: Action::CodeEdit { path: path.parse().expect("a path") },
+        depends_on: Vec::new(),
+        policy: FailurePolicy::Halt,
+    };
+    let fingerprint = Digest::of(path.as_bytes());
+    Answer::Decide(Decide { status: Status::Done, steps: vec![step], fingerprint })
+}
+
+fn configuration() -> Configuration {
+    let free = Price { input: 0, output: 0, cache_read: 0, cache_write: 0 };
+    Configuration {
+        rules: Rules {
+            max_running: 4,
+            day: Caps { calls: Some(100), tokens: Some(10_000_000), usd_micros: Some(5_000_000) },
+            mandate_usd_micros_max: 1_000_000,
+            proposal_ttl_ms: 8 * 3_600_000,
+            proposals_max: 16,
+            scopes: Vec::new(),
+            model: Some(ModelRules {
+                name: "m".into(),
+                output_tokens_max: 100,
+                prices: vec![NamedPrice { name: String::new(), price: free }],
+            }),
+        },
+        schedules: Vec::new(),
+        options: Options {
+            tick_interval_ms: 10_000,
+            graceful_timeout_ms: 100,
+            heartbeat_interval_ms: 10_000,
+            day_zone: TimeZone::UTC,
+        },
+    }
+}
