@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use kairos_core::schedule::{Cron, Dst, Rule};
 use kairos_core::time::Time;
-use kairos_wire::Schedule;
 use kairos_wire::client::Conditions;
 use kairos_wire::schedule::{Fired, State};
 use serde::Serialize;
