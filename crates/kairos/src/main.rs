@@ -1,1 +1,5 @@
+mod config;
+mod init;
+mod log;
+
 fn main() {}

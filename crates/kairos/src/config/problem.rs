@@ -1,0 +1,241 @@
+//! What is wrong with a configuration file, and where.
+//!
+//! Owns the one form of a configuration error: drawn for people with the line and the offending
+//! text underlined, plain for programs. Never shows a secret: what looks like a token is masked in
+//! the drawn line too.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity,
+    SourceCode,
+};
+use serde::Serialize;
+
+use crate::log::mask;
+
+/// A configuration file that was read.
+#[derive(Clone, Debug)]
+pub(crate) struct File {
+    pub(crate) path: PathBuf,
+    pub(crate) text: Arc<str>,
+}
+
+impl File {
+    pub(crate) fn new(path: &Path, text: &str) -> Self {
+        Self { path: path.to_owned(), text: text.into() }
+    }
+
+    /// Line and column of a byte, both from 1; columns count characters.
+    pub(crate) fn position(&self, byte: usize) -> (usize, usize) {
+        let before = self.text.get(..byte).unwrap_or(&self.text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let before_bom = before[line_start..].trim_start_matches('\u{feff}');
+        (before.matches('\n').count() + 1, before_bom.chars().count() + 1)
+    }
+
+    /// The text of the line a byte is on.
+    pub(crate) fn line_at(&self, byte: usize) -> &str {
+        &self.text[self.line_range(byte)]
+    }
+
+    /// The value after the first colon of the line a byte is on.
+    pub(crate) fn value_on_line(&self, byte: usize) -> Range<usize> {
+        let range = self.line_range(byte);
+        let line = &self.text[range.clone()];
+        let Some((key, value)) = line.split_once(':') else { return range };
+        let start = range.start + key.len() + 1 + (value.len() - value.trim_start().len());
+        start..start + value.trim().len()
+    }
+
+    fn line_range(&self, byte: usize) -> Range<usize> {
+        let byte = self.text.floor_char_boundary(byte);
+        let start = self.text[..byte].rfind('\n').map_or(0, |at| at + 1);
+        let end = self.text[byte..].find('\n').map_or(self.text.len(), |at| byte + at);
+        start..end
+    }
+}
+
+/// One thing that is wrong, or that a person should know.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    file: File,
+    at: Range<usize>,
+    message: String,
+    hint: Option<String>,
+    severity: Level,
+}
+
+/// Whether the configuration can be used all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Level {
+    Error,
+    Warning,
+}
+
+/// A problem for programs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct ProblemRow {
+    pub(crate) level: Level,
+    pub(crate) file: String,
+    /// From 1; absent when the file as a whole is meant.
+    pub(crate) line: Option<usize>,
+    /// In characters, from 1.
+    pub(crate) column: Option<usize>,
+    /// The offending text, at most its first line.
+    pub(crate) text: Option<String>,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl Problem {
+    pub(crate) fn new(file: &File, at: Range<usize>, message: String) -> Self {
+        Self { file: file.clone(), at, message, hint: None, severity: Level::Error }
+    }
+
+    pub(crate) fn warning(file: &File, at: Range<usize>, message: String) -> Self {
+        Self { severity: Level::Warning, ..Self::new(file, at, message) }
+    }
+
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    pub(crate) fn hint_opt(self, hint: Option<String>) -> Self {
+        Self { hint, ..self }
+    }
+
+    /// Whether the configuration cannot be used because of this.
+    #[must_use]
+    pub(crate) fn is_error(&self) -> bool {
+        self.severity == Level::Error
+    }
+
+    /// The form for `--json`.
+    #[must_use]
+    pub(crate) fn row(&self) -> ProblemRow {
+        let shown = self.shown();
+        let place = (!shown.is_empty()).then(|| self.file.position(shown.start));
+        ProblemRow {
+            level: self.severity,
+            file: self.file.path.display().to_string(),
+            line: place.map(|(line, _)| line),
+            column: place.map(|(_, column)| column),
+            text: self.file.text.get(shown).filter(|text| !text.is_empty()).map(mask),
+            message: mask(&self.message),
+            hint: self.hint.clone(),
+        }
+    }
+
+    /// The form for a terminal; `color` only where one is.
+    #[must_use]
+    pub(crate) fn render(&self, color: bool) -> String {
+        let theme =
+            if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_width(100)
+            .with_links(false)
+            .with_context_lines(0);
+        let mut text = String::new();
+        match handler.render_report(&mut text, &Drawn::of(self)) {
+            Ok(()) => text,
+            Err(fmt::Error) => self.to_string(),
+        }
+    }
+
+    /// The place cut to its first line: a caret under twenty lines says nothing.
+    fn shown(&self) -> Range<usize> {
+        let text = self.file.text.get(self.at.clone()).unwrap_or_default();
+        let first = text.lines().next().unwrap_or_default().trim_end();
+        self.at.start..self.at.start + first.len()
+    }
+}
+
+impl fmt::Display for Problem {
+    /// `FILE:LINE:COLUMN: message`, with the hint after it in brackets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let row = self.row();
+        f.write_str(&row.file)?;
+        if let (Some(line), Some(column)) = (row.line, row.column) {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {}", row.message)?;
+        row.hint.map_or(Ok(()), |hint| write!(f, " ({hint})"))
+    }
+}
+
+/// A problem as the drawing library takes it.
+#[derive(Debug)]
+struct Drawn {
+    message: String,
+    hint: Option<String>,
+    severity: Severity,
+    source: NamedSource<String>,
+    label: Option<LabeledSpan>,
+}
+
+impl Drawn {
+    fn of(problem: &Problem) -> Self {
+        let at = problem.shown();
+        let name = problem.file.path.display().to_string();
+        let label = (!at.is_empty()).then(|| LabeledSpan::new(None, at.start, at.len()));
+        let message = mask(&problem.message);
+        Self {
+            message: if label.is_some() { message } else { format!("{name}: {message}") },
+            hint: problem.hint.clone(),
+            severity: match problem.severity {
+                Level::Error => Severity::Error,
+                Level::Warning => Severity::Warning,
+            },
+            source: NamedSource::new(name, mask(&problem.file.text)),
+            label,
+        }
+    }
+}
+
+impl fmt::Display for Drawn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Drawn {}
+
+impl Diagnostic for Drawn {
+    fn severity(&self) -> Option<Severity> {
+        Some(self.severity)
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.hint.as_ref().map(|hint| Box::new(hint) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.label.is_some().then_some(&self.source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(self.label.clone().into_iter()))
+    }
+}
+
+/// Everything wrong with a configuration; at least one error.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", lines(.0))]
+pub(crate) struct Problems(pub(crate) Vec<Problem>);
+
+fn lines(problems: &[Problem]) -> String {
+    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
+}
+
+impl Problems {
+    /// All of them as a terminal shows them.
+    #[must_use]
+    pub(crate) fn render(&self, color: bool) -> String {
+        self.0.iter().map(|problem| problem.render(color)).collect()
+    }
+}
