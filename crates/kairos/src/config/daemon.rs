@@ -16,7 +16,7 @@ use kairos_wire::duration;
 use serde::{Deserialize, Deserializer};
 
 use super::env::Env;
-use super::node::Node;
+use super::node::{Node, Value};
 use super::problem::{File, Problem};
 use super::secrets::{Secret, Secrets};
 use super::size::{Size, Usd};
@@ -175,6 +175,7 @@ pub(super) fn read(
     around: &Around<'_>,
     out: &mut Vec<Problem>,
 ) -> Option<(Rules, DaemonOptions)> {
+    let file = &without_key(file, node);
     let raw: Raw = match shape::read(file, node) {
         Ok(raw) => raw,
         Err(problem) => {
@@ -234,6 +235,16 @@ pub(super) fn read(
         model,
     };
     Some((rules, options))
+}
+
+/// The file as it may be shown: a key that somebody wrote into it is starred out.
+fn without_key(file: &File, node: &Node) -> File {
+    match node.find(&["model", "api_key"]) {
+        Some(key) if !matches!(&key.value, Value::Text(text) if text.starts_with("secret:")) => {
+            file.hiding(&key.at)
+        }
+        _ => file.clone(),
+    }
 }
 
 /// The file being checked.
@@ -449,9 +460,8 @@ impl Check<'_> {
                 }
             },
             Some(None) => {
-                // The place of the key's name, so that the value is not shown.
                 let hint = "write `api_key: \"secret:NAME\"` and name it in secrets.yml";
-                self.wrong(&["model"], "an API key never stands in this file".to_owned(), hint);
+                self.wrong(path, "an API key never stands in this file".to_owned(), hint);
                 None
             }
         }

@@ -111,7 +111,14 @@ fn bytes(location: Location) -> Range<usize> {
 }
 
 fn unreadable(file: &File, error: &YamlError) -> Problem {
-    let at = error.location().map_or(0..0, bytes);
+    let at = error.location().map_or(0..0, |location| match bytes(location) {
+        // The scanner knows line and column only.
+        at if at.is_empty() => {
+            let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+            file.from(number(location.line()), number(location.column()))
+        }
+        at => at,
+    });
     let line = file.line_at(at.start);
     match error.without_snippet() {
         YamlError::DuplicateMappingKey { key, .. } => {

@@ -37,6 +37,25 @@ impl File {
         (before.matches('\n').count() + 1, before_bom.chars().count() + 1)
     }
 
+    /// From a line and column, both from 1, to the end of that line.
+    pub(crate) fn from(&self, line: usize, column: usize) -> Range<usize> {
+        let start: usize =
+            self.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let text = &self.text[start..];
+        let skip = text.char_indices().nth(column.saturating_sub(1));
+        let from = start + skip.map_or(text.len(), |(byte, _)| byte);
+        from..self.line_range(from).end.max(from)
+    }
+
+    /// The same file with the bytes of `at` starred out.
+    pub(crate) fn hiding(&self, at: &Range<usize>) -> Self {
+        let mut text = self.text.to_string();
+        if let Some(hidden) = self.text.get(at.clone()) {
+            text.replace_range(at.clone(), &"*".repeat(hidden.len()));
+        }
+        Self { path: self.path.clone(), text: text.into() }
+    }
+
     /// The text of the line a byte is on.
     pub(crate) fn line_at(&self, byte: usize) -> &str {
         &self.text[self.line_range(byte)]
@@ -94,6 +113,12 @@ pub(crate) struct ProblemRow {
 
 impl Problem {
     pub(crate) fn new(file: &File, at: Range<usize>, message: String) -> Self {
+        // A mapping or a list has only a start; its first line stands for it.
+        let at = if at.is_empty() && at.start <= file.text.len() {
+            at.start..file.line_range(at.start).end.max(at.start)
+        } else {
+            at
+        };
         Self { file: file.clone(), at, message, hint: None, severity: Level::Error }
     }
 
@@ -139,7 +164,7 @@ impl Problem {
         let handler = GraphicalReportHandler::new_themed(theme)
             .with_width(100)
             .with_links(false)
-            .with_context_lines(0);
+            .with_context_lines(1);
         let mut text = String::new();
         match handler.render_report(&mut text, &Drawn::of(self)) {
             Ok(()) => text,

@@ -168,7 +168,7 @@ fn each_wrong_key_of_the_daemon_is_told_with_its_place() {
             "scopes: [{path: a, scope: l2}]",
             "daemon:1:27 [l2] scope rule `a` asks for l2, but a rule can only raise | `l0` or `l1`",
         ),
-        ("- a", "daemon:1:1 expected a mapping, found a list"),
+        ("- a", "daemon:1:1 [- a] expected a mapping, found a list"),
         (&format!("{model}x}}"), "daemon: -"),
         (
             "model: {provider: openai, name: other, base_url: 'https://e.org/v1', api_key: 'secret:K'}",
@@ -176,11 +176,11 @@ fn each_wrong_key_of_the_daemon_is_told_with_its_place() {
         ),
         (
             &format!("{model}, api_key: 'secret:X'}}"),
-            "daemon:1:52 ['secret:X'] no secret is called `X` | secrets are named in secrets.yml",
+            "daemon:1:53 ['secret:X'] no secret is called `X` | secrets are named in secrets.yml",
         ),
         (
             "model: {provider: openai, name: priced}",
-            "daemon:1:8 no API key: environment variable `OPENAI_API_KEY` is not set | set it, or add `api_key: \"secret:NAME\"`",
+            "daemon:1:8 [{] no API key: environment variable `OPENAI_API_KEY` is not set | set it, or add `api_key: \"secret:NAME\"`",
         ),
     ];
     let secrets = "secrets: [{name: K, source: env, env_var: MY_KEY}]\n";
@@ -238,7 +238,7 @@ fn each_wrong_key_of_a_schedule_is_told_with_its_place() {
         ),
         (
             "cron: '@daily'\n    mandate: {verify: [{run: cargo test}]}",
-            "schedules:4:24 commands in `verify` need the sandbox, which this version does not have",
+            "schedules:4:24 [{] commands in `verify` need the sandbox, which this version does not have",
         ),
         (
             "cron: '@daily'\n    mandate: {max_cycles: 51}",
@@ -309,7 +309,7 @@ fn a_problem_is_drawn_with_its_line_and_a_mark_under_the_text() {
 
 #[test]
 fn no_key_is_ever_shown() {
-    let daemon = "model: {provider: anthropic, name: priced, api_key: sk-verysecretvalue}\n";
+    let daemon = "model: {provider: anthropic, name: priced, api_key: a-verysecretvalue}\n";
     let problems = read(daemon, "", "").unwrap_err();
     let shown = format!("{}{}{:?}", problems.render(false), problems, problems.0[0].row());
     assert!(!shown.contains("verysecret"), "{shown}");
