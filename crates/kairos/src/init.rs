@@ -152,7 +152,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::config::{Paths, load};
+    use crate::config::resolve::{Paths, load};
 
     /// Comment lines that are YAML lose their `#`; sentences begin with `# `.
     fn uncommented(text: &str) -> String {

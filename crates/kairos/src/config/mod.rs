@@ -1,6 +1,6 @@
 //! Configuration: three YAML files, checked whole and turned into what the parts need.
 //!
-//! Owns every key and its meaning. Never applies anything: [`load`] answers a [`Resolved`] or all
+//! Owns every key and its meaning. Never applies anything: [`resolve::load`] answers a [`resolve::Resolved`] or all
 //! that is wrong with file, line and column. A file becomes a tree ([`node`]), the tree typed values
 //! ([`shape`]), each file has a module of its own, and [`resolve`] joins them.
 
@@ -19,5 +19,3 @@ mod tests;
 pub(crate) mod zone;
 
 pub(crate) use env::Env;
-pub(crate) use problem::{Problem, Problems};
-pub(crate) use resolve::{Paths, Resolved, load};

@@ -8,8 +8,10 @@ use kairos_core::schedule::MissedPolicy;
 use kairos_core::schedule::definition::Concurrency;
 use kairos_wire::mandate::RiskBudget;
 
+use super::Env;
+use super::problem::{Problem, Problems};
+use super::resolve::{Paths, Resolved, load};
 use super::show::{check, show};
-use super::{Env, Paths, Problems, Resolved, load};
 
 fn shipped() -> Vec<NamedPrice> {
     vec![NamedPrice { name: "priced".into(), price: Price { input: 1, ..Price::default() } }]
@@ -36,7 +38,7 @@ fn told(result: Result<Resolved, Problems>) -> Vec<String> {
         Ok(resolved) => resolved.warnings,
         Err(problems) => problems.0,
     };
-    let rows = problems.iter().map(super::Problem::row);
+    let rows = problems.iter().map(Problem::row);
     rows.map(|row| {
         let name = Path::new(&row.file).file_stem().unwrap().to_str().unwrap().to_owned();
         let place = row.line.zip(row.column).map(|(l, c)| format!(":{l}:{c}")).unwrap_or_default();
