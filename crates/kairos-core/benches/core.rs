@@ -178,6 +178,7 @@ fn rules() -> Rules {
         proposal_ttl_ms: 1000,
         proposals_max: 16,
         scopes: Vec::new(),
+        secrets: Vec::new(),
         model: Some(ModelRules {
             name: "m".into(),
             output_tokens_max: 100,

@@ -27,8 +27,9 @@ impl Fold for State {
         }
         match event {
             Event::RulesLoaded(rules) => {
-                self.scopes =
-                    Arc::new(Scopes::new(rules.scopes.clone(), Vec::new()).unwrap_or_default());
+                self.scopes = Arc::new(
+                    Scopes::new(rules.scopes.clone(), rules.secrets.clone()).unwrap_or_default(),
+                );
                 self.rules = Some(Arc::new((**rules).clone()));
             }
             Event::SchedulesLoaded { set, gone } => {

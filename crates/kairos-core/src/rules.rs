@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::budget::{Caps, Price};
 use crate::gate::scope::Raise;
+use crate::path::RelPath;
 
 /// The rules in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,9 @@ pub struct Rules {
     pub proposals_max: u16,
     /// Raises of protection; built-in scopes are never lowered.
     pub scopes: Vec<Raise>,
+    /// Files of the workspace that hold secrets: no act changes them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<RelPath>,
     /// `None`: no model is configured, and mandates that need one are refused.
     pub model: Option<ModelRules>,
 }

@@ -26,6 +26,9 @@ use crate::poison;
 /// The journal and the state of a daemon.
 pub type Ledger<D> = kairos_journal::Ledger<State, Answer, D>;
 
+/// A durable record, on its way to everybody who follows.
+pub type Shown = Arc<Record<Event>>;
+
 /// Due things one turn takes; the rest wait for the next one.
 const DUE_MAX: usize = 1_024;
 
@@ -62,13 +65,13 @@ pub enum Admit {
 /// What a turn left behind, besides what it dispatched and answered.
 pub struct Turned<D: Fs> {
     pub ledger: Ledger<D>,
-    pub records: Vec<Arc<Record<Event>>>,
+    pub records: Vec<Shown>,
 }
 
 /// Where a turn lets things go, each only once it is true on disk. Neither may block.
 pub struct Exits<'a> {
     /// Shows records. Comes before the answers that speak of them.
-    pub publish: &'a mut dyn FnMut(&[Arc<Record<Event>>]),
+    pub publish: &'a mut dyn FnMut(&[Shown]),
     /// Hands a permit over.
     pub dispatch: &'a mut dyn FnMut(Permit<State>),
 }
@@ -120,7 +123,7 @@ pub fn turn<D: Fs + 'static>(
 
 struct Turn<'a, D: Fs> {
     ledger: Ledger<D>,
-    records: Vec<Arc<Record<Event>>>,
+    records: Vec<Shown>,
     exits: Exits<'a>,
 }
 

@@ -3,39 +3,48 @@
 //! Owns the one place that sees every crate: performers, engine and configuration are constructed
 //! here in a straight line. Rules live elsewhere.
 
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use kairos_core::path::RelPath;
+use kairos_core::rules::Rules;
 use kairos_disk::{Blobs, RealFs};
 use kairos_effects::file::Files;
-use kairos_effects::model::{Client, Model, Notify, Playbook, Wire, prices};
+use kairos_effects::model::{Client, Model, ModelOptions, Notify, Playbook, Wire, prices};
+use kairos_effects::secret::Secret;
 use kairos_effects::store::Texts;
-use kairos_engine::{Configuration, Engine, Focus, Outside, Parts, Places, Started};
+use kairos_engine::{Configuration, Engine, Focus, Options, Outside, Parts, Places, Started};
 
-use crate::config::{self, Config, Files as ConfigFiles, Key, Provider};
-use crate::log::{Level, Log};
+use crate::config::Env;
+use crate::config::daemon::{ModelConfig, Provider};
+use crate::config::resolve::{self, Paths, Resolved};
+use crate::log::{Detail, Level, Log};
+use crate::output::talk;
 use crate::performers::{InUse, Performers};
 use crate::startup::Startup;
 use crate::workspace::Workspace;
 
-/// Reads the configuration; warnings go to `warn`.
-pub(crate) fn read(files: &ConfigFiles) -> Result<Config, Startup> {
-    let shipped = prices::shipped();
-    config::load(files, &shipped.prices).map_err(Startup::Config)
+/// Reads the configuration: all files, or none.
+pub(crate) fn read(root: &Path, paths: &Paths) -> Result<Resolved, Startup> {
+    let (env, shipped) = (Env::of_process(), prices::shipped());
+    resolve::load(root, paths, &env, &shipped.prices).map_err(Startup::Config)
 }
 
 /// Starts an engine over the workspace, which the caller has locked.
 pub(crate) fn start(
     workspace: &Workspace,
-    files: ConfigFiles,
-    config: Config,
+    paths: Paths,
+    config: Resolved,
     focus: Focus,
     runtime: &tokio::runtime::Handle,
 ) -> Result<Started, Startup> {
     // A second call finds it installed, which is as good.
     rustls::crypto::ring::default_provider().install_default().ok();
-    let log = Log::open(&workspace.own("logs"), config.daemon.log);
+    let log = Log::open(&workspace.own("logs"), config.options.log);
     let log = Arc::new(log.map_err(Startup::cannot("open the log"))?);
+    hide(&log, &config);
     let blobs = Arc::new(workspace.blobs().map_err(Startup::cannot("open the blobs"))?);
     blobs.sweep().map_err(Startup::cannot("clear up the blobs"))?;
     let texts = Texts::new(Arc::clone(&blobs));
@@ -43,15 +52,15 @@ pub(crate) fn start(
     let in_use: InUse = Arc::new(Mutex::new(None));
     let notify = notify(&log);
     *in_use.lock().unwrap_or_else(PoisonError::into_inner) =
-        model(workspace, &config, &texts, &notify)?;
+        model(workspace, config.options.model.as_ref(), &texts, &notify)?;
     let performers = performers(workspace, &texts, &in_use, runtime, &engine)?;
     let calls = performers.calls();
     let mut performers = performers;
-    let first = configuration(&config, &blobs)?;
+    let first = configuration(workspace.root(), &config, &blobs)?;
     let reload = Reload {
         workspace: workspace.clone(),
-        files,
-        pid_path: config.daemon.pid_path.clone(),
+        paths,
+        pid_path: config.options.pid_path.clone(),
         blobs: Arc::clone(&blobs),
         texts,
         in_use,
@@ -97,14 +106,21 @@ fn performers(
 fn notify(log: &Arc<Log>) -> Notify {
     let log = Arc::clone(log);
     Arc::new(move |notice| {
-        let mut details = serde_json::Map::new();
-        details.insert("message".into(), notice.to_string().into());
-        log.line(Level::Warn, "model_notice", "model", details);
+        let details = [("message", Detail::Text(notice.to_string()))];
+        log.line(Level::Warn, "model_notice", "model", &details);
     })
 }
 
 /// The engine's part of a configuration, with the texts of its mandates stored.
-fn configuration(config: &Config, blobs: &Blobs<RealFs>) -> Result<Configuration, Startup> {
+fn configuration(
+    root: &Path,
+    config: &Resolved,
+    blobs: &Blobs<RealFs>,
+) -> Result<Configuration, Startup> {
+    // A secret outside the workspace is out of every act's reach already.
+    let inside = config.secrets.files().filter_map(|file| file.strip_prefix(root).ok());
+    let secrets = inside.filter_map(|file| RelPath::from_bytes(file.as_os_str().as_bytes()).ok());
+    let secrets = secrets.collect();
     let texts = |text: &str| -> Result<_, kairos_disk::blob::BlobError> {
         let digest = blobs.put(text.as_bytes())?;
         let digest = kairos_core::digest::Digest::from_bytes(digest);
@@ -117,60 +133,56 @@ fn configuration(config: &Config, blobs: &Blobs<RealFs>) -> Result<Configuration
         schedules.push((schedule.definition(spec), schedule.rule.clone()));
     }
     Ok(Configuration {
-        rules: config.daemon.rules.clone(),
+        rules: Rules { secrets, ..config.rules.clone() },
         schedules,
-        options: config.daemon.options.clone(),
+        options: Options {
+            tick_interval_ms: config.options.tick_interval_ms,
+            graceful_timeout_ms: config.options.graceful_timeout_ms,
+            heartbeat_interval_ms: config.options.heartbeat_interval_ms,
+            day_zone: config.options.day_zone.clone(),
+        },
     })
 }
 
 fn model(
     workspace: &Workspace,
-    config: &Config,
+    config: Option<&ModelConfig>,
     texts: &Texts<RealFs>,
     notify: &Notify,
 ) -> Result<Option<Arc<Model>>, Startup> {
-    let Some(options) = &config.daemon.model else { return Ok(None) };
-    let http = |wire, base_url: &String, key: &Key, provider: &str| -> Result<Model, Startup> {
-        let api_key = match key {
-            Key::None => None,
-            Key::Variable(name) => {
-                config::env::variable(name).map(|value| kairos_effects::secret::Secret::new(&value))
-            }
-            Key::Secret(name) => {
-                let tool = format!("model:{provider}");
-                let value = config.secrets.value(name, &tool, workspace.root());
-                Some(value.map_err(Startup::value("model.api_key"))?)
-            }
-        };
-        let client = kairos_effects::model::ModelOptions {
-            wire,
-            base_url: base_url.clone(),
-            api_key,
-            timeout: std::time::Duration::from_millis(options.timeout_ms),
-        };
-        let client = Client::new(client, texts.clone(), Arc::clone(notify));
-        Ok(Model::Http(Box::new(client.map_err(Startup::value("model"))?)))
-    };
-    let model = match &options.provider {
-        Provider::Anthropic { base_url, key } => http(Wire::Anthropic, base_url, key, "anthropic")?,
-        Provider::OpenAi { base_url, key } => http(Wire::OpenAi, base_url, key, "openai")?,
+    let Some(config) = config else { return Ok(None) };
+    let (texts, notify) = (texts.clone(), Arc::clone(notify));
+    let wire = match &config.provider {
+        Provider::Anthropic => Wire::Anthropic,
+        Provider::OpenAi => Wire::OpenAi,
         Provider::Playbook { file } => {
-            let playbook = Playbook::load(
-                workspace.root(),
-                std::path::Path::new(file),
-                texts.clone(),
-                Arc::clone(notify),
-            );
-            Model::Playbook(playbook.map_err(Startup::value("model.file"))?)
+            let playbook = Playbook::load(workspace.root(), file, texts, notify);
+            let playbook = playbook.map_err(Startup::value("model.file"))?;
+            return Ok(Some(Arc::new(Model::Playbook(playbook))));
         }
     };
-    Ok(Some(Arc::new(model)))
+    let options = ModelOptions {
+        wire,
+        base_url: config.base_url.clone(),
+        api_key: config.api_key.as_ref().map(|key| Secret::new(key.expose())),
+        timeout: Duration::from_millis(config.timeout_ms),
+    };
+    let client = Client::new(options, texts, notify).map_err(Startup::value("model"))?;
+    Ok(Some(Arc::new(Model::Http(Box::new(client)))))
+}
+
+/// Keeps known secrets out of the log.
+fn hide(log: &Log, config: &Resolved) {
+    let env = Env::of_process();
+    let known = config.secrets.known(&env).map(|secret| secret.expose().to_owned());
+    let key = config.options.model.as_ref().and_then(|model| model.api_key.as_ref());
+    log.hide(known.chain(key.map(|key| key.expose().to_owned())));
 }
 
 /// Reads the configuration again.
 struct Reload {
     workspace: Workspace,
-    files: ConfigFiles,
+    paths: Paths,
     pid_path: PathBuf,
     blobs: Arc<Blobs<RealFs>>,
     texts: Texts<RealFs>,
@@ -182,27 +194,34 @@ struct Reload {
 impl Reload {
     /// All of it, or why not.
     fn read(&self) -> Result<Configuration, String> {
-        let config = read(&self.files).map_err(|startup| startup.line())?;
-        if config.daemon.pid_path != self.pid_path {
+        let config = read(self.workspace.root(), &self.paths).map_err(|startup| startup.line())?;
+        if config.options.pid_path != self.pid_path {
             return Err("`pid_path` changed, which needs a restart".to_owned());
         }
-        let made = model(&self.workspace, &config, &self.texts, &self.notify)
-            .and_then(|model| Ok((model, configuration(&config, &self.blobs)?)));
+        let made = model(&self.workspace, config.options.model.as_ref(), &self.texts, &self.notify)
+            .and_then(|model| {
+                Ok((model, configuration(self.workspace.root(), &config, &self.blobs)?))
+            });
         let (model, configuration) = made.map_err(|startup| startup.line())?;
         *self.in_use.lock().unwrap_or_else(PoisonError::into_inner) = model;
-        self.log.configure(config.daemon.log);
+        self.log.set_options(config.options.log);
+        hide(&self.log, &config);
         Ok(configuration)
     }
 }
 
 /// Where the three files are, given `--config`.
-pub(crate) fn files(workspace: &Workspace, daemon: Option<PathBuf>) -> ConfigFiles {
-    ConfigFiles::of(workspace.root(), daemon)
+pub(crate) fn paths(root: &Path, daemon: Option<PathBuf>) -> Paths {
+    let paths = Paths::below(root);
+    match daemon {
+        Some(daemon) => Paths { daemon, ..paths },
+        None => paths,
+    }
 }
 
 /// Says what the configuration has to say beside its meaning.
-pub(crate) fn warn(config: &Config) {
+pub(crate) fn warn(config: &Resolved) {
     for warning in &config.warnings {
-        eprintln!("warning: {warning}");
+        talk::say(format!("warning: {warning}"));
     }
 }

@@ -27,15 +27,15 @@ const WORKERS: usize = 2;
 /// # Errors
 /// It did not start; nothing was dispatched then.
 pub(crate) fn daemon(workspace: &Workspace, file: Option<PathBuf>) -> Result<Exit, Failure> {
-    let files = assemble::files(workspace, file);
-    let config = assemble::read(&files)?;
+    let paths = assemble::paths(workspace.root(), file);
+    let config = assemble::read(workspace.root(), &paths)?;
     assemble::warn(&config);
-    let lock = lock(workspace, &config.daemon.pid_path)?;
+    let lock = lock(workspace, &config.options.pid_path)?;
     let runtime = runtime()?;
     let _entered = runtime.enter();
     let signals = Signals::listen().map_err(Startup::cannot("listen to signals"))?;
     poison::abort_on_engine_panic(workspace.own("run/poison"));
-    let started = assemble::start(workspace, files, config, Focus::Daemon, runtime.handle())?;
+    let started = assemble::start(workspace, paths, config, Focus::Daemon, runtime.handle())?;
     let served = serve(workspace, &runtime, started, signals);
     // Last of all: until here nobody else could open the journal.
     drop(lock);

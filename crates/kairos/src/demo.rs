@@ -19,6 +19,7 @@ use kairos_wire::{EventRecord, Proposal, Status};
 use serde::Serialize;
 
 use crate::cli::story;
+use crate::config::Env;
 use crate::init;
 use crate::output::{Exit, Failure, Out, diff, talk};
 use crate::startup::Startup;
@@ -243,7 +244,7 @@ fn make(dir: &Path) -> Result<(), Failure> {
         let written = fs::create_dir_all(parent).and_then(|()| fs::write(&file, text));
         written.map_err(Startup::cannot("write the example"))?;
     }
-    init::init(dir).map_err(|e| Failure::of(Exit::Usage, "init", &e))?;
+    init::init(dir, &Env::of_process()).map_err(|e| Failure::of(e.kind().into(), "init", &e))?;
     Ok(())
 }
 

@@ -1,63 +1,71 @@
 //! The engine's notices as log lines, with KairosChain's names and keys.
 
 use kairos_engine::{Notice, Status};
-use serde_json::{Map, Value, json};
 
-use crate::log::{Level, Log};
+use crate::log::{Detail, Level, Log};
 
 /// Writes one notice.
 pub(crate) fn write(log: &Log, notice: &Notice) {
+    let mandate = |id: &kairos_core::id::MandateId| vec![("mandate_id", text(id))];
+    let open = |open: usize| vec![("open_effects", count(open as u64))];
     let (level, event, details) = match notice {
         Notice::Started { status } => (Level::Info, "daemon_started", snapshot(status)),
         Notice::Recovered { after, bytes } => {
-            (Level::Warn, "journal_recovered", json!({"after": after, "bytes": bytes}))
+            let details = vec![("after", count(*after)), ("bytes", count(*bytes))];
+            (Level::Warn, "journal_recovered", details)
         }
-        Notice::ShutdownBegin { open } => {
-            (Level::Info, "daemon_shutdown_begin", json!({"open_effects": open}))
+        Notice::ShutdownBegin { open: n } => (Level::Info, "daemon_shutdown_begin", open(*n)),
+        Notice::GracefulTimeoutExceeded { open: n } => {
+            (Level::Warn, "daemon_graceful_timeout_exceeded", open(*n))
         }
-        Notice::GracefulTimeoutExceeded { open } => {
-            (Level::Warn, "daemon_graceful_timeout_exceeded", json!({"open_effects": open}))
-        }
-        Notice::CycleInterrupted { mandate } => {
-            (Level::Info, "daemon_cycle_interrupted", json!({"mandate_id": mandate.to_string()}))
+        Notice::CycleInterrupted { mandate: id } => {
+            (Level::Info, "daemon_cycle_interrupted", mandate(id))
         }
         Notice::Stopped { status } => (Level::Info, "daemon_stopped", snapshot(status)),
         Notice::Reloaded { schedules } => {
-            (Level::Info, "daemon_config_reloaded", json!({"schedules": schedules}))
+            (Level::Info, "daemon_config_reloaded", vec![("schedules", count(*schedules as u64))])
         }
         Notice::ReloadFailed { error } => {
-            (Level::Error, "daemon_config_reload_failed", json!({"error": error}))
+            (Level::Error, "daemon_config_reload_failed", vec![("error", text(error))])
         }
-        Notice::Status { status } => (Level::Info, "daemon_status", snapshot(status)),
-        Notice::BudgetExceeded { mandate } => {
-            (Level::Warn, "daemon_budget_exceeded", json!({"mandate_id": mandate.to_string()}))
+        Notice::Status { status } => {
+            let mut details = snapshot(status);
+            details.push(("log_lines_dropped", count(log.dropped())));
+            (Level::Info, "daemon_status", details)
         }
-        Notice::Quarantined { mandate } => {
-            (Level::Error, "daemon_quarantined", json!({"mandate_id": mandate.to_string()}))
+        Notice::BudgetExceeded { mandate: id } => {
+            (Level::Warn, "daemon_budget_exceeded", mandate(id))
         }
-        Notice::CycleFailed { mandate } => {
-            (Level::Error, "daemon_cycle_runner_failed", json!({"mandate_id": mandate.to_string()}))
+        Notice::Quarantined { mandate: id } => (Level::Error, "daemon_quarantined", mandate(id)),
+        Notice::CycleFailed { mandate: id } => {
+            (Level::Error, "daemon_cycle_runner_failed", mandate(id))
         }
         Notice::HeartbeatFailed { error } => {
-            (Level::Error, "daemon_heartbeat", json!({"error": error}))
+            (Level::Error, "daemon_heartbeat", vec![("error", text(error))])
         }
     };
-    let Value::Object(details) = details else { return };
-    log.line(level, event, "daemon", details);
+    log.line(level, event, "daemon", &details);
 }
 
-/// KairosChain's status snapshot.
-fn snapshot(status: &Status) -> Value {
-    let seconds = |ms: u64| Value::from(ms / 1000);
-    let mut map = Map::new();
-    map.insert("state".into(), status.state.word().into());
-    map.insert("pid".into(), status.pid.into());
-    map.insert("tick_count".into(), status.tick_count.into());
-    map.insert("mailbox_size".into(), status.mailbox_size.into());
-    map.insert("started_at".into(), status.started_at.map(|t| t.to_string()).into());
-    map.insert("shutdown_requested".into(), status.shutdown_requested.into());
-    map.insert("tick_interval".into(), seconds(status.tick_interval_ms));
-    map.insert("graceful_timeout".into(), seconds(status.graceful_timeout_ms));
-    map.insert("journal_head".into(), status.head.0.into());
-    Value::Object(map)
+fn text(value: &impl ToString) -> Detail {
+    Detail::Text(value.to_string())
+}
+
+fn count(n: u64) -> Detail {
+    Detail::Number(i64::try_from(n).unwrap_or(i64::MAX))
+}
+
+/// KairosChain's status snapshot, and the journal's head.
+fn snapshot(status: &Status) -> Vec<(&'static str, Detail)> {
+    vec![
+        ("state", text(&status.state.word())),
+        ("pid", count(status.pid.into())),
+        ("tick_count", count(status.tick_count)),
+        ("mailbox_size", count(status.mailbox_size as u64)),
+        ("started_at", status.started_at.map_or(Detail::Null, |at| text(&at))),
+        ("shutdown_requested", Detail::Flag(status.shutdown_requested)),
+        ("tick_interval", count(status.tick_interval_ms / 1000)),
+        ("graceful_timeout", count(status.graceful_timeout_ms / 1000)),
+        ("journal_head", count(status.head.0)),
+    ]
 }

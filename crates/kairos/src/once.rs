@@ -45,13 +45,13 @@ pub(crate) fn once(
     request: &MandateRequest,
     say: &mut dyn FnMut(kairos_core::time::Time, &Event),
 ) -> Result<End, Failure> {
-    let files = assemble::files(workspace, file);
-    let config = assemble::read(&files)?;
+    let paths = assemble::paths(workspace.root(), file);
+    let config = assemble::read(workspace.root(), &paths)?;
     assemble::warn(&config);
-    let lock = lock(workspace, &config.daemon.pid_path)?;
+    let lock = lock(workspace, &config.options.pid_path)?;
     let runtime = runtime()?;
     poison::abort_on_engine_panic(workspace.own("run/poison"));
-    let started = assemble::start(workspace, files, config, Focus::Once, runtime.handle())?;
+    let started = assemble::start(workspace, paths, config, Focus::Once, runtime.handle())?;
     let handle = started.handle.clone();
     let end = runtime.block_on(follow(&handle, request, say));
     handle.signal(Control::Shutdown);

@@ -7,14 +7,14 @@ use std::error::Error;
 use kairos_engine::StartError;
 use kairos_engine::lock::LockError;
 
-use crate::config::problem::Problem;
-use crate::output::{Exit, Failure};
+use crate::config::problem::Problems;
+use crate::output::{Exit, Failure, talk};
 
 /// A start that failed. Nothing was dispatched.
 #[derive(Debug)]
 pub(crate) enum Startup {
     /// The configuration does not hold together.
-    Config(Vec<Problem>),
+    Config(Problems),
     /// A value of the configuration cannot be used.
     Value {
         key: &'static str,
@@ -46,9 +46,7 @@ impl Startup {
     /// All of it in one line: for the log, and as the answer to a reload.
     pub(crate) fn line(&self) -> String {
         match self {
-            Self::Config(problems) => {
-                problems.iter().map(Problem::line).collect::<Vec<_>>().join("; ")
-            }
+            Self::Config(problems) => problems.to_string(),
             Self::Value { key, source } => format!("`{key}`: {}", chain(&**source)),
             Self::Lock(error) => chain(error),
             Self::Engine(error) => chain(error),
@@ -72,11 +70,10 @@ impl From<Startup> for Failure {
     fn from(startup: Startup) -> Self {
         match startup {
             Startup::Config(problems) => {
-                let count = problems.len();
-                let shown: String = problems.iter().map(Problem::render).collect();
-                let noun = if count == 1 { "problem" } else { "problems" };
-                let message = format!("the configuration has {count} {noun}\n{shown}");
-                Self::new(Exit::Config, "config", message.trim_end()).hint("kairos config check")
+                let shown = problems.render(talk::coloured());
+                let message =
+                    format!("the configuration does not hold together\n{}", shown.trim_end());
+                Self::new(Exit::Config, "config", message).hint("kairos config check")
             }
             Startup::Value { .. } => {
                 Self::new(Exit::Config, "config", startup.line()).hint("kairos config check")

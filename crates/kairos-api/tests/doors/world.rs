@@ -184,6 +184,7 @@ fn configuration() -> Configuration {
             proposal_ttl_ms: 8 * 3_600_000,
             proposals_max: 16,
             scopes: Vec::new(),
+            secrets: Vec::new(),
             model: Some(ModelRules {
                 name: "m".into(),
                 output_tokens_max: 100,

@@ -59,6 +59,7 @@ pub(crate) fn rules() -> Rules {
         proposal_ttl_ms: 1000,
         proposals_max: 16,
         scopes: Vec::new(),
+        secrets: Vec::new(),
         model: Some(ModelRules {
             name: "model-1".into(),
             output_tokens_max: 512,

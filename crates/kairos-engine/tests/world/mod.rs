@@ -35,6 +35,7 @@ pub(crate) fn rules() -> Rules {
         proposal_ttl_ms: 8 * 3_600_000,
         proposals_max: 16,
         scopes: Vec::new(),
+        secrets: Vec::new(),
         model: Some(ModelRules {
             name: "m".into(),
             output_tokens_max: 100,

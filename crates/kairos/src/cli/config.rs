@@ -1,113 +1,72 @@
 //! `config check|show`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use kairos_effects::model::prices;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::Global;
 use crate::assemble;
-use crate::config::Files;
-use crate::config::problem::Problem;
-use crate::output::{Exit, Failure, Out, talk};
-use crate::startup::Startup;
+use crate::config::Env;
+use crate::config::show as files;
+use crate::output::{Exit, Failure, Out, Table, talk};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Say whether the configuration holds together; no daemon is asked
+    #[command(after_help = "Example: kairos config check .kairos/config/schedules.yml")]
     Check {
-        /// A `daemon.yml` to check instead of the workspace's
-        file: Option<PathBuf>,
+        /// Files to check instead of the workspace's
+        files: Vec<PathBuf>,
     },
-    /// Show the configuration in force, defaults included
+    /// Show what every key comes to, and where that stands
     Show,
 }
 
 #[derive(Debug, Serialize)]
-struct Checked {
-    ok: bool,
-    problems: Vec<String>,
-    warnings: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
 struct Shown {
-    model: Option<String>,
-    max_running: u16,
-    calls_per_day: Option<u64>,
-    tokens_per_day: Option<u64>,
-    usd_micros_per_day: Option<u64>,
-    usd_micros_per_mandate: u64,
-    proposal_ttl_ms: u64,
-    proposals_max: u16,
-    graceful_timeout_ms: u64,
-    heartbeat_interval_ms: u64,
-    schedules: Vec<String>,
+    config: Map<String, Value>,
 }
 
 impl Verb {
     pub(super) fn run(self, global: &Global, out: &mut Out) -> Result<Exit, Failure> {
         match self {
-            Self::Check { file } => {
-                let files = match file {
-                    Some(file) => beside(file),
-                    None => Files::of(global.root()?.path(), None),
-                };
-                check(&files, out)
+            Self::Check { files } if files.is_empty() => check(global.root()?.path(), &[], out),
+            Self::Check { files } => {
+                let root = global.root().map(|root| root.path().to_owned());
+                check(&root.unwrap_or_else(|_| PathBuf::from(".")), &files, out)
             }
-            Self::Show => show(&Files::of(global.root()?.path(), None), out),
+            Self::Show => show(global.root()?.path(), out),
         }
     }
 }
 
-/// A file to be checked, with its neighbours.
-fn beside(daemon: PathBuf) -> Files {
-    let dir = daemon.parent().map(PathBuf::from).unwrap_or_default();
-    Files { schedules: dir.join("schedules.yml"), secrets: dir.join("secrets.yml"), daemon }
-}
-
-pub(super) fn check(files: &Files, out: &mut Out) -> Result<Exit, Failure> {
-    let (warnings, problems) = match assemble::read(files) {
-        Ok(config) => (config.warnings, Vec::new()),
-        Err(Startup::Config(problems)) => (Vec::new(), problems),
-        Err(other) => return Err(other.into()),
-    };
-    let ok = problems.is_empty();
+/// Checks the workspace's files, or the named ones.
+pub(super) fn check(root: &Path, named: &[PathBuf], out: &mut Out) -> Result<Exit, Failure> {
+    let report = files::check(root, named, &Env::of_process(), &prices::shipped().prices);
     if out.json {
-        let problems = problems.iter().map(Problem::line).collect();
-        out.object(&Checked { ok, problems, warnings })?;
+        out.object(&report.row())?;
     } else {
-        warnings.iter().for_each(|warning| talk::say(format!("warning: {warning}")));
-        problems.iter().for_each(|problem| talk::say(problem.render()));
-        if ok {
-            out.line("the configuration holds together")?;
-        }
+        let text = report.render(talk::coloured());
+        if report.is_ok() { out.line(text.trim_end())? } else { talk::say(text.trim_end()) }
     }
-    Ok(if ok { Exit::Ok } else { Exit::Config })
+    Ok(if report.is_ok() { Exit::Ok } else { Exit::Config })
 }
 
-fn show(files: &Files, out: &mut Out) -> Result<Exit, Failure> {
-    let config = assemble::read(files)?;
-    let rules = &config.daemon.rules;
-    let shown = Shown {
-        model: rules.model.as_ref().map(|model| model.name.clone()),
-        max_running: rules.max_running,
-        calls_per_day: rules.day.calls,
-        tokens_per_day: rules.day.tokens,
-        usd_micros_per_day: rules.day.usd_micros,
-        usd_micros_per_mandate: rules.mandate_usd_micros_max,
-        proposal_ttl_ms: rules.proposal_ttl_ms,
-        proposals_max: rules.proposals_max,
-        graceful_timeout_ms: config.daemon.options.graceful_timeout_ms,
-        heartbeat_interval_ms: config.daemon.options.heartbeat_interval_ms,
-        schedules: config.schedules.iter().map(|schedule| schedule.name.to_string()).collect(),
-    };
+fn show(root: &Path, out: &mut Out) -> Result<Exit, Failure> {
+    let resolved = assemble::read(root, &assemble::paths(root, None))?;
+    let settings = files::show(&resolved);
     if out.json {
-        out.object(&shown)?;
-    } else if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(&shown) {
-        for (name, value) in fields {
-            out.line(format!("{name:<24} {value}"))?;
-        }
+        let config = settings.into_iter().map(|s| (s.key, s.value.into())).collect();
+        out.object(&Shown { config })?;
+        return Ok(Exit::Ok);
     }
+    let mut table = Table::new(&["key", "value", "from"]);
+    for setting in settings {
+        table.row([setting.key, setting.value, setting.origin]);
+    }
+    out.table(&table)?;
     Ok(Exit::Ok)
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::config;
 use super::{Global, Root, ask, source};
-use crate::config::Files;
+use crate::assemble;
 use crate::output::table::one_line;
 use crate::output::{Exit, Failure, Out, Table, talk, when};
 
@@ -66,7 +66,7 @@ impl Verb {
         match self {
             Self::List => list(&global.root()?, out),
             Self::Next(next) => next.run(global, out),
-            Self::Check => match config::check(&Files::of(global.root()?.path(), None), out)? {
+            Self::Check => match config::check(global.root()?.path(), &[], out)? {
                 Exit::Config => Ok(Exit::No),
                 exit => Ok(exit),
             },
@@ -146,7 +146,7 @@ fn seconds(at: &Time) -> String {
 
 /// The rule as the files have it: what holds from the next start or reload on.
 fn rule_of(root: &Root, name: &str) -> Result<Rule, Failure> {
-    let config = crate::assemble::read(&Files::of(root.path(), None))?;
+    let config = assemble::read(root.path(), &assemble::paths(root.path(), None))?;
     let found = config.schedules.into_iter().find(|schedule| schedule.name.as_str() == name);
     found.map(|schedule| schedule.rule).ok_or_else(|| {
         let message = format!("no schedule is called `{}`", one_line(name));
@@ -163,7 +163,7 @@ fn cron(text: &str) -> Result<Cron, String> {
 
 /// The zone of that name: the system's data, else the bundled.
 fn zone(name: &str) -> Result<TimeZone, Failure> {
-    crate::config::zone::named(name).ok_or_else(|| {
+    crate::config::zone::zone(name).map_err(|_| {
         let message = format!("`{}` is no IANA time zone", one_line(name));
         Failure::new(Exit::Usage, "unknown_zone", message).hint("such as `Europe/Berlin` or `UTC`")
     })

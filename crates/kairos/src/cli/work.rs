@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::spec::SpecArgs;
 use super::{Root, source, story};
+use crate::config::Env;
 use crate::once::End;
 use crate::output::{Exit, Failure, Out, talk};
 use crate::startup::Startup;
@@ -13,14 +14,9 @@ use crate::{daemon, init, once};
 /// Makes a workspace.
 pub(super) fn init(dir: Option<PathBuf>, out: &mut Out) -> Result<Exit, Failure> {
     let dir = dir.unwrap_or_else(|| PathBuf::from("."));
-    let made = init::init(&dir).map_err(|e| Failure::of(Exit::Usage, "init", &e))?;
-    for file in &made.written {
-        out.line(format!("wrote .kairos/{file}"))?;
-    }
-    let git = if made.is_git { "a git repository" } else { "no git repository" };
-    let keys = if made.keys.is_empty() { "no API key".to_owned() } else { made.keys.join(", ") };
-    talk::say(format!("found {git}; in the environment: {keys}"));
-    talk::say("next: name a model in .kairos/config/daemon.yml, then: kairos daemon");
+    let made = init::init(&dir, &Env::of_process());
+    let made = made.map_err(|e| Failure::of(e.kind().into(), "init", &e))?;
+    out.line(made.story().trim_end())?;
     Ok(Exit::Ok)
 }
 

@@ -1,455 +1,521 @@
-//! `daemon.yml`: its keys, their bounds and defaults.
+//! `daemon.yml`: what it may say, and what that means.
 //!
-//! Owns the file's form and its meaning for the rules and the daemon's options. KairosChain's file
-//! loads unchanged. Never reads a secret's value; it only names one.
+//! Owns the keys of the daemon with their ranges and defaults. Never looks at schedules; the two
+//! meet in [`super::resolve`].
 
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use kairos_core::budget::{Caps, Price};
-use kairos_core::gate::scope::{Raise, Scope, Scopes};
+use kairos_core::gate::scope::{Raise, RuleError, Scope, Scopes};
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
-use kairos_engine::Options;
-use serde::Deserialize;
-use serde_saphyr::Spanned;
+use kairos_wire::duration;
+use serde::{Deserialize, Deserializer};
 
-use super::problem::{Problem, Text};
-use super::span::Span;
-use super::zone;
+use super::env::Env;
+use super::node::{Node, Value};
+use super::problem::{File, Problem};
+use super::secrets::{Secret, Secrets};
+use super::size::{Size, Usd};
+use super::{shape, zone};
+use crate::log::{Level, LogOptions};
 
-/// A USD has a million micros; prices are per million tokens, so micros per million of them.
-const MICROS: f64 = 1e6;
+/// What the binary needs to know; what the rules need is in [`Rules`].
+#[derive(Clone, Debug)]
+pub(crate) struct DaemonOptions {
+    /// Bounds how late a step of the wall clock is noticed.
+    pub(crate) tick_interval_ms: u64,
+    /// How long a stop waits for commands and tools.
+    pub(crate) graceful_timeout_ms: u64,
+    /// Relative to the root.
+    pub(crate) pid_path: PathBuf,
+    pub(crate) heartbeat_interval_ms: u64,
+    /// Where the budget's day begins.
+    pub(crate) day_zone: TimeZone,
+    pub(crate) day_zone_name: String,
+    pub(crate) log: LogOptions,
+    /// `None`: no model is configured.
+    pub(crate) model: Option<ModelConfig>,
+}
+
+/// How the model is reached.
+#[derive(Clone, Debug)]
+pub(crate) struct ModelConfig {
+    pub(crate) provider: Provider,
+    pub(crate) name: String,
+    /// What stands before `/v1/messages` or `/chat/completions`; of a playbook nothing.
+    pub(crate) base_url: String,
+    /// None for a playbook and for a local server that wants none.
+    pub(crate) api_key: Option<Secret>,
+    pub(crate) max_output_tokens: u32,
+    pub(crate) timeout_ms: u64,
+}
+
+/// Who answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Provider {
+    Anthropic,
+    OpenAi,
+    /// Answers from a file; relative to the root.
+    Playbook {
+        file: PathBuf,
+    },
+}
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Raw {
-    mode: Option<Spanned<String>>,
-    tick_interval: Option<Spanned<Span>>,
-    graceful_timeout: Option<Spanned<Span>>,
-    pid_path: Option<Spanned<String>>,
-    heartbeat_interval: Option<Spanned<Span>>,
-    max_running: Option<Spanned<u16>>,
-    day_zone: Option<Spanned<String>>,
-    log: Option<Log>,
-    model: Option<Model>,
-    budget: Option<Budget>,
-    proposals: Option<Proposals>,
+#[serde(default, deny_unknown_fields)]
+struct Raw {
+    mode: Option<String>,
+    tick_interval: Option<Length>,
+    graceful_timeout: Option<Length>,
+    pid_path: Option<PathBuf>,
+    heartbeat_interval: Option<Length>,
+    max_running: Option<u64>,
+    day_zone: Option<String>,
+    log: Option<RawLog>,
+    model: Option<RawModel>,
+    budget: Option<RawBudget>,
+    proposals: Option<RawProposals>,
     scopes: Option<Vec<RawScope>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Log {
-    level: Option<Spanned<String>>,
-    max_bytes: Option<Spanned<String>>,
-    keep: Option<Spanned<u8>>,
+#[serde(default, deny_unknown_fields)]
+struct RawLog {
+    level: Option<Level>,
+    max_bytes: Option<Size>,
+    keep: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Model {
-    provider: Spanned<String>,
-    name: Option<Spanned<String>>,
-    base_url: Option<Spanned<String>>,
-    api_key: Option<Spanned<String>>,
-    file: Option<Spanned<String>>,
-    max_output_tokens: Option<Spanned<u32>>,
-    timeout: Option<Spanned<Span>>,
-    prices: Option<Prices>,
+struct RawModel {
+    provider: RawProvider,
+    name: Option<String>,
+    base_url: Option<String>,
+    api_key: Option<String>,
+    file: Option<PathBuf>,
+    max_output_tokens: Option<u64>,
+    timeout: Option<Length>,
+    prices: Option<RawPrices>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawProvider {
+    Anthropic,
+    Openai,
+    Playbook,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Prices {
-    input: Spanned<f64>,
-    output: Spanned<f64>,
-    cache_read: Option<Spanned<f64>>,
-    cache_write: Option<Spanned<f64>>,
+struct RawPrices {
+    input: Usd,
+    output: Usd,
+    cache_read: Option<Usd>,
+    cache_write: Option<Usd>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Budget {
-    calls_per_day: Option<Spanned<u64>>,
-    tokens_per_day: Option<Spanned<u64>>,
-    usd_per_day: Option<Spanned<f64>>,
-    usd_per_mandate: Option<Spanned<f64>>,
+#[serde(default, deny_unknown_fields)]
+struct RawBudget {
+    calls_per_day: Option<u64>,
+    tokens_per_day: Option<u64>,
+    usd_per_day: Option<Usd>,
+    usd_per_mandate: Option<Usd>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Proposals {
-    ttl: Option<Spanned<Span>>,
-    max_waiting: Option<Spanned<u16>>,
+#[serde(default, deny_unknown_fields)]
+struct RawProposals {
+    ttl: Option<Length>,
+    max_waiting: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawScope {
-    path: Spanned<String>,
-    scope: Spanned<String>,
+    path: String,
+    scope: Scope,
 }
 
-/// The daemon's own settings.
-#[derive(Clone, Debug)]
-pub(crate) struct Daemon {
-    pub(crate) rules: Rules,
-    pub(crate) options: Options,
-    pub(crate) pid_path: PathBuf,
-    pub(crate) log: LogOptions,
-    pub(crate) model: Option<ModelOptions>,
-}
+/// A length of time in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Length(pub(super) u64);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LogOptions {
-    pub(crate) debug: bool,
-    pub(crate) max_bytes: u64,
-    pub(crate) keep: u8,
-}
-
-/// Where the model is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ModelOptions {
-    pub(crate) provider: Provider,
-    pub(crate) timeout_ms: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Provider {
-    Anthropic { base_url: String, key: Key },
-    OpenAi { base_url: String, key: Key },
-    Playbook { file: String },
-}
-
-/// Where an API key comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Key {
-    /// A local server needs none.
-    None,
-    /// The provider's usual variable.
-    Variable(&'static str),
-    /// A secret by name.
-    Secret(String),
-}
-
-/// Collects problems while reading on.
-pub(super) struct Reader<'a> {
-    pub(super) text: &'a Text,
-    pub(super) problems: Vec<Problem>,
-}
-
-impl Reader<'_> {
-    pub(super) fn problem<T>(&mut self, at: &Spanned<T>, message: String, hint: Option<&str>) {
-        let hint = hint.map(ToOwned::to_owned);
-        self.problems.push(self.text.at(at.referenced, 0, message, hint));
+impl<'de> Deserialize<'de> for Length {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        duration::deserialize(deserializer).map(ms).map(Self)
     }
+}
 
-    /// A span within bounds, or its default.
-    fn span(
-        &mut self,
-        given: Option<Spanned<Span>>,
-        default_ms: u64,
-        key: &str,
-        min_ms: u64,
-    ) -> u64 {
-        let Some(given) = given else { return default_ms };
-        if given.value.ms < min_ms {
-            self.problem(&given, format!("`{key}` must be at least {}s", min_ms / 1000), None);
+fn ms(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
+}
+
+const SECOND: u64 = 1000;
+const HOUR: u64 = 3_600_000;
+const DAY: u64 = 24 * HOUR;
+
+/// What `daemon.yml` is read with.
+pub(super) struct Around<'a> {
+    pub(super) env: &'a Env,
+    pub(super) secrets: &'a Secrets,
+    pub(super) shipped: &'a [NamedPrice],
+}
+
+/// Reads the tree of `daemon.yml`. What is wrong is in `out`; the values are then not to be used.
+pub(super) fn read(
+    file: &File,
+    node: &Node,
+    around: &Around<'_>,
+    out: &mut Vec<Problem>,
+) -> Option<(Rules, DaemonOptions)> {
+    let file = &without_key(file, node);
+    let raw: Raw = match shape::read(file, node) {
+        Ok(raw) => raw,
+        Err(problem) => {
+            out.push(problem);
+            return None;
         }
-        given.value.ms
-    }
-
-    /// A number that is not 0, or its default.
-    fn positive(&mut self, given: Option<Spanned<u64>>, default: u64, key: &str) -> u64 {
-        let Some(given) = given else { return default };
-        if given.value == 0 {
-            self.problem(
-                &given,
-                format!("`{key}: 0` allows nothing"),
-                Some("to stop everything, stop the daemon"),
-            );
-        }
-        given.value
-    }
-
-    /// An amount of USD in micros.
-    fn usd(&mut self, given: Option<Spanned<f64>>, default: f64, key: &str, zero: bool) -> u64 {
-        let value = given.as_ref().map_or(default, |given| given.value);
-        let micros = (value * MICROS).round();
-        if let Some(given) = &given {
-            if !(0.0..1e9).contains(&value) {
-                self.problem(
-                    given,
-                    format!("`{key}` must be an amount in USD from 0 to 1e9"),
-                    None,
-                );
-                return 0;
-            }
-            if micros == 0.0 && !zero {
-                self.problem(
-                    given,
-                    format!("`{key}: 0` allows nothing"),
-                    Some("local models are free without it"),
-                );
-            }
-        }
-        // In range: checked above, and the defaults are small.
-        format!("{micros:.0}").parse().unwrap_or(0)
-    }
-}
-
-impl Raw {
-    /// What the file means; problems go to `reader`.
-    pub(super) fn resolve(
-        self,
-        reader: &mut Reader<'_>,
-        shipped: &[NamedPrice],
-        tz: Option<&str>,
-    ) -> Daemon {
-        if let Some(mode) = self.mode.filter(|mode| mode.value != "daemon") {
-            reader.problem(
-                &mode,
-                format!("`mode: {}` is not known", mode.value),
-                Some("mode: daemon"),
-            );
-        }
-        let day_zone = self.day_zone.filter(|zone| zone.value != "local");
-        let day_zone = match day_zone {
-            None => zone::local(tz),
-            Some(name) => zone::named(&name.value).unwrap_or_else(|| {
-                reader.problem(
-                    &name,
-                    format!("no time zone `{}`", name.value),
-                    Some("an IANA name such as Europe/Zurich, or local"),
-                );
-                TimeZone::UTC
-            }),
-        };
-        let options = Options {
-            tick_interval_ms: reader.span(self.tick_interval, 10_000, "tick_interval", 1_000),
-            graceful_timeout_ms: reader.span(self.graceful_timeout, 120_000, "graceful_timeout", 0),
-            heartbeat_interval_ms: reader.span(
-                self.heartbeat_interval,
-                10_000,
-                "heartbeat_interval",
-                1_000,
-            ),
-            day_zone,
-        };
-        let max_running = self.max_running.map_or(4, |given| {
-            if !(1..=64).contains(&given.value) {
-                reader.problem(&given, "`max_running` must be 1 to 64".to_owned(), None);
-            }
-            given.value
-        });
-        let budget = self.budget.unwrap_or_default();
-        let day = Caps {
-            calls: Some(reader.positive(budget.calls_per_day, 10_000, "calls_per_day")),
-            tokens: Some(reader.positive(budget.tokens_per_day, 2_000_000, "tokens_per_day")),
-            usd_micros: Some(reader.usd(budget.usd_per_day, 5.0, "usd_per_day", false)),
-        };
-        let mandate_usd_micros_max =
-            reader.usd(budget.usd_per_mandate, 1.0, "usd_per_mandate", false);
-        let proposals = self.proposals.unwrap_or_default();
-        let (model, model_rules) = self.model.map(|m| m.resolve(reader, shipped)).unzip();
-        let rules = Rules {
-            max_running,
-            day,
-            mandate_usd_micros_max,
-            proposal_ttl_ms: reader.span(proposals.ttl, 8 * 3_600_000, "proposals.ttl", 1_000),
-            proposals_max: proposals.max_waiting.map_or(16, |given| given.value.clamp(1, 1_000)),
-            scopes: scopes(self.scopes.unwrap_or_default(), reader),
-            model: model_rules.flatten(),
-        };
-        let log = self.log.unwrap_or_default().resolve(reader);
-        let pid_path =
-            self.pid_path.map_or_else(|| ".kairos/run/daemon.pid".to_owned(), |p| p.value);
-        Daemon { rules, options, pid_path: pid_path.into(), log, model: model.flatten() }
-    }
-}
-
-fn scopes(raw: Vec<RawScope>, reader: &mut Reader<'_>) -> Vec<Raise> {
-    let mut raises = Vec::new();
-    for RawScope { path, scope } in raw {
-        let level = match scope.value.as_str() {
-            "l0" => Scope::L0,
-            "l1" => Scope::L1,
-            other => {
-                reader.problem(&scope, format!("`{other}` cannot raise a path"), Some("l0 or l1"));
-                continue;
-            }
-        };
-        let raise = Raise { pattern: path.value.clone(), scope: level };
-        match Scopes::new(vec![raise.clone()], Vec::new()) {
-            Ok(_) => raises.push(raise),
-            Err(error) => {
-                reader.problem(&path, error.to_string(), Some("a glob such as deploy/**"))
-            }
-        }
-    }
-    raises
-}
-
-impl Log {
-    fn resolve(self, reader: &mut Reader<'_>) -> LogOptions {
-        let debug = self.level.is_some_and(|level| match level.value.as_str() {
-            "debug" => true,
-            "info" => false,
-            other => {
-                reader.problem(&level, format!("`{other}` is no log level"), Some("info or debug"));
-                false
-            }
-        });
-        let max_bytes = self.max_bytes.map_or(16 << 20, |given| {
-            size(&given.value).unwrap_or_else(|| {
-                reader.problem(
-                    &given,
-                    format!("`{}` is no size", given.value),
-                    Some("a number with KiB, MiB or GiB, such as 16MiB"),
-                );
-                16 << 20
-            })
-        });
-        LogOptions { debug, max_bytes, keep: self.keep.map_or(7, |keep| keep.value) }
-    }
-}
-
-fn size(text: &str) -> Option<u64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (count, unit) = text.split_at(digits);
-    let factor = match unit.trim() {
-        "" | "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return None,
     };
-    count.parse::<u64>().ok()?.checked_mul(factor).filter(|bytes| *bytes >= 4096)
+    let mut check = Check { file, node, out };
+    if let Some(mode) = raw.mode.filter(|mode| mode != "daemon") {
+        check.wrong(&["mode"], format!("mode `{mode}` is not `daemon`"), "the only mode there is");
+    }
+    let scopes = raw.scopes.unwrap_or_default();
+    let budget = raw.budget.unwrap_or_default();
+    let proposals = raw.proposals.unwrap_or_default();
+    let day = check.caps(&budget);
+    let mandate_usd = check.cap("usd_per_mandate", budget.usd_per_mandate.map(|u| u.0), 1_000_000);
+    let (model, rules) = match raw.model {
+        None => (None, None),
+        Some(model) => check.model(model, around)?,
+    };
+    let (day_zone_name, day_zone) = check.day_zone(raw.day_zone.as_deref(), around.env);
+    let max_running = check.range(&["max_running"], raw.max_running, 1..=64, 4, "");
+    let waiting =
+        check.range(&["proposals", "max_waiting"], proposals.max_waiting, 1..=256, 16, "");
+    let rules = Rules {
+        max_running: u16::try_from(max_running).unwrap_or(u16::MAX),
+        day,
+        mandate_usd_micros_max: mandate_usd,
+        proposal_ttl_ms: check.length(
+            &["proposals", "ttl"],
+            proposals.ttl,
+            60 * SECOND..=30 * DAY,
+            8 * HOUR,
+        ),
+        proposals_max: u16::try_from(waiting).unwrap_or(u16::MAX),
+        scopes: check.scopes(scopes),
+        // What secrets.yml names joins when the parts are put together.
+        secrets: Vec::new(),
+        model: rules,
+    };
+    let options = DaemonOptions {
+        tick_interval_ms: check.length(&["tick_interval"], raw.tick_interval, 1..=DAY, 10 * SECOND),
+        graceful_timeout_ms: check.length(
+            &["graceful_timeout"],
+            raw.graceful_timeout,
+            0..=DAY,
+            120 * SECOND,
+        ),
+        pid_path: raw.pid_path.unwrap_or_else(|| ".kairos/run/daemon.pid".into()),
+        heartbeat_interval_ms: check.length(
+            &["heartbeat_interval"],
+            raw.heartbeat_interval,
+            SECOND..=HOUR,
+            10 * SECOND,
+        ),
+        day_zone,
+        day_zone_name,
+        log: check.log(raw.log.unwrap_or_default()),
+        model,
+    };
+    Some((rules, options))
 }
 
-impl Model {
-    fn resolve(
-        self,
-        reader: &mut Reader<'_>,
-        shipped: &[NamedPrice],
-    ) -> (Option<ModelOptions>, Option<ModelRules>) {
-        let provider = self.provider(reader);
-        let free = matches!(&provider, Some(Provider::Playbook { .. })) || self.is_local();
-        let name = match &self.name {
-            Some(name) => name.value.clone(),
-            None if matches!(provider, Some(Provider::Playbook { .. })) => "playbook".to_owned(),
+/// The file as it may be shown: a key that somebody wrote into it is starred out.
+fn without_key(file: &File, node: &Node) -> File {
+    match node.find(&["model", "api_key"]) {
+        Some(key) if !matches!(&key.value, Value::Text(text) if text.starts_with("secret:")) => {
+            file.hiding(&key.at)
+        }
+        _ => file.clone(),
+    }
+}
+
+/// The file being checked.
+struct Check<'a> {
+    file: &'a File,
+    node: &'a Node,
+    out: &'a mut Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn wrong(&mut self, path: &[&str], message: String, hint: impl Into<String>) {
+        let at = self.node.place(path);
+        self.out.push(Problem::new(self.file, at, message).hint(hint));
+    }
+
+    fn range(
+        &mut self,
+        path: &[&str],
+        value: Option<u64>,
+        range: RangeInclusive<u64>,
+        default: u64,
+        unit: &str,
+    ) -> u64 {
+        let value = value.unwrap_or(default);
+        if !range.contains(&value) {
+            let key = path.join(".");
+            let hint = format!("{} to {}{unit}", range.start(), range.end());
+            self.wrong(path, format!("`{key}` is out of range"), hint);
+        }
+        value
+    }
+
+    fn length(
+        &mut self,
+        path: &[&str],
+        value: Option<Length>,
+        range: RangeInclusive<u64>,
+        default: u64,
+    ) -> u64 {
+        let value = value.map_or(default, |length| length.0);
+        if !range.contains(&value) {
+            let key = path.join(".");
+            let hint = format!("{} to {}", spell(*range.start()), spell(*range.end()));
+            self.wrong(path, format!("`{key}` is out of range"), hint);
+        }
+        value
+    }
+
+    fn cap(&mut self, key: &str, value: Option<u64>, default: u64) -> u64 {
+        if value == Some(0) {
+            let message = format!("`budget.{key}` is 0, which would stop everything for good");
+            self.wrong(&["budget", key], message, "to stop everything now, use `kairos halt`");
+        }
+        value.unwrap_or(default)
+    }
+
+    fn caps(&mut self, budget: &RawBudget) -> Caps {
+        let usd = budget.usd_per_day.map(|usd| usd.0);
+        Caps {
+            calls: Some(self.cap("calls_per_day", budget.calls_per_day, 10_000)),
+            tokens: Some(self.cap("tokens_per_day", budget.tokens_per_day, 2_000_000)),
+            usd_micros: Some(self.cap("usd_per_day", usd, 5_000_000)),
+        }
+    }
+
+    fn day_zone(&mut self, name: Option<&str>, env: &Env) -> (String, TimeZone) {
+        match name {
+            None | Some("local") => zone::local(env),
+            Some(name) => match zone::zone(name) {
+                Ok(zone) => (name.to_owned(), zone),
+                Err(unknown) => {
+                    let hint = unknown.hint();
+                    self.wrong(&["day_zone"], unknown.to_string(), hint);
+                    (name.to_owned(), TimeZone::UTC)
+                }
+            },
+        }
+    }
+
+    fn log(&mut self, log: RawLog) -> LogOptions {
+        let defaults = LogOptions::default();
+        let size = log.max_bytes.map(|size| size.0);
+        let bytes = 64 << 10..=1 << 30;
+        let keep = self.range(&["log", "keep"], log.keep, 0..=1000, defaults.keep.into(), " files");
+        LogOptions {
+            level: log.level.unwrap_or_default(),
+            max_bytes: self.range(&["log", "max_bytes"], size, bytes, defaults.max_bytes, " bytes"),
+            keep: u16::try_from(keep).unwrap_or(u16::MAX),
+        }
+    }
+
+    fn scopes(&mut self, scopes: Vec<RawScope>) -> Vec<Raise> {
+        let raises: Vec<_> =
+            scopes.into_iter().map(|raw| Raise { pattern: raw.path, scope: raw.scope }).collect();
+        let items = self.node.get("scopes").map_or(&[][..], Node::items);
+        for (raise, item) in raises.iter().zip(items) {
+            let Err(error) = Scopes::new(vec![raise.clone()], Vec::new()) else { continue };
+            let (key, hint) = match error {
+                RuleError::RaisesNothing { .. } => ("scope", "`l0` or `l1`"),
+                RuleError::BadGlob { .. } | RuleError::TooMany { .. } => {
+                    ("path", "such as `deploy/**`")
+                }
+            };
+            let at = item.place(&[key]);
+            self.out.push(Problem::new(self.file, at, error.to_string()).hint(hint));
+        }
+        if let Err(error @ RuleError::TooMany { .. }) = Scopes::new(raises.clone(), Vec::new()) {
+            self.wrong(&["scopes"], error.to_string(), "fewer, wider globs");
+        }
+        raises
+    }
+
+    /// The model and what it costs; `None` when it cannot be known after what is wrong.
+    fn model(
+        &mut self,
+        raw: RawModel,
+        around: &Around<'_>,
+    ) -> Option<(Option<ModelConfig>, Option<ModelRules>)> {
+        let tokens = &["model", "max_output_tokens"];
+        let tokens = self.range(tokens, raw.max_output_tokens, 1..=1_000_000, 4096, "");
+        let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
+        let timeout_ms =
+            self.length(&["model", "timeout"], raw.timeout, SECOND..=HOUR, 120 * SECOND);
+        let provider = match (raw.provider, raw.file) {
+            (RawProvider::Playbook, Some(file)) => Provider::Playbook { file },
+            (RawProvider::Playbook, None) => {
+                self.wrong(
+                    &["model"],
+                    "a playbook needs the key `file`".to_owned(),
+                    "file: FILE.yml",
+                );
+                return None;
+            }
+            (_, Some(_)) => {
+                let message = "key `file` belongs to `provider: playbook`".to_owned();
+                self.wrong(&["model", "file"], message, "delete it");
+                return None;
+            }
+            (RawProvider::Anthropic, None) => Provider::Anthropic,
+            (RawProvider::Openai, None) => Provider::OpenAi,
+        };
+        let playbook = matches!(provider, Provider::Playbook { .. });
+        let name = match raw.name {
+            Some(name) if !name.is_empty() => name,
+            None if playbook => "playbook".to_owned(),
+            _ => {
+                let message = "key `name` is missing: which model shall be asked".to_owned();
+                self.wrong(&["model", "name"], message, "name: MODEL");
+                return None;
+            }
+        };
+        let base_url = raw.base_url.unwrap_or_else(|| default_url(&provider).to_owned());
+        let local = playbook || self.is_loopback(&base_url)?;
+        let api_key = self.api_key(raw.api_key.as_deref(), &provider, local, around);
+        let prices = self.prices(raw.prices, &name, local, around.shipped);
+        let rules = ModelRules { name: name.clone(), output_tokens_max: tokens, prices };
+        let max_output_tokens = tokens;
+        let config =
+            ModelConfig { provider, name, base_url, api_key, max_output_tokens, timeout_ms };
+        Some((Some(config), Some(rules)))
+    }
+
+    fn is_loopback(&mut self, base_url: &str) -> Option<bool> {
+        let rest = base_url.strip_prefix("https://").or_else(|| base_url.strip_prefix("http://"));
+        let authority = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
+        let Some(authority) = authority.filter(|a| !a.is_empty() && !a.contains('@')) else {
+            let message = format!("`{base_url}` is not a base URL");
+            self.wrong(&["model", "base_url"], message, "such as `http://127.0.0.1:8080/v1`");
+            return None;
+        };
+        let host = match authority.strip_prefix('[') {
+            Some(v6) => v6.split(']').next().unwrap_or_default(),
+            None => authority.split(':').next().unwrap_or_default(),
+        };
+        let loopback = host.eq_ignore_ascii_case("localhost")
+            || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        if !loopback && base_url.starts_with("http://") {
+            let at = self.node.place(&["model", "base_url"]);
+            let message = "model calls to another machine go unencrypted".to_owned();
+            self.out.push(Problem::warning(self.file, at, message).hint("use `https://`"));
+        }
+        Some(loopback)
+    }
+
+    fn api_key(
+        &mut self,
+        given: Option<&str>,
+        provider: &Provider,
+        local: bool,
+        around: &Around<'_>,
+    ) -> Option<Secret> {
+        let (word, variable) = match provider {
+            Provider::Anthropic => ("model:anthropic", "ANTHROPIC_API_KEY"),
+            Provider::OpenAi => ("model:openai", "OPENAI_API_KEY"),
+            Provider::Playbook { .. } => return None,
+        };
+        let path = &["model", "api_key"];
+        match given.map(|given| given.strip_prefix("secret:")) {
             None => {
-                reader.problem(
-                    &self.provider,
-                    "`model` needs a `name`".to_owned(),
-                    Some("name: the model's id"),
-                );
-                String::new()
+                let key = around.env.get(variable).map(Secret::new);
+                if key.is_none() && !local {
+                    let message =
+                        format!("no API key: environment variable `{variable}` is not set");
+                    self.wrong(&["model"], message, "set it, or add `api_key: \"secret:NAME\"`");
+                }
+                key
             }
-        };
-        let zero = Price { input: 0, output: 0, cache_read: 0, cache_write: 0 };
-        let prices = match &self.prices {
-            Some(prices) => vec![NamedPrice { name: String::new(), price: prices.resolve(reader) }],
-            None if free => vec![NamedPrice { name: String::new(), price: zero }],
-            None => shipped.to_vec(),
-        };
-        let output_tokens_max = self.max_output_tokens.as_ref().map_or(4096, |given| given.value);
-        if let Some(given) = self.max_output_tokens.as_ref().filter(|given| given.value == 0) {
-            reader.problem(given, "`max_output_tokens: 0` allows no answer".to_owned(), None);
-        }
-        let rules = ModelRules { name, output_tokens_max, prices };
-        if rules.price_of(&rules.name).is_none() && !rules.name.is_empty() {
-            let at = self.name.as_ref().unwrap_or(&self.provider);
-            let message = format!("model `{}` has no price, and caps in USD hold", rules.name);
-            reader.problem(at, message, Some("add two lines under `model:`, in USD per million tokens:\n  prices:\n    {input: 3, output: 15}"));
-        }
-        let timeout_ms = reader.span(self.timeout, 120_000, "timeout", 1_000);
-        (provider.map(|provider| ModelOptions { provider, timeout_ms }), Some(rules))
-    }
-
-    fn is_local(&self) -> bool {
-        let host = self.base_url.as_ref().and_then(|url| url.value.split_once("://"));
-        let host = host.map(|(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
-        host.is_some_and(|host| {
-            ["localhost", "127.", "[::1]"].iter().any(|local| host.starts_with(local))
-        })
-    }
-
-    fn provider(&self, reader: &mut Reader<'_>) -> Option<Provider> {
-        let url = |default: &str| {
-            self.base_url.as_ref().map_or_else(
-                || default.to_owned(),
-                |url| url.value.trim_end_matches('/').to_owned(),
-            )
-        };
-        if let Some(url) = &self.base_url {
-            if !(url.value.starts_with("http://") || url.value.starts_with("https://")) {
-                reader.problem(
-                    url,
-                    format!("`{}` is no address", url.value),
-                    Some("http://… or https://…"),
-                );
-            }
-        }
-        match self.provider.value.as_str() {
-            "anthropic" => Some(Provider::Anthropic {
-                base_url: url("https://api.anthropic.com"),
-                key: self.key(reader, "ANTHROPIC_API_KEY"),
-            }),
-            "openai" => Some(Provider::OpenAi {
-                base_url: url("https://api.openai.com/v1"),
-                key: self.key(reader, "OPENAI_API_KEY"),
-            }),
-            "playbook" => match &self.file {
-                Some(file) => Some(Provider::Playbook { file: file.value.clone() }),
-                None => {
-                    reader.problem(
-                        &self.provider,
-                        "`provider: playbook` needs a `file`".to_owned(),
-                        Some("file: playbook.yml"),
-                    );
+            Some(Some(name)) => match around.secrets.get(name, &["llm_call", word], around.env) {
+                Ok(secret) => Some(secret),
+                Err(error) => {
+                    self.wrong(path, error.to_string(), "secrets are named in secrets.yml");
                     None
                 }
             },
-            other => {
-                reader.problem(
-                    &self.provider,
-                    format!("no provider `{other}`"),
-                    Some("anthropic, openai or playbook"),
-                );
+            Some(None) => {
+                let hint = "write `api_key: \"secret:NAME\"` and name it in secrets.yml";
+                self.wrong(path, "an API key never stands in this file".to_owned(), hint);
                 None
             }
         }
     }
 
-    fn key(&self, reader: &mut Reader<'_>, variable: &'static str) -> Key {
-        match &self.api_key {
-            None if self.is_local() => Key::None,
-            None => Key::Variable(variable),
-            Some(given) => match given.value.strip_prefix("secret:") {
-                Some(name) => Key::Secret(name.to_owned()),
-                None => {
-                    reader.problem(
-                        given,
-                        "a key does not stand in this file".to_owned(),
-                        Some("api_key: \"secret:NAME\", and NAME in secrets.yml"),
-                    );
-                    Key::None
+    fn prices(
+        &mut self,
+        given: Option<RawPrices>,
+        name: &str,
+        local: bool,
+        shipped: &[NamedPrice],
+    ) -> Vec<NamedPrice> {
+        let for_all = |price| vec![NamedPrice { name: String::new(), price }];
+        match given {
+            Some(raw) => {
+                let (input, output) = (raw.input.0, raw.output.0);
+                let cache_read = raw.cache_read.map_or(input, |usd| usd.0);
+                let cache_write = raw.cache_write.map_or(input, |usd| usd.0);
+                for_all(Price { input, output, cache_read, cache_write })
+            }
+            None if local => for_all(Price::default()),
+            None => {
+                let prices = shipped.to_vec();
+                let rules = ModelRules { name: name.to_owned(), output_tokens_max: 0, prices };
+                if rules.price_of(name).is_none() {
+                    let message = format!("model `{name}` has no price, and caps in USD hold");
+                    let hint = "add to `model:`, with its USD for a million tokens:\n  \
+                                prices:\n    {input: 3, output: 15}";
+                    self.wrong(&["model", "name"], message, hint);
                 }
-            },
+                rules.prices
+            }
         }
     }
 }
 
-impl Prices {
-    fn resolve(&self, reader: &mut Reader<'_>) -> Price {
-        let mut usd = |given: &Spanned<f64>, key| reader.usd(Some(given.clone()), 0.0, key, true);
-        let input = usd(&self.input, "input");
-        Price {
-            input,
-            output: usd(&self.output, "output"),
-            cache_read: self.cache_read.as_ref().map_or(input, |given| usd(given, "cache_read")),
-            cache_write: self.cache_write.as_ref().map_or(input, |given| usd(given, "cache_write")),
-        }
+fn default_url(provider: &Provider) -> &'static str {
+    match provider {
+        Provider::Anthropic => "https://api.anthropic.com",
+        Provider::OpenAi => "https://api.openai.com/v1",
+        Provider::Playbook { .. } => "",
+    }
+}
+
+/// A length of time in the largest unit that divides it.
+pub(super) fn spell(ms: u64) -> String {
+    match ms {
+        0 => "0".to_owned(),
+        ms if ms % DAY == 0 => format!("{}d", ms / DAY),
+        ms if ms % HOUR == 0 => format!("{}h", ms / HOUR),
+        ms if ms % (60 * SECOND) == 0 => format!("{}m", ms / (60 * SECOND)),
+        ms if ms % SECOND == 0 => format!("{}s", ms / SECOND),
+        ms => format!("0.{ms:03}"),
     }
 }

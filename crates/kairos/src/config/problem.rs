@@ -1,164 +1,266 @@
-//! What is wrong with a configuration, shown where it stands.
+//! What is wrong with a configuration file, and where.
 //!
-//! Owns the form of a problem: file, line, column, the offending text underlined, a hint. Never
-//! decides what is wrong.
+//! Owns the one form of a configuration error: drawn for people with the line and the offending
+//! text underlined, plain for programs. Never shows a secret: what looks like a token is masked in
+//! the drawn line too.
 
+use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, NamedSource, SourceSpan};
-use serde_saphyr::{Error, Location};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity,
+    SourceCode,
+};
+use serde::Serialize;
 
-/// One problem in one file.
-#[derive(Clone, Debug, thiserror::Error, Diagnostic)]
-#[error("{message}")]
-pub(crate) struct Problem {
-    message: String,
-    #[source_code]
-    source_code: NamedSource<String>,
-    #[label("here")]
-    at: Option<SourceSpan>,
-    #[help]
-    hint: Option<String>,
-    file: PathBuf,
-    line: u64,
-    column: u64,
+use crate::log::mask;
+
+/// A configuration file that was read.
+#[derive(Clone, Debug)]
+pub(crate) struct File {
+    pub(crate) path: PathBuf,
+    pub(crate) text: Arc<str>,
 }
 
-/// A file's text with its name: what positions refer to.
-#[derive(Debug)]
-pub(crate) struct Text {
-    pub(crate) file: PathBuf,
-    pub(crate) text: String,
+impl File {
+    pub(crate) fn new(path: &Path, text: &str) -> Self {
+        Self { path: path.to_owned(), text: text.into() }
+    }
+
+    /// Line and column of a byte, both from 1; columns count characters.
+    pub(crate) fn position(&self, byte: usize) -> (usize, usize) {
+        let before = self.text.get(..byte).unwrap_or(&self.text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let before_bom = before[line_start..].trim_start_matches('\u{feff}');
+        (before.matches('\n').count() + 1, before_bom.chars().count() + 1)
+    }
+
+    /// From a line and column, both from 1, to the end of that line.
+    pub(crate) fn from(&self, line: usize, column: usize) -> Range<usize> {
+        let start: usize =
+            self.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let text = &self.text[start..];
+        let skip = text.char_indices().nth(column.saturating_sub(1));
+        let from = start + skip.map_or(text.len(), |(byte, _)| byte);
+        from..self.line_range(from).end.max(from)
+    }
+
+    /// The same file with the bytes of `at` starred out.
+    pub(crate) fn hiding(&self, at: &Range<usize>) -> Self {
+        let mut text = self.text.to_string();
+        if let Some(hidden) = self.text.get(at.clone()) {
+            text.replace_range(at.clone(), &"*".repeat(hidden.len()));
+        }
+        Self { path: self.path.clone(), text: text.into() }
+    }
+
+    /// The text of the line a byte is on.
+    pub(crate) fn line_at(&self, byte: usize) -> &str {
+        &self.text[self.line_range(byte)]
+    }
+
+    /// The value after the first colon of the line a byte is on.
+    pub(crate) fn value_on_line(&self, byte: usize) -> Range<usize> {
+        let range = self.line_range(byte);
+        let line = &self.text[range.clone()];
+        let Some((key, value)) = line.split_once(':') else { return range };
+        let start = range.start + key.len() + 1 + (value.len() - value.trim_start().len());
+        start..start + value.trim().len()
+    }
+
+    fn line_range(&self, byte: usize) -> Range<usize> {
+        let byte = self.text.floor_char_boundary(byte);
+        let start = self.text[..byte].rfind('\n').map_or(0, |at| at + 1);
+        let end = self.text[byte..].find('\n').map_or(self.text.len(), |at| byte + at);
+        start..end
+    }
+}
+
+/// One thing that is wrong, or that a person should know.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    file: File,
+    at: Range<usize>,
+    message: String,
+    hint: Option<String>,
+    severity: Level,
+}
+
+/// Whether the configuration can be used all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Level {
+    Error,
+    Warning,
+}
+
+/// A problem for programs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct ProblemRow {
+    pub(crate) level: Level,
+    pub(crate) file: String,
+    /// From 1; absent when the file as a whole is meant.
+    pub(crate) line: Option<usize>,
+    /// In characters, from 1.
+    pub(crate) column: Option<usize>,
+    /// The offending text, at most its first line.
+    pub(crate) text: Option<String>,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
 }
 
 impl Problem {
-    /// A problem with a whole file.
-    pub(crate) fn whole(file: &Path, message: String, hint: Option<String>) -> Self {
+    pub(crate) fn new(file: &File, at: Range<usize>, message: String) -> Self {
+        // A mapping or a list has only a start; its first line stands for it.
+        let at = if at.is_empty() && at.start <= file.text.len() {
+            at.start..file.line_range(at.start).end.max(at.start)
+        } else {
+            at
+        };
+        Self { file: file.clone(), at, message, hint: None, severity: Level::Error }
+    }
+
+    pub(crate) fn warning(file: &File, at: Range<usize>, message: String) -> Self {
+        Self { severity: Level::Warning, ..Self::new(file, at, message) }
+    }
+
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    pub(crate) fn hint_opt(self, hint: Option<String>) -> Self {
+        Self { hint, ..self }
+    }
+
+    /// Whether the configuration cannot be used because of this.
+    #[must_use]
+    pub(crate) fn is_error(&self) -> bool {
+        self.severity == Level::Error
+    }
+
+    /// The form for `--json`.
+    #[must_use]
+    pub(crate) fn row(&self) -> ProblemRow {
+        let shown = self.shown();
+        let place = (!shown.is_empty()).then(|| self.file.position(shown.start));
+        ProblemRow {
+            level: self.severity,
+            file: self.file.path.display().to_string(),
+            line: place.map(|(line, _)| line),
+            column: place.map(|(_, column)| column),
+            text: self.file.text.get(shown).filter(|text| !text.is_empty()).map(mask),
+            message: mask(&self.message),
+            hint: self.hint.clone(),
+        }
+    }
+
+    /// The form for a terminal; `color` only where one is.
+    #[must_use]
+    pub(crate) fn render(&self, color: bool) -> String {
+        let theme =
+            if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_width(100)
+            .with_links(false)
+            .with_context_lines(1);
+        let mut text = String::new();
+        match handler.render_report(&mut text, &Drawn::of(self)) {
+            Ok(()) => text,
+            Err(fmt::Error) => self.to_string(),
+        }
+    }
+
+    /// The place cut to its first line: a caret under twenty lines says nothing.
+    fn shown(&self) -> Range<usize> {
+        let text = self.file.text.get(self.at.clone()).unwrap_or_default();
+        let first = text.lines().next().unwrap_or_default().trim_end();
+        self.at.start..self.at.start + first.len()
+    }
+}
+
+impl fmt::Display for Problem {
+    /// `FILE:LINE:COLUMN: message`, with the hint after it in brackets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let row = self.row();
+        f.write_str(&row.file)?;
+        if let (Some(line), Some(column)) = (row.line, row.column) {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {}", row.message)?;
+        row.hint.map_or(Ok(()), |hint| write!(f, " ({hint})"))
+    }
+}
+
+/// A problem as the drawing library takes it.
+#[derive(Debug)]
+struct Drawn {
+    message: String,
+    hint: Option<String>,
+    severity: Severity,
+    source: NamedSource<String>,
+    label: Option<LabeledSpan>,
+}
+
+impl Drawn {
+    fn of(problem: &Problem) -> Self {
+        let at = problem.shown();
+        let name = problem.file.path.display().to_string();
+        let label = (!at.is_empty()).then(|| LabeledSpan::new(None, at.start, at.len()));
+        let message = mask(&problem.message);
         Self {
-            message,
-            source_code: NamedSource::new(file.display().to_string(), String::new()),
-            at: None,
-            hint,
-            file: file.to_owned(),
-            line: 0,
-            column: 0,
+            message: if label.is_some() { message } else { format!("{name}: {message}") },
+            hint: problem.hint.clone(),
+            severity: match problem.severity {
+                Level::Error => Severity::Error,
+                Level::Warning => Severity::Warning,
+            },
+            source: NamedSource::new(name, mask(&problem.file.text)),
+            label,
         }
-    }
-
-    /// The problem as one line, for the log and for an answer to a reload.
-    pub(crate) fn line(&self) -> String {
-        let place = format!("{}:{}:{}", self.file.display(), self.line, self.column);
-        let hint = self.hint.as_ref().map(|hint| format!(" (hint: {hint})")).unwrap_or_default();
-        format!("{place}: {}{hint}", self.message)
-    }
-
-    /// The problem with the text around it.
-    pub(crate) fn render(&self) -> String {
-        let mut out = String::new();
-        let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor());
-        if handler.render_report(&mut out, self).is_err() {
-            out = self.line();
-        }
-        out
     }
 }
 
-impl Text {
-    /// A problem at a place in this file; `skip` columns further.
-    pub(crate) fn at(
-        &self,
-        location: Location,
-        skip: usize,
-        message: String,
-        hint: Option<String>,
-    ) -> Problem {
-        let (line, column) = (location.line(), location.column() + skip as u64);
-        let offset = self.offset(line, column);
-        let rest = &self.text[offset..];
-        let word = rest.find(['\n', ',', '}', ']']).unwrap_or(rest.len());
-        let length = rest[..word].trim_end().len().max(usize::from(!rest.is_empty()));
-        Problem {
-            message,
-            source_code: NamedSource::new(self.file.display().to_string(), self.text.clone()),
-            at: Some(SourceSpan::new(offset.into(), length)),
-            hint,
-            file: self.file.clone(),
-            line,
-            column,
-        }
-    }
-
-    /// What the YAML reader or a type said.
-    pub(crate) fn unreadable(&self, error: &Error) -> Problem {
-        let message = error.without_snippet().to_string();
-        let message = message.lines().next().unwrap_or_default();
-        let message = message.split(" at line ").next().unwrap_or(message).to_owned();
-        let hint = hint(&message, &self.text, error.location());
-        match error.location() {
-            Some(location) => self.at(location, 0, message, hint),
-            None => Problem::whole(&self.file, message, hint),
-        }
-    }
-
-    /// The byte at a 1-based line and column.
-    fn offset(&self, line: u64, column: u64) -> usize {
-        let before = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
-        let start: usize = self.text.split_inclusive('\n').take(before).map(str::len).sum();
-        let columns = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
-        let line = self.text[start..].lines().next().unwrap_or_default();
-        start + line.char_indices().nth(columns).map_or(line.len(), |(at, _)| at)
+impl fmt::Display for Drawn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
     }
 }
 
-/// Keys that stand in the documentation and in no version yet.
-const NOT_YET: &[&str] = &[
-    "http",
-    "commands",
-    "retention",
-    "fallback",
-    "every",
-    "at",
-    "trigger",
-    "condition",
-    "jitter",
-    "pause_after_failures",
-    "workspace",
-    "plan",
-    "file_edit",
-    "checkpoint",
-];
+impl std::error::Error for Drawn {}
 
-fn hint(message: &str, text: &str, location: Option<Location>) -> Option<String> {
-    if let Some(rest) = message.split("unknown field `").nth(1) {
-        let key = rest.split('`').next()?;
-        if NOT_YET.contains(&key) {
-            return Some(format!("`{key}` is not in this version; delete it"));
-        }
-        let known = rest.split('`').skip(2).step_by(2);
-        let near = known.filter(|name| distance(name, key) <= 2).min_by_key(|n| distance(n, key));
-        return Some(match near {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "KairosChain ignored this; delete it".to_owned(),
-        });
+impl Diagnostic for Drawn {
+    fn severity(&self) -> Option<Severity> {
+        Some(self.severity)
     }
-    let line = usize::try_from(location?.line()).ok()?;
-    let line = text.lines().nth(line.checked_sub(1)?)?;
-    let value = line.split_once("cron:")?.1.trim_start();
-    let bare = value.starts_with(['*', '@']);
-    bare.then(|| format!("quote the expression: cron: \"{}\"", value.trim_end()))
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.hint.as_ref().map(|hint| Box::new(hint) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.label.is_some().then_some(&self.source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(self.label.clone().into_iter()))
+    }
 }
 
-/// The edit distance of two short words (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.chars().enumerate() {
-            let cost = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = cost.min(row[j] + 1).min(diagonal + 1);
-        }
+/// Everything wrong with a configuration; at least one error.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", lines(.0))]
+pub(crate) struct Problems(pub(crate) Vec<Problem>);
+
+fn lines(problems: &[Problem]) -> String {
+    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
+}
+
+impl Problems {
+    /// All of them as a terminal shows them.
+    #[must_use]
+    pub(crate) fn render(&self, color: bool) -> String {
+        self.0.iter().map(|problem| problem.render(color)).collect()
     }
-    row[b.chars().count()]
 }

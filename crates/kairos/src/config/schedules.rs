@@ -1,79 +1,55 @@
-//! `schedules.yml`: what is due when, and what it does.
+//! `schedules.yml`: what it may say, and what that means.
 //!
-//! Owns the file's form and its meaning. KairosChain's file loads unchanged. Mandates stay in their
-//! public form here; their texts become blobs when the configuration is assembled.
+//! Owns the fields of a schedule, compiled: its rule, its policy for missed slots, its mandate.
+//! Never stores texts; the goal becomes a blob when the schedules are loaded into the engine.
 
-use kairos_core::mandate::spec::MandateSpec;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use globset::GlobBuilder;
+use kairos_core::mandate::spec::{FILES_MAX, MandateSpec, VERIFY_MAX};
+use kairos_core::path::RelPath;
+use kairos_core::plan::ActionKind;
 use kairos_core::schedule::definition::{Concurrency, Definition, ScheduleName};
-use kairos_core::schedule::{Cron, CronError, Dst, InFold, InGap, MissedPolicy, Rule};
-use kairos_wire::MandateRequest;
-use kairos_wire::mandate::RiskBudget;
+use kairos_core::schedule::missed::{MAX_FIRES, MissedPolicy};
+use kairos_core::schedule::{Cron, CronError, Dst, InFold, InGap, Rule};
+use kairos_wire::mandate::{MandateRequest, RiskBudget};
 use serde::Deserialize;
-use serde_saphyr::Spanned;
 
-use super::daemon::Reader;
-use super::span::Span;
-use super::zone;
+use super::daemon::Length;
+use super::node::{Node, Value};
+use super::problem::{File, Problem};
+use super::{shape, zone};
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Raw {
-    schedules: Option<Vec<One>>,
-}
+/// The most schedules one file may have.
+pub(crate) const SCHEDULES_MAX: usize = 20_000;
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct One {
-    name: Spanned<String>,
-    cron: Spanned<String>,
-    timezone: Option<Spanned<String>>,
-    enabled: Option<Flag>,
-    missed_policy: Option<Spanned<String>>,
-    max_catch_up_runs: Option<Spanned<u32>>,
-    stale_after: Option<Span>,
-    starting_deadline: Option<Span>,
-    concurrency: Option<Spanned<String>>,
-    project_scope: Option<String>,
-    dst: Option<RawDst>,
-    mandate: Option<Spanned<MandateRequest>>,
-}
-
-/// A boolean; KairosChain took quoted ones for true whatever they said, we read what they say.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Flag {
-    Plain(bool),
-    Quoted(String),
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawDst {
-    gap: Option<Spanned<String>>,
-    fold: Option<Spanned<String>>,
-}
-
-/// A schedule that was checked.
+/// One schedule, checked and compiled.
 #[derive(Clone, Debug)]
-pub(crate) struct Schedule {
+pub(crate) struct ScheduleConfig {
     pub(crate) name: ScheduleName,
     pub(crate) cron: String,
     pub(crate) zone: String,
+    pub(crate) dst: Dst,
     pub(crate) enabled: bool,
     pub(crate) missed: MissedPolicy,
     pub(crate) concurrency: Concurrency,
+    /// The rule the engine's calendar follows.
     pub(crate) rule: Rule,
     pub(crate) mandate: MandateRequest,
+    /// Line of the file where it begins, from 1.
+    pub(crate) line: usize,
 }
 
-impl Schedule {
+impl ScheduleConfig {
     /// The form the state keeps, with the mandate's texts stored.
+    #[must_use]
     pub(crate) fn definition(&self, spec: MandateSpec) -> Definition {
         Definition {
             name: self.name.clone(),
             cron: self.cron.clone(),
             zone: self.zone.clone(),
-            dst: self.rule.dst,
+            dst: self.dst,
             enabled: self.enabled,
             missed: self.missed,
             concurrency: self.concurrency,
@@ -82,188 +58,294 @@ impl Schedule {
     }
 }
 
-impl Raw {
-    pub(super) fn resolve(
-        self,
-        reader: &mut Reader<'_>,
-        warnings: &mut Vec<String>,
-    ) -> Vec<Schedule> {
-        let mut schedules: Vec<Schedule> = Vec::new();
-        for one in self.schedules.unwrap_or_default() {
-            let name = one.name.clone();
-            let Some(schedule) = one.resolve(reader, warnings) else { continue };
-            if schedules.iter().any(|other| other.name == schedule.name) {
-                reader.problem(
-                    &name,
-                    format!("two schedules are called `{}`", name.value),
-                    Some("rename one of them"),
-                );
-                continue;
-            }
-            schedules.push(schedule);
-        }
-        schedules
-    }
-}
-
-impl One {
-    fn resolve(self, reader: &mut Reader<'_>, warnings: &mut Vec<String>) -> Option<Schedule> {
-        let name: ScheduleName = match self.name.value.parse() {
-            Ok(name) => name,
-            Err(error) => {
-                reader.problem(&self.name, format!("{error}"), None);
-                return None;
-            }
-        };
-        let zone_name = self.timezone.as_ref().map_or("UTC", |zone| &zone.value);
-        let zone_name = if zone_name.is_empty() { "UTC" } else { zone_name };
-        let zone = zone::named(zone_name);
-        if let (None, Some(given)) = (&zone, &self.timezone) {
-            reader.problem(
-                given,
-                format!("no time zone `{zone_name}`"),
-                Some("an IANA name such as Europe/Zurich"),
-            );
-        }
-        let cron = match Cron::parse(&self.cron.value) {
-            Ok(cron) => Some(cron),
-            Err(error) => {
-                cron_problem(reader, &self.cron, &error);
-                None
-            }
-        };
-        let missed = self.missed(reader);
-        let concurrency = concurrency(self.concurrency.as_ref(), reader);
-        let dst = self.dst.unwrap_or_default().resolve(reader);
-        let mandate = mandate(self.mandate, &name, self.project_scope, reader, warnings);
-        let enabled = match self.enabled {
-            None | Some(Flag::Plain(true)) => true,
-            Some(Flag::Plain(false)) => false,
-            Some(Flag::Quoted(text)) => {
-                !matches!(text.to_ascii_lowercase().as_str(), "false" | "no" | "off")
-            }
-        };
-        let rule = Rule { cron: cron?, zone: zone.clone()?, dst };
-        Some(Schedule {
-            name,
-            cron: self.cron.value,
-            zone: zone_name.to_owned(),
-            enabled,
-            missed,
-            concurrency,
-            rule,
-            mandate: mandate?,
-        })
-    }
-
-    fn missed(&self, reader: &mut Reader<'_>) -> MissedPolicy {
-        let stale_after_ms = self.stale_after.map_or(48 * 3_600_000, |span| span.ms);
-        let starting_deadline_ms = self.starting_deadline.map_or(300_000, |span| span.ms);
-        let max = self.max_catch_up_runs.as_ref().map_or(5, |given| given.value);
-        let Some(given) = &self.missed_policy else { return MissedPolicy::Skip };
-        match given.value.as_str() {
-            "skip" => MissedPolicy::Skip,
-            "drop" => MissedPolicy::Drop { starting_deadline_ms },
-            "catch_up_once" => MissedPolicy::CatchUpOnce,
-            "catch_up_bounded" => MissedPolicy::CatchUpBounded { max, stale_after_ms },
-            other => {
-                reader.problem(
-                    given,
-                    format!("no missed_policy `{other}`"),
-                    Some("skip, drop, catch_up_once or catch_up_bounded"),
-                );
-                MissedPolicy::Skip
-            }
-        }
-    }
-}
-
-fn mandate(
-    given: Option<Spanned<MandateRequest>>,
-    name: &ScheduleName,
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    name: String,
+    cron: String,
+    timezone: Option<String>,
+    enabled: Option<bool>,
+    missed_policy: Option<RawPolicy>,
+    max_catch_up_runs: Option<u64>,
+    stale_after: Option<Length>,
+    starting_deadline: Option<Length>,
+    concurrency: Option<Concurrency>,
     project_scope: Option<String>,
-    reader: &mut Reader<'_>,
-    warnings: &mut Vec<String>,
-) -> Option<MandateRequest> {
-    let mut mandate = given.map(|given| given.value).unwrap_or_default();
-    if mandate.goal.trim().is_empty() {
-        // As KairosChain: the name says it.
-        mandate.goal = name.to_string();
+    dst: Option<RawDst>,
+    allow_high_risk: Option<bool>,
+    mandate: Option<MandateRequest>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RawPolicy {
+    #[default]
+    Skip,
+    Drop,
+    CatchUpOnce,
+    CatchUpBounded,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RawDst {
+    gap: InGap,
+    fold: InFold,
+}
+
+/// Reads the tree of `schedules.yml`; a schedule with something wrong is left out.
+pub(super) fn read(file: &File, node: &Node, out: &mut Vec<Problem>) -> Vec<ScheduleConfig> {
+    let items = shape::only_list(file, node, "schedules", out);
+    if items.len() > SCHEDULES_MAX {
+        let message = format!("{} schedules, more than {SCHEDULES_MAX}", items.len());
+        out.push(Problem::new(file, node.place(&["schedules"]), message));
+        return Vec::new();
     }
-    mandate.project_scope = project_scope.or(mandate.project_scope);
-    if mandate.risk_budget == Some(RiskBudget::High) && mandate.allow_high_risk != Some(true) {
-        warnings.push(format!(
-            "schedule `{name}`: `risk_budget: high` counts as low without `allow_high_risk: true`"
-        ));
-        mandate.risk_budget = Some(RiskBudget::Low);
+    let mut lines: BTreeMap<String, usize> = BTreeMap::new();
+    let mut schedules = Vec::new();
+    for item in items {
+        let Some(schedule) = one(file, item, out) else { continue };
+        if let Some(first) = lines.get(schedule.name.as_str()) {
+            let message = format!("schedule `{}` stands here twice", schedule.name);
+            let hint = format!("the first one is on line {first}; names are what tells them apart");
+            out.push(Problem::new(file, item.place(&["name"]), message).hint(hint));
+            continue;
+        }
+        lines.insert(schedule.name.as_str().to_owned(), schedule.line);
+        schedules.push(schedule);
     }
-    for key in mandate.not_acted_on() {
-        warnings.push(format!("schedule `{name}`: `{key}` is not acted on by this version"));
+    schedules
+}
+
+fn one(file: &File, item: &Node, out: &mut Vec<Problem>) -> Option<ScheduleConfig> {
+    let raw: Raw = match shape::read(file, item) {
+        Ok(raw) => raw,
+        Err(problem) => {
+            out.push(problem);
+            return None;
+        }
+    };
+    let before = errors(out);
+    let mut check = Check { file, item, out };
+    let name = raw.name.parse::<ScheduleName>();
+    if let Err(error) = &name {
+        check.wrong(item.place(&["name"]), error.to_string(), None);
     }
-    let text = reader.text;
-    if let Err(error) = super::check_mandate(&mandate) {
-        reader.problems.push(super::problem::Problem::whole(
-            &text.file,
-            format!("schedule `{name}`: {error}"),
-            None,
-        ));
+    check.quoted_flag("enabled");
+    let cron = check.cron(&raw.cron);
+    let zone_name = raw.timezone.clone().filter(|z| !z.is_empty()).unwrap_or_else(|| "UTC".into());
+    let zone = zone::zone(&zone_name).map_err(|unknown| {
+        let hint = unknown.hint();
+        check.wrong(item.place(&["timezone"]), unknown.to_string(), Some(hint));
+    });
+    let missed = check.missed(&raw);
+    let mandate = check.mandate(&raw);
+    if errors(check.out) > before {
         return None;
     }
-    Some(mandate)
+    let dst = raw.dst.unwrap_or_default();
+    let dst = Dst { gap: dst.gap, fold: dst.fold };
+    Some(ScheduleConfig {
+        name: name.ok()?,
+        cron: raw.cron,
+        zone: zone_name,
+        dst,
+        enabled: raw.enabled.unwrap_or(true),
+        missed,
+        concurrency: raw.concurrency.unwrap_or_default(),
+        rule: Rule { cron: cron?, zone: zone.ok()?, dst },
+        mandate,
+        line: file.position(item.place(&["name"]).start).0,
+    })
 }
 
-fn concurrency(given: Option<&Spanned<String>>, reader: &mut Reader<'_>) -> Concurrency {
-    let Some(given) = given else { return Concurrency::Queue };
-    match given.value.as_str() {
-        "queue" => Concurrency::Queue,
-        "allow" => Concurrency::Allow,
-        "reject" => Concurrency::Reject,
-        "replace" => Concurrency::Replace,
-        other => {
-            reader.problem(
-                given,
-                format!("no concurrency `{other}`"),
-                Some("queue, allow, reject or replace"),
-            );
-            Concurrency::Queue
+fn errors(problems: &[Problem]) -> usize {
+    problems.iter().filter(|problem| problem.is_error()).count()
+}
+
+/// One schedule being checked.
+struct Check<'a> {
+    file: &'a File,
+    item: &'a Node,
+    out: &'a mut Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn wrong(&mut self, at: Range<usize>, message: String, hint: Option<String>) {
+        self.out.push(Problem::new(self.file, at, message).hint_opt(hint));
+    }
+
+    fn warn(&mut self, at: Range<usize>, message: String, hint: &str) {
+        self.out.push(Problem::warning(self.file, at, message).hint(hint));
+    }
+
+    /// KairosChain took a quoted `'false'` for true.
+    fn quoted_flag(&mut self, key: &str) {
+        let Some(node) = self.item.get(key) else { return };
+        if let Value::Text(text) = &node.value {
+            let message =
+                format!("`{key}` is text and read as {text}; KairosChain read it as true");
+            self.warn(node.at.clone(), message, "write it without quotes");
         }
     }
-}
 
-impl RawDst {
-    fn resolve(self, reader: &mut Reader<'_>) -> Dst {
-        let gap = self.gap.map_or(InGap::RunAfter, |given| match given.value.as_str() {
-            "run_after" => InGap::RunAfter,
-            "skip" => InGap::Skip,
-            other => {
-                reader.problem(&given, format!("no dst.gap `{other}`"), Some("run_after or skip"));
-                InGap::RunAfter
+    fn cron(&mut self, text: &str) -> Option<Cron> {
+        let at = self.item.place(&["cron"]);
+        match Cron::parse(text) {
+            Ok(cron) => {
+                if let Some((message, hint)) = differs_from_kairos_chain(text) {
+                    self.warn(at, message.to_owned(), hint);
+                }
+                Some(cron)
             }
-        });
-        let fold = self.fold.map_or(InFold::First, |given| match given.value.as_str() {
-            "first" => InFold::First,
-            "second" => InFold::Second,
-            "both" => InFold::Both,
-            other => {
-                reader.problem(
-                    &given,
-                    format!("no dst.fold `{other}`"),
-                    Some("first, second or both"),
-                );
-                InFold::First
+            Err(error) => {
+                let place = self.inside(&at, text, error.column());
+                let hint = match &error {
+                    CronError::NeverFires { .. } => error.allowed(),
+                    _ => format!("allowed: {}", error.allowed()),
+                };
+                self.wrong(place, error.to_string(), Some(hint));
+                None
             }
-        });
-        Dst { gap, fold }
+        }
+    }
+
+    /// The word at a column of an expression; all of it where quoting changed the text.
+    fn inside(&self, at: &Range<usize>, text: &str, column: usize) -> Range<usize> {
+        let raw = self.file.text.get(at.clone()).unwrap_or_default();
+        let Some(start) = raw.find(text) else { return at.clone() };
+        let skip = |n: usize| text.char_indices().nth(n).map_or(text.len(), |(byte, _)| byte);
+        let from = skip(column.saturating_sub(1));
+        let rest = &text[from..];
+        let length = rest.find(|c: char| c.is_whitespace() || c == ',').unwrap_or(rest.len());
+        if length == 0 {
+            // The expression ends where something is missing.
+            return at.clone();
+        }
+        at.start + start + from..at.start + start + from + length
+    }
+
+    fn missed(&mut self, raw: &Raw) -> MissedPolicy {
+        const HOUR: u64 = 3_600_000;
+        let max = raw.max_catch_up_runs.unwrap_or(5);
+        if !(1..=u64::from(MAX_FIRES)).contains(&max) {
+            let at = self.item.place(&["max_catch_up_runs"]);
+            let hint = format!("1 to {MAX_FIRES}");
+            self.wrong(at, "`max_catch_up_runs` is out of range".to_owned(), Some(hint));
+        }
+        let stale_after_ms = raw.stale_after.map_or(48 * HOUR, |length| length.0);
+        let starting_deadline_ms = raw.starting_deadline.map_or(300_000, |length| length.0);
+        match raw.missed_policy.unwrap_or_default() {
+            RawPolicy::Skip => MissedPolicy::Skip,
+            RawPolicy::Drop => MissedPolicy::Drop { starting_deadline_ms },
+            RawPolicy::CatchUpOnce => MissedPolicy::CatchUpOnce,
+            RawPolicy::CatchUpBounded => MissedPolicy::CatchUpBounded {
+                max: u32::try_from(max).unwrap_or(MAX_FIRES),
+                stale_after_ms,
+            },
+        }
+    }
+
+    fn mandate(&mut self, raw: &Raw) -> MandateRequest {
+        let mut mandate = raw.mandate.clone().unwrap_or_default();
+        if mandate.goal.is_empty() {
+            // As KairosChain: the name says what is wanted.
+            mandate.goal.clone_from(&raw.name);
+        }
+        match (&raw.project_scope, &mandate.project_scope) {
+            (Some(outer), Some(inner)) if outer != inner => {
+                let at = self.item.place(&["mandate", "project_scope"]);
+                let message = format!("project_scope is `{outer}` above and `{inner}` here");
+                self.wrong(at, message, Some("keep one of them".to_owned()));
+            }
+            (Some(outer), None) => mandate.project_scope = Some(outer.clone()),
+            _ => {}
+        }
+        for key in mandate.not_acted_on() {
+            let at = self.item.place(&["mandate", key]);
+            self.warn(at, format!("`{key}` is not acted on by this version"), "it changes nothing");
+        }
+        if mandate.risk_budget == Some(RiskBudget::High) && raw.allow_high_risk != Some(true) {
+            let at = self.item.place(&["mandate", "risk_budget"]);
+            let message = "risk budget `high` counts as `low` here".to_owned();
+            self.warn(at, message, "a schedule that may act so says `allow_high_risk: true`");
+            mandate.risk_budget = Some(RiskBudget::Low);
+        }
+        self.lists(&mandate);
+        mandate
+    }
+
+    fn lists(&mut self, mandate: &MandateRequest) {
+        for (key, count, most) in [
+            ("files", mandate.files.len(), FILES_MAX),
+            ("verify", mandate.verify.len(), VERIFY_MAX),
+        ] {
+            if count > most {
+                let at = self.item.place(&["mandate", key]);
+                self.wrong(at, format!("{count} entries in `{key}`, more than {most}"), None);
+            }
+        }
+        for (n, glob) in mandate.files.iter().enumerate() {
+            if let Err(error) = GlobBuilder::new(glob).literal_separator(true).build() {
+                let hint = error.kind().to_string();
+                let message = format!("`{glob}` is not a glob");
+                self.wrong(self.entry("files", n, None), message, Some(hint));
+            }
+        }
+        for (n, verify) in mandate.verify.iter().enumerate() {
+            if let Err(error) = RelPath::parse(&verify.file) {
+                self.wrong(self.entry("verify", n, Some("file")), error.to_string(), None);
+            }
+        }
+        let actions = mandate.allowed_actions.iter().flatten().enumerate();
+        for (n, action) in actions {
+            let words = ActionKind::ALL.map(ActionKind::word);
+            if !words.contains(&action.as_str()) {
+                let hint = match shape::nearest(action, words.into_iter()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("one of {}", shape::list(&words)),
+                };
+                let message = format!("`{action}` is not an action");
+                self.wrong(self.entry("allowed_actions", n, None), message, Some(hint));
+            }
+        }
+    }
+
+    /// Where entry `n` of a list of the mandate stands, also of one without brackets.
+    fn entry(&self, key: &str, n: usize, inner: Option<&str>) -> Range<usize> {
+        let Some(list) = self.item.find(&["mandate", key]) else { return self.item.at.clone() };
+        let item = list.items().get(n).unwrap_or(list);
+        inner.map_or_else(|| item.at.clone(), |inner| item.place(&[inner]))
     }
 }
 
-fn cron_problem(reader: &mut Reader<'_>, cron: &Spanned<String>, error: &CronError) {
-    let quoted =
-        reader.text.text.lines().nth(usize::try_from(cron.referenced.line() - 1).unwrap_or(0));
-    let column = usize::try_from(cron.referenced.column()).unwrap_or(1);
-    let quote =
-        quoted.and_then(|line| line.chars().nth(column - 1)).is_some_and(|c| c == '"' || c == '\'');
-    let skip = error.column() - 1 + usize::from(quote);
-    let problem = reader.text.at(cron.referenced, skip, error.to_string(), Some(error.allowed()));
-    reader.problems.push(problem);
+/// Where KairosChain would fire at other times than the rule here, and what to do about it.
+fn differs_from_kairos_chain(text: &str) -> Option<(&'static str, &'static str)> {
+    let fields: Vec<_> = text.split_ascii_whitespace().collect();
+    let [.., day, _, weekday] = fields[..] else { return None };
+    let octal = |number: &str| {
+        number.len() > 1
+            && number.starts_with('0')
+            && number.bytes().all(|b| b.is_ascii_digit())
+            && number.parse::<u32>().ok() != u32::from_str_radix(number, 8).ok()
+    };
+    if text.split(|c: char| !c.is_ascii_alphanumeric()).any(octal) {
+        let message = "numbers are decimal here; KairosChain read a leading 0 as octal";
+        return Some((message, "write the number without the leading 0"));
+    }
+    let all = Cron::parse("0 0 * * *").ok()?;
+    let full_day = Cron::parse(&format!("0 0 {day} * *")).ok()? == all;
+    let full_weekday = Cron::parse(&format!("0 0 * * {weekday}")).ok()? == all;
+    let either_here = !day.starts_with(['*', '?']) && !weekday.starts_with(['*', '?']);
+    let either_there = !full_day && !full_weekday;
+    if either_here == either_there || (full_day && full_weekday) {
+        return None;
+    }
+    Some(if either_here {
+        let message = "fires on days that either field names; KairosChain wanted both";
+        (message, "write `*` for the field that names every day")
+    } else {
+        let message = "fires on days that both fields name; KairosChain took either";
+        (message, "to have either, write the steps as a range such as `1-31/2`")
+    })
 }

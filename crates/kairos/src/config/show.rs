@@ -1,0 +1,166 @@
+//! `config check` and `config show`.
+//!
+//! Owns what they print, for people and for programs. Never prints a secret.
+
+use std::path::{Path, PathBuf};
+
+use kairos_core::rules::NamedPrice;
+use serde::Serialize;
+
+use super::daemon::{self, Around, Provider, spell};
+use super::env::Env;
+use super::problem::{Problem, ProblemRow};
+use super::resolve::{Paths, Resolved, Source, load};
+use super::schedules;
+use super::secrets::Secrets;
+
+/// What a check found.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// The same for `--json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct ReportRow {
+    pub(crate) ok: bool,
+    pub(crate) files: Vec<String>,
+    pub(crate) problems: Vec<ProblemRow>,
+}
+
+impl Report {
+    /// Whether a daemon would start with it.
+    #[must_use]
+    pub(crate) fn is_ok(&self) -> bool {
+        !self.problems.iter().any(Problem::is_error)
+    }
+
+    /// The form for a terminal.
+    #[must_use]
+    pub(crate) fn render(&self, color: bool) -> String {
+        let mut text: String = self.problems.iter().map(|p| p.render(color)).collect();
+        if self.is_ok() {
+            for file in &self.files {
+                text.push_str(&format!("{}: ok\n", file.display()));
+            }
+        }
+        text
+    }
+
+    #[must_use]
+    pub(crate) fn row(&self) -> ReportRow {
+        ReportRow {
+            ok: self.is_ok(),
+            files: self.files.iter().map(|file| file.display().to_string()).collect(),
+            problems: self.problems.iter().map(Problem::row).collect(),
+        }
+    }
+}
+
+/// Checks `files`, or the three files below `root` when none is named.
+///
+/// A named file is taken for what its only or first known key says it is, and needs no root.
+#[must_use]
+pub(crate) fn check(root: &Path, files: &[PathBuf], env: &Env, shipped: &[NamedPrice]) -> Report {
+    if files.is_empty() {
+        let paths = Paths::below(root);
+        let problems = match load(root, &paths, env, shipped) {
+            Ok(resolved) => resolved.warnings,
+            Err(problems) => problems.0,
+        };
+        return Report { files: vec![paths.daemon, paths.schedules, paths.secrets], problems };
+    }
+    let mut problems = Vec::new();
+    for path in files {
+        let before = problems.len();
+        let source = Source::read(path, &mut problems);
+        if source.missing {
+            problems.push(Problem::new(&source.file, 0..0, "no such file".to_owned()));
+        }
+        if problems.len() > before {
+            continue;
+        }
+        let (file, node) = (&source.file, &source.node);
+        let stem = path.file_stem().unwrap_or_default();
+        if node.get("schedules").is_some() || stem == "schedules" {
+            schedules::read(file, node, &mut problems);
+        } else if node.get("secrets").is_some() || stem == "secrets" {
+            Secrets::read(file, node, root, &mut problems);
+        } else {
+            let secrets = Source::read(&path.with_file_name("secrets.yml"), &mut problems);
+            let secrets = Secrets::read(&secrets.file, &secrets.node, root, &mut problems);
+            let around = Around { env, secrets: &secrets, shipped };
+            daemon::read(file, node, &around, &mut problems);
+        }
+    }
+    Report { files: files.to_vec(), problems }
+}
+
+/// One value in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Setting {
+    pub(crate) key: String,
+    pub(crate) value: String,
+    /// `default`, or the file and line that says so.
+    pub(crate) origin: String,
+}
+
+/// Every value of the daemon in force, and how many schedules there are.
+#[must_use]
+pub(crate) fn show(resolved: &Resolved) -> Vec<Setting> {
+    let (rules, options) = (&resolved.rules, &resolved.options);
+    let number = |cap: Option<u64>| cap.map_or_else(|| "none".to_owned(), |cap| cap.to_string());
+    let mut rows: Vec<(&str, String)> = vec![
+        ("mode", "daemon".to_owned()),
+        ("tick_interval", spell(options.tick_interval_ms)),
+        ("graceful_timeout", spell(options.graceful_timeout_ms)),
+        ("pid_path", options.pid_path.display().to_string()),
+        ("heartbeat_interval", spell(options.heartbeat_interval_ms)),
+        ("max_running", rules.max_running.to_string()),
+        ("day_zone", options.day_zone_name.clone()),
+        ("log.level", format!("{:?}", options.log.level).to_lowercase()),
+        ("log.max_bytes", options.log.max_bytes.to_string()),
+        ("log.keep", options.log.keep.to_string()),
+        ("budget.calls_per_day", number(rules.day.calls)),
+        ("budget.tokens_per_day", number(rules.day.tokens)),
+        ("budget.usd_per_day", usd(rules.day.usd_micros.unwrap_or_default())),
+        ("budget.usd_per_mandate", usd(rules.mandate_usd_micros_max)),
+        ("proposals.ttl", spell(rules.proposal_ttl_ms)),
+        ("proposals.max_waiting", rules.proposals_max.to_string()),
+    ];
+    match &options.model {
+        None => rows.push(("model", "none".to_owned())),
+        Some(model) => {
+            let provider = match &model.provider {
+                Provider::Anthropic => "anthropic".to_owned(),
+                Provider::OpenAi => "openai".to_owned(),
+                Provider::Playbook { file } => format!("playbook {}", file.display()),
+            };
+            let key = if model.api_key.is_some() { "***" } else { "none" };
+            rows.extend([
+                ("model.provider", provider),
+                ("model.name", model.name.clone()),
+                ("model.base_url", model.base_url.clone()),
+                ("model.api_key", key.to_owned()),
+                ("model.max_output_tokens", model.max_output_tokens.to_string()),
+                ("model.timeout", spell(model.timeout_ms)),
+            ]);
+        }
+    }
+    let scopes = rules.scopes.iter().map(|raise| format!("{} = {}", raise.pattern, raise.scope));
+    rows.push(("scopes", scopes.collect::<Vec<_>>().join(", ")));
+    rows.push(("schedules", resolved.schedules.len().to_string()));
+    let origin = |key: &str| {
+        let known = resolved.origins.iter().find(|(named, _)| named == key);
+        known.map_or_else(|| "default".to_owned(), |(_, place)| place.clone())
+    };
+    rows.into_iter()
+        .map(|(key, value)| Setting { key: key.to_owned(), value, origin: origin(key) })
+        .collect()
+}
+
+fn usd(micros: u64) -> String {
+    let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}

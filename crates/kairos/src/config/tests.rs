@@ -1,0 +1,346 @@
+//! Configuration files as people write them, good and bad.
+
+use std::path::Path;
+
+use kairos_core::budget::Price;
+use kairos_core::rules::NamedPrice;
+use kairos_core::schedule::MissedPolicy;
+use kairos_core::schedule::definition::Concurrency;
+use kairos_wire::mandate::RiskBudget;
+
+use super::Env;
+use super::problem::{Problem, Problems};
+use super::resolve::{Paths, Resolved, load};
+use super::show::{check, show};
+
+fn shipped() -> Vec<NamedPrice> {
+    vec![NamedPrice { name: "priced".into(), price: Price { input: 1, ..Price::default() } }]
+}
+
+/// Reads the files below a new root; a file not given is missing.
+fn read(daemon: &str, schedules: &str, secrets: &str) -> Result<Resolved, Problems> {
+    let dir = tempfile::tempdir().unwrap();
+    let paths = Paths::below(dir.path());
+    std::fs::create_dir_all(dir.path().join(".kairos/config")).unwrap();
+    let files = [(&paths.daemon, daemon), (&paths.schedules, schedules), (&paths.secrets, secrets)];
+    for (path, text) in files {
+        if !text.is_empty() {
+            std::fs::write(path, text).unwrap();
+        }
+    }
+    let env = Env::from([("ANTHROPIC_API_KEY", "from-env"), ("MY_KEY", "from-secret")]);
+    load(dir.path(), &paths, &env, &shipped())
+}
+
+/// The problems as `FILE:LINE:COLUMN [text] message | hint`, the file by its name.
+fn told(result: Result<Resolved, Problems>) -> Vec<String> {
+    let problems = match result {
+        Ok(resolved) => resolved.warnings,
+        Err(problems) => problems.0,
+    };
+    let rows = problems.iter().map(Problem::row);
+    rows.map(|row| {
+        let name = Path::new(&row.file).file_stem().unwrap().to_str().unwrap().to_owned();
+        let place = row.line.zip(row.column).map(|(l, c)| format!(":{l}:{c}")).unwrap_or_default();
+        let text = row.text.map(|text| format!(" [{text}]")).unwrap_or_default();
+        let hint = row.hint.map(|hint| format!(" | {hint}")).unwrap_or_default();
+        format!("{name}{place}{text} {}{hint}", row.message)
+    })
+    .collect()
+}
+
+#[test]
+fn missing_files_mean_their_defaults() {
+    let resolved = read("", "", "").unwrap();
+    assert_eq!(resolved.schedules.len(), 0);
+    assert!(resolved.options.model.is_none());
+    assert_eq!(resolved.options.tick_interval_ms, 10_000);
+    assert_eq!(resolved.options.graceful_timeout_ms, 120_000);
+    assert_eq!(resolved.rules.day.calls, Some(10_000));
+    assert_eq!(resolved.rules.mandate_usd_micros_max, 1_000_000);
+    assert_eq!(resolved.rules.proposal_ttl_ms, 28_800_000);
+}
+
+#[test]
+fn kairos_chain_files_load_unchanged() {
+    let daemon = "\u{feff}# KairosChain\r\nmode: daemon\r\ntick_interval: \"10\"\r\n\
+                  graceful_timeout: 1_20\r\npid_path: .kairos/run/daemon.pid\r\n";
+    let schedules = "\
+defaults: &d
+  timezone: UTC
+";
+    assert_eq!(
+        told(read(daemon, schedules, "")),
+        ["schedules:1:1 [defaults] unknown key `defaults` | KairosChain ignored this; delete it"]
+    );
+    let schedules = "\
+schedules:
+  - &first
+    name: weekly
+    cron: 0 9 * * 1
+    timezone:
+    enabled: yes
+    missed_policy: catch_up_bounded
+    max_catch_up_runs: 3
+    stale_after: 48 H
+    concurrency: reject
+    project_scope: docs
+    mandate:
+      goal: tidy
+      max_cycles: '3'
+      risk_budget: medium
+      allow_llm_upload: [l2]
+      decide_hints: [short]
+  - <<: *first
+    name: 2024
+";
+    let secrets = "\
+secrets:
+  - {name: K, source: env, env_var: MY_KEY, scoped_to: ['llm_*']}
+  - {name: F, source: file, file_path: .kairos/key}
+  - {name: C, source: keychain}
+";
+    let resolved = read(daemon, schedules, secrets).unwrap_or_else(|p| panic!("{p}"));
+    assert_eq!(resolved.options.graceful_timeout_ms, 120_000);
+    assert_eq!(resolved.warnings.len(), 0, "{:?}", resolved.warnings);
+    let [weekly, second] = &resolved.schedules[..] else { panic!("two schedules") };
+    assert_eq!((weekly.name.as_str(), second.name.as_str()), ("weekly", "2024"));
+    assert_eq!((weekly.zone.as_str(), weekly.enabled), ("UTC", true));
+    let bounded = MissedPolicy::CatchUpBounded { max: 3, stale_after_ms: 172_800_000 };
+    assert_eq!((weekly.missed, weekly.concurrency), (bounded, Concurrency::Reject));
+    assert_eq!(weekly.mandate.project_scope.as_deref(), Some("docs"));
+    assert_eq!(weekly.mandate.max_cycles, Some(3));
+    let env = Env::from([("MY_KEY", "v")]);
+    assert_eq!(resolved.secrets.get("K", &["llm_call"], &env).unwrap().expose(), "v");
+    assert!(resolved.secrets.get("K", &["git"], &env).is_err());
+    let later = resolved.secrets.get("C", &["llm_call"], &env).unwrap_err().to_string();
+    assert_eq!(later, "secret `C` comes from `keychain`, which this version cannot ask");
+}
+
+#[test]
+fn each_wrong_key_of_the_daemon_is_told_with_its_place() {
+    let model = "model: {provider: anthropic, name: priced";
+    let cases = [
+        ("mode: repl", "daemon:1:7 [repl] mode `repl` is not `daemon` | the only mode there is"),
+        (
+            "tick_intervall: 5",
+            "daemon:1:1 [tick_intervall] unknown key `tick_intervall` | did you mean `tick_interval`?",
+        ),
+        (
+            "colour: red",
+            "daemon:1:1 [colour] unknown key `colour` | KairosChain ignored this; delete it",
+        ),
+        (
+            "retention: {days: 3}",
+            "daemon:1:1 [retention] unknown key `retention` | not in this version",
+        ),
+        ("tick_interval: 0", "daemon:1:16 [0] `tick_interval` is out of range | 0.001 to 1d"),
+        (
+            "tick_interval: -1",
+            "daemon:1:16 [-1] `-1` is not a duration | a number of seconds, or text such as `15s`, `10m`, `8h`, `2d`",
+        ),
+        ("max_running: many", "daemon:1:14 [many] expected a whole number, found `many`"),
+        ("max_running: 65", "daemon:1:14 [65] `max_running` is out of range | 1 to 64"),
+        (
+            "mode: daemon\nmode: daemon",
+            "daemon:2:1 [mode] key `mode` stands here twice | KairosChain took the last one; keep one of them",
+        ),
+        (
+            "day_zone: Zurich",
+            "daemon:1:11 [Zurich] `Zurich` is not a time zone | did you mean `Europe/Zurich`?",
+        ),
+        (
+            "log: {level: loud}",
+            "daemon:1:14 [loud] `loud` is not known here | one of `debug`, `info`, `warn`, `error`",
+        ),
+        ("log: {max_bytes: big}", "daemon:1:18 [big] expected a size such as `16MiB`, found `big`"),
+        (
+            "budget: {calls_per_day: 0}",
+            "daemon:1:25 [0] `budget.calls_per_day` is 0, which would stop everything for good | to stop everything now, use `kairos halt`",
+        ),
+        (
+            "budget: {usd_per_day: -5}",
+            "daemon:1:23 [-5] expected an amount of USD with at most six decimals, found `-5`",
+        ),
+        (
+            "scopes: [{path: 'a[', scope: l0}]",
+            "daemon:1:17 ['a['] scope rule `a[` is not a glob | such as `deploy/**`",
+        ),
+        (
+            "scopes: [{path: a, scope: l2}]",
+            "daemon:1:27 [l2] scope rule `a` asks for l2, but a rule can only raise | `l0` or `l1`",
+        ),
+        ("- a", "daemon:1:1 [- a] expected a mapping, found a list"),
+        (&format!("{model}x}}"), "daemon: -"),
+        (
+            "model: {provider: openai, name: other, base_url: 'https://e.org/v1', api_key: 'secret:K'}",
+            "daemon:1:33 [other] model `other` has no price, and caps in USD hold | add to `model:`, with its USD for a million tokens:\n  prices:\n    {input: 3, output: 15}",
+        ),
+        (
+            &format!("{model}, api_key: 'secret:X'}}"),
+            "daemon:1:53 ['secret:X'] no secret is called `X` | secrets are named in secrets.yml",
+        ),
+        (
+            "model: {provider: openai, name: priced}",
+            "daemon:1:8 [{] no API key: environment variable `OPENAI_API_KEY` is not set | set it, or add `api_key: \"secret:NAME\"`",
+        ),
+    ];
+    let secrets = "secrets: [{name: K, source: env, env_var: MY_KEY}]\n";
+    for (text, expected) in cases {
+        if expected == "daemon: -" {
+            assert!(read(text, "", secrets).is_ok(), "{text}: longest prefix has a price");
+            continue;
+        }
+        assert_eq!(told(read(text, "", secrets)), [expected], "{text}");
+    }
+}
+
+#[test]
+fn each_wrong_key_of_a_schedule_is_told_with_its_place() {
+    let cases = [
+        (
+            "cron: '61 * * * *'",
+            "schedules:3:12 [61] `61` is out of range for the minute field | allowed: *, 0-59, ranges, and lists of these",
+        ),
+        (
+            "cron: '0 0 31 2 *'",
+            "schedules:3:16 [31] no month it names has a day `31` | a day that one of its months has",
+        ),
+        (
+            "cron: */5 * * * *",
+            "schedules:3:11 [*/5 * * * *] the expression is not in quotes | quote the expression: YAML gives `*` and `@` at the start a meaning",
+        ),
+        (
+            "cron: @daily",
+            "schedules:3:11 [@daily] the expression is not in quotes | quote the expression: YAML gives `*` and `@` at the start a meaning",
+        ),
+        (
+            "cron: '@daily'\n    timezone: Europe/Zurch",
+            "schedules:4:15 [Europe/Zurch] `Europe/Zurch` is not a time zone | did you mean `Europe/Zurich`?",
+        ),
+        (
+            "cron: '@daily'\n    at: 2026",
+            "schedules:4:5 [at] unknown key `at` | not in this version",
+        ),
+        (
+            "cron: '@daily'\n    enabled: maybe",
+            "schedules:4:14 [maybe] expected true or false, found `maybe`",
+        ),
+        (
+            "cron: '@daily'\n    enabled: 'false'",
+            "schedules:4:14 ['false'] `enabled` is text and read as false; KairosChain read it as true | write it without quotes",
+        ),
+        (
+            "cron: '@daily'\n    concurrency: quene",
+            "schedules:4:18 [quene] `quene` is not known here | did you mean `queue`?",
+        ),
+        (
+            "cron: '@daily'\n    mandate: {verify: [cargo test]}",
+            "schedules:4:24 [cargo test] commands in `verify` need the sandbox, which this version does not have",
+        ),
+        (
+            "cron: '@daily'\n    mandate: {verify: [{run: cargo test}]}",
+            "schedules:4:24 [{] commands in `verify` need the sandbox, which this version does not have",
+        ),
+        (
+            "cron: '@daily'\n    mandate: {max_cycles: 51}",
+            "schedules:4:27 [51] `51` is out of range: 1 to 50 cycles",
+        ),
+        (
+            "cron: '@daily'\n    mandate: {files: ['a[']}",
+            "schedules:4:23 ['a['] `a[` is not a glob | unclosed character class; missing ']'",
+        ),
+        (
+            "cron: '@daily'\n    mandate: {allowed_actions: [code_edti]}",
+            "schedules:4:33 [code_edti] `code_edti` is not an action | did you mean `code_edit`?",
+        ),
+        (
+            "cron: '@daily'\n    mandate: {risk_budget: high}",
+            "schedules:4:28 [high] risk budget `high` counts as `low` here | a schedule that may act so says `allow_high_risk: true`",
+        ),
+        (
+            "cron: '@daily'\n    mandate: {checkpoint_every: 2}",
+            "schedules:4:33 [2] `checkpoint_every` is not acted on by this version | it changes nothing",
+        ),
+        (
+            "cron: '0 0 */2 * 1'",
+            "schedules:3:11 ['0 0 */2 * 1'] fires on days that both fields name; KairosChain took either | to have either, write the steps as a range such as `1-31/2`",
+        ),
+        (
+            "cron: '0 0 1-31 * 1'",
+            "schedules:3:11 ['0 0 1-31 * 1'] fires on days that either field names; KairosChain wanted both | write `*` for the field that names every day",
+        ),
+        (
+            "cron: '010 0 * * *'",
+            "schedules:3:11 ['010 0 * * *'] numbers are decimal here; KairosChain read a leading 0 as octal | write the number without the leading 0",
+        ),
+        (
+            "cron: '@daily'\n  - name: a\n    cron: '@daily'",
+            "schedules:4:11 [a] schedule `a` stands here twice | the first one is on line 2; names are what tells them apart",
+        ),
+    ];
+    for (text, expected) in cases {
+        let file = format!("schedules:\n  - name: a\n    {text}\n");
+        assert_eq!(told(read("", &file, "")), [expected], "{text}");
+    }
+}
+
+#[test]
+fn every_problem_is_found_at_once() {
+    let schedules = "schedules:\n  - {name: a, cron: x}\n  - {name: b}\n";
+    let found = told(read("mode: x\nmax_running: 0\n", schedules, "secrets: 3\n"));
+    assert_eq!(found.len(), 5, "{found:#?}");
+}
+
+#[test]
+fn high_risk_counts_where_it_is_allowed() {
+    let file = "schedules:\n  - {name: a, cron: '@daily', allow_high_risk: true, mandate: {risk_budget: high}}\n";
+    let resolved = read("", file, "").unwrap();
+    assert_eq!(resolved.schedules[0].mandate.risk_budget, Some(RiskBudget::High));
+    assert_eq!(resolved.schedules[0].mandate.goal, "a");
+}
+
+#[test]
+fn a_problem_is_drawn_with_its_line_and_a_mark_under_the_text() {
+    let problems = read("", "schedules:\n  - name: a\n    cron: '0 25 * * *'\n", "").unwrap_err();
+    let drawn = problems.render(false);
+    assert!(drawn.contains("`25` is out of range for the hour field"), "{drawn}");
+    assert!(drawn.contains("schedules.yml:3:14"), "{drawn}");
+    assert!(drawn.contains("cron: '0 25 * * *'"), "{drawn}");
+}
+
+#[test]
+fn no_key_is_ever_shown() {
+    let daemon = "model: {provider: anthropic, name: priced, api_key: a-verysecretvalue}\n";
+    let problems = read(daemon, "", "").unwrap_err();
+    let shown = format!("{}{}{:?}", problems.render(false), problems, problems.0[0].row());
+    assert!(!shown.contains("verysecret"), "{shown}");
+    let daemon = "model: {provider: anthropic, name: priced}\n";
+    let resolved = read(daemon, "", "").unwrap();
+    assert!(!format!("{resolved:?}{:?}", show(&resolved)).contains("from-env"));
+}
+
+#[test]
+fn show_says_where_a_value_comes_from() {
+    let resolved = read("max_running: 2\nlog: {keep: 3}\n", "", "").unwrap();
+    let rows = show(&resolved);
+    let row = |key: &str| {
+        let row = rows.iter().find(|row| row.key == key).unwrap();
+        format!("{} {}", row.value, row.origin)
+    };
+    assert_eq!(row("max_running"), "2 daemon.yml:1");
+    assert_eq!(row("log.keep"), "3 daemon.yml:2");
+    assert_eq!(row("tick_interval"), "10s default");
+}
+
+#[test]
+fn check_of_named_files_needs_no_root() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mine.yml");
+    std::fs::write(&path, "schedules: [{name: a, cron: '@daily'}]\n").unwrap();
+    let env = Env::default();
+    let report = check(dir.path(), std::slice::from_ref(&path), &env, &[]);
+    assert_eq!(report.render(false), format!("{}: ok\n", path.display()));
+    let report = check(dir.path(), &[dir.path().join("none.yml")], &env, &[]);
+    assert!(!report.row().ok);
+}
