@@ -26,6 +26,7 @@ pub struct Mandates {
     finished: VecDeque<MandateId>,
 }
 
+// tidy: table
 /// One mandate as people see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MandateView {

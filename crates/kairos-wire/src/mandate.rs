@@ -21,6 +21,7 @@ pub use shown::{Created, Edit, Mandate, Mandates, Spent, State, Stopped};
 /// Cycles a mandate may be given.
 pub const MAX_CYCLES: std::ops::RangeInclusive<u64> = 1..=50;
 
+// tidy: table
 /// A goal with limits. Every field but `goal` may be left out; an unknown field is refused.
 ///
 /// Numbers may be written as text (`"5"`), and a list of one may be written without its brackets.

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+// tidy: table
 /// A proposal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proposal {

@@ -72,7 +72,7 @@ impl Drop for Daemon {
 }
 
 impl Demo {
-    pub(crate) fn run(self, out: &mut Out) -> Result<Exit, Failure> {
+    pub(crate) fn perform(self, out: &mut Out) -> Result<Exit, Failure> {
         let dir = self.dir.clone().unwrap_or_else(|| {
             std::env::temp_dir().join(format!("kairos-demo-{}", std::process::id()))
         });

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     let json = cli.global.json;
     let mut out = Out::new(json);
     // What was written before a failure is still data.
-    let done = cli.run(&mut out);
+    let done = cli.perform(&mut out);
     let flushed = out.flush();
     match done.and_then(|exit| flushed.map(|()| exit)) {
         Ok(exit) => exit.into(),

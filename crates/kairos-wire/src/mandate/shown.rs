@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+// tidy: table
 /// A mandate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mandate {

@@ -31,7 +31,7 @@ struct Shown {
 }
 
 impl Verb {
-    pub(super) fn run(self, global: &Global, out: &mut Out) -> Result<Exit, Failure> {
+    pub(super) fn perform(self, global: &Global, out: &mut Out) -> Result<Exit, Failure> {
         match self {
             Self::Check { files } if files.is_empty() => check(global.root()?.path(), &[], out),
             Self::Check { files } => {

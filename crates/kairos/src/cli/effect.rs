@@ -41,10 +41,10 @@ struct AnswerArgs {
 }
 
 impl Verb {
-    pub(super) fn run(self, root: &Root, out: &mut Out) -> Result<Exit, Failure> {
+    pub(super) fn perform(self, root: &Root, out: &mut Out) -> Result<Exit, Failure> {
         match self {
             Self::List => list(root, out),
-            Self::Settle(say) => say.run(root, out),
+            Self::Settle(say) => say.perform(root, out),
         }
     }
 }
@@ -69,7 +69,7 @@ fn list(root: &Root, out: &mut Out) -> Result<Exit, Failure> {
 }
 
 impl Say {
-    fn run(self, root: &Root, out: &mut Out) -> Result<Exit, Failure> {
+    fn perform(self, root: &Root, out: &mut Out) -> Result<Exit, Failure> {
         let answer = match (self.answer.happened, self.answer.did_not) {
             (true, _) => Answer::Happened,
             (_, true) => Answer::DidNot,

@@ -27,7 +27,7 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    pub(super) fn run(self, root: &Root, out: &mut Out) -> Result<Exit, Failure> {
+    pub(super) fn perform(self, root: &Root, out: &mut Out) -> Result<Exit, Failure> {
         if self.follow {
             return ask::wait(follow::print(&root.client(), self.from, out));
         }

@@ -52,7 +52,7 @@ struct Verdict {
 }
 
 impl Verb {
-    pub(super) fn run(self, root: &Root, out: &mut Out) -> Result<Exit, Failure> {
+    pub(super) fn perform(self, root: &Root, out: &mut Out) -> Result<Exit, Failure> {
         let files = Files::open(root)?;
         match self {
             Self::Verify => verify(&files, out),

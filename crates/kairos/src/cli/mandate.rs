@@ -55,9 +55,9 @@ struct List {
 }
 
 impl Verb {
-    pub(super) fn run(self, root: &Root, out: &mut Out) -> Result<Exit, Failure> {
+    pub(super) fn perform(self, root: &Root, out: &mut Out) -> Result<Exit, Failure> {
         match self {
-            Self::Create(create) => create.run(root, out),
+            Self::Create(create) => create.perform(root, out),
             Self::List { before } => list(root, before.as_deref(), out),
             Self::Show { id } => {
                 let mandate = source::mandate(root, &id)?;
@@ -71,7 +71,7 @@ impl Verb {
 }
 
 impl Create {
-    fn run(self, root: &Root, out: &mut Out) -> Result<Exit, Failure> {
+    fn perform(self, root: &Root, out: &mut Out) -> Result<Exit, Failure> {
         let request = self.spec.request()?;
         let client = root.client();
         let conditions = Conditions { idempotency_key: self.idempotency_key, if_match: None };

@@ -98,22 +98,22 @@ enum Verb {
 
 impl Cli {
     /// Does what was asked and answers how the process ends.
-    pub(crate) fn run(self, out: &mut Out) -> Result<Exit, Failure> {
+    pub(crate) fn perform(self, out: &mut Out) -> Result<Exit, Failure> {
         let global = &self.global;
         match self.verb {
             Verb::Init { dir } => work::init(dir.or_else(|| global.root.clone()), out),
             Verb::Daemon { config } => work::daemon(&global.root()?, config),
-            Verb::Demo(demo) => demo.run(out),
+            Verb::Demo(demo) => demo.perform(out),
             Verb::Once(spec) => work::once(&global.root()?, *spec, out),
-            Verb::Config(verb) => verb.run(global, out),
+            Verb::Config(verb) => verb.perform(global, out),
             Verb::Status => status::show(&global.root()?, out),
-            Verb::Mandate(verb) => verb.run(&global.root()?, out),
-            Verb::Proposal(verb) => verb.run(&global.root()?, out),
-            Verb::Effect(verb) => verb.run(&global.root()?, out),
-            Verb::Schedule(verb) => verb.run(global, out),
+            Verb::Mandate(verb) => verb.perform(&global.root()?, out),
+            Verb::Proposal(verb) => verb.perform(&global.root()?, out),
+            Verb::Effect(verb) => verb.perform(&global.root()?, out),
+            Verb::Schedule(verb) => verb.perform(global, out),
             Verb::Budget => budget::show(&global.root()?, out),
-            Verb::Events(events) => events.run(&global.root()?, out),
-            Verb::Journal(verb) => verb.run(&global.root()?, out),
+            Verb::Events(events) => events.perform(&global.root()?, out),
+            Verb::Journal(verb) => verb.perform(&global.root()?, out),
         }
     }
 }

@@ -52,7 +52,7 @@ struct List {
 }
 
 impl Verb {
-    pub(super) fn run(self, root: &Root, out: &mut Out) -> Result<Exit, Failure> {
+    pub(super) fn perform(self, root: &Root, out: &mut Out) -> Result<Exit, Failure> {
         match self {
             Self::List { all } => list(root, all, out),
             Self::Show { id } => {
@@ -64,8 +64,8 @@ impl Verb {
                 }
                 Ok(Exit::Ok)
             }
-            Self::Approve(decide) => decide.run(root, "approve", out),
-            Self::Reject(decide) => decide.run(root, "reject", out),
+            Self::Approve(decide) => decide.perform(root, "approve", out),
+            Self::Reject(decide) => decide.perform(root, "reject", out),
         }
     }
 }
@@ -88,7 +88,7 @@ fn list(root: &Root, all: bool, out: &mut Out) -> Result<Exit, Failure> {
 }
 
 impl Decide {
-    fn run(self, root: &Root, way: &str, out: &mut Out) -> Result<Exit, Failure> {
+    fn perform(self, root: &Root, way: &str, out: &mut Out) -> Result<Exit, Failure> {
         let proposal = source::proposal(root, &self.id)?;
         let hash = match self.hash {
             Some(hash) if self.yes => hash,

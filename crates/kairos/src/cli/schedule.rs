@@ -62,10 +62,10 @@ struct Slots {
 }
 
 impl Verb {
-    pub(super) fn run(self, global: &Global, out: &mut Out) -> Result<Exit, Failure> {
+    pub(super) fn perform(self, global: &Global, out: &mut Out) -> Result<Exit, Failure> {
         match self {
             Self::List => list(&global.root()?, out),
-            Self::Next(next) => next.run(global, out),
+            Self::Next(next) => next.perform(global, out),
             Self::Check => match config::check(global.root()?.path(), &[], out)? {
                 Exit::Config => Ok(Exit::No),
                 exit => Ok(exit),
@@ -115,7 +115,7 @@ fn fire(root: &Root, name: &str, out: &mut Out) -> Result<Exit, Failure> {
 }
 
 impl Next {
-    fn run(self, global: &Global, out: &mut Out) -> Result<Exit, Failure> {
+    fn perform(self, global: &Global, out: &mut Out) -> Result<Exit, Failure> {
         let rule = match (self.cron, &self.name) {
             (Some(cron), _) => Rule { cron, zone: zone(&self.timezone)?, dst: Dst::default() },
             (None, Some(name)) => rule_of(&global.root()?, name)?,

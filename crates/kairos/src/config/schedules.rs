@@ -58,6 +58,7 @@ impl ScheduleConfig {
     }
 }
 
+// tidy: table
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
