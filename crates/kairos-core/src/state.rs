@@ -79,6 +79,12 @@ impl State {
         self.next_due().filter(|(at, _)| *at <= now).map(|(_, alarm)| alarm)
     }
 
+    /// When something of one mandate becomes due.
+    #[must_use]
+    pub fn due_of(&self, mandate: MandateId) -> Option<Time> {
+        self.index.set.get(&Alarm::Mandate(mandate)).copied()
+    }
+
     #[must_use]
     pub fn rules(&self) -> Option<Arc<Rules>> {
         self.rules.clone()

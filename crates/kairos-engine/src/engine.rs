@@ -481,7 +481,11 @@ impl Running {
         if let Some(grace) = self.drain {
             return wait.min(grace.saturating_duration_since(instant));
         }
-        if let (Some((due, _)), Focus::Daemon) = (state.next_due(), self.focus) {
+        let due = match self.focus {
+            Focus::Daemon => state.next_due().map(|(at, _)| at),
+            Focus::Once => self.only.and_then(|only| state.due_of(only)),
+        };
+        if let Some(due) = due {
             wait = wait.min(Duration::from_millis(due.ms_since(time())));
         }
         wait

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use kairos_core::decide::decide;
 use kairos_core::effect::{Effect, Outcome};
-use kairos_core::event::Event;
+use kairos_core::event::{Event, Origin};
 use kairos_core::fold::Seq;
-use kairos_core::id::MandateId;
+use kairos_core::id::{CommandId, MandateId};
 use kairos_core::input::{Alarm, Input, Now, Verb};
 use kairos_core::state::State;
 use kairos_disk::Fs;
@@ -108,9 +108,11 @@ pub fn turn<D: Fs + 'static>(
         let (effect, outcome) = ended.into_parts();
         turn = turn.own(&Input::Settled { effect, outcome }, &now())?;
     }
-    if inputs.admit == Admit::All {
-        turn = turn.due(now, calendar)?;
-    }
+    turn = match inputs.admit {
+        Admit::All => turn.due(now, calendar)?,
+        Admit::Only(Some(mandate)) => turn.due_of(mandate, &now())?,
+        Admit::Only(None) => turn,
+    };
     for asked in inputs.decisions.into_iter().chain(inputs.commands) {
         turn = turn.asked(asked, &now())?;
     }
@@ -158,6 +160,7 @@ impl<D: Fs + 'static> Turn<'_, D> {
             Err(refusal) => Err(SubmitError::Refused(refusal)),
             Ok(events) => {
                 let subject = subject(verb, &events, self.ledger.state());
+                let command = recorded(&events).unwrap_or(command);
                 let seq = if events.is_empty() {
                     Ok(self.ledger.head())
                 } else {
@@ -198,6 +201,12 @@ impl<D: Fs + 'static> Turn<'_, D> {
             }
         }
         Ok(self)
+    }
+
+    /// What is due of one mandate.
+    fn due_of(self, mandate: MandateId, now: &Now) -> Result<Self, Poisoned> {
+        let due = self.ledger.state().due_of(mandate).is_some_and(|at| at <= now.time);
+        if due { self.own(&Input::Due(Alarm::Mandate(mandate)), now) } else { Ok(self) }
     }
 
     fn admit(mut self, admit: Admit, now: &mut dyn FnMut() -> Now) -> Result<Self, Poisoned> {
@@ -272,6 +281,14 @@ fn mandate_of(state: &State, input: &Input) -> Option<MandateId> {
         },
         _ => None,
     }
+}
+
+/// The command's id as the journal has it.
+fn recorded(events: &[Event]) -> Option<CommandId> {
+    events.iter().find_map(|event| match event {
+        Event::MandateCreated { origin: Origin::Command { command, .. }, .. } => Some(*command),
+        _ => None,
+    })
 }
 
 /// What a command was about: what it made, or what it named.

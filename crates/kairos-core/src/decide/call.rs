@@ -14,6 +14,9 @@ use crate::state::State;
 
 use super::draft::Draft;
 
+/// How long a mandate waits for a model to be configured again.
+const NO_MODEL_WAIT_MS: u64 = 60_000;
+
 /// Begins an attempt or parks for the budget; false when the next attempt's time has not come.
 pub(super) fn ask(draft: &mut Draft<'_>, phase: Phase) -> bool {
     let Some(cycle) = &draft.mandate.cycle else { return false };
@@ -22,6 +25,12 @@ pub(super) fn ask(draft: &mut Draft<'_>, phase: Phase) -> bool {
     }
     let attempt = cycle.call.attempts.saturating_add(1);
     let mandate = draft.id();
+    if draft.state.rules.as_ref().is_none_or(|rules| rules.model.is_none()) {
+        // A reload took the model away; another one may bring it back.
+        let until = Some(draft.now.time.plus_ms(NO_MODEL_WAIT_MS));
+        draft.emit(Event::MandateParked { mandate, reason: ParkReason::Provider, until });
+        return true;
+    }
     if draft.budget.day.is_none_or(|day| day < draft.now.day) {
         draft.emit(Event::DayBegan { day: draft.now.day, ends: draft.now.day_ends });
     }

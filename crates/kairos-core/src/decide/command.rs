@@ -4,7 +4,7 @@
 //! parsed is checked here against the state.
 
 use crate::digest::{BlobRef, Digest};
-use crate::effect::PersonSays;
+use crate::effect::{Outcome as EffectOutcome, PersonSays};
 use crate::event::{Event, Key, Origin};
 use crate::gate::proposal::{Closed, Decision};
 use crate::id::{EffectId, IdSource, MandateId, ProposalId};
@@ -19,7 +19,7 @@ use crate::state::State;
 
 use super::draft::Draft;
 use super::due::{stop, wake};
-use super::{slots, step};
+use super::{settle, slots, step};
 
 pub(super) fn decide(
     state: &State,
@@ -48,6 +48,11 @@ pub(super) fn decide(
 pub(super) fn quarantine(state: &State, now: &Now, id: MandateId) -> Vec<Event> {
     let Some(mandate) = state.mandates.get(&id) else { return Vec::new() };
     let mut draft = Draft::of(state, now, mandate.clone());
+    if let Some(open) = mandate.open.as_ref().filter(|open| !open.unsettled) {
+        let (effect, outcome) = (open.effect, EffectOutcome::Lost);
+        settle::settle_budget(&mut draft, open, &outcome);
+        draft.emit(Event::EffectSettled { mandate: id, effect, outcome });
+    }
     super::advance::finish(&mut draft, Outcome::Failed, None, Some(EndReason::Poison));
     draft.done()
 }

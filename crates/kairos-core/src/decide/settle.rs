@@ -75,7 +75,7 @@ fn unsettled(draft: &mut Draft<'_>, effect: EffectId, doubt: Doubt) {
 }
 
 /// Books what a call cost. Without a report from the provider the reservation counts as used.
-fn settle_budget(draft: &mut Draft<'_>, open: &Open, outcome: &Outcome) {
+pub(super) fn settle_budget(draft: &mut Draft<'_>, open: &Open, outcome: &Outcome) {
     if !matches!(open.intent, Intent::Ask { .. }) {
         return;
     }

@@ -4,6 +4,7 @@
 //! held for a person lets independent ones go on; the mandate parks when nothing else is left.
 
 use crate::cycle::phase::Phase;
+use crate::cycle::standing::Plan;
 use crate::digest::BlobRef;
 use crate::effect::{Change, Intent, TempName};
 use crate::event::Event;
@@ -28,6 +29,10 @@ pub(super) fn act(draft: &mut Draft<'_>) {
         let (step, change, proposal) = (held.what.step, held.what.change.clone(), held.proposal);
         return change_tree(draft, step, change, Some(proposal));
     }
+    if let Some(step) = begun(plan) {
+        // Begun, not held, and nothing under way: a person said that its change did not happen.
+        return prepare_again(draft, step);
+    }
     let next = plan.graph.next_runnable().cloned();
     if let Some(step) = next.and_then(|name| plan.steps.iter().position(|s| s.name == name)) {
         let action = plan.steps[step].action.clone();
@@ -38,6 +43,15 @@ pub(super) fn act(draft: &mut Draft<'_>) {
     }
     let until = plan.held.iter().map(|held| held.expires).min();
     draft.emit(Event::MandateParked { mandate, reason: ParkReason::Approval, until });
+}
+
+/// A step that runs and waits for nobody.
+fn begun(plan: &Plan) -> Option<u8> {
+    let mut places = (0u8..).zip(plan.graph.steps());
+    places.find_map(|(step, (_, status))| {
+        let held = plan.held.iter().any(|held| held.what.step == step);
+        (status == NodeStatus::Running && !held).then_some(step)
+    })
 }
 
 fn begin(draft: &mut Draft<'_>, step: u8, action: &Action) {

@@ -44,8 +44,6 @@ pub struct Open {
     pub effect: EffectId,
     pub intent: Intent,
     pub begun: Time,
-    /// Held for it.
-    pub reserved: Option<Amounts>,
     /// Nobody can prove that it happened; a person settles it.
     pub unsettled: bool,
 }
@@ -117,6 +115,8 @@ impl Mandate {
     #[must_use]
     pub fn due(&self) -> Option<Time> {
         let waits = match self.standing {
+            // Its proposals have their own times; `until` is what people are shown.
+            Standing::Parked { reason: ParkReason::Approval, .. } => None,
             Standing::Parked { until, .. } => until,
             Standing::Running => self.cycle.as_ref().and_then(|cycle| cycle.call.delayed),
             Standing::Queued | Standing::Ready => None,
@@ -165,12 +165,10 @@ impl Mandate {
             Event::CycleStarted { cycle, .. } => self.cycle = Some(Cycle::new(*cycle)),
             Event::CycleFinished { failed, .. } => self.cycle_finished(*failed),
             Event::EffectBegun { effect, intent, .. } => {
-                let reserved = self.open.take().and_then(|open| open.reserved);
                 self.open = Some(Open {
                     effect: *effect,
                     intent: intent.clone(),
                     begun: at,
-                    reserved,
                     unsettled: false,
                 });
                 if let Some(cycle) = &mut self.cycle {
