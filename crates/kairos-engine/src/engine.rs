@@ -9,7 +9,6 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use kairos_core::event::Event;
-use kairos_core::fold::Seq;
 use kairos_core::id::{IdSource, MandateId};
 use kairos_core::input::{Input, Now, Pace};
 use kairos_core::mandate::outcome::ParkReason;
@@ -17,7 +16,7 @@ use kairos_core::resume::{Resume, resume};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs, RealFs};
-use kairos_journal::{OpenError, Opening, Permit, Poisoned, Record, Segments};
+use kairos_journal::{OpenError, Opening, Permit, Poisoned, Segments};
 use tokio::sync::watch;
 
 use crate::answer::SubmitError;
@@ -28,7 +27,7 @@ use crate::handle::Handle;
 use crate::inbox::{Batch, Inbox, Returns, Urgent};
 use crate::lifecycle::{Lifecycle, Status};
 use crate::notice::Notice;
-use crate::turn::{Admit, Exits, Inputs, Ledger, turn};
+use crate::turn::{Admit, Exits, Inputs, Ledger, Shown, turn};
 use crate::world::{self, seed, time};
 use crate::{ENGINE_THREAD, heartbeat, poison};
 
@@ -148,7 +147,7 @@ impl Engine {
             ..Status::default()
         };
         let mut engine = Running {
-            shown: Shown { status, show, feed },
+            shown: Display { status, show, feed },
             inbox: self.inbox,
             options: parts.configuration.options.clone(),
             calendar: Calendar::default(),
@@ -203,7 +202,7 @@ fn open_ledger(
 
 /// The thread's own things.
 struct Running {
-    shown: Shown,
+    shown: Display,
     inbox: Arc<Inbox>,
     options: Options,
     calendar: Calendar,
@@ -221,10 +220,30 @@ struct Running {
 }
 
 /// What others see of the engine.
-struct Shown {
+struct Display {
     status: Status,
     show: watch::Sender<Arc<Status>>,
     feed: Feed,
+}
+
+impl Display {
+    /// Shows the state, then the records that led to it: who sees a record sees its state too.
+    fn publish(&mut self, records: &[Shown], state: &State) {
+        let counts = state.counts();
+        let status = &mut self.status;
+        if let Some(last) = records.last() {
+            status.head = last.at.seq;
+        }
+        (status.running, status.queued, status.waiting) =
+            (counts.running, counts.queued, counts.waiting);
+        status.active = state.longest_running();
+        status.active_mandates = state.running().collect();
+        status.budget = *state.budget();
+        status.day_ends = state.day_ends();
+        status.rules = state.rules();
+        self.show.send_replace(Arc::new(status.clone()));
+        self.feed.publish(records);
+    }
 }
 
 type Disk = RealFs;
@@ -371,37 +390,21 @@ impl Running {
             out += 1;
             dispatch(permit);
         };
-        let feed = &self.shown.feed;
-        let mut publish = |records: &[Arc<Record<Event>>]| feed.publish(records);
+        self.shown.status.tick_count += 1;
+        self.shown.status.mailbox_size = waiting;
+        self.shown.status.shutdown_requested = self.drain.is_some();
+        self.shown.status.tick_interval_ms = self.options.tick_interval_ms;
+        self.shown.status.graceful_timeout_ms = self.options.graceful_timeout_ms;
+        let shown = &mut self.shown;
+        let mut publish = |records: &[Shown], state: &State| shown.publish(records, state);
         let exits = Exits { publish: &mut publish, dispatch: &mut hand_over };
         let turned = turn(ledger, inputs, &mut circumstances, &self.calendar, exits)?;
         self.out += out;
-        self.shown.status.tick_count += 1;
-        self.shown.status.mailbox_size = waiting;
-        let (ledger, records) = (turned.ledger, turned.records);
-        self.notices(&records);
-        self.look(ledger.state(), ledger.head());
-        self.shown.show.send_replace(Arc::new(self.shown.status.clone()));
-        Ok(ledger)
+        self.notices(&turned.records);
+        Ok(turned.ledger)
     }
 
-    fn look(&mut self, state: &State, head: Seq) {
-        let counts = state.counts();
-        let status = &mut self.shown.status;
-        status.head = head;
-        status.shutdown_requested = self.drain.is_some();
-        status.tick_interval_ms = self.options.tick_interval_ms;
-        status.graceful_timeout_ms = self.options.graceful_timeout_ms;
-        (status.running, status.queued, status.waiting) =
-            (counts.running, counts.queued, counts.waiting);
-        status.active = state.longest_running();
-        status.active_mandates = state.running().collect();
-        status.budget = *state.budget();
-        status.day_ends = state.day_ends();
-        status.rules = state.rules();
-    }
-
-    fn notices(&mut self, records: &[Arc<Record<Event>>]) {
+    fn notices(&mut self, records: &[Shown]) {
         for (at, event) in records.iter().flat_map(|r| r.events.iter().map(move |e| (r.at, e))) {
             match event {
                 Event::Recovered { after, bytes, .. } => {

@@ -70,8 +70,8 @@ pub struct Turned<D: Fs> {
 
 /// Where a turn lets things go, each only once it is true on disk. Neither may block.
 pub struct Exits<'a> {
-    /// Shows records. Comes before the answers that speak of them.
-    pub publish: &'a mut dyn FnMut(&[Shown]),
+    /// Shows records, and the state they led to. Comes before the answers that speak of them.
+    pub publish: &'a mut dyn FnMut(&[Shown], &State),
     /// Hands a permit over.
     pub dispatch: &'a mut dyn FnMut(Permit<State>),
 }
@@ -244,7 +244,7 @@ impl<D: Fs + 'static> Turn<'_, D> {
         let Self { ledger, mut records, exits } = self;
         let (ledger, released) = ledger.commit()?;
         let shown: Vec<_> = released.records.into_iter().map(Arc::new).collect();
-        (exits.publish)(&shown);
+        (exits.publish)(&shown, ledger.state());
         records.extend(shown);
         for permit in released.permits {
             (exits.dispatch)(permit);
