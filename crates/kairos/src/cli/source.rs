@@ -131,6 +131,7 @@ impl Files {
 
 fn unknown(noun: &str, id: &dyn std::fmt::Display) -> Failure {
     Failure::new(Exit::No, "unknown_id", format!("no {noun} `{id}`"))
+        .status(404)
         .hint(format!("kairos {noun} list"))
 }
 
@@ -140,9 +141,10 @@ fn one<I: ToString>(found: Found<I>, noun: &str, given: &str) -> Result<I, Failu
         Found::One(id) => Ok(id),
         Found::None => Err(unknown(noun, &given)),
         Found::Many(ids) => {
-            let ids = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            let message = format!("`{given}` begins the id of more than one {noun}: {ids}");
-            Err(Failure::new(Exit::No, "ambiguous_id", message))
+            let ids = ids.iter().map(ToString::to_string).collect();
+            let message = format!("`{given}` begins the id of more than one {noun}");
+            let failure = Failure::new(Exit::No, "ambiguous_id", message).candidates(ids);
+            Err(failure.hint(format!("kairos {noun} list")))
         }
     }
 }

@@ -63,6 +63,20 @@ impl Failure {
         Self::new(Exit::Ok, "reader_left", "")
     }
 
+    /// The HTTP status a daemon would answer with.
+    #[must_use]
+    pub(crate) fn status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// What a too short id could mean.
+    #[must_use]
+    pub(crate) fn candidates(mut self, candidates: Vec<String>) -> Self {
+        self.candidates = candidates;
+        self
+    }
+
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
@@ -95,13 +109,13 @@ impl Failure {
     }
 
     fn write_json(&self, err: &mut impl Write) -> io::Result<()> {
-        let (status, title) = status(self.exit);
+        let status = self.status.unwrap_or_else(|| status(self.exit));
         let words: Vec<&str> =
             std::iter::once(&*self.message).chain(self.causes.iter().map(String::as_str)).collect();
         let problem = Problem {
             kind: "about:blank".to_owned(),
-            title: title.to_owned(),
-            status: self.status.unwrap_or(status),
+            title: title(status).to_owned(),
+            status,
             detail: words.join(": "),
             code: self.code.to_string(),
             exit: self.exit.code(),
@@ -114,14 +128,31 @@ impl Failure {
 }
 
 /// The HTTP status that says the same.
-const fn status(exit: Exit) -> (u16, &'static str) {
+const fn status(exit: Exit) -> u16 {
     match exit {
-        Exit::Ok | Exit::Interrupted => (200, "OK"),
-        Exit::Usage => (400, "Bad Request"),
-        Exit::Denied => (403, "Forbidden"),
-        Exit::No | Exit::Config => (409, "Conflict"),
-        Exit::Bug => (500, "Internal Server Error"),
-        Exit::Unavailable | Exit::ForNow => (503, "Service Unavailable"),
+        Exit::Ok | Exit::Interrupted => 200,
+        Exit::Usage => 400,
+        Exit::Denied => 403,
+        Exit::No | Exit::Config => 409,
+        Exit::Bug => 500,
+        Exit::Unavailable | Exit::ForNow => 503,
+    }
+}
+
+/// The phrase of a status (RFC 9110); what `about:blank` problems are titled (RFC 9457).
+const fn title(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        400 => "Bad Request",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        412 => "Precondition Failed",
+        413 => "Content Too Large",
+        503 => "Service Unavailable",
+        _ => "Internal Server Error",
     }
 }
 
