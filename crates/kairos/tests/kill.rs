@@ -3,36 +3,13 @@
 mod home;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
 use std::time::Duration;
 
-use home::{Ended, Home, Model, count};
-use serde_json::Value;
+use home::{Home, Model, count, follow};
 
 /// Kills; `KAIROS_KILLS` asks for more.
 const KILLS: u64 = 12;
 const MANDATES: usize = 20;
-
-/// Follows the journal of a daemon until `done` says so.
-fn follow(home: &Home, mut done: impl FnMut(&Value) -> bool) {
-    let mut child = home
-        .command(&["events", "--from", "1", "--follow", "--json"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("kairos starts");
-    let out = BufReader::new(child.stdout.take().expect("piped"));
-    let _ended = Ended(child);
-    for line in out.lines() {
-        let record: Value = serde_json::from_str(&line.expect("text")).expect("a record");
-        for event in record["events"].as_array().expect("events") {
-            if done(event) {
-                return;
-            }
-        }
-    }
-    panic!("the daemon went away");
-}
 
 /// A mandate that wants to change what is protected.
 fn knowledge(home: &Home) -> String {

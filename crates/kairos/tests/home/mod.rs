@@ -99,21 +99,25 @@ impl Home {
 
     /// Starts the daemon and waits until it says that it is ready.
     pub(crate) fn daemon(&self) -> Ended {
-        let mut child =
-            self.command(&["daemon"]).stderr(Stdio::piped()).spawn().expect("the daemon starts");
-        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-        let mut said = Vec::new();
-        for line in lines.by_ref() {
-            let line = line.expect("text");
-            if line.contains("ready") {
-                // What it says later must not block it.
-                std::thread::spawn(move || lines.for_each(drop));
-                return Ended(child);
-            }
-            said.push(line);
-        }
-        panic!("the daemon ended: {:?}\n{}", child.wait(), said.join("\n"));
+        ready(self.command(&["daemon"]))
     }
+}
+
+/// Starts a daemon and waits until it says that it is ready.
+pub(crate) fn ready(mut daemon: Command) -> Ended {
+    let mut child = daemon.stderr(Stdio::piped()).spawn().expect("the daemon starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let mut said = Vec::new();
+    for line in lines.by_ref() {
+        let line = line.expect("text");
+        if line.contains("ready") {
+            // What it says later must not block it.
+            std::thread::spawn(move || lines.for_each(drop));
+            return Ended(child);
+        }
+        said.push(line);
+    }
+    panic!("the daemon ended: {:?}\n{}", child.wait(), said.join("\n"));
 }
 
 /// A model server in another process.
@@ -157,4 +161,24 @@ impl Model {
 /// How many events have this type.
 pub(crate) fn count(events: &[Value], kind: &str) -> usize {
     events.iter().filter(|event| event["type"] == kind).count()
+}
+
+/// Follows the journal of a daemon until `done` says so.
+pub(crate) fn follow(home: &Home, mut done: impl FnMut(&Value) -> bool) {
+    let mut child = home
+        .command(&["events", "--from", "1", "--follow", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("kairos starts");
+    let out = BufReader::new(child.stdout.take().expect("piped"));
+    let _ended = Ended(child);
+    for line in out.lines() {
+        let record: Value = serde_json::from_str(&line.expect("text")).expect("a record");
+        for event in record["events"].as_array().expect("events") {
+            if done(event) {
+                return;
+            }
+        }
+    }
+    panic!("the daemon went away");
 }
