@@ -115,8 +115,14 @@ fn after(draft: &mut Draft<'_>, open: &Open, outcome: &Outcome) {
                 draft.begin(Intent::Reconcile { step, change, temp });
             }
         },
-        // What is left beside the target is litter, not an open question.
-        Intent::Clear { step, .. } => step::end(draft, *step, StepEnd::Succeeded),
+        Intent::Clear { step, change, temp } => match outcome {
+            Outcome::Lost if !step::is_tired(draft) => {
+                let (step, change, temp) = (*step, change.clone(), *temp);
+                draft.begin(Intent::Clear { step, change, temp });
+            }
+            // What cannot be removed beside the target is litter, not an open question.
+            _ => step::end(draft, *step, StepEnd::Succeeded),
+        },
     }
 }
 
