@@ -17,7 +17,7 @@ use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs, RealFs};
 use kairos_journal::{OpenError, Opening, Permit, Poisoned, Segments};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::answer::SubmitError;
 use crate::calendar::Calendar;
@@ -65,10 +65,32 @@ pub struct Parts {
     pub outside: Outside,
 }
 
+/// A configuration that was read again.
+pub struct Reloaded {
+    pub configuration: Configuration,
+    /// Brings what lies outside the engine in line, once the configuration is on disk.
+    pub apply: Box<dyn FnOnce() + Send>,
+}
+
+impl std::fmt::Debug for Reloaded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reloaded")
+            .field("configuration", &self.configuration)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A reload on its way to disk.
+struct Pending {
+    schedules: usize,
+    apply: Box<dyn FnOnce() + Send>,
+    answer: Option<oneshot::Sender<Result<(), SubmitError>>>,
+}
+
 /// What the engine reaches outside through. None of these may block.
 pub struct Outside {
     /// Reads the configuration again: all of it, or says why not.
-    pub reload: Box<dyn FnMut() -> Result<Configuration, String> + Send>,
+    pub reload: Box<dyn FnMut() -> Result<Reloaded, String> + Send>,
     /// Hands a permit over.
     pub dispatch: Box<dyn FnMut(Permit<State>) + Send>,
     /// Stops the model calls under way.
@@ -155,6 +177,7 @@ impl Engine {
             outside: parts.outside,
             focus: parts.focus,
             only: None,
+            pending: Vec::new(),
             out: 0,
             drain: None,
             beat: Instant::now(),
@@ -211,6 +234,8 @@ struct Running {
     focus: Focus,
     /// The mandate that `once` is about, when it is known.
     only: Option<MandateId>,
+    /// Reloads of this turn.
+    pending: Vec<Pending>,
     /// Permits out.
     out: usize,
     /// When the grace of a drain ends.
@@ -339,6 +364,7 @@ impl Running {
             inputs.commands = batch.commands;
             inputs.mark = Instant::now() >= self.beat;
             ledger = self.take(ledger, inputs, waiting)?;
+            self.reloaded();
             if Instant::now() >= self.beat {
                 self.heartbeat();
             }
@@ -437,27 +463,44 @@ impl Running {
                 (self.outside.notice)(Notice::Status { status: self.shown.status.clone() })
             }
             Urgent::Shutdown => self.shut_down(),
-            Urgent::Reload(answer) => {
-                let read = (self.outside.reload)().and_then(|configuration| {
-                    let schedules = configuration.schedules.len();
-                    let now = time();
-                    let input = self.configured(state, configuration, now);
-                    input.map(|input| (input, schedules)).map_err(|error| error.to_string())
-                });
-                let answered = match read {
-                    Ok((input, schedules)) => {
-                        inputs.own.push(input);
-                        (self.outside.notice)(Notice::Reloaded { schedules });
-                        Ok(())
-                    }
-                    Err(error) => {
-                        (self.outside.notice)(Notice::ReloadFailed { error: error.clone() });
-                        Err(SubmitError::NotReloaded(error))
-                    }
-                };
+            Urgent::Reload(answer) => self.reload(answer, state, inputs),
+        }
+    }
+
+    /// Reads the configuration again; it is answered when the turn that records it has committed.
+    fn reload(
+        &mut self,
+        answer: Option<oneshot::Sender<Result<(), SubmitError>>>,
+        state: &State,
+        inputs: &mut Inputs,
+    ) {
+        let read = (self.outside.reload)().and_then(|reloaded| {
+            let Reloaded { configuration, apply } = reloaded;
+            let schedules = configuration.schedules.len();
+            let input = self.configured(state, configuration, time());
+            input.map(|input| (input, schedules, apply)).map_err(|error| error.to_string())
+        });
+        match read {
+            Ok((input, schedules, apply)) => {
+                inputs.own.push(input);
+                self.pending.push(Pending { schedules, apply, answer });
+            }
+            Err(error) => {
+                (self.outside.notice)(Notice::ReloadFailed { error: error.clone() });
                 if let Some(answer) = answer {
-                    answer.send(answered).ok();
+                    answer.send(Err(SubmitError::NotReloaded(error))).ok();
                 }
+            }
+        }
+    }
+
+    /// What was reloaded is on disk.
+    fn reloaded(&mut self) {
+        for Pending { schedules, apply, answer } in self.pending.drain(..) {
+            apply();
+            (self.outside.notice)(Notice::Reloaded { schedules });
+            if let Some(answer) = answer {
+                answer.send(Ok(())).ok();
             }
         }
     }

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use kairos_core::decide::decide;
+use kairos_core::decide::{self, decide};
 use kairos_core::effect::{Effect, Outcome};
 use kairos_core::event::{Event, Origin};
 use kairos_core::fold::Seq;
@@ -132,8 +132,9 @@ struct Turn<'a, D: Fs> {
 impl<D: Fs + 'static> Turn<'_, D> {
     /// An input that no person waits for: decided and recorded, never refused.
     fn own(self, input: &Input, now: &Now) -> Result<Self, Poisoned> {
-        poison::folding(mandate_of(self.ledger.state(), input));
-        match decide(self.ledger.state(), input, now) {
+        poison::folding(decide::subject(self.ledger.state(), input, now));
+        let decided = decide(self.ledger.state(), input, now);
+        match decided {
             Ok(events) if !events.is_empty() => {
                 let (turn, recorded) = self.record(now, events)?;
                 // What happened must be recorded: without room for it, only a restart helps, and
@@ -153,7 +154,7 @@ impl<D: Fs + 'static> Turn<'_, D> {
             return Ok(self);
         }
         let input = Input::Command { by, verb };
-        poison::folding(mandate_of(self.ledger.state(), &input));
+        poison::folding(decide::subject(self.ledger.state(), &input, now));
         let decided = decide(self.ledger.state(), &input, now);
         let Input::Command { verb, .. } = &input else { return Ok(self) };
         let with = match decided {
@@ -247,8 +248,10 @@ impl<D: Fs + 'static> Turn<'_, D> {
         (exits.publish)(&shown, ledger.state());
         records.extend(shown);
         for permit in released.permits {
+            poison::folding(Some(permit.effect().mandate()));
             (exits.dispatch)(permit);
         }
+        poison::folding(None);
         for answer in released.answers {
             // Whoever asked may have gone; the record stands.
             answer.to.send(answer.with).ok();
@@ -265,22 +268,6 @@ impl<D: Fs + 'static> Turn<'_, D> {
 
 fn unrecordable(error: RecordError) -> Poisoned {
     Poisoned { doing: "record what happened", source: std::io::Error::other(error) }
-}
-
-fn mandate_of(state: &State, input: &Input) -> Option<MandateId> {
-    match input {
-        Input::Settled { effect, .. } | Input::Lost { effect } => {
-            state.effect(*effect).map(|mandate| mandate.id)
-        }
-        Input::Due(Alarm::Mandate(mandate)) | Input::Continue { mandate } => Some(*mandate),
-        Input::Command { verb, .. } => match verb {
-            Verb::Stop { mandate } => Some(*mandate),
-            Verb::Decide { proposal, .. } => state.proposal(*proposal).map(|mandate| mandate.id),
-            Verb::Judge { effect, .. } => state.effect(*effect).map(|mandate| mandate.id),
-            Verb::Create { .. } | Verb::Fire { .. } => None,
-        },
-        _ => None,
-    }
 }
 
 /// The command's id as the journal has it.

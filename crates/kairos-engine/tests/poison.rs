@@ -88,7 +88,7 @@ fn fold(dir: &Path, does: &str) {
             },
         }
     };
-    let exits = Exits { publish: &mut |_| {}, dispatch: &mut dispatch };
+    let exits = Exits { publish: &mut |_, _| {}, dispatch: &mut dispatch };
     let turned = turn(ledger, inputs, &mut now, &Calendar::default(), exits);
     panic!("nothing was dispatched: {turned:?}");
 }

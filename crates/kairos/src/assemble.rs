@@ -15,7 +15,9 @@ use kairos_effects::file::Files;
 use kairos_effects::model::{Client, Model, ModelOptions, Notify, Playbook, Wire, prices};
 use kairos_effects::secret::Secret;
 use kairos_effects::store::Texts;
-use kairos_engine::{Configuration, Engine, Focus, Options, Outside, Parts, Places, Started};
+use kairos_engine::{
+    Configuration, Engine, Focus, Options, Outside, Parts, Places, Reloaded, Started,
+};
 
 use crate::config::Env;
 use crate::config::daemon::{ModelConfig, Provider};
@@ -193,7 +195,7 @@ struct Reload {
 
 impl Reload {
     /// All of it, or why not.
-    fn read(&self) -> Result<Configuration, String> {
+    fn read(&self) -> Result<Reloaded, String> {
         let config = read(self.workspace.root(), &self.paths).map_err(|startup| startup.line())?;
         if config.options.pid_path != self.pid_path {
             return Err("`pid_path` changed, which needs a restart".to_owned());
@@ -203,10 +205,13 @@ impl Reload {
                 Ok((model, configuration(self.workspace.root(), &config, &self.blobs)?))
             });
         let (model, configuration) = made.map_err(|startup| startup.line())?;
-        *self.in_use.lock().unwrap_or_else(PoisonError::into_inner) = model;
-        self.log.set_options(config.options.log);
-        hide(&self.log, &config);
-        Ok(configuration)
+        let (in_use, log) = (Arc::clone(&self.in_use), Arc::clone(&self.log));
+        let apply = Box::new(move || {
+            *in_use.lock().unwrap_or_else(PoisonError::into_inner) = model;
+            log.set_options(config.options.log);
+            hide(&log, &config);
+        });
+        Ok(Reloaded { configuration, apply })
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use kairos_engine::lock::PidLock;
 use kairos_engine::{Focus, Started, poison};
@@ -21,6 +22,8 @@ use crate::workspace::Workspace;
 
 /// Threads for doors and model calls.
 const WORKERS: usize = 2;
+/// How long what the runtime still does may take in the end.
+const STOP_MAX: Duration = Duration::from_millis(500);
 
 /// Runs a daemon until it is told to stop.
 ///
@@ -32,11 +35,14 @@ pub(crate) fn daemon(workspace: &Workspace, file: Option<PathBuf>) -> Result<Exi
     assemble::warn(&config);
     let lock = lock(workspace, &config.options.pid_path)?;
     let runtime = runtime()?;
-    let _entered = runtime.enter();
-    let signals = Signals::listen().map_err(Startup::cannot("listen to signals"))?;
+    let signals = {
+        let _entered = runtime.enter();
+        Signals::listen().map_err(Startup::cannot("listen to signals"))?
+    };
     poison::abort_on_engine_panic(workspace.own("run/poison"));
     let started = assemble::start(workspace, paths, config, Focus::Daemon, runtime.handle())?;
     let served = serve(workspace, &runtime, started, signals);
+    runtime.shutdown_timeout(STOP_MAX);
     // Last of all: until here nobody else could open the journal.
     drop(lock);
     served

@@ -165,7 +165,10 @@ impl Cycle {
             }
             (Intent::Verify, Outcome::Failed(_)) => self.failed_checks = Some(u8::MAX),
             (Intent::Change { change, .. }, Outcome::Changed { .. })
-            | (Intent::Reconcile { change, .. }, Outcome::Reconciled(Reconciled::Done)) => {
+            | (
+                Intent::Change { change, .. } | Intent::Reconcile { change, .. },
+                Outcome::Reconciled(Reconciled::Done),
+            ) => {
                 self.changed = true;
                 if let Some(plan) = &mut self.plan {
                     plan.so_far.files = plan.so_far.files.saturating_add(1);

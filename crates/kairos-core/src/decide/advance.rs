@@ -21,20 +21,32 @@ use super::{call, step};
 /// Failed cycles in a row that end a mandate.
 const FAILED_IN_ROW_MAX: u8 = 2;
 
-/// Starts or resumes the first waiting mandate that may; no events when none may.
-pub(super) fn admit(state: &State, now: &Now, only: Option<MandateId>) -> Vec<Event> {
-    let Some(rules) = &state.rules else { return Vec::new() };
-    if now.pace != Pace::Running || state.index.running.len() >= usize::from(rules.max_running) {
-        return Vec::new();
+/// The first waiting mandate that may start or resume. `only` is a mandate that has the process
+/// for itself: others may be written as running, but nothing works on them.
+pub(super) fn candidate(state: &State, now: &Now, only: Option<MandateId>) -> Option<MandateId> {
+    let rules = state.rules.as_ref()?;
+    if now.pace != Pace::Running {
+        return None;
+    }
+    if let Some(only) = only {
+        return state.index.places.contains_key(&only).then_some(only);
+    }
+    if state.index.running.len() >= usize::from(rules.max_running) {
+        return None;
     }
     let exhausted = state.budget.is_exhausted(&rules.day);
     let admissible = |mandate: &&Mandate| {
-        only.is_none_or(|only| only == mandate.id)
-            && !(exhausted && mandate.standing == Standing::Queued)
+        !(exhausted && mandate.standing == Standing::Queued)
             && !state.is_scope_taken(&mandate.spec.project_scope)
     };
     let mut waiting = state.index.queue.iter().filter_map(|(_, id)| state.mandates.get(id));
-    let Some(mandate) = waiting.find(admissible) else { return Vec::new() };
+    waiting.find(admissible).map(|mandate| mandate.id)
+}
+
+/// Starts or resumes the first waiting mandate that may; no events when none may.
+pub(super) fn admit(state: &State, now: &Now, only: Option<MandateId>) -> Vec<Event> {
+    let mandate = candidate(state, now, only).and_then(|id| state.mandates.get(&id));
+    let Some(mandate) = mandate else { return Vec::new() };
     let mut draft = Draft::of(state, now, mandate.clone());
     let id = mandate.id;
     draft.emit(if mandate.standing == Standing::Queued {

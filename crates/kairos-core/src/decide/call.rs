@@ -25,8 +25,8 @@ pub(super) fn ask(draft: &mut Draft<'_>, phase: Phase) -> bool {
     }
     let attempt = cycle.call.attempts.saturating_add(1);
     let mandate = draft.id();
-    if draft.state.rules.as_ref().is_none_or(|rules| rules.model.is_none()) {
-        // A reload took the model away; another one may bring it back.
+    if price(draft.state, &draft.mandate).is_none() {
+        // A reload took the model or its price away; another one may bring it back.
         let until = Some(draft.now.time.plus_ms(NO_MODEL_WAIT_MS));
         draft.emit(Event::MandateParked { mandate, reason: ParkReason::Provider, until });
         return true;
@@ -35,16 +35,19 @@ pub(super) fn ask(draft: &mut Draft<'_>, phase: Phase) -> bool {
         draft.emit(Event::DayBegan { day: draft.now.day, ends: draft.now.day_ends });
     }
     let amounts = worst_case(draft.state, &draft.mandate, phase);
-    let fits = draft.state.rules.as_ref().is_some_and(|rules| {
-        draft.budget.fits(&rules.day, amounts).is_ok()
-            && amounts.usd_micros <= draft.usd_micros_left()
-    });
-    if fits {
+    let day_fits = draft
+        .state
+        .rules
+        .as_ref()
+        .is_some_and(|rules| draft.budget.fits(&rules.day, amounts).is_ok());
+    let own_fits = amounts.usd_micros <= draft.usd_micros_left();
+    if day_fits && own_fits {
         let effect = draft.ids().effect();
         draft.emit(Event::BudgetReserved { mandate, effect, amounts });
         draft.begin_as(effect, Intent::Ask { phase, attempt });
     } else {
-        let until = Some(draft.now.day_ends);
+        // A new day brings nothing for a mandate at its own cap; a raised cap does.
+        let until = own_fits.then_some(draft.now.day_ends);
         draft.emit(Event::MandateParked { mandate, reason: ParkReason::Budget, until });
     }
     true
@@ -55,19 +58,16 @@ fn worst_case(state: &State, mandate: &Mandate, phase: Phase) -> Amounts {
     let model = state.rules.as_ref().and_then(|rules| rules.model.as_ref());
     let output = model.map_or(0, |model| u64::from(model.output_tokens_max));
     let text_bytes = brief::of(mandate, phase).bytes_max();
-    price(state, mandate).reservation(text_bytes, output)
+    price(state, mandate).unwrap_or_default().reservation(text_bytes, output)
 }
 
 /// What `usage` costs the mandate: one call.
 pub(super) fn spent(state: &State, mandate: &Mandate, usage: Usage) -> Amounts {
-    price(state, mandate).spent(usage)
+    price(state, mandate).unwrap_or_default().spent(usage)
 }
 
-/// The price of the mandate's model. Creation refuses a model without one where a cap in USD
-/// holds, so what has none here is free.
-fn price(state: &State, mandate: &Mandate) -> Price {
-    let model = state.rules.as_ref().and_then(|rules| rules.model.as_ref());
-    model
-        .and_then(|model| model.price_of(mandate.spec.model.as_deref().unwrap_or(&model.name)))
-        .unwrap_or_default()
+/// The price of the mandate's model; `None` without a model, or when nobody said what it costs.
+fn price(state: &State, mandate: &Mandate) -> Option<Price> {
+    let model = state.rules.as_ref()?.model.as_ref()?;
+    model.price_of(mandate.spec.model.as_deref().unwrap_or(&model.name))
 }

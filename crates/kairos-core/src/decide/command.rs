@@ -11,6 +11,7 @@ use crate::id::{EffectId, IdSource, MandateId, ProposalId};
 use crate::input::{Now, Verb};
 use crate::mandate::outcome::{EndReason, Outcome};
 use crate::mandate::spec::MandateSpec;
+use crate::mandate::standing::Standing;
 use crate::plan::{StepEnd, StepFailure};
 use crate::principal::Principal;
 use crate::refusal::Refusal;
@@ -31,7 +32,9 @@ pub(super) fn decide(
         Verb::Create { spec, key } => create(state, now, by, spec, *key),
         Verb::Stop { mandate } => {
             let mut draft = Draft::of(state, now, open(state, *mandate)?.clone());
-            if draft.mandate.ending.is_none() {
+            // Asked again, it also ends a mandate that waits instead of ending.
+            let waits = matches!(draft.mandate.standing, Standing::Parked { .. });
+            if draft.mandate.ending.is_none() || waits {
                 stop(&mut draft, Outcome::Stopped, None, Some(by.clone()));
             }
             Ok(draft.done())

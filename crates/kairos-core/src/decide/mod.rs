@@ -14,7 +14,8 @@ mod slots;
 mod step;
 
 use crate::event::Event;
-use crate::input::{Input, Now};
+use crate::id::MandateId;
+use crate::input::{Alarm, Input, Now, Verb};
 use crate::refusal::Refusal;
 use crate::state::State;
 
@@ -44,5 +45,30 @@ pub fn decide(state: &State, input: &Input, now: &Now) -> Result<Vec<Event>, Ref
         Input::Admit { only } => Ok(advance::admit(state, now, *only)),
         Input::Continue { mandate } => Ok(advance::go_on(state, now, *mandate)),
         Input::Quarantine { mandate } => Ok(command::quarantine(state, now, *mandate)),
+    }
+}
+
+/// The mandate an input is about, before it is decided: whom to blame when the decision panics.
+#[must_use]
+pub fn subject(state: &State, input: &Input, now: &Now) -> Option<MandateId> {
+    match input {
+        Input::Settled { effect, .. } | Input::Lost { effect } => {
+            state.effect(*effect).map(|mandate| mandate.id)
+        }
+        Input::Due(Alarm::Mandate(mandate))
+        | Input::Continue { mandate }
+        | Input::Quarantine { mandate } => Some(*mandate),
+        Input::Admit { only } => advance::candidate(state, now, *only),
+        Input::Command { verb, .. } => match verb {
+            Verb::Stop { mandate } => Some(*mandate),
+            Verb::Decide { proposal, .. } => state.proposal(*proposal).map(|mandate| mandate.id),
+            Verb::Judge { effect, .. } => state.effect(*effect).map(|mandate| mandate.id),
+            Verb::Create { .. } | Verb::Fire { .. } => None,
+        },
+        Input::Started { .. }
+        | Input::Recovered { .. }
+        | Input::Configured { .. }
+        | Input::Due(_)
+        | Input::Slots { .. } => None,
     }
 }

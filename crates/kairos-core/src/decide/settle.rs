@@ -90,6 +90,10 @@ pub(super) fn settle_budget(draft: &mut Draft<'_>, open: &Open, outcome: &Outcom
 }
 
 fn after(draft: &mut Draft<'_>, open: &Open, outcome: &Outcome) {
+    if draft.mandate.ending.is_some() && !must_go_on(open, outcome) {
+        // A stop was acknowledged: nothing new begins, and `advance` ends the mandate.
+        return;
+    }
     match &open.intent {
         Intent::Ask { attempt, .. } => asked(draft, open.effect, *attempt, outcome),
         // Read again when nobody knows what was read; a failed read was folded in as an answer.
@@ -147,6 +151,19 @@ fn change_again(draft: &mut Draft<'_>, step: u8, change: &Change) {
     }
     let elevation = approved(draft, step);
     step::change_tree(draft, step, change.clone(), elevation);
+}
+
+/// Whether a change that was begun has to be brought to a certain end even by a mandate that is
+/// ending: compared with the disk, or cleared up after.
+fn must_go_on(open: &Open, outcome: &Outcome) -> bool {
+    match open.intent {
+        Intent::Change { .. } => !matches!(outcome, Outcome::Stale | Outcome::Refused(_)),
+        Intent::Reconcile { .. } => {
+            !matches!(outcome, Outcome::Reconciled(Reconciled::Retry) | Outcome::Refused(_))
+        }
+        Intent::Clear { .. } => true,
+        Intent::Observe | Intent::Ask { .. } | Intent::Prepare { .. } | Intent::Verify => false,
+    }
 }
 
 fn after_prepare(draft: &mut Draft<'_>, step: u8, outcome: &Outcome) {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use crate::budget::Amounts;
 use crate::cycle::standing::Cycle;
 use crate::digest::{BlobRef, Digest};
-use crate::effect::{Intent, Outcome as EffectOutcome};
+use crate::effect::{Intent, Outcome as EffectOutcome, PersonSays, Reconciled};
 use crate::event::{Event, Origin};
 use crate::id::{EffectId, MandateId, ProposalId};
 use crate::mandate::outcome::{EndReason, Outcome, ParkReason};
@@ -181,7 +181,14 @@ impl Mandate {
                     open.unsettled = true;
                 }
             }
-            Event::EffectJudged { .. } => self.open = None,
+            Event::EffectJudged { answer, .. } => {
+                let open = self.open.take();
+                if let (PersonSays::Happened, Some(open), Some(cycle)) =
+                    (answer, open, &mut self.cycle)
+                {
+                    cycle.settled(&open.intent, &EffectOutcome::Reconciled(Reconciled::Done));
+                }
+            }
             Event::BudgetReserved { amounts, .. } => {
                 self.spent.held = self.spent.held.plus(*amounts);
             }

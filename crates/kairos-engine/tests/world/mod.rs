@@ -20,7 +20,7 @@ use kairos_core::plan::{Action, FailurePolicy, Step};
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
 use kairos_disk::{Blobs, Fs as _, RealFs};
 use kairos_engine::{
-    Configuration, Engine, Focus, Handle, Options, Outside, Parts, Places, Started,
+    Configuration, Engine, Focus, Handle, Options, Outside, Parts, Places, Reloaded, Started,
 };
 
 /// What an effect settles with; `None` leaves it open for ever.
@@ -138,7 +138,9 @@ pub(crate) fn start_with(
         places: Places { heartbeat: dir.join("heartbeat.json"), poison: dir.join("poison") },
         configuration: configuration(),
         outside: Outside {
-            reload: Box::new(|| Ok(configuration())),
+            reload: Box::new(|| {
+                Ok(Reloaded { configuration: configuration(), apply: Box::new(|| {}) })
+            }),
             dispatch: Box::new(move |permit| match script(permit.effect()) {
                 Some(outcome) => returns.settled(permit.settle(outcome)),
                 None => kept.push(permit),

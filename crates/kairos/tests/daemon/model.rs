@@ -1,15 +1,13 @@
 //! Whole mandates against a model that answers well, badly or not at all, through both wires: the
 //! real binary, a real model server, real files.
 
-mod home;
-
 use std::fs;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, symlink};
 use std::path::Path;
 use std::thread;
 
-use home::{Ended, Home, Model, count};
+use crate::home::{Ended, Home, Model, count};
 use rustix::fs::{CWD, FileType, mknodat};
 use serde_json::{Value, json};
 

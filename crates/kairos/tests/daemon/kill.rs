@@ -1,11 +1,9 @@
 //! `kill -9` at any moment changes nothing: the real binary, a real model server, real files.
 
-mod home;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use home::{Home, Model, count, follow};
+use crate::home::{Home, Model, count, follow};
 
 /// Kills; `KAIROS_KILLS` asks for more.
 const KILLS: u64 = 12;

@@ -1,7 +1,5 @@
 //! Signals, stop, reload, the lock and a full disk: the real binary, told from outside.
 
-mod home;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
@@ -11,7 +9,7 @@ use std::process::{Command, ExitStatus};
 use std::sync::mpsc;
 use std::time::Instant;
 
-use home::{Ended, Home, KAIROS, Model, count, follow, ready};
+use crate::home::{Ended, Home, KAIROS, Model, count, follow, ready};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::process::{Pid, Signal, kill_process};

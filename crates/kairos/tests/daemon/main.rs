@@ -1,0 +1,6 @@
+//! The real binary, real servers, real files.
+
+mod home;
+mod kill;
+mod lifecycle;
+mod model;
