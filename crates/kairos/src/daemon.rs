@@ -67,7 +67,11 @@ fn serve(
     mut signals: Signals,
 ) -> Result<Exit, Failure> {
     let Started { handle, thread } = started;
-    let (door, listener) = Door::bind(workspace).map_err(Startup::cannot("open the socket"))?;
+    let bound = {
+        let _entered = runtime.enter();
+        Door::bind(workspace)
+    };
+    let (door, listener) = bound.map_err(Startup::cannot("open the socket"))?;
     let (close, closed) = oneshot::channel::<()>();
     let (ended, mut over) = oneshot::channel();
     std::thread::spawn(move || ended.send(thread.join()));

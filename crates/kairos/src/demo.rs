@@ -158,6 +158,12 @@ impl Demo {
                 let changed = outcome.and_then(|value| value.get("changed")).is_some();
                 summary.edits_applied += u64::from(changed);
             }
+            "mandate_parked" => {
+                summary.mandates.insert("parked".to_owned(), 1);
+            }
+            "mandate_resumed" => {
+                summary.mandates.remove("parked");
+            }
             "proposal_opened" => *summary.proposals.entry("waiting".into()).or_default() += 1,
             "decided" => {
                 let state =
@@ -184,13 +190,14 @@ impl Demo {
                 let _: Decided = client.post(&path, &Decision::default(), &conditions).await?;
             } else {
                 let program = std::env::current_exe().unwrap_or_else(|_| "kairos".into());
-                talk::say("approve it from another terminal:");
-                talk::say(format!(
-                    "  {} --root {} proposal approve {}",
-                    program.display(),
-                    dir.display(),
-                    proposal.id
-                ));
+                let kairos = format!("{} --root {}", program.display(), dir.display());
+                if self.once {
+                    talk::say("it waits in the journal; start the daemon again, then approve it:");
+                    talk::say(format!("  {kairos} daemon"));
+                } else {
+                    talk::say("approve it from another terminal:");
+                }
+                talk::say(format!("  {kairos} proposal approve {}", proposal.id));
             }
         }
         Ok(())

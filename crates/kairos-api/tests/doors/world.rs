@@ -22,7 +22,7 @@ use kairos_core::principal::Principal;
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
 use kairos_disk::{Blobs, Fs as _, RealFs};
 use kairos_engine::{
-    Configuration, Control, Engine, Focus, Options, Outside, Parts, Places, Started,
+    Configuration, Control, Engine, Focus, Options, Outside, Parts, Places, Reloaded, Started,
 };
 use serde_json::Value;
 use tower_service::Service as _;
@@ -122,7 +122,9 @@ fn start(dir: &Path, path: &'static str) -> Started {
         places: Places { heartbeat: dir.join("heartbeat.json"), poison: dir.join("poison") },
         configuration: configuration(),
         outside: Outside {
-            reload: Box::new(|| Ok(configuration())),
+            reload: Box::new(|| {
+                Ok(Reloaded { configuration: configuration(), apply: Box::new(|| {}) })
+            }),
             dispatch: Box::new(move |permit| {
                 let outcome = perform(permit.effect(), path);
                 returns.settled(permit.settle(outcome));

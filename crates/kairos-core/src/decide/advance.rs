@@ -36,8 +36,8 @@ pub(super) fn candidate(state: &State, now: &Now, only: Option<MandateId>) -> Op
     }
     let exhausted = state.budget.is_exhausted(&rules.day);
     let admissible = |mandate: &&Mandate| {
-        !(exhausted && mandate.standing == Standing::Queued)
-            && !state.is_scope_taken(&mandate.spec.project_scope)
+        let is_poor = exhausted && mandate.standing == Standing::Queued;
+        !is_poor && !state.is_scope_taken(&mandate.spec.project_scope)
     };
     let mut waiting = state.index.queue.iter().filter_map(|(_, id)| state.mandates.get(id));
     waiting.find(admissible).map(|mandate| mandate.id)

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use kairos_wire::duration;
-use kairos_wire::mandate::{MandateRequest, RiskBudget, Verify};
+use kairos_wire::mandate::{MandateRequest, RiskBudget, UploadScope, Verify};
 
 use crate::output::{Exit, Failure};
 
@@ -35,6 +35,9 @@ pub(crate) struct SpecArgs {
     /// Do not run beside another mandate of this scope
     #[arg(long, value_name = "SCOPE")]
     project_scope: Option<String>,
+    /// Let the model see files of this scope: l2, l1 (knowledge), l0 (repeatable; l2 when left out)
+    #[arg(long, value_name = "SCOPE")]
+    allow_upload: Vec<Upload>,
     /// Ask this model instead of the configured one
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
@@ -75,9 +78,30 @@ impl SpecArgs {
         request.max_cycles = self.max_cycles.or(request.max_cycles);
         request.risk_budget = self.risk_budget.map(Into::into).or(request.risk_budget);
         request.project_scope = self.project_scope.or(request.project_scope);
+        if !self.allow_upload.is_empty() {
+            request.allow_llm_upload =
+                Some(self.allow_upload.into_iter().map(Into::into).collect());
+        }
         request.model = self.model.or(request.model);
         request.timeout = self.timeout.or(request.timeout);
         Ok(request)
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Upload {
+    L0,
+    L1,
+    L2,
+}
+
+impl From<Upload> for UploadScope {
+    fn from(scope: Upload) -> Self {
+        match scope {
+            Upload::L0 => Self::L0,
+            Upload::L1 => Self::L1,
+            Upload::L2 => Self::L2,
+        }
     }
 }
 
