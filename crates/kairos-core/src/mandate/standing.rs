@@ -181,14 +181,7 @@ impl Mandate {
                     open.unsettled = true;
                 }
             }
-            Event::EffectJudged { answer, .. } => {
-                let open = self.open.take();
-                if let (PersonSays::Happened, Some(open), Some(cycle)) =
-                    (answer, open, &mut self.cycle)
-                {
-                    cycle.settled(&open.intent, &EffectOutcome::Reconciled(Reconciled::Done));
-                }
-            }
+            Event::EffectJudged { answer, .. } => self.judged(*answer),
             Event::BudgetReserved { amounts, .. } => {
                 self.spent.held = self.spent.held.plus(*amounts);
             }
@@ -208,6 +201,13 @@ impl Mandate {
         }
         if let Event::StepFinished { .. } = event {
             self.past.changed |= self.cycle.as_ref().is_some_and(|cycle| cycle.changed);
+        }
+    }
+
+    fn judged(&mut self, answer: PersonSays) {
+        let open = self.open.take();
+        if let (PersonSays::Happened, Some(open), Some(cycle)) = (answer, open, &mut self.cycle) {
+            cycle.settled(&open.intent, &EffectOutcome::Reconciled(Reconciled::Done));
         }
     }
 
