@@ -474,6 +474,11 @@ impl Running {
         state: &State,
         inputs: &mut Inputs,
     ) {
+        if let Some(Pending { schedules, .. }) = self.pending.first() {
+            // Asked twice before one turn: the files were read after both had asked.
+            let (schedules, apply) = (*schedules, Box::new(|| {}));
+            return self.pending.push(Pending { schedules, apply, answer });
+        }
         let read = (self.outside.reload)().and_then(|reloaded| {
             let Reloaded { configuration, apply } = reloaded;
             let schedules = configuration.schedules.len();

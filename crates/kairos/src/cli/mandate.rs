@@ -108,8 +108,8 @@ fn told(id: &str, watched: &Watched) -> Exit {
         }
         Watched::Parked(reason) => {
             talk::say(format!("{id} waits [{reason}]"));
-            if reason == "approval" {
-                talk::say("hint: `kairos proposal list` shows what waits for you");
+            if let Some(hint) = hint(&reason) {
+                talk::say(format!("hint: {hint}"));
             }
             Exit::ForNow
         }
@@ -157,6 +157,22 @@ fn stands(mandate: &Mandate) -> String {
     }
 }
 
+/// What somebody can do about a mandate that waits.
+fn hint(reason: &str) -> Option<&'static str> {
+    match reason {
+        "approval" => Some("`kairos proposal list` shows what waits for you"),
+        "checkpoint" => Some(
+            "the model said it is blocked, often for want of a file: name it with `--files`, and \
+             with `--allow-upload l1` (knowledge) or `l0` when it is protected; `kairos mandate \
+             stop ID` ends this one",
+        ),
+        "unsettled" => Some("`kairos effect list` shows what somebody must look at"),
+        "budget" => Some("`kairos budget` shows the caps and when the day ends"),
+        "provider" => Some("the provider does not answer; it is asked again by itself"),
+        _ => None,
+    }
+}
+
 fn show(mandate: &Mandate, out: &mut Out) -> Result<(), Failure> {
     if out.json {
         return out.object(mandate);
@@ -165,6 +181,12 @@ fn show(mandate: &Mandate, out: &mut Out) -> Result<(), Failure> {
     out.line(format!("mandate   {}", mandate.id))?;
     out.line(format!("goal      {}", one_line(goal)))?;
     out.line(format!("state     {}", stands(mandate)))?;
+    if let Some(hint) = mandate.reason.as_deref().and_then(hint) {
+        out.line(format!("          {hint}"))?;
+    }
+    if let Some(until) = &mandate.until {
+        out.line(format!("until     {}", when::short(until)))?;
+    }
     if let Some(schedule) = &mandate.schedule {
         out.line(format!("schedule  {}", one_line(schedule)))?;
     }
