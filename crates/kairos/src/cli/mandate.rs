@@ -108,7 +108,7 @@ fn told(id: &str, watched: &Watched) -> Exit {
         }
         Watched::Parked(reason) => {
             talk::say(format!("{id} waits [{reason}]"));
-            if let Some(hint) = hint(&reason) {
+            if let Some(hint) = hint(reason) {
                 talk::say(format!("hint: {hint}"));
             }
             Exit::ForNow
