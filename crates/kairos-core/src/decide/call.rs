@@ -3,7 +3,7 @@
 //! Owns reservation: the worst case is held before a request leaves, in the frame that lets it
 //! leave. Never sends anything.
 
-use crate::budget::{Amounts, Price, Usage};
+use crate::budget::{Amounts, Budget, Price, Usage};
 use crate::cycle::brief;
 use crate::cycle::phase::Phase;
 use crate::effect::Intent;
@@ -13,6 +13,9 @@ use crate::mandate::standing::Mandate;
 use crate::state::State;
 
 use super::draft::Draft;
+
+/// How long a mandate waits for what other calls hold of the day's budget.
+const HELD_WAIT_MS: u64 = 30_000;
 
 /// How long a mandate waits for a model to be configured again.
 const NO_MODEL_WAIT_MS: u64 = 60_000;
@@ -46,8 +49,13 @@ pub(super) fn ask(draft: &mut Draft<'_>, phase: Phase) -> bool {
         draft.emit(Event::BudgetReserved { mandate, effect, amounts });
         draft.begin_as(effect, Intent::Ask { phase, attempt });
     } else {
-        // A new day brings nothing for a mandate at its own cap; a raised cap does.
-        let until = own_fits.then_some(draft.now.day_ends);
+        // A new day brings nothing for a mandate at its own cap; a raised cap does. What other calls
+        // hold comes back when they settle.
+        let alone = Budget { held: Amounts::default(), ..draft.budget };
+        let rules = draft.state.rules.as_ref();
+        let soon = rules.is_some_and(|rules| alone.fits(&rules.day, amounts).is_ok());
+        let until = if soon { draft.now.time.plus_ms(HELD_WAIT_MS) } else { draft.now.day_ends };
+        let until = own_fits.then_some(until);
         draft.emit(Event::MandateParked { mandate, reason: ParkReason::Budget, until });
     }
     true

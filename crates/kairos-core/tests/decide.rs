@@ -1,0 +1,162 @@
+//! Inputs in, events out: what a decision yields where it is easy to get wrong.
+
+use kairos_core::budget::{Caps, Price, Usage};
+use kairos_core::cycle::answer::{Answer, Decide, Status};
+use kairos_core::cycle::phase::Phase;
+use kairos_core::decide::decide;
+use kairos_core::digest::{BlobRef, Digest};
+use kairos_core::effect::{Attempt, Call, Change, Effect, FileFact, Outcome, Place, Reply};
+use kairos_core::event::Event;
+use kairos_core::fold::{At, Fold as _, Seq};
+use kairos_core::gate::risk::Risk;
+use kairos_core::gate::scope::Scope;
+use kairos_core::id::{MandateId, Seed};
+use kairos_core::input::{Input, Now, Pace, Verb};
+use kairos_core::mandate::outcome::{Outcome as End, ParkReason};
+use kairos_core::mandate::spec::MandateSpec;
+use kairos_core::plan::{Action, FailurePolicy, Step};
+use kairos_core::rules::{ModelRules, NamedPrice, Rules};
+use kairos_core::state::State;
+use kairos_core::time::Time;
+
+struct World {
+    state: State,
+    seq: Seq,
+    effects: Vec<Effect>,
+}
+
+impl World {
+    fn new(price: Price) -> Self {
+        let mut world = Self { state: State::empty(), seq: Seq(0), effects: Vec::new() };
+        let rules = Box::new(rules(price));
+        world.input(&Input::Configured { rules, set: Vec::new(), gone: Vec::new() });
+        world
+    }
+
+    fn input(&mut self, input: &Input) -> Vec<Event> {
+        let time = Time::from_ms(1_800_000_000_000 + i64::try_from(self.seq.0).expect("few"));
+        let mut seed = [0; 16];
+        seed[..8].copy_from_slice(&self.seq.0.to_be_bytes());
+        let day = jiff::civil::date(2027, 1, 15);
+        let day_ends = time.plus_ms(3_600_000);
+        let now = Now { time, seed: Seed(seed), day, day_ends, pace: Pace::Running };
+        let events = decide(&self.state, input, &now).expect("not refused");
+        self.seq = self.seq.next();
+        for event in &events {
+            self.state.apply(At { seq: self.seq, time }, event, &mut self.effects);
+        }
+        events
+    }
+
+    fn command(&mut self, verb: Verb) -> Vec<Event> {
+        let by = "user:ann(1000)".parse().expect("a principal");
+        self.input(&Input::Command { by, verb })
+    }
+
+    fn create(&mut self) -> MandateId {
+        let spec = Box::new(spec());
+        let events = self.command(Verb::Create { spec, key: None });
+        self.input(&Input::Admit { only: None });
+        events.first().and_then(Event::mandate).expect("a mandate")
+    }
+
+    fn settle(&mut self, outcome: Outcome) -> Vec<Event> {
+        let effect = self.effects.pop().expect("an effect is open").id();
+        self.input(&Input::Settled { effect, outcome })
+    }
+
+    /// Answers until an effect of another kind than observing and asking is open.
+    fn answer_until_the_step(&mut self) {
+        while let Some(effect) = self.effects.last() {
+            let outcome = match effect.call() {
+                Call::Observe { .. } => Outcome::Observed { files: Vec::new(), left_out: 0 },
+                Call::Ask { brief, .. } => answered(match brief.phase {
+                    Phase::Decide => plan(),
+                    _ => Answer::Orient { risk: Risk::Low },
+                }),
+                _ => return,
+            };
+            self.settle(outcome);
+        }
+    }
+}
+
+fn answered(answer: Answer) -> Outcome {
+    let text = BlobRef::of(b"{}");
+    let usage = Some(Usage { input: 10, output: 5, cache_read: 0, cache_write: 0 });
+    Outcome::Asked(Attempt { request: None, usage, reply: Reply::Answered { answer, text } })
+}
+
+fn plan() -> Answer {
+    let step = Step {
+        name: "s1".parse().expect("a name"),
+        action: Action::CodeEdit { path: "a.md".parse().expect("a path") },
+        depends_on: Vec::new(),
+        policy: FailurePolicy::Halt,
+    };
+    let (status, fingerprint) = (Status::Done, Digest::of(b"plan"));
+    Answer::Decide(Decide { status, steps: vec![step], fingerprint })
+}
+
+fn rules(price: Price) -> Rules {
+    Rules {
+        max_running: 4,
+        day: Caps { calls: None, tokens: None, usd_micros: None },
+        mandate_usd_micros_max: 1_000_000,
+        proposal_ttl_ms: 1_000,
+        proposals_max: 16,
+        scopes: Vec::new(),
+        secrets: Vec::new(),
+        model: Some(ModelRules {
+            name: "m".into(),
+            output_tokens_max: 100,
+            prices: vec![NamedPrice { name: String::new(), price }],
+        }),
+    }
+}
+
+fn spec() -> MandateSpec {
+    MandateSpec {
+        goal: BlobRef::of(b"do it"),
+        files: Vec::new(),
+        verify: Vec::new(),
+        max_cycles: 3,
+        risk_budget: Risk::Low,
+        project_scope: String::new(),
+        allowed_actions: None,
+        upload: vec![Scope::L2],
+        hints: None,
+        model: None,
+        timeout_ms: None,
+    }
+}
+
+#[test]
+fn a_stop_while_a_step_is_prepared_changes_nothing() {
+    let mut world = World::new(Price::default());
+    let mandate = world.create();
+    world.answer_until_the_step();
+    world.command(Verb::Stop { mandate });
+    let place = Place { path: "a.md".parse().expect("a path"), parent: 2 };
+    let pre = FileFact { content: BlobRef::of(b"old"), mode: 0o644 };
+    let change = Change::Edit { at: place, pre, post: BlobRef::of(b"new") };
+    let outcome = Outcome::Prepared { change, diff: BlobRef::of(b"diff") };
+    let effect = world.effects.iter().find(|e| matches!(e.call(), Call::Prepare { .. }));
+    let effect = effect.expect("the step is prepared").id();
+    let events = world.input(&Input::Settled { effect, outcome: outcome.clone() });
+    let stopped =
+        Event::MandateFinished { mandate, outcome: End::Stopped, verified: None, reason: None };
+    assert_eq!(events, [Event::EffectSettled { mandate, effect, outcome }, stopped]);
+}
+
+#[test]
+fn a_mandate_at_its_own_cap_waits_for_no_day() {
+    let dear = 1_000_000_000;
+    let price = Price { input: dear, output: dear, cache_read: dear, cache_write: dear };
+    let mut world = World::new(price);
+    let mandate = world.create();
+    let events = world.settle(Outcome::Observed { files: Vec::new(), left_out: 0 });
+    let parked = Event::MandateParked { mandate, reason: ParkReason::Budget, until: None };
+    assert_eq!(events.last(), Some(&parked));
+    assert_eq!(world.state.due_of(mandate), None);
+}
