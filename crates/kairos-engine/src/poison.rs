@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 /// Aborts after which a mandate is quarantined.
 const ABORTS_MAX: u32 = 2;
+/// Mandates whose aborts are counted; the oldest is forgotten first.
+const NOTES_MAX: usize = 16;
 
 thread_local! {
     static FOLDING: Cell<Option<MandateId>> = const { Cell::new(None) };
@@ -56,19 +58,29 @@ pub fn abort_on_engine_panic(file: PathBuf) {
 }
 
 fn write(file: &Path, mandate: MandateId) -> io::Result<()> {
-    let before = read(file).filter(|note| note.mandate == mandate).map_or(0, |note| note.count);
-    let note = Note { mandate, count: before + 1 };
-    let text = serde_json::to_vec(&note).map_err(io::Error::other)?;
-    fs::write(file, text)
+    let mut notes = notes(file);
+    match notes.iter_mut().find(|note| note.mandate == mandate) {
+        Some(note) => note.count += 1,
+        None => notes.push(Note { mandate, count: 1 }),
+    }
+    let beyond = notes.len().saturating_sub(NOTES_MAX);
+    notes.drain(..beyond);
+    fs::write(file, serde_json::to_vec(&notes).map_err(io::Error::other)?)
 }
 
-/// The note that the last abort left. A note that cannot be read counts as none.
+/// Notes that cannot be read count as none.
+fn notes(file: &Path) -> Vec<Note> {
+    let text = fs::read(file).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+/// The note of the mandate that aborted the engine most often.
 #[must_use]
 pub fn read(file: &Path) -> Option<Note> {
-    serde_json::from_slice(&fs::read(file).ok()?).ok()
+    notes(file).into_iter().max_by_key(|note| note.count)
 }
 
-/// Takes the note away once its mandate is quarantined.
+/// Takes the notes away once a mandate is quarantined.
 ///
 /// # Errors
 /// The disk's.
