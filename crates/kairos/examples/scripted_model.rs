@@ -82,7 +82,6 @@ impl Server {
             let answer = asked.answer();
             let line = json!({
                 "n": count, "path": path, "phase": asked.phase, "bytes": body.len(),
-                "auth": asked.authorised,
                 "input": body.len() / 4, "output": answer.to_string().len() / 4,
             });
             if let Some(log) = self.log.lock().expect("no panic").as_mut() {
@@ -128,7 +127,6 @@ fn request(reader: &mut BufReader<TcpStream>) -> io::Result<Option<(String, Stri
 struct Asked {
     phase: String,
     text: String,
-    authorised: bool,
 }
 
 impl Asked {
@@ -139,7 +137,7 @@ impl Asked {
         collect(&request["messages"], &mut text);
         let phase = text.split("# Phase: ").nth(1).unwrap_or_default();
         let phase = phase.split_whitespace().next().unwrap_or_default().to_owned();
-        Self { phase, text, authorised: request["model"].is_string() }
+        Self { phase, text }
     }
 
     fn answer(&self) -> Value {
