@@ -4,7 +4,7 @@
 //! parsed is checked here against the state.
 
 use crate::digest::{BlobRef, Digest};
-use crate::effect::{Outcome as EffectOutcome, PersonSays};
+use crate::effect::{Intent, Outcome as EffectOutcome, PersonSays};
 use crate::event::{Event, Key, Origin};
 use crate::gate::proposal::{Closed, Decision};
 use crate::id::{EffectId, IdSource, MandateId, ProposalId};
@@ -142,15 +142,31 @@ fn judge(
     if !open.unsettled {
         return Err(Refusal::NotUnsettled { effect });
     }
-    let step = open.intent.step();
+    let intent = open.intent.clone();
     let mut draft = Draft::of(state, now, mandate.clone());
     let mandate = draft.id();
     draft.emit(Event::EffectJudged { mandate, effect, answer, by: by.clone(), note });
-    if let Some(step) = step {
-        match answer {
-            PersonSays::Happened => step::end(&mut draft, step, StepEnd::Succeeded),
-            PersonSays::DidNot => {}
-            PersonSays::Unknown => step::fail(&mut draft, step, StepFailure::Unknown),
+    match (answer, intent) {
+        (
+            PersonSays::Happened,
+            Intent::Change { step, change, temp, .. } | Intent::Reconcile { step, change, temp },
+        ) => settle::done(&mut draft, step, &change, temp),
+        // Prepared and gated anew: what allowed it has been used.
+        (PersonSays::DidNot, intent) => {
+            let used = intent.step().and_then(|step| settle::approved(&draft, step));
+            if let Some(proposal) = used {
+                draft.emit(Event::ProposalClosed { mandate, proposal, how: Closed::Stale });
+            }
+        }
+        (PersonSays::Happened, intent) => {
+            if let Some(step) = intent.step() {
+                step::end(&mut draft, step, StepEnd::Succeeded);
+            }
+        }
+        (PersonSays::Unknown, intent) => {
+            if let Some(step) = intent.step() {
+                step::fail(&mut draft, step, StepFailure::Unknown);
+            }
         }
     }
     draft.emit(Event::MandateReady { mandate });

@@ -120,10 +120,16 @@ impl Client {
         brief: &Brief,
         mut cancel: CancelToken,
     ) -> Result<Attempt, TextError> {
-        let prompt = self.desk.render(brief).await?;
+        let prompt = match self.desk.render(brief).await {
+            Ok(prompt) => prompt,
+            Err(error) => return Ok(self.desk.not_sent(&error)),
+        };
         let form = self.form(model);
         let body = self.body(model, output_tokens_max, &prompt, form);
-        let request = Some(self.desk.put(body.clone()).await?);
+        let request = match self.desk.put(body.clone()).await {
+            Ok(request) => Some(request),
+            Err(error) => return Ok(self.desk.not_sent(&error)),
+        };
         let exchange = tokio::time::timeout(self.options.timeout, self.exchange(body));
         let answered = tokio::select! {
             biased;
@@ -215,7 +221,8 @@ impl Client {
             CallFailure::Transport
             | CallFailure::Cut
             | CallFailure::Timeout
-            | CallFailure::Unreadable => {}
+            | CallFailure::Unreadable
+            | CallFailure::NotSent => {}
         }
         Reply::Failed(failure)
     }
