@@ -176,13 +176,19 @@ fn write_decimal(digits: &mut [u8; 16], mut value: u64) {
 }
 
 fn read_decimal(digits: &[u8; 16]) -> Option<u64> {
-    let (mut value, mut whole) = (0, true);
-    for digit in digits {
-        let decimal = digit.wrapping_sub(b'0');
-        whole &= decimal < 10;
-        value = value * 10 + u64::from(decimal);
-    }
-    whole.then_some(value)
+    let (halves, _) = digits.as_chunks();
+    Some(read_eight(halves[0])? * 100_000_000 + read_eight(halves[1])?)
+}
+
+fn read_eight(digits: [u8; 8]) -> Option<u64> {
+    let ones = u64::from_le_bytes(digits) ^ each(b'0');
+    let whole = (ones | ((ones & each(0x0f)) + each(6))) & each(0xf0) == 0;
+    // The first digit is the lowest byte. Neighbours come together, then pairs, then fours.
+    whole.then(|| {
+        let pairs = (ones * 10 + (ones >> 8)) & 0x00ff_00ff_00ff_00ff;
+        let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+        (fours * 10_000 + (fours >> 32)) & 0xffff_ffff
+    })
 }
 
 /// The `N` bytes of a head or frame from `at` on.
@@ -214,8 +220,18 @@ mod tests {
                 assert_eq!(read_hex(&text).is_some(), digit, "byte {byte:#x} at {at}");
             }
         }
-        assert_eq!(read_decimal(b"9999999999999999"), Some(9_999_999_999_999_999));
-        assert_eq!(read_decimal(b"000000000000000:"), None);
+        for value in [0, 1, 90, 1_234_567_890_123_456, 9_999_999_999_999_999] {
+            let text = format!("{value:016}");
+            assert_eq!(read_decimal(text.as_bytes().try_into().unwrap()), Some(value), "{text}");
+        }
+        for at in 0..16 {
+            for byte in 0..=u8::MAX {
+                let mut text = *b"0123456789012345";
+                text[at] = byte;
+                let digit = byte.is_ascii_digit();
+                assert_eq!(read_decimal(&text).is_some(), digit, "byte {byte:#x} at {at}");
+            }
+        }
     }
 
     fn frame(body: &[u8], seq: u64, durable: u64) -> Vec<u8> {
