@@ -80,6 +80,7 @@ impl State {
         if let Event::BudgetSettled { used, .. } = event {
             self.budget.settle(mandate.spent.held, *used);
         }
+        let (stood, due) = (mandate.standing, mandate.due());
         mandate.apply(at.time, event);
         match event {
             Event::EffectBegun { effect, intent, .. } => {
@@ -111,8 +112,14 @@ impl State {
             Event::MandateFinished { .. } => return self.finished(id),
             _ => {}
         }
-        self.index.file(at.seq.0, mandate);
-        self.index.alarm(Alarm::Mandate(id), mandate.due());
+        // Most events leave it where it stands and move no alarm.
+        if mandate.standing != stood {
+            self.index.file(at.seq.0, mandate);
+        }
+        let due_now = mandate.due();
+        if due_now != due {
+            self.index.alarm(Alarm::Mandate(id), due_now);
+        }
     }
 
     /// Makes mandates due that are parked for budget and of whose wait `which` holds.
@@ -128,6 +135,7 @@ impl State {
     }
 
     fn created(&mut self, at: At, mandate: Mandate) {
+        self.index.file(at.seq.0, &mandate);
         match &*mandate.origin {
             Origin::Schedule { name } => {
                 self.index.fires.insert((name.clone(), mandate.id));

@@ -31,7 +31,7 @@ pub(super) fn decide(
     match verb {
         Verb::Create { spec, key } => create(state, now, by, spec, *key),
         Verb::Stop { mandate } => {
-            let mut draft = Draft::of(state, now, open(state, *mandate)?.clone());
+            let mut draft = Draft::of(state, now, open(state, *mandate)?);
             // Asked again, it also ends a mandate that waits instead of ending.
             let waits = matches!(draft.mandate.standing, Standing::Parked { .. });
             if draft.mandate.ending.is_none() || waits {
@@ -50,7 +50,7 @@ pub(super) fn decide(
 /// Ends a mandate that aborted the engine, whatever it was doing.
 pub(super) fn quarantine(state: &State, now: &Now, id: MandateId) -> Vec<Event> {
     let Some(mandate) = state.mandates.get(&id) else { return Vec::new() };
-    let mut draft = Draft::of(state, now, mandate.clone());
+    let mut draft = Draft::of(state, now, mandate);
     if let Some(open) = mandate.open.as_ref().filter(|open| !open.unsettled) {
         let (effect, outcome) = (open.effect, EffectOutcome::Lost);
         settle::settle_budget(&mut draft, open, &outcome);
@@ -116,7 +116,7 @@ fn decide_proposal(
     if held.expires <= now.time {
         return Err(Refusal::AlreadyDecided { proposal, closed: Closed::Expired });
     }
-    let mut draft = Draft::of(state, now, mandate.clone());
+    let mut draft = Draft::of(state, now, mandate);
     let mandate = draft.id();
     let by = by.clone();
     draft.emit(Event::Decided { mandate, proposal, decision, hash: actual, by, note });
@@ -143,7 +143,7 @@ fn judge(
         return Err(Refusal::NotUnsettled { effect });
     }
     let intent = open.intent.clone();
-    let mut draft = Draft::of(state, now, mandate.clone());
+    let mut draft = Draft::of(state, now, mandate);
     let mandate = draft.id();
     draft.emit(Event::EffectJudged { mandate, effect, answer, by: by.clone(), note });
     match (answer, intent) {

@@ -23,12 +23,10 @@ use super::step;
 /// Records an outcome and goes on. An outcome of no open effect means nothing any more.
 pub(super) fn decide(state: &State, now: &Now, effect: EffectId, outcome: &Outcome) -> Vec<Event> {
     let Some(mandate) = state.effect(effect) else { return Vec::new() };
-    let Some(open) = mandate.open.clone().filter(|open| open.effect == effect && !open.unsettled)
-    else {
-        return Vec::new();
-    };
-    let mut draft = Draft::of(state, now, mandate.clone());
-    if !draft.may_begin() && needs_more(&open, outcome) {
+    let open = mandate.open.as_ref().filter(|open| open.effect == effect && !open.unsettled);
+    let Some(open) = open else { return Vec::new() };
+    let mut draft = Draft::of(state, now, mandate);
+    if !draft.may_begin() && needs_more(open, outcome) {
         // It stays open: the next start finds it lost and compares or asks again.
         return Vec::new();
     }
@@ -36,10 +34,10 @@ pub(super) fn decide(state: &State, now: &Now, effect: EffectId, outcome: &Outco
         unsettled(&mut draft, effect, doubt);
         return draft.done();
     }
-    settle_budget(&mut draft, &open, outcome);
+    settle_budget(&mut draft, open, outcome);
     let mandate = draft.id();
     draft.emit(Event::EffectSettled { mandate, effect, outcome: outcome.clone() });
-    after(&mut draft, &open, outcome);
+    after(&mut draft, open, outcome);
     advance(&mut draft);
     draft.done()
 }
