@@ -398,6 +398,18 @@ fn a_request_that_could_not_be_made_costs_a_call_and_fails_it() {
 }
 
 #[test]
+fn a_call_lost_with_its_daemon_is_asked_again_however_often_that_happens() {
+    let mut world = World::new(Price::default());
+    world.create();
+    world.settle(Outcome::Observed { files: Vec::new(), left_out: 0 });
+    for _ in 0..5 {
+        world.settle(Outcome::Lost);
+        let under_way = world.effects.last().map(Effect::call);
+        assert!(matches!(under_way, Some(Call::Ask { .. })), "{under_way:?}");
+    }
+}
+
+#[test]
 fn an_answer_no_frame_can_hold_costs_its_cycle_and_nobody_else() {
     let mut world = World::new(Price::default());
     let mandate = world.create();

@@ -30,7 +30,7 @@ pub(super) fn decide(state: &State, now: &Now, effect: EffectId, outcome: &Outco
         // It stays open: the next start finds it lost and compares or asks again.
         return Vec::new();
     }
-    if let Some(doubt) = doubt(outcome).or_else(|| no_way_to_tell(&draft, &open, outcome)) {
+    if let Some(doubt) = doubt(outcome).or_else(|| no_way_to_tell(&draft, open, outcome)) {
         unsettled(&mut draft, effect, doubt);
         return draft.done();
     }
@@ -197,16 +197,17 @@ fn asked(draft: &mut Draft<'_>, effect: EffectId, attempt: u8, outcome: &Outcome
             // Ours, not the provider's: asked again when the mandate goes on.
             Reply::Cancelled => return,
         },
-        Outcome::Lost => CallFailure::Cut,
         // No attempt mends a text that is gone; the fold has marked the call as failed.
         Outcome::Failed(Failure::Blob | Failure::Disk | Failure::Oversize) => return,
         _ => CallFailure::Transport,
     };
     let mandate = draft.id();
+    if *outcome == Outcome::Lost {
+        // It died with its daemon, which says nothing of the provider: asked again at once.
+        return draft.emit(Event::CallDelayed { mandate, until: draft.now.time });
+    }
     match retry::after(failure, attempt, effect) {
         Next::Retry { wait_ms } => {
-            // A call that died with its daemon has waited long enough.
-            let wait_ms = if *outcome == Outcome::Lost { 0 } else { wait_ms };
             draft.emit(Event::CallDelayed { mandate, until: draft.now.time.plus_ms(wait_ms) });
         }
         Next::Park => {
