@@ -1,9 +1,12 @@
 //! The socket: who is there, and HTTP/1.1 over it.
 //!
 //! Owns the check of the peer's uid (`SO_PEERCRED`, `unix(7)`): the daemon's own user and root may
-//! come in. Bounded: 256 connections, 30 s for a head.
+//! come in. Bounded: 256 connections, 30 s for a head. Whoever had come when the door closes is still
+//! answered, for half a second at most: a command that is not taken is told so.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -16,7 +19,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use kairos_core::kind::Kind;
 use kairos_core::principal::Principal;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::door::Door;
@@ -27,8 +30,10 @@ use crate::router::router;
 const CONNECTIONS_MAX: usize = 256;
 /// Time for a request's head.
 const HEAD_TIME: Duration = Duration::from_secs(30);
-/// Time open connections have to end after the door closes.
+/// Time for what has come when the door closes.
 const CLOSE_TIME: Duration = Duration::from_millis(500);
+/// How long nothing comes from a connection before a closed door ends it.
+const QUIET_TIME: Duration = Duration::from_millis(20);
 
 /// Serves `door` on `listener` until `closed` comes back.
 pub async fn serve(listener: UnixListener, door: Door, closed: impl Future<Output = ()>) {
@@ -44,30 +49,62 @@ pub async fn serve(listener: UnixListener, door: Door, closed: impl Future<Outpu
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
         };
         let Some((stream, place)) = accepted else { continue };
-        let (router, closing) = (router.clone(), closing.clone());
-        connections.spawn(async move {
-            connection(stream, router, closing).await;
-            drop(place);
-        });
+        connections.spawn(connection(stream, place, router.clone(), closing.clone()));
     }
-    drop(listener);
     close.send_replace(true);
-    let all_ended = async { while connections.join_next().await.is_some() {} };
-    tokio::time::timeout(CLOSE_TIME, all_ended).await.ok();
+    let rest = async {
+        while let Some((stream, place)) = knocked(&listener, &places).await {
+            connections.spawn(connection(stream, place, router.clone(), closing.clone()));
+        }
+        drop(listener);
+        while connections.join_next().await.is_some() {}
+    };
+    tokio::time::timeout(CLOSE_TIME, rest).await.ok();
 }
 
 async fn accept(
     listener: &UnixListener,
     places: &Arc<Semaphore>,
-) -> Option<(UnixStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(UnixStream, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     let (stream, _) = listener.accept().await.ok()?;
     Some((stream, place))
 }
 
-async fn connection(stream: UnixStream, router: Router, mut closing: watch::Receiver<bool>) {
+/// Who waits before the door already; `None` when nobody does.
+async fn knocked(
+    listener: &UnixListener,
+    places: &Arc<Semaphore>,
+) -> Option<(UnixStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    let mut accept = std::pin::pin!(listener.accept());
+    let waiting = std::future::poll_fn(|context| match accept.as_mut().poll(context) {
+        Poll::Ready(accepted) => Poll::Ready(accepted.ok()),
+        Poll::Pending => Poll::Ready(None),
+    });
+    let (stream, _) = waiting.await?;
+    Some((stream, place))
+}
+
+async fn connection(
+    stream: UnixStream,
+    _place: OwnedSemaphorePermit,
+    router: Router,
+    mut closing: watch::Receiver<bool>,
+) {
     let by = peer(&stream);
-    let service = service_fn(move |request| answer(router.clone(), by.clone(), request));
+    // Counts up when an answer is begun and when it is there: odd while one is being made.
+    let steps = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&steps);
+    let service = service_fn(move |request| {
+        let (steps, answer) = (Arc::clone(&counted), answer(router.clone(), by.clone(), request));
+        async move {
+            steps.fetch_add(1, Ordering::Relaxed);
+            let answer = answer.await;
+            steps.fetch_add(1, Ordering::Relaxed);
+            answer
+        }
+    });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
@@ -77,6 +114,18 @@ async fn connection(stream: UnixStream, router: Router, mut closing: watch::Rece
         // How a connection ends is the client's business.
         _ = connection.as_mut() => return,
         _ = closing => {}
+    }
+    loop {
+        let before = steps.load(Ordering::Relaxed);
+        tokio::select! {
+            biased;
+            _ = connection.as_mut() => return,
+            () = tokio::time::sleep(QUIET_TIME) => {}
+        }
+        let after = steps.load(Ordering::Relaxed);
+        if after == before && after.is_multiple_of(2) {
+            break;
+        }
     }
     connection.as_mut().graceful_shutdown();
     connection.await.ok();

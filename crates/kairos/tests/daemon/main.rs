@@ -1,5 +1,6 @@
 //! The real binary, real servers, real files.
 
+mod crowd;
 mod home;
 mod kill;
 mod lifecycle;
