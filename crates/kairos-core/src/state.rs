@@ -60,6 +60,12 @@ pub(crate) struct Kept {
     pub(crate) mandate: MandateId,
 }
 
+impl AsRef<Self> for State {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl State {
     /// The state before the first record.
     #[must_use]

@@ -5,16 +5,19 @@ use kairos_core::cycle::answer::{Answer, Decide, Status};
 use kairos_core::cycle::phase::Phase;
 use kairos_core::decide::decide;
 use kairos_core::digest::{BlobRef, Digest};
-use kairos_core::effect::{Attempt, Call, Change, Effect, FileFact, Outcome, Place, Reply};
+use kairos_core::effect::{
+    Attempt, Call, Change, Doubt, Effect, FileFact, Outcome, PersonSays, Place, Reply,
+};
 use kairos_core::event::Event;
 use kairos_core::fold::{At, Fold as _, Seq};
 use kairos_core::gate::risk::Risk;
 use kairos_core::gate::scope::Scope;
 use kairos_core::id::{MandateId, Seed};
-use kairos_core::input::{Input, Now, Pace, Verb};
+use kairos_core::input::{Alarm, Input, Now, Pace, Verb};
 use kairos_core::mandate::outcome::{Outcome as End, ParkReason};
 use kairos_core::mandate::spec::MandateSpec;
 use kairos_core::plan::{Action, FailurePolicy, Step};
+use kairos_core::resume::{Resume, resume};
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
 use kairos_core::state::State;
 use kairos_core::time::Time;
@@ -23,11 +26,22 @@ struct World {
     state: State,
     seq: Seq,
     effects: Vec<Effect>,
+    pace: Pace,
+    spec: MandateSpec,
+    /// How far the clock is ahead of its start, in milliseconds.
+    later_ms: u64,
 }
 
 impl World {
     fn new(price: Price) -> Self {
-        let mut world = Self { state: State::empty(), seq: Seq(0), effects: Vec::new() };
+        let mut world = Self {
+            state: State::empty(),
+            seq: Seq(0),
+            effects: Vec::new(),
+            pace: Pace::Running,
+            spec: spec(),
+            later_ms: 0,
+        };
         let rules = Box::new(rules(price));
         world.input(&Input::Configured { rules, set: Vec::new(), gone: Vec::new() });
         world
@@ -35,11 +49,12 @@ impl World {
 
     fn input(&mut self, input: &Input) -> Vec<Event> {
         let time = Time::from_ms(1_800_000_000_000 + i64::try_from(self.seq.0).expect("few"));
+        let time = time.plus_ms(self.later_ms);
         let mut seed = [0; 16];
         seed[..8].copy_from_slice(&self.seq.0.to_be_bytes());
         let day = jiff::civil::date(2027, 1, 15);
         let day_ends = time.plus_ms(3_600_000);
-        let now = Now { time, seed: Seed(seed), day, day_ends, pace: Pace::Running };
+        let now = Now { time, seed: Seed(seed), day, day_ends, pace: self.pace };
         let events = decide(&self.state, input, &now).expect("not refused");
         self.seq = self.seq.next();
         for event in &events {
@@ -54,7 +69,7 @@ impl World {
     }
 
     fn create(&mut self) -> MandateId {
-        let spec = Box::new(spec());
+        let spec = Box::new(self.spec.clone());
         let events = self.command(Verb::Create { spec, key: None });
         self.input(&Input::Admit { only: None });
         events.first().and_then(Event::mandate).expect("a mandate")
@@ -129,6 +144,52 @@ fn spec() -> MandateSpec {
         model: None,
         timeout_ms: None,
     }
+}
+
+/// Takes a world to where an edit of `a.md` is under way.
+fn changing(world: &mut World) {
+    world.answer_until_the_step();
+    let place = Place { path: "a.md".parse().expect("a path"), parent: 2 };
+    let pre = FileFact { content: BlobRef::of(b"old"), mode: 0o644 };
+    let change = Change::Edit { at: place, pre, post: BlobRef::of(b"new") };
+    world.settle(Outcome::Prepared { change, diff: BlobRef::of(b"diff") });
+    let under_way = world.effects.last().map(Effect::call);
+    assert!(matches!(under_way, Some(Call::Change { .. })), "{under_way:?}");
+}
+
+#[test]
+fn a_time_limit_takes_no_question_from_a_person() {
+    let mut world = World::new(Price::default());
+    world.spec.timeout_ms = Some(60_000);
+    let mandate = world.create();
+    changing(&mut world);
+    let effect = world.effects.last().expect("the change").id();
+    world.settle(Outcome::Unsettled(Doubt::Disk));
+    assert_eq!(world.state.due_of(mandate), None);
+    world.later_ms = 120_000;
+    assert_eq!(world.input(&Input::Due(Alarm::Mandate(mandate))), []);
+    world.command(Verb::Judge { effect, answer: PersonSays::DidNot, note: None });
+    assert!(world.state.due_of(mandate).is_some(), "the limit holds again");
+    let events = world.input(&Input::Due(Alarm::Mandate(mandate)));
+    let expired =
+        Event::MandateFinished { mandate, outcome: End::Expired, verified: None, reason: None };
+    assert_eq!(events.last(), Some(&expired));
+}
+
+#[test]
+fn a_change_that_found_its_target_changed_is_known_before_a_drain_ends() {
+    let mut world = World::new(Price::default());
+    let mandate = world.create();
+    changing(&mut world);
+    world.pace = Pace::Draining;
+    let effect = world.effects.last().expect("the change").id();
+    let events = world.settle(Outcome::Stale);
+    assert_eq!(events, [Event::EffectSettled { mandate, effect, outcome: Outcome::Stale }]);
+    assert_eq!(resume(&world.state), [Resume::Continue { mandate }]);
+    world.pace = Pace::Running;
+    world.input(&Input::Continue { mandate });
+    let under_way = world.effects.last().map(Effect::call);
+    assert!(matches!(under_way, Some(Call::Prepare { .. })), "{under_way:?}");
 }
 
 #[test]

@@ -25,11 +25,12 @@ impl Calendar {
         rule.next_after(after).map(|slot| slot.at)
     }
 
-    /// Accounts for every due slot of `name`; `None` when the state or the calendar lacks it.
+    /// Accounts for the due slots of `name` up to the first that fires; `None` when the state or the calendar lacks it.
     pub(crate) fn due(&self, state: &State, name: &ScheduleName, now: Time) -> Option<Input> {
         let loaded = state.schedule(name)?;
         let rule = self.rules.get(name)?;
         let accounted = account(rule, loaded.definition.missed, loaded.cursor, now);
+        let accounted = accounted.through_first_fire();
         let next = self.next(&loaded.definition, accounted.cursor);
         let revision = loaded.revision;
         Some(Input::Slots { schedule: name.clone(), revision, accounted, next })
@@ -37,7 +38,7 @@ impl Calendar {
 
     /// What changes when `schedules` take the place of those in the state: new and changed ones,
     /// and the names of those that went.
-    pub(crate) fn load(
+    pub fn load(
         &mut self,
         state: &State,
         schedules: Vec<(Definition, Rule)>,

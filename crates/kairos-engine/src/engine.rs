@@ -326,8 +326,8 @@ impl Running {
         ledger: Ledger<Disk>,
         mut own: Vec<Input>,
     ) -> Result<Ledger<Disk>, Poisoned> {
-        let note = poison::read(&self.places.poison).filter(poison::Note::quarantines);
-        if let Some(note) = note {
+        let notes = poison::notes(&self.places.poison);
+        for note in notes.into_iter().filter(poison::Note::quarantines) {
             own.push(Input::Quarantine { mandate: note.mandate });
             (self.outside.notice)(Notice::Quarantined { mandate: note.mandate });
         }
@@ -340,10 +340,9 @@ impl Running {
         }
         self.shown.status.state = Lifecycle::Running;
         let ledger = self.take(ledger, Inputs { own, ..Inputs::default() }, 0)?;
-        if note.is_some() {
-            // Quarantined on disk: the note has done its work.
-            poison::clear(&self.places.poison).ok();
-        }
+        // A note that stays too long can only quarantine its own mandate, and that is over.
+        let open = |mandate| ledger.state().mandate(mandate).is_some();
+        poison::forget(&self.places.poison, open).ok();
         self.heartbeat();
         (self.outside.notice)(Notice::Started { status: self.shown.status.clone() });
         Ok(ledger)

@@ -29,7 +29,7 @@ pub use inbox::{Returns, WAITING_MAX};
 pub use kairos_journal::Record;
 pub use lifecycle::{Lifecycle, Status};
 pub use notice::Notice;
-pub use turn::{Admit, Answer, Exits, Inputs, Ledger, Shown, Turned, turn};
+pub use turn::{Admit, Answer, Exits, Folding, Inputs, Ledger, Shown, Turned, turn};
 pub use world::time;
 
 /// The name of the engine's thread: a panic there ends the process.

@@ -60,6 +60,14 @@ impl PidLock {
     }
 }
 
+impl PidLock {
+    /// Leaves the lock to the end of the process, and the file with it: for a process in which a
+    /// thread may still be at work. A file without a process behind it holds nobody up.
+    pub fn keep_until_exit(self) {
+        std::mem::forget(self);
+    }
+}
+
 impl Drop for PidLock {
     fn drop(&mut self) {
         // Still locked: nobody can have made another one under this name.

@@ -68,25 +68,26 @@ fn write(file: &Path, mandate: MandateId) -> io::Result<()> {
     fs::write(file, serde_json::to_vec(&notes).map_err(io::Error::other)?)
 }
 
-/// Notes that cannot be read count as none.
-fn notes(file: &Path) -> Vec<Note> {
+/// The notes, oldest mandate first. Notes that cannot be read count as none.
+#[must_use]
+pub fn notes(file: &Path) -> Vec<Note> {
     let text = fs::read(file).unwrap_or_default();
     serde_json::from_slice(&text).unwrap_or_default()
 }
 
-/// The note of the mandate that aborted the engine most often.
-#[must_use]
-pub fn read(file: &Path) -> Option<Note> {
-    notes(file).into_iter().max_by_key(|note| note.count)
-}
-
-/// Takes the notes away once a mandate is quarantined.
+/// Forgets the notes of mandates that are no longer `open`.
 ///
 /// # Errors
 /// The disk's.
-pub fn clear(file: &Path) -> io::Result<()> {
-    match fs::remove_file(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
+pub fn forget(file: &Path, open: impl Fn(MandateId) -> bool) -> io::Result<()> {
+    let mut notes = notes(file);
+    let before = notes.len();
+    notes.retain(|note| open(note.mandate));
+    if notes.len() == before {
+        return Ok(());
+    }
+    match notes.is_empty() {
+        true => fs::remove_file(file),
+        false => fs::write(file, serde_json::to_vec(&notes).map_err(io::Error::other)?),
     }
 }

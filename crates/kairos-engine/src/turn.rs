@@ -10,7 +10,7 @@ use std::sync::Arc;
 use kairos_core::decide::{self, decide};
 use kairos_core::effect::{Effect, Outcome};
 use kairos_core::event::{Event, Origin};
-use kairos_core::fold::Seq;
+use kairos_core::fold::{Fold, Seq};
 use kairos_core::id::{CommandId, MandateId};
 use kairos_core::input::{Alarm, Input, Now, Verb};
 use kairos_core::state::State;
@@ -24,7 +24,13 @@ use crate::inbox::{Asked, Ended};
 use crate::poison;
 
 /// The journal and the state of a daemon.
-pub type Ledger<D> = kairos_journal::Ledger<State, Answer, D>;
+pub type Ledger<D, F = State> = kairos_journal::Ledger<F, Answer, D>;
+
+/// A fold of a daemon's events, with the state they lead to: [`State`] itself, or one that looks
+/// on while it folds, as a simulator does.
+pub trait Folding: Fold<Event = Event, Effect = Effect> + AsRef<State> {}
+
+impl<F: Fold<Event = Event, Effect = Effect> + AsRef<State>> Folding for F {}
 
 /// A durable record, on its way to everybody who follows.
 pub type Shown = Arc<Record<Event>>;
@@ -63,26 +69,26 @@ pub enum Admit {
 }
 
 /// What a turn left behind, besides what it dispatched and answered.
-pub struct Turned<D: Fs> {
-    pub ledger: Ledger<D>,
+pub struct Turned<D: Fs, F: Folding = State> {
+    pub ledger: Ledger<D, F>,
     pub records: Vec<Shown>,
 }
 
 /// Where a turn lets things go, each only once it is true on disk. Neither may block.
-pub struct Exits<'a> {
+pub struct Exits<'a, F: Folding = State> {
     /// Shows records, and the state they led to. Comes before the answers that speak of them.
     pub publish: &'a mut dyn FnMut(&[Shown], &State),
     /// Hands a permit over.
-    pub dispatch: &'a mut dyn FnMut(Permit<State>),
+    pub dispatch: &'a mut dyn FnMut(Permit<F>),
 }
 
-impl std::fmt::Debug for Exits<'_> {
+impl<F: Folding> std::fmt::Debug for Exits<'_, F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Exits")
     }
 }
 
-impl<D: Fs> std::fmt::Debug for Turned<D> {
+impl<D: Fs, F: Folding> std::fmt::Debug for Turned<D, F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Turned").field("records", &self.records.len()).finish_non_exhaustive()
     }
@@ -93,13 +99,13 @@ impl<D: Fs> std::fmt::Debug for Turned<D> {
 /// # Errors
 /// The disk failed, and the ledger with it: nothing of this turn left. Only a new start can tell
 /// what is true.
-pub fn turn<D: Fs + 'static>(
-    ledger: Ledger<D>,
+pub fn turn<D: Fs + 'static, F: Folding>(
+    ledger: Ledger<D, F>,
     inputs: Inputs,
     now: &mut dyn FnMut() -> Now,
     calendar: &Calendar,
-    exits: Exits<'_>,
-) -> Result<Turned<D>, Poisoned> {
+    exits: Exits<'_, F>,
+) -> Result<Turned<D, F>, Poisoned> {
     let mut turn = Turn { ledger, records: Vec::new(), exits };
     for input in inputs.own {
         turn = turn.own(&input, &now())?;
@@ -123,17 +129,21 @@ pub fn turn<D: Fs + 'static>(
     turn.commit()
 }
 
-struct Turn<'a, D: Fs> {
-    ledger: Ledger<D>,
+struct Turn<'a, D: Fs, F: Folding> {
+    ledger: Ledger<D, F>,
     records: Vec<Shown>,
-    exits: Exits<'a>,
+    exits: Exits<'a, F>,
 }
 
-impl<D: Fs + 'static> Turn<'_, D> {
+impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
+    fn state(&self) -> &State {
+        self.ledger.state().as_ref()
+    }
+
     /// An input that no person waits for: decided and recorded, never refused.
     fn own(self, input: &Input, now: &Now) -> Result<Self, Poisoned> {
-        poison::folding(decide::subject(self.ledger.state(), input, now));
-        let decided = decide(self.ledger.state(), input, now);
+        poison::folding(decide::subject(self.state(), input, now));
+        let decided = decide(self.state(), input, now);
         match decided {
             Ok(events) if !events.is_empty() => {
                 let (turn, recorded) = self.record(now, events)?;
@@ -154,13 +164,13 @@ impl<D: Fs + 'static> Turn<'_, D> {
             return Ok(self);
         }
         let input = Input::Command { by, verb };
-        poison::folding(decide::subject(self.ledger.state(), &input, now));
-        let decided = decide(self.ledger.state(), &input, now);
+        poison::folding(decide::subject(self.state(), &input, now));
+        let decided = decide(self.state(), &input, now);
         let Input::Command { verb, .. } = &input else { return Ok(self) };
         let with = match decided {
             Err(refusal) => Err(SubmitError::Refused(refusal)),
             Ok(events) => {
-                let subject = subject(verb, &events, self.ledger.state());
+                let subject = subject(verb, &events, self.state());
                 let command = recorded(&events).unwrap_or(command);
                 let seq = if events.is_empty() {
                     Ok(self.ledger.head())
@@ -184,10 +194,12 @@ impl<D: Fs + 'static> Turn<'_, D> {
     fn due(mut self, now: &mut dyn FnMut() -> Now, calendar: &Calendar) -> Result<Self, Poisoned> {
         for _ in 0..DUE_MAX {
             let now = now();
-            let Some(alarm) = self.ledger.state().due(now.time).cloned() else { break };
+            let Some(alarm) = self.state().due(now.time).cloned() else { break };
             let input = match &alarm {
                 Alarm::Schedule(name) => {
-                    match calendar.due(self.ledger.state(), name, now.time) {
+                    // No mandate's doing, whatever the calendar does.
+                    poison::folding(None);
+                    match calendar.due(self.state(), name, now.time) {
                         Some(input) => input,
                         // The calendar always has what the state has; without it nothing is due.
                         None => break,
@@ -206,7 +218,7 @@ impl<D: Fs + 'static> Turn<'_, D> {
 
     /// What is due of one mandate.
     fn due_of(self, mandate: MandateId, now: &Now) -> Result<Self, Poisoned> {
-        let due = self.ledger.state().due_of(mandate).is_some_and(|at| at <= now.time);
+        let due = self.state().due_of(mandate).is_some_and(|at| at <= now.time);
         if due { self.own(&Input::Due(Alarm::Mandate(mandate)), now) } else { Ok(self) }
     }
 
@@ -245,7 +257,7 @@ impl<D: Fs + 'static> Turn<'_, D> {
         let Self { ledger, mut records, exits } = self;
         let (ledger, released) = ledger.commit()?;
         let shown: Vec<_> = released.records.into_iter().map(Arc::new).collect();
-        (exits.publish)(&shown, ledger.state());
+        (exits.publish)(&shown, ledger.state().as_ref());
         records.extend(shown);
         for permit in released.permits {
             poison::folding(Some(permit.effect().mandate()));
@@ -259,7 +271,7 @@ impl<D: Fs + 'static> Turn<'_, D> {
         Ok(Self { ledger, records, exits })
     }
 
-    fn commit(self) -> Result<Turned<D>, Poisoned> {
+    fn commit(self) -> Result<Turned<D, F>, Poisoned> {
         let Self { ledger, records, .. } = self.release()?;
         poison::folding(None);
         Ok(Turned { ledger, records })

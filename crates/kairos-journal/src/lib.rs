@@ -24,7 +24,7 @@ pub use damage::{Damage, Reason};
 pub use ledger::{Ledger, Record, Released};
 pub use open::{OpenError, Opened, Opening, Torn};
 pub use permit::{Lost, Permit, Settled};
-pub use reader::{ReadError, Reader, Tail, fold, raw_frame};
+pub use reader::{ReadError, Reader, Tail, raw_frame};
 pub use segment::{Ahead, Segments};
 pub use verify::{Problem, Verdict, verify};
 pub use writer::{Poisoned, RecordError, Room};

@@ -8,7 +8,7 @@
 use std::io;
 use std::sync::Arc;
 
-use kairos_core::fold::{At, Fold, Seq};
+use kairos_core::fold::{At, Seq};
 use kairos_core::kind::{Kind, Refused};
 use kairos_disk::Fs;
 use kairos_disk::fs::Access;
@@ -317,27 +317,4 @@ pub fn raw_frame<D: Fs>(
 ) -> Result<Option<Vec<u8>>, ReadError> {
     let mut reader = Reader::new(disk, dir, seq, tail);
     Ok(reader.next_frame()?.map(|(_, frame)| frame.to_vec()))
-}
-
-/// Applies every frame to `empty` and drops the effects: the state as of the newest whole frame,
-/// and which that is.
-///
-/// # Errors
-/// As [`Reader::next_record`].
-pub fn fold<F, D>(disk: Arc<D>, dir: D::Dir, empty: F, tail: Tail) -> Result<(F, Seq), ReadError>
-where
-    F: Fold,
-    F::Event: DeserializeOwned,
-    D: Fs,
-{
-    let (mut state, mut head, mut dropped) = (empty, Seq(0), Vec::new());
-    let mut reader = Reader::new(disk, dir, Seq(1), tail);
-    while let Some(record) = reader.next_record::<F::Event>()? {
-        for event in &record.events {
-            state.apply(record.at, event, &mut dropped);
-            dropped.clear();
-        }
-        head = record.at.seq;
-    }
-    Ok((state, head))
 }

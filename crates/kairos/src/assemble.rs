@@ -24,7 +24,7 @@ use crate::config::daemon::{ModelConfig, Provider};
 use crate::config::resolve::{self, Paths, Resolved};
 use crate::log::{Detail, Level, Log};
 use crate::output::talk;
-use crate::performers::{InUse, Performers};
+use crate::performers::{FileThreads, InUse, Performers};
 use crate::startup::Startup;
 use crate::workspace::Workspace;
 
@@ -41,7 +41,7 @@ pub(crate) fn start(
     config: Resolved,
     focus: Focus,
     runtime: &tokio::runtime::Handle,
-) -> Result<Started, Startup> {
+) -> Result<(Started, FileThreads), Startup> {
     // A second call finds it installed, which is as good.
     rustls::crypto::ring::default_provider().install_default().ok();
     let log = Log::open(&workspace.own("logs"), config.options.log);
@@ -55,9 +55,8 @@ pub(crate) fn start(
     let notify = notify(&log);
     *in_use.lock().unwrap_or_else(PoisonError::into_inner) =
         model(workspace, config.options.model.as_ref(), &texts, &notify)?;
-    let performers = performers(workspace, &texts, &in_use, runtime, &engine)?;
+    let (mut performers, files) = performers(workspace, &texts, &in_use, runtime, &engine)?;
     let calls = performers.calls();
-    let mut performers = performers;
     let first = configuration(workspace.root(), &config, &blobs)?;
     let reload = Reload {
         workspace: workspace.clone(),
@@ -87,7 +86,7 @@ pub(crate) fn start(
             notice: Box::new(move |notice| crate::notices::write(&notices, &notice)),
         },
     });
-    started.map_err(Startup::Engine)
+    Ok((started.map_err(Startup::Engine)?, files))
 }
 
 fn performers(
@@ -96,7 +95,7 @@ fn performers(
     in_use: &InUse,
     runtime: &tokio::runtime::Handle,
     engine: &Engine,
-) -> Result<Performers, Startup> {
+) -> Result<(Performers, FileThreads), Startup> {
     let made = (|| {
         let (root, protected) = (workspace.open_root()?, workspace.protected()?);
         let files = Files::new(RealFs, root, protected, texts.clone(), std::thread::sleep)?;

@@ -1,8 +1,8 @@
 //! `kairos daemon`: from the configuration to the last lock.
 //!
-//! Owns the order of start and stop. Start: configuration, lock, journal, open ends, doors, ready.
-//! Stop: the engine drains and closes the journal, the doors close, the socket goes, the lock is
-//! released last.
+//! Owns the order of start and stop. Start: configuration, lock, socket, journal, open ends, ready:
+//! what can fail fails before an effect leaves. Stop: the engine drains and closes the journal, the
+//! doors close, the socket goes, the file threads end, the lock is released last.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use kairos_engine::lock::PidLock;
 use kairos_engine::{Focus, Started, poison};
+use tokio::net::UnixListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
 use crate::assemble;
 use crate::door::Door;
 use crate::output::{Exit, Failure};
+use crate::performers::FileThreads;
 use crate::signals::Signals;
 use crate::startup::Startup;
 use crate::workspace::Workspace;
@@ -24,6 +26,8 @@ use crate::workspace::Workspace;
 const WORKERS: usize = 2;
 /// How long what the runtime still does may take in the end.
 const STOP_MAX: Duration = Duration::from_millis(500);
+/// How long a file effect may still take when nobody waits for its outcome any more.
+const FILES_MAX: Duration = Duration::from_secs(5);
 
 /// Runs a daemon until it is told to stop.
 ///
@@ -40,12 +44,27 @@ pub(crate) fn daemon(workspace: &Workspace, file: Option<PathBuf>) -> Result<Exi
         Signals::listen().map_err(Startup::cannot("listen to signals"))?
     };
     poison::abort_on_engine_panic(workspace.own("run/poison"));
-    let started = assemble::start(workspace, paths, config, Focus::Daemon, runtime.handle())?;
-    let served = serve(workspace, &runtime, started, signals);
+    let bound = {
+        let _entered = runtime.enter();
+        Door::bind(workspace)
+    };
+    let (door, listener) = bound.map_err(Startup::cannot("open the socket"))?;
+    let (started, files) =
+        assemble::start(workspace, paths, config, Focus::Daemon, runtime.handle())?;
+    let served = serve(&runtime, started, listener, signals);
+    drop(door);
     runtime.shutdown_timeout(STOP_MAX);
-    // Last of all: until here nobody else could open the journal.
-    drop(lock);
-    served
+    release(lock, &files);
+    Ok(served)
+}
+
+/// Last of all: until here nobody else could act on the workspace.
+pub(crate) fn release(lock: PidLock, files: &FileThreads) {
+    if files.ended_within(FILES_MAX) {
+        drop(lock);
+    } else {
+        lock.keep_until_exit();
+    }
 }
 
 /// The workspace's directories and its lock.
@@ -61,17 +80,12 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
 }
 
 fn serve(
-    workspace: &Workspace,
     runtime: &Runtime,
     started: Started,
+    listener: UnixListener,
     mut signals: Signals,
-) -> Result<Exit, Failure> {
+) -> Exit {
     let Started { handle, thread } = started;
-    let bound = {
-        let _entered = runtime.enter();
-        Door::bind(workspace)
-    };
-    let (door, listener) = bound.map_err(Startup::cannot("open the socket"))?;
     let (close, closed) = oneshot::channel::<()>();
     let (ended, mut over) = oneshot::channel();
     std::thread::spawn(move || ended.send(thread.join()));
@@ -93,9 +107,8 @@ fn serve(
         doors.await.ok();
         result
     });
-    drop(door);
     match result {
-        Ok(Ok(Ok(()))) => Ok(Exit::Ok),
+        Ok(Ok(Ok(()))) => Exit::Ok,
         Ok(Ok(Err(poisoned))) => {
             // What is true now only a new start can tell: nothing may run on, not even a drop.
             writeln!(std::io::stderr(), "error: {poisoned}: {}", poisoned.source).ok();

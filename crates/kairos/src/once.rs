@@ -14,7 +14,7 @@ use kairos_engine::{Control, Focus, Handle, Subject, SubmitError, poison};
 use kairos_wire::MandateRequest;
 
 use crate::assemble;
-use crate::daemon::{lock, runtime};
+use crate::daemon::{lock, release, runtime};
 use crate::output::{Exit, Failure};
 use crate::workspace::Workspace;
 
@@ -51,12 +51,13 @@ pub(crate) fn once(
     let lock = lock(workspace, &config.options.pid_path)?;
     let runtime = runtime()?;
     poison::abort_on_engine_panic(workspace.own("run/poison"));
-    let started = assemble::start(workspace, paths, config, Focus::Once, runtime.handle())?;
+    let (started, files) =
+        assemble::start(workspace, paths, config, Focus::Once, runtime.handle())?;
     let handle = started.handle.clone();
     let end = runtime.block_on(follow(&handle, request, say));
     handle.signal(Control::Shutdown);
     let stopped = started.thread.join();
-    drop(lock);
+    release(lock, &files);
     match stopped {
         Ok(Ok(())) => end,
         Ok(Err(_)) | Err(_) => std::process::abort(),

@@ -5,10 +5,12 @@
 //! hears of that.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use kairos_core::effect::{Call, Failure, Outcome};
 use kairos_core::id::EffectId;
@@ -23,6 +25,18 @@ const FILE_THREADS: usize = 4;
 
 /// The model in use; a reload may bring another one.
 pub(crate) type InUse = Arc<Mutex<Option<Arc<Model>>>>;
+
+/// Tells when every file thread has ended.
+pub(crate) struct FileThreads(Receiver<Infallible>);
+
+impl FileThreads {
+    /// Waits until all have ended, which they do once the engine is gone and what they were given
+    /// is done; `false` when that takes longer than `wait`.
+    pub(crate) fn ended_within(&self, wait: Duration) -> bool {
+        // Nothing is ever sent: the channel closes with the last thread.
+        matches!(self.0.recv_timeout(wait), Err(RecvTimeoutError::Disconnected))
+    }
+}
 
 /// Hands permits over. Open permits bound every queue in here: one for each running mandate.
 pub(crate) struct Performers {
@@ -66,18 +80,21 @@ impl Performers {
         model: InUse,
         runtime: tokio::runtime::Handle,
         returns: Returns,
-    ) -> std::io::Result<Self> {
+    ) -> std::io::Result<(Self, FileThreads)> {
         let files = Arc::new(files);
+        let (alive, ended) = channel::<Infallible>();
         let (sender, receiver) = channel();
         let receiver = Arc::new(Mutex::new(receiver));
         for n in 0..FILE_THREADS {
             let (files, receiver) = (Arc::clone(&files), Arc::clone(&receiver));
-            let returns = returns.clone();
-            thread::Builder::new()
-                .name(format!("files-{n}"))
-                .spawn(move || perform_files(&files, &receiver, &returns))?;
+            let (returns, alive) = (returns.clone(), alive.clone());
+            thread::Builder::new().name(format!("files-{n}")).spawn(move || {
+                perform_files(&files, &receiver, &returns);
+                drop(alive);
+            })?;
         }
-        Ok(Self { files: sender, model, runtime, returns, calls: Calls::default() })
+        let calls = Calls::default();
+        Ok((Self { files: sender, model, runtime, returns, calls }, FileThreads(ended)))
     }
 
     pub(crate) fn calls(&self) -> Calls {

@@ -47,9 +47,7 @@ pub(super) fn ready_for_budget(state: &State) -> impl Iterator<Item = Event> {
 fn mandate(state: &State, now: &Now, id: MandateId) -> Vec<Event> {
     let Some(mandate) = state.mandates.get(&id) else { return Vec::new() };
     let mut draft = Draft::of(state, now, mandate.clone());
-    let out_of_time =
-        mandate.ending.is_none() && mandate.time_limit().is_some_and(|t| t <= now.time);
-    if out_of_time {
+    if mandate.time_limit().is_some_and(|limit| limit <= now.time) {
         stop(&mut draft, Outcome::Expired, None, None);
         return draft.done();
     }

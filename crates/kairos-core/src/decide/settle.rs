@@ -55,7 +55,9 @@ fn needs_more(open: &Open, outcome: &Outcome) -> bool {
         Intent::Prepare { .. } | Intent::Reconcile { .. } => {
             !matches!(outcome, Outcome::Refused(_) | Outcome::Unsettled(_))
         }
-        Intent::Change { .. } => !matches!(outcome, Outcome::Refused(_) | Outcome::Unsettled(_)),
+        Intent::Change { .. } => {
+            !matches!(outcome, Outcome::Refused(_) | Outcome::Unsettled(_) | Outcome::Stale)
+        }
     }
 }
 

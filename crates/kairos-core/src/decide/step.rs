@@ -123,7 +123,10 @@ pub(super) fn stale(draft: &mut Draft<'_>, step: u8, elevation: Option<ProposalI
     if let Some(proposal) = elevation {
         draft.emit(Event::ProposalClosed { mandate, proposal, how: Closed::Stale });
     }
-    prepare_again(draft, step);
+    if draft.may_begin() {
+        prepare_again(draft, step);
+    }
+    // Else the next start finds a step that was begun and waits for nobody.
 }
 
 /// Begins a step's preparation once more, unless that was tried too often.

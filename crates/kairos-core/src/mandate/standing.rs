@@ -122,14 +122,18 @@ impl Mandate {
             Standing::Queued | Standing::Ready => None,
         };
         let proposals = self.cycle.iter().filter_map(|cycle| cycle.proposal_expires()).min();
-        // A mandate that is ending waits for its open effect only.
-        let limit = if self.ending.is_some() { None } else { self.time_limit() };
+        let limit = self.time_limit();
         [waits, proposals, limit].into_iter().flatten().min()
     }
 
-    /// When its time is up.
+    /// When its time is up. None while it is ending, which waits for its open effect only, and
+    /// while a person owes an answer, which no clock may take away.
     #[must_use]
     pub fn time_limit(&self) -> Option<Time> {
+        let asks = self.open.as_ref().is_some_and(|open| open.unsettled);
+        if self.ending.is_some() || asks {
+            return None;
+        }
         Some(self.started?.plus_ms(self.spec.timeout_ms?))
     }
 

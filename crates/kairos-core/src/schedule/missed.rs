@@ -57,6 +57,23 @@ pub struct Accounted {
     pub cursor: Time,
 }
 
+impl Accounted {
+    /// The fates up to the first slot that fires. What follows stays due: a fire brings its whole
+    /// mandate into the frame, and a frame has an end.
+    #[must_use]
+    pub fn through_first_fire(mut self) -> Self {
+        let fires = self.fates.iter().enumerate().find_map(|(at, fate)| match fate {
+            Fate::Fires(slot) => Some((at, slot.at)),
+            Fate::Passed { .. } => None,
+        });
+        if let Some((at, fired)) = fires.filter(|(at, _)| at + 1 < self.fates.len()) {
+            self.fates.truncate(at + 1);
+            self.cursor = fired;
+        }
+        self
+    }
+}
+
 /// Gives every slot in (`after`, `now`] its fate. A `now` at or before the cursor has none, and the
 /// cursor stays: a clock set back fires nothing again.
 #[must_use]

@@ -94,6 +94,24 @@ fn bounded_catch_up_fires_the_newest_oldest_first() {
 }
 
 #[test]
+fn a_catch_up_taken_fire_by_fire_fires_the_same_slots() {
+    let hourly = rule("0 * * * *", "UTC");
+    let bounded = MissedPolicy::CatchUpBounded { max: 3, stale_after_ms: 4 * HOUR_MS };
+    let (start, now) = (time("2026-05-01T00:00:00Z"), time("2026-05-01T10:30:00Z"));
+    let whole = account(&hourly, bounded, start, now);
+    let (mut cursor, mut fates, mut cursors) = (start, Vec::new(), Vec::new());
+    while cursor < now {
+        let part = account(&hourly, bounded, cursor, now).through_first_fire();
+        fates.extend(part.fates);
+        cursor = part.cursor;
+        cursors.push(cursor);
+    }
+    assert_eq!(fates, whole.fates);
+    let fired = ["2026-05-01T08:00:00Z", "2026-05-01T09:00:00Z", "2026-05-01T10:30:00Z"];
+    assert_eq!(cursors, fired.map(time));
+}
+
+#[test]
 fn staleness_is_measured_from_the_missed_slot() {
     let weekly = rule("0 9 * * 1", "UTC");
     let bounded = MissedPolicy::CatchUpBounded { max: 5, stale_after_ms: 48 * HOUR_MS };

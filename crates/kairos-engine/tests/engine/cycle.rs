@@ -1,7 +1,5 @@
 //! Whole cycles through the real journal, with performers that follow a script.
 
-mod world;
-
 use kairos_core::event::Event;
 use kairos_core::gate::proposal::Decision;
 use kairos_core::id::ProposalId;
@@ -9,6 +7,8 @@ use kairos_core::input::Verb;
 use kairos_core::mandate::outcome::{Outcome, ParkReason};
 use kairos_core::principal::Principal;
 use kairos_engine::{Control, Handle, Started, Subject, SubmitError};
+
+use crate::world;
 
 fn by() -> Principal {
     "user:ann(1000)".parse().expect("a principal")

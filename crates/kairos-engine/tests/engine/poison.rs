@@ -1,14 +1,14 @@
 //! A mandate that brings the engine down: what its aborts leave, in processes that really abort.
 
-mod world;
-
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, mpsc};
 
+use kairos_core::effect::Effect;
 use kairos_core::event::Event;
+use kairos_core::fold::{At, Fold};
 use kairos_core::id::{IdSource, MandateId, Seed};
 use kairos_core::input::{Input, Now, Pace, Verb};
 use kairos_core::mandate::outcome::{EndReason, Outcome};
@@ -20,6 +20,8 @@ use kairos_engine::{
     poison, time, turn,
 };
 use kairos_journal::{Opening, Segments};
+
+use crate::world;
 
 /// Where a child of this test finds its journal; unset in the test itself.
 const DIR: &str = "KAIROS_POISON_DIR";
@@ -33,7 +35,7 @@ const SIGKILL: i32 = 9;
 fn child(test: &str, dir: &Path, does: &str) -> Child {
     let program = std::env::current_exe().expect("a test has a binary");
     Command::new(program)
-        .args(["--exact", test, "--nocapture"])
+        .args(["--exact", &format!("poison::{test}"), "--nocapture"])
         .env(DIR, dir)
         .env(DOES, does)
         .stdout(Stdio::piped())
@@ -52,6 +54,37 @@ fn fold_if_child() {
     engine.join().expect("a panic would have ended the process");
 }
 
+/// The state, but for the one event that `does` something else to it.
+struct Folds {
+    state: State,
+    does: String,
+}
+
+impl AsRef<State> for Folds {
+    fn as_ref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl Fold for Folds {
+    type Event = Event;
+    type Effect = Effect;
+
+    fn apply(&mut self, at: At, event: &Event, out: &mut Vec<Effect>) {
+        if matches!(event, Event::EffectSettled { .. }) {
+            writeln!(std::io::stdout(), "{FOLDING}").expect("someone listens");
+            match self.does.as_str() {
+                "panic" => panic!("poison"),
+                // Ends when the process is killed.
+                _ => loop {
+                    std::thread::park();
+                },
+            }
+        }
+        self.state.apply(at, event, out);
+    }
+}
+
 fn fold(dir: &Path, does: &str) {
     let root = RealFs.root(dir).expect("the root");
     let journal = RealFs.open_dir(&root, Path::new("journal")).expect("the journal");
@@ -62,9 +95,15 @@ fn fold(dir: &Path, does: &str) {
         segments: Segments::default(),
     };
     #[expect(clippy::disallowed_methods, reason = "the turn is driven without its engine")]
-    let opened = Ledger::open(Arc::new(RealFs), journal, State::empty(), Arc::new(|_| {}), opening);
+    let opened = Ledger::open(
+        Arc::new(RealFs),
+        journal,
+        Folds { state: State::empty(), does: does.to_owned() },
+        Arc::new(|_| {}),
+        opening,
+    );
     let (ledger, _) = opened.expect("the journal holds");
-    let lost = resume(ledger.state()).into_iter().find_map(|end| match end {
+    let lost = resume(ledger.state().as_ref()).into_iter().find_map(|end| match end {
         Resume::Lost { effect, .. } => Some(Input::Lost { effect }),
         Resume::Continue { .. } => None,
     });
@@ -78,19 +117,9 @@ fn fold(dir: &Path, does: &str) {
         day_ends: time().plus_ms(86_400_000),
         pace: Pace::Running,
     };
-    let mut dispatch = |_| {
-        writeln!(std::io::stdout(), "{FOLDING}").expect("someone listens");
-        match does {
-            "panic" => panic!("poison"),
-            // Ends when the process is killed.
-            _ => loop {
-                std::thread::park();
-            },
-        }
-    };
-    let exits = Exits { publish: &mut |_, _| {}, dispatch: &mut dispatch };
+    let exits = Exits { publish: &mut |_, _| {}, dispatch: &mut drop };
     let turned = turn(ledger, inputs, &mut now, &Calendar::default(), exits);
-    panic!("nothing was dispatched: {turned:?}");
+    panic!("nothing was settled: {turned:?}");
 }
 
 /// A mandate whose first effect is open for ever, in a daemon that has stopped.
@@ -148,15 +177,15 @@ fn a_mandate_that_aborts_the_engine_twice_is_quarantined() {
     let dir = tempfile::tempdir().expect("a directory");
     let mandate = open_mandate(dir.path());
     let file = dir.path().join("poison");
-    assert_eq!(poison::read(&file), None);
+    assert_eq!(poison::notes(&file), []);
     for count in 1..=2 {
         abort(test, dir.path());
-        assert_eq!(poison::read(&file), Some(poison::Note { mandate, count }));
+        assert_eq!(poison::notes(&file), [poison::Note { mandate, count }]);
     }
     let (started, quarantined) = restart(dir.path());
     assert_eq!(quarantined, [mandate]);
     assert_eq!(end_of(&started), (Outcome::Failed, Some(EndReason::Poison)));
-    assert_eq!(poison::read(&file), None);
+    assert_eq!(poison::notes(&file), []);
     stop(started);
 }
 
@@ -169,6 +198,10 @@ fn a_mandate_that_aborted_the_engine_once_goes_on() {
     let (started, quarantined) = restart(dir.path());
     assert_eq!(quarantined, []);
     assert_eq!(end_of(&started), (Outcome::Achieved, None));
+    stop(started);
+    // Its mandate is over: the next start has nothing to count for.
+    let (started, _) = restart(dir.path());
+    assert_eq!(poison::notes(&dir.path().join("poison")), []);
     stop(started);
 }
 
@@ -184,7 +217,7 @@ fn a_kill_while_a_mandate_is_folded_counts_for_nothing() {
     child.kill().expect("it is there");
     assert_eq!(child.wait().expect("it ends").signal(), Some(SIGKILL));
     assert!(folding, "it ended before");
-    assert_eq!(poison::read(&dir.path().join("poison")), None);
+    assert_eq!(poison::notes(&dir.path().join("poison")), []);
     let (started, quarantined) = restart(dir.path());
     assert_eq!(quarantined, []);
     assert_eq!(end_of(&started), (Outcome::Achieved, None));

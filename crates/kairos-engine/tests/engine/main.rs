@@ -1,0 +1,6 @@
+//! The engine on a real disk, with performers that follow a script.
+
+mod cycle;
+mod poison;
+mod turn;
+mod world;
