@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::time::Instant;
 
+use crate::home::Home;
 use crate::lifecycle::{Line, busy, created, goal, request, signal};
 use rustix::process::Signal;
 
-const CONNECTIONS: usize = 250;
-const EACH: usize = 80;
+/// More than are let in at once, so that some still wait before the door when it closes.
+const CONNECTIONS: usize = 400;
+const EACH: usize = 50;
 
 /// What became of the commands of one connection.
 #[derive(Debug, Default)]
@@ -20,8 +22,9 @@ struct Told {
 }
 
 /// Sends all of a connection's commands at once and reads what is answered, in order.
-fn offer(mut line: Line, accept: &mpsc::Sender<()>) -> Told {
+fn offer(home: &Home, accept: &mpsc::Sender<()>) -> Told {
     let requests: Vec<_> = (0..EACH).map(|n| request("/v1/mandates", &goal(n))).collect();
+    let mut line = Line::open(home);
     line.send(&requests.concat());
     let mut told = Told::default();
     for n in 0..EACH {
@@ -48,14 +51,12 @@ fn every_command_of_a_crowd_is_on_disk_or_refused_when_the_daemon_stops() {
     let (home, _model) = busy();
     let mut daemon = home.daemon();
     let (accept, accepted) = mpsc::channel();
-    let lines: Vec<_> = (0..CONNECTIONS).map(|_| Line::open(&home)).collect();
     let began = Instant::now();
     let (told, stopped) = std::thread::scope(|scope| {
-        let threads: Vec<_> = lines
-            .into_iter()
-            .map(|line| {
-                let accept = accept.clone();
-                scope.spawn(move || offer(line, &accept))
+        let threads: Vec<_> = (0..CONNECTIONS)
+            .map(|_| {
+                let (home, accept) = (&home, accept.clone());
+                scope.spawn(move || offer(home, &accept))
             })
             .collect();
         drop(accept);

@@ -15,8 +15,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 /// What a line may take to come before the test gives up.
-const PATIENCE: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
-const LOG: &str = ".kairos/logs/kairos.log";
+pub(crate) const PATIENCE: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
+pub(crate) const LOG: &str = ".kairos/logs/kairos.log";
 /// KairosChain's status snapshot, in the log's details.
 const SNAPSHOT: [&str; 8] = [
     "state",

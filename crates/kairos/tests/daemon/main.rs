@@ -5,3 +5,4 @@ mod home;
 mod kill;
 mod lifecycle;
 mod model;
+mod states;

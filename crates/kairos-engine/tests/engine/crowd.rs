@@ -1,8 +1,6 @@
 //! More commands at once than may wait, and a stop among them: each gets one answer, and the
 //! answer is what the journal says.
 
-mod world;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
@@ -16,6 +14,8 @@ use kairos_core::input::Verb;
 use kairos_disk::RealFs;
 use kairos_engine::{Accepted, Control, Handle, Started, Subject, SubmitError, WAITING_MAX};
 use kairos_journal::{Reader, Tail};
+
+use crate::world;
 
 const OFFERED: usize = 20_000;
 const THREADS: usize = 8;
