@@ -1,9 +1,10 @@
 //! The socket: who is there, and HTTP/1.1 over it.
 //!
 //! Owns the check of the peer's uid (`SO_PEERCRED`, `unix(7)`): the daemon's own user and root may
-//! come in. Bounded: 256 connections, 30 s for a head. Whoever had come when the door closes is still
-//! answered, for half a second at most: a command that is not taken is told so.
+//! come in. Bounded: 256 connections, 30 s for a head. When the door closes, whatever has come is
+//! still answered, for half a second at most: with `stopping`.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
@@ -13,24 +14,26 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use kairos_core::kind::Kind;
 use kairos_core::principal::Principal;
+use kairos_engine::SubmitError;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::door::Door;
 use crate::problem::Refusal;
-use crate::router::router;
+use crate::router::{BODY_BYTES_MAX, router};
 
 /// Connections at the same time; the next one waits.
 const CONNECTIONS_MAX: usize = 256;
 /// Time for a request's head.
 const HEAD_TIME: Duration = Duration::from_secs(30);
-/// Time for what has come when the door closes.
+/// Time to answer what has come when the door closes.
 const CLOSE_TIME: Duration = Duration::from_millis(500);
 /// How long nothing comes from a connection before a closed door ends it.
 const QUIET_TIME: Duration = Duration::from_millis(20);
@@ -92,18 +95,12 @@ async fn connection(
     router: Router,
     mut closing: watch::Receiver<bool>,
 ) {
-    let by = peer(&stream);
-    // Counts up when an answer is begun and when it is there: odd while one is being made.
-    let steps = Arc::new(AtomicU64::new(0));
-    let counted = Arc::clone(&steps);
+    let (by, closed) = (peer(&stream), closing.clone());
+    let visit = Arc::new(Visit { by, router, closed, steps: AtomicU64::new(0) });
+    let visited = Arc::clone(&visit);
     let service = service_fn(move |request| {
-        let (steps, answer) = (Arc::clone(&counted), answer(router.clone(), by.clone(), request));
-        async move {
-            steps.fetch_add(1, Ordering::Relaxed);
-            let answer = answer.await;
-            steps.fetch_add(1, Ordering::Relaxed);
-            answer
-        }
+        let visit = Arc::clone(&visited);
+        async move { Ok::<_, Infallible>(visit.answer(request).await) }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
@@ -116,14 +113,13 @@ async fn connection(
         _ = closing => {}
     }
     loop {
-        let before = steps.load(Ordering::Relaxed);
+        let before = visit.steps();
         tokio::select! {
             biased;
             _ = connection.as_mut() => return,
             () = tokio::time::sleep(QUIET_TIME) => {}
         }
-        let after = steps.load(Ordering::Relaxed);
-        if after == before && after.is_multiple_of(2) {
+        if visit.steps() == before && before.is_multiple_of(2) {
             break;
         }
     }
@@ -131,18 +127,44 @@ async fn connection(
     connection.await.ok();
 }
 
-async fn answer(
-    router: Router,
+/// One connection, from the first request to the last.
+struct Visit {
     by: Option<Principal>,
-    request: Request<Incoming>,
-) -> Result<Response, std::convert::Infallible> {
-    let Some(by) = by else {
-        let refusal = Refusal::new(Kind::Denied, "other_user", "this daemon is another user's");
-        return Ok(refusal.into_response());
-    };
-    let mut request = request.map(Body::new);
-    request.extensions_mut().insert(by);
-    Ok(tower_answer(router, request).await)
+    router: Router,
+    closed: watch::Receiver<bool>,
+    /// Counts up when an answer is begun and when it is there: odd while one is being made.
+    steps: AtomicU64,
+}
+
+impl Visit {
+    fn steps(&self) -> u64 {
+        self.steps.load(Ordering::Relaxed)
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response {
+        self.steps.fetch_add(1, Ordering::Relaxed);
+        let answer = match &self.by {
+            None => {
+                let detail = "this daemon is another user's";
+                Refusal::new(Kind::Denied, "other_user", detail).into_response()
+            }
+            Some(_) if *self.closed.borrow() => stopping(request).await,
+            Some(by) => {
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(by.clone());
+                tower_answer(self.router.clone(), request).await
+            }
+        };
+        self.steps.fetch_add(1, Ordering::Relaxed);
+        answer
+    }
+}
+
+/// The answer of a closed door. The body is read all the same, so that the request behind it is
+/// found.
+async fn stopping(request: Request<Incoming>) -> Response {
+    Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await.ok();
+    Refusal::from(SubmitError::Stopping).into_response()
 }
 
 async fn tower_answer(mut router: Router, request: Request<Body>) -> Response {
