@@ -5,9 +5,9 @@
 //! still answered, for half a second at most: with `stopping`.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -56,10 +56,13 @@ pub async fn serve(listener: UnixListener, door: Door, closed: impl Future<Outpu
     }
     close.send_replace(true);
     let rest = async {
-        while let Some((stream, place)) = knocked(&listener, &places).await {
-            connections.spawn(connection(stream, place, router.clone(), closing.clone()));
+        if let Ok(listener) = listener.into_std() {
+            while let Ok(stream) = knocked(&listener)
+                && let Ok(place) = Arc::clone(&places).acquire_owned().await
+            {
+                connections.spawn(connection(stream, place, router.clone(), closing.clone()));
+            }
         }
-        drop(listener);
         while connections.join_next().await.is_some() {}
     };
     tokio::time::timeout(CLOSE_TIME, rest).await.ok();
@@ -74,19 +77,12 @@ async fn accept(
     Some((stream, place))
 }
 
-/// Who waits before the door already; `None` when nobody does.
-async fn knocked(
-    listener: &UnixListener,
-    places: &Arc<Semaphore>,
-) -> Option<(UnixStream, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
-    let mut accept = std::pin::pin!(listener.accept());
-    let waiting = std::future::poll_fn(|context| match accept.as_mut().poll(context) {
-        Poll::Ready(accepted) => Poll::Ready(accepted.ok()),
-        Poll::Pending => Poll::Ready(None),
-    });
-    let (stream, _) = waiting.await?;
-    Some((stream, place))
+/// Who waits before the door already; an error when nobody does. Asked of the system itself, for
+/// what the runtime knows may be a moment old.
+fn knocked(listener: &std::os::unix::net::UnixListener) -> io::Result<UnixStream> {
+    let (stream, _) = listener.accept()?;
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream)
 }
 
 async fn connection(

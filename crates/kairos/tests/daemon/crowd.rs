@@ -83,6 +83,7 @@ fn every_command_of_a_crowd_is_on_disk_or_refused_when_the_daemon_stops() {
         durable.len(),
         stopped.as_millis()
     );
+    assert_eq!(accepted.len() + full + stopping + unanswered, CONNECTIONS * EACH);
     let lost: Vec<_> = accepted.difference(&durable).collect();
     assert_eq!(lost, [""; 0]);
     // A refused command is not on disk; one whose answer never came may be.
