@@ -177,6 +177,7 @@ impl Engine {
             state: Lifecycle::Starting,
             pid: std::process::id(),
             started_at: Some(time()),
+            head: ledger.head(),
             ..Status::default()
         };
         let mut engine = Running {
@@ -194,6 +195,7 @@ impl Engine {
             beat: Instant::now(),
             fruitless: None,
         };
+        engine.heartbeat();
         own.push(engine.configured(ledger.state(), parts.configuration, time())?);
         let thread = engine.spawn(ledger, own)?;
         Ok(Started { handle, thread })
@@ -299,7 +301,9 @@ impl Running {
             match self.begin(ledger, own) {
                 Ok(ledger) => {
                     began.send(Ok(())).ok();
-                    self.serve(ledger)
+                    let served = self.serve(ledger);
+                    self.ended(served.is_ok());
+                    served
                 }
                 Err(poisoned) => {
                     began.send(Err(poisoned)).ok();
@@ -401,12 +405,19 @@ impl Running {
         for mandate in ledger.state().mandates().filter(|mandate| mandate.open.is_some()) {
             (self.outside.notice)(Notice::CycleInterrupted { mandate: mandate.id });
         }
-        drop(ledger);
-        self.shown.status.state = Lifecycle::Stopped;
+        Ok(())
+    }
+
+    /// Shows how it ended: the journal is closed, or the disk has failed.
+    fn ended(&mut self, well: bool) {
+        if !well && self.drain.is_none() {
+            // Nobody asked for a stop, and what is true only the next start can tell.
+            return;
+        }
+        self.shown.status.state = if well { Lifecycle::Stopped } else { Lifecycle::Error };
         self.shown.show.send_replace(Arc::new(self.shown.status.clone()));
         self.heartbeat();
         (self.outside.notice)(Notice::Stopped { status: self.shown.status.clone() });
-        Ok(())
     }
 
     /// Takes a turn and shows what came of it.

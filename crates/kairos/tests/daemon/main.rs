@@ -1,7 +1,9 @@
 //! The real binary, real servers, real files.
 
+mod crowd;
 mod demo;
 mod home;
 mod kill;
 mod lifecycle;
 mod model;
+mod states;
