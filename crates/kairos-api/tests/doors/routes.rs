@@ -181,6 +181,8 @@ async fn the_status_keeps_the_former_keys_and_a_closing_slash_does_no_harm() {
         "waiting": 0, "running": 0, "queued": 0,
     });
     assert_eq!(status, expected);
-    assert_eq!(world.post("/v1/admin/reload", "").await.body, json!({"enqueued": true}));
+    let ordered = world.post("/v1/admin/reload", "").await.body;
+    let id = ordered["command_id"].as_str().expect("it has a name").to_owned();
+    assert_eq!((ordered, id.len()), (json!({"enqueued": true, "command_id": id}), 26));
     assert_eq!(world.get("/v1/mandates/").await.body, world.get("/v1/mandates").await.body);
 }
