@@ -19,6 +19,7 @@ use kairos_wire::{EventRecord, Proposal, Status};
 use serde::Serialize;
 
 use crate::cli::story;
+use crate::cli::tale::Tale;
 use crate::config::Env;
 use crate::init;
 use crate::output::{Exit, Failure, Out, diff, talk};
@@ -109,7 +110,7 @@ impl Demo {
         let none = Conditions::default();
         let fired: kairos_wire::schedule::Fired =
             client.post("/v1/schedules/docs/fire", &(), &none).await?;
-        let mut parked = false;
+        let (mut parked, mut tale) = (false, Tale::past());
         loop {
             let message = tokio::select! {
                 message = stream.next() => message?,
@@ -120,12 +121,12 @@ impl Demo {
             summary.journal_head = record.seq;
             for event in &record.events {
                 self.count(event, summary);
-                if tells(event) {
-                    talk::say(format!("  {}", story::line(&record.at, event)));
-                }
-                if event.mandate_id.as_deref() != Some(&fired.mandate_id) {
-                    continue;
-                }
+                let line = match event.kind.as_str() {
+                    "slot" => Some(story::line(&record.at, event)),
+                    _ if event.mandate_id.as_deref() != Some(&fired.mandate_id) => continue,
+                    _ => tale.line(&record.at, event),
+                };
+                line.into_iter().for_each(|line| talk::say(format!("  {line}")));
                 parked = event.kind == "mandate_parked";
                 let done = event.kind == "mandate_finished";
                 if parked {
@@ -212,23 +213,6 @@ fn show(proposal: &Proposal) {
     }
 }
 
-/// Whether an event belongs into the story.
-fn tells(event: &Event) -> bool {
-    matches!(
-        event.kind.as_str(),
-        "slot"
-            | "mandate_created"
-            | "phase_entered"
-            | "plan_accepted"
-            | "step_finished"
-            | "proposal_opened"
-            | "decided"
-            | "mandate_parked"
-            | "mandate_resumed"
-            | "mandate_finished"
-    )
-}
-
 async fn stop(client: &Client, summary: &mut Summary) -> Result<(), Failure> {
     let status: Status = client.get("/v1/status").await?;
     summary.journal_head = status.journal_head;
@@ -251,7 +235,7 @@ fn make(dir: &Path) -> Result<(), Failure> {
         let written = fs::create_dir_all(parent).and_then(|()| fs::write(&file, text));
         written.map_err(Startup::cannot("write the example"))?;
     }
-    init::init(dir, &Env::of_process()).map_err(|e| Failure::of(e.kind().into(), "init", &e))?;
+    init::init(dir, &Env::of_process())?;
     Ok(())
 }
 

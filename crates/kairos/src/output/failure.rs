@@ -130,7 +130,7 @@ impl Failure {
 /// The HTTP status that says the same.
 const fn status(exit: Exit) -> u16 {
     match exit {
-        Exit::Ok | Exit::Interrupted => 200,
+        Exit::Ok | Exit::Interrupted | Exit::Terminated => 200,
         Exit::Usage => 400,
         Exit::Denied => 403,
         Exit::No | Exit::Config => 409,
