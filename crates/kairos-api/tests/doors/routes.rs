@@ -31,7 +31,7 @@ async fn a_created_mandate_can_be_shown_at_once_and_ends_with_its_edit() {
     let sha256 =
         |text: &str| format!("sha256:{}", kairos_core::digest::Digest::of(text.as_bytes()));
     let expected = json!({
-        "id": mandate, "state": "finished", "reason": null, "outcome": "achieved",
+        "id": mandate, "state": "finished", "reason": null, "blocked_reason": null, "observed": {"files": 0, "left_out": 0}, "outcome": "achieved",
         "verified": null, "goal": "fix it", "schedule": null, "cycle": 1, "phase": "reflect",
         "created_at": shown["created_at"], "started_at": shown["started_at"],
         "finished_at": shown["finished_at"], "until": null,

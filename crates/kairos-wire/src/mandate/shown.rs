@@ -104,6 +104,9 @@ pub struct Created {
     pub enqueued: bool,
     pub command_id: String,
     pub mandate_id: String,
+    /// The position of the record that made it; when it was made before, the newest one.
+    #[serde(default)]
+    pub seq: u64,
     pub mandate: Mandate,
 }
 
