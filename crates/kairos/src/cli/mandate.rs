@@ -92,7 +92,9 @@ impl Create {
             }
             let tale = self.follow.then(|| Tale::live(root.flag()));
             talk::say(format!("mandate {id}"));
-            let watched = follow::mandate(&client, id, mandate.seq, tale, out).await?;
+            // It may have gone far already: what is told begins with its first record.
+            let from = created.seq.min(mandate.seq);
+            let watched = follow::mandate(&client, id, from, tale, out).await?;
             let mandate: Mandate = client.get(&format!("{path}/{id}")).await?;
             let mut held = client.get::<Proposals>("/v1/proposals").await?.proposals;
             held.retain(|held| held.mandate_id == mandate.id);

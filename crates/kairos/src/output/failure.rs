@@ -159,8 +159,12 @@ const fn title(status: u16) -> &'static str {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match error {
-            ClientError::NoDaemon { .. } => {
-                Self::of(Exit::Unavailable, "no_daemon", &error).hint(hint::START_DAEMON)
+            ClientError::NoDaemon { ref source, .. } => {
+                let hint = match source.kind() {
+                    io::ErrorKind::PermissionDenied => hint::OTHER_USER,
+                    _ => hint::START_DAEMON,
+                };
+                Self::of(Exit::Unavailable, "no_daemon", &error).hint(hint)
             }
             ClientError::Problem { status, body } => refused(status, &body),
             ClientError::Cut { .. } => {
