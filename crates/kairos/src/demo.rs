@@ -209,7 +209,7 @@ fn show(proposal: &Proposal) {
     let path = &proposal.path;
     talk::say(format!("waits for you: 1 edit to {path} [{}]", proposal.scope));
     if let Some(text) = &proposal.diff {
-        diff::lines(text, talk::coloured()).for_each(|line| talk::say(format!("    {line}")));
+        diff::lines(text, talk::talk_coloured()).for_each(|line| talk::say(format!("    {line}")));
     }
 }
 

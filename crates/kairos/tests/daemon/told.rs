@@ -142,6 +142,46 @@ fn a_quarantined_mandate_is_said_at_the_start() {
     assert_eq!(said[..2], expected);
 }
 
+/// Tears the last frame that lies in two sectors: its second piece, and all after it, is nothing.
+fn tear(home: &Home) {
+    let segment = home.root().join(".kairos/journal/00000000000000000001.kj");
+    let mut bytes = std::fs::read(&segment).expect("a segment");
+    let starts: Vec<usize> = bytes
+        .windows(5)
+        .enumerate()
+        .filter(|(at, start)| start.starts_with(b"kj1 ") && (*at == 0 || bytes[at - 1] == b'\n'))
+        .map(|(at, _)| at)
+        .collect();
+    let torn = starts.windows(2).rev().find(|pair| pair[0] / 512 < (pair[1] - 1) / 512);
+    let torn = torn.expect("one of many frames crosses a sector")[0];
+    let boundary = (torn / 512 + 1) * 512;
+    bytes[boundary..].fill(0);
+    std::fs::write(&segment, bytes).expect("written");
+}
+
+#[test]
+fn a_torn_tail_is_said_at_the_start() {
+    let home = home();
+    home.kairos(&["once", "--goal", "g"]);
+    tear(&home);
+    let mut daemon = Heard::new(home.command(&["daemon"]));
+    let said = daemon.until("ready");
+    let recovered = home.events().into_iter().find(|event| event["type"] == "recovered");
+    let recovered = recovered.expect("it is recorded");
+    let kept = recovered["saved_as"].as_str().expect("a path");
+    let expected = [
+        format!(
+            "warning: the journal's torn tail of {} bytes after position `{}` was cut off and kept \
+             as `.kairos/journal/{kept}`",
+            recovered["bytes"], recovered["after"]
+        ),
+        "hint: nobody was told of what stood there; `kairos journal verify` proves the rest"
+            .to_owned(),
+    ];
+    assert_eq!(said[..2], expected);
+    assert!(home.root().join(".kairos/journal").join(kept).is_file(), "{kept}");
+}
+
 #[test]
 fn following_one_mandate_tells_its_steps_and_no_bookkeeping() {
     let home = home();
