@@ -466,8 +466,9 @@ impl Running {
     fn notices(&mut self, records: &[Shown]) {
         for (at, event) in records.iter().flat_map(|r| r.events.iter().map(move |e| (r.at, e))) {
             match event {
-                Event::Recovered { after, bytes, .. } => {
-                    (self.outside.notice)(Notice::Recovered { after: *after, bytes: *bytes });
+                Event::Recovered { after, bytes, saved_as } => {
+                    let (after, bytes, saved_as) = (*after, *bytes, saved_as.clone());
+                    (self.outside.notice)(Notice::Recovered { after, bytes, saved_as });
                 }
                 Event::MandateParked { mandate, reason: ParkReason::Budget, .. } => {
                     (self.outside.notice)(Notice::BudgetExceeded { mandate: *mandate });

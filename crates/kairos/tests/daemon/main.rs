@@ -7,3 +7,4 @@ mod kill;
 mod lifecycle;
 mod model;
 mod states;
+mod told;
