@@ -326,6 +326,9 @@ fn call_failure(failure: CallFailure) -> String {
         CallFailure::Unreadable => {
             "the answer is not of the provider's form [unreadable]".to_owned()
         }
+        CallFailure::NotSent => {
+            "not sent: a stored text is missing or damaged [not_sent]".to_owned()
+        }
     }
 }
 

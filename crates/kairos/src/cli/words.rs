@@ -102,6 +102,7 @@ const fn failed(failure: Failure) -> &'static str {
         Failure::Disk => "the disk answered with an error",
         Failure::Blob => "a stored text is missing or damaged",
         Failure::Busy => "more work is open than may be",
+        Failure::Oversize => "what it brought does not fit into a record",
     }
 }
 
