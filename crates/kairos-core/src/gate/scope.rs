@@ -115,7 +115,7 @@ pub struct Scopes {
     secrets: Vec<RelPath>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Rule {
     raise: Raise,
     globs: Vec<GlobMatcher>,
@@ -151,6 +151,13 @@ impl Scopes {
             }
         }
         Classified::Scoped { scope, reason }
+    }
+}
+
+impl fmt::Debug for Rule {
+    /// What the operator wrote; the machines made of it are pages long.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.raise.fmt(f)
     }
 }
 
