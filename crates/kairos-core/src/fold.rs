@@ -33,7 +33,7 @@ impl std::fmt::Display for Seq {
 ///
 /// `apply` takes its notion of time from here and nowhere else, so a replay sees what the live
 /// run saw.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct At {
     pub seq: Seq,
     pub time: Time,

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use kairos_core::fold::{At, Fold, Seq};
+use kairos_core::fold::{At, Fold, Seq, Snapshot};
 use kairos_core::id::NodeId;
 use kairos_core::time::Time;
 use kairos_disk::{Fs, RealFs};
@@ -25,7 +25,7 @@ pub(crate) struct Effect {
 }
 
 /// Remembers everything it was told, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Memory(pub(crate) Vec<(At, Event)>);
 
 impl Fold for Memory {
@@ -38,6 +38,11 @@ impl Fold for Memory {
         }
         self.0.push((at, event.clone()));
     }
+}
+
+impl Snapshot for Memory {
+    const KIND: &'static str = "memory";
+    const SCHEMA: u32 = 5;
 }
 
 pub(crate) type Book<D = RealFs> = Ledger<Memory, &'static str, D>;
