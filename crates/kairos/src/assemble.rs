@@ -41,7 +41,7 @@ pub(crate) fn start(
     config: Resolved,
     focus: Focus,
     runtime: &tokio::runtime::Handle,
-) -> Result<(Started, FileThreads), Startup> {
+) -> Result<(Started, FileThreads, Arc<Log>), Startup> {
     // A second call finds it installed, which is as good.
     rustls::crypto::ring::default_provider().install_default().ok();
     let log = Log::open(&workspace.own("logs"), config.options.log);
@@ -86,7 +86,7 @@ pub(crate) fn start(
             notice: Box::new(move |notice| crate::notices::write(&notices, &notice)),
         },
     });
-    Ok((started.map_err(Startup::Engine)?, files))
+    Ok((started.map_err(Startup::Engine)?, files, log))
 }
 
 fn performers(

@@ -6,6 +6,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kairos_engine::lock::PidLock;
@@ -16,6 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::assemble;
 use crate::door::Door;
+use crate::log::Log;
 use crate::output::{Exit, Failure};
 use crate::performers::FileThreads;
 use crate::signals::Signals;
@@ -49,9 +51,9 @@ pub(crate) fn daemon(workspace: &Workspace, file: Option<PathBuf>) -> Result<Exi
         Door::bind(workspace)
     };
     let (door, listener) = bound.map_err(Startup::cannot("open the socket"))?;
-    let (started, files) =
+    let (started, files, log) =
         assemble::start(workspace, paths, config, Focus::Daemon, runtime.handle())?;
-    let served = serve(&runtime, started, listener, signals);
+    let served = serve(&runtime, started, listener, signals, &log);
     drop(door);
     runtime.shutdown_timeout(STOP_MAX);
     release(lock, &files);
@@ -84,6 +86,7 @@ fn serve(
     started: Started,
     listener: UnixListener,
     mut signals: Signals,
+    log: &Arc<Log>,
 ) -> Exit {
     let Started { handle, thread } = started;
     let (close, closed) = oneshot::channel::<()>();
@@ -100,7 +103,7 @@ fn serve(
         let result = loop {
             tokio::select! {
                 result = &mut over => break result,
-                () = signals.pass_on(&handle) => {}
+                () = signals.pass_on(&handle, log) => {}
             }
         };
         close.send(()).ok();

@@ -51,7 +51,7 @@ pub(crate) fn once(
     let lock = lock(workspace, &config.options.pid_path)?;
     let runtime = runtime()?;
     poison::abort_on_engine_panic(workspace.own("run/poison"));
-    let (started, files) =
+    let (started, files, _log) =
         assemble::start(workspace, paths, config, Focus::Once, runtime.handle())?;
     let handle = started.handle.clone();
     let end = runtime.block_on(follow(&handle, request, say));
