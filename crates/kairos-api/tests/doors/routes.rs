@@ -167,6 +167,14 @@ async fn events_are_the_records_by_their_positions() {
     let first = id(&resumed.body);
     assert!(first.contains(&format!("id: {}\n", ids[2])), "{first}");
     assert!(!first.contains(&format!("id: {}\n", ids[1])), "{first}");
+    let head = ids[ids.len() - 1];
+    for beyond in [head, head + 1, u64::MAX] {
+        let resumed = Request::get("/v1/events?follow=false").header("Last-Event-ID", beyond);
+        let resumed = world.ask(resumed.body(String::new()).expect("a request")).await;
+        assert_eq!((resumed.status, id(&resumed.body).as_str()), (StatusCode::OK, ""), "{beyond}");
+    }
+    let from = format!("/v1/events?follow=false&from={}", u64::MAX);
+    assert_eq!(world.get(&from).await.body, "");
 }
 
 #[tokio::test]
