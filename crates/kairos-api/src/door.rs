@@ -19,11 +19,25 @@ use crate::problem::Refusal;
 const BEHIND_MAX: Duration = Duration::from_secs(1);
 
 /// A way in; cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Door {
     pub(crate) handle: Handle,
     views: Arc<RwLock<Views>>,
     folded: watch::Receiver<Seq>,
+    tell: Arc<dyn Fn(&Trouble) + Send + Sync>,
+}
+
+/// What goes wrong at a door and is nobody's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nobody can come in. Told once, until somebody can again.
+    CannotAccept { error: String },
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Door").field("handle", &self.handle).finish_non_exhaustive()
+    }
 }
 
 impl Door {
@@ -43,7 +57,17 @@ impl Door {
                 reached.send_replace(record.at.seq);
             }
         });
-        Self { handle, views, folded }
+        Self { handle, views, folded, tell: Arc::new(|_| {}) }
+    }
+
+    /// The same door, whose troubles are told to `tell`, which must not block.
+    #[must_use]
+    pub fn telling(self, tell: impl Fn(&Trouble) + Send + Sync + 'static) -> Self {
+        Self { tell: Arc::new(tell), ..self }
+    }
+
+    pub(crate) fn tell(&self, trouble: &Trouble) {
+        (self.tell)(trouble);
     }
 
     /// The views, at least as new as what was durable when this was asked.

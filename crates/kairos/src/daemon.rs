@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use crate::assemble;
 use crate::door::Door;
 use crate::log::Log;
+use crate::notices;
 use crate::output::{Exit, Failure};
 use crate::performers::FileThreads;
 use crate::signals::Signals;
@@ -93,7 +94,9 @@ fn serve(
     let (ended, mut over) = oneshot::channel();
     std::thread::spawn(move || ended.send(thread.join()));
     let result = runtime.block_on(async {
-        let views = kairos_api::Door::open(handle.clone());
+        let troubles = Arc::clone(log);
+        let views = kairos_api::Door::open(handle.clone())
+            .telling(move |trouble| notices::trouble(&troubles, trouble));
         let doors = tokio::spawn(kairos_api::unix::serve(listener, views, async {
             closed.await.ok();
         }));

@@ -1,5 +1,6 @@
 //! The real binary, real servers, real files.
 
+mod door;
 mod home;
 mod kill;
 mod lifecycle;
