@@ -9,7 +9,7 @@ use kairos_core::id::MandateId;
 use kairos_core::input::Verb;
 use kairos_core::kind::{Kind, Refused};
 use kairos_core::principal::Principal;
-use kairos_engine::{BlobProblem, Subject};
+use kairos_engine::{Accepted, BlobProblem, Subject};
 use kairos_views::{StateView, Views, find};
 use kairos_wire as wire;
 use serde::Deserialize;
@@ -70,6 +70,16 @@ pub(super) fn shown(door: &Door, views: &Views, id: MandateId) -> Result<wire::M
     Ok(show::mandate(view, &|blob| door.text(blob)))
 }
 
+/// A mandate in the answer to a command that is durable, whether or not the views have reached it.
+/// One that was made just now is in its own record; `None` when nothing tells of it in time.
+pub(super) async fn told(door: &Door, made: &Accepted, id: MandateId) -> Option<wire::Mandate> {
+    if let Ok(views) = door.read_after(made.seq).await {
+        return shown(door, &views, id).ok();
+    }
+    let views = door.alone(made.seq).await?;
+    shown(door, &views, id).ok()
+}
+
 pub(crate) async fn create(
     State(door): State<Door>,
     Extension(by): Extension<Principal>,
@@ -86,12 +96,11 @@ pub(crate) async fn create(
     let Some(Subject::Mandate(id)) = made.subject else {
         return Err(Refusal::new(Kind::Bug, "no_mandate", "no mandate was made"));
     };
-    let views = door.read_after(made.seq).await?;
     Ok(Json(wire::mandate::Created {
         enqueued: true,
         command_id: made.command.to_string(),
         mandate_id: id.to_string(),
-        mandate: shown(&door, &views, id)?,
+        mandate: told(&door, &made, id).await,
     }))
 }
 
@@ -137,11 +146,10 @@ pub(crate) async fn stop(
         id
     };
     let stopped = door.handle.submit(by, Verb::Stop { mandate: id }).await?;
-    let views = door.read_after(stopped.seq).await?;
     Ok(Json(wire::mandate::Stopped {
         enqueued: true,
         command_id: stopped.command.to_string(),
         mandate_id: id.to_string(),
-        mandate: shown(&door, &views, id)?,
+        mandate: told(&door, &stopped, id).await,
     }))
 }

@@ -33,12 +33,11 @@ pub(crate) async fn fire(
     let Some(Subject::Mandate(id)) = fired.subject else {
         return Err(Refusal::new(Kind::Bug, "no_mandate", "no mandate was made"));
     };
-    let views = door.read_after(fired.seq).await?;
     Ok(Json(wire::schedule::Fired {
         enqueued: true,
         command_id: fired.command.to_string(),
         schedule: name,
         mandate_id: id.to_string(),
-        mandate: super::mandates::shown(&door, &views, id)?,
+        mandate: super::mandates::told(&door, &fired, id).await,
     }))
 }

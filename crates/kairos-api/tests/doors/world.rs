@@ -16,14 +16,20 @@ use kairos_core::digest::{BlobRef, Digest};
 use kairos_core::effect::{
     Attempt, Call, Change, Effect, FileFact, Outcome, Place, Reply, WritersKnown,
 };
+use kairos_core::event::Event;
 use kairos_core::gate::risk::Risk;
+use kairos_core::id::NodeId;
 use kairos_core::plan::{Action, FailurePolicy, Step};
 use kairos_core::principal::Principal;
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
+use kairos_core::state::State;
+use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs as _, RealFs};
 use kairos_engine::{
     Configuration, Control, Engine, Focus, Options, Outside, Parts, Places, Reloaded, Started,
 };
+use kairos_journal::{Ledger, Opening, Segments};
+use kairos_views::Views;
 use serde_json::Value;
 use tower_service::Service as _;
 
@@ -42,15 +48,25 @@ pub(crate) struct World {
 pub(crate) struct Answered {
     pub(crate) status: StatusCode,
     pub(crate) media: String,
+    pub(crate) retry_after: Option<String>,
     pub(crate) body: Value,
 }
 
 impl World {
     /// Every plan is one edit of `path`.
     pub(crate) fn edits(path: &'static str) -> Self {
+        Self::after(path, &[], Views::default())
+    }
+
+    /// The same over a journal that has `history` already, shown through `views`.
+    pub(crate) fn after(path: &'static str, history: &[Vec<Event>], views: Views) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
+        for name in ["journal", "blobs"] {
+            std::fs::create_dir_all(dir.path().join(name)).expect("a directory");
+        }
+        write(&dir.path().join("journal"), history);
         let started = start(dir.path(), path);
-        let router = router(Door::open(started.handle.clone()));
+        let router = router(Door::over(started.handle.clone(), views));
         Self { started, router, _dir: dir }
     }
 
@@ -65,11 +81,12 @@ impl World {
         request.extensions_mut().insert(ann);
         let response = self.router.clone().call(request).await.expect("an answer");
         let (parts, body) = response.into_parts();
-        let media = parts.headers.get("content-type").map(|v| v.to_str().expect("text").to_owned());
+        let header = |name| parts.headers.get(name).map(|v| v.to_str().expect("text").to_owned());
         let bytes = body.collect().await.expect("a body").to_bytes();
         Answered {
             status: parts.status,
-            media: media.unwrap_or_default(),
+            media: header("content-type").unwrap_or_default(),
+            retry_after: header("retry-after"),
             body: serde_json::from_slice(&bytes)
                 .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned())),
         }
@@ -104,10 +121,28 @@ impl Drop for World {
     }
 }
 
-fn start(dir: &Path, path: &'static str) -> Started {
-    for name in ["journal", "blobs"] {
-        std::fs::create_dir_all(dir.join(name)).expect("a directory");
+/// A journal of these frames.
+fn write(dir: &Path, history: &[Vec<Event>]) {
+    let opening = Opening {
+        origin: NodeId::from_u128(7),
+        epoch: 1,
+        schema: 1,
+        segments: Segments::default(),
+    };
+    let dir = RealFs.root(dir).expect("the directory");
+    let empty = State::empty();
+    #[expect(clippy::disallowed_methods, reason = "a history for the engine to find")]
+    let opened = Ledger::<_, (), _>::open(Arc::new(RealFs), dir, empty, Arc::new(|_| {}), opening);
+    let (mut ledger, _) = opened.expect("a journal");
+    for frames in history.chunks(1_000) {
+        for events in frames {
+            ledger.record(Time::from_ms(0), events.clone()).expect("recorded");
+        }
+        ledger = ledger.commit().expect("on disk").0;
     }
+}
+
+fn start(dir: &Path, path: &'static str) -> Started {
     let root = RealFs.root(dir).expect("the root");
     let open = |name: &str| RealFs.open_dir(&root, Path::new(name)).expect("a directory");
     let blobs = Arc::new(Blobs::new(RealFs, open("blobs")));

@@ -89,7 +89,8 @@ pub struct Created {
     pub enqueued: bool,
     pub command_id: String,
     pub mandate_id: String,
-    pub mandate: Mandate,
+    /// Null while the daemon still reads its history: it is recorded all the same.
+    pub mandate: Option<Mandate>,
 }
 
 /// A mandate was asked to end.
@@ -99,5 +100,6 @@ pub struct Stopped {
     pub enqueued: bool,
     pub command_id: String,
     pub mandate_id: String,
-    pub mandate: Mandate,
+    /// Null while the daemon still reads its history: it is recorded all the same.
+    pub mandate: Option<Mandate>,
 }

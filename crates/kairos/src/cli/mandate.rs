@@ -81,7 +81,7 @@ impl Create {
             let (id, mandate) = (&created.mandate_id, &created.mandate);
             if !self.follow && !self.wait {
                 if out.json {
-                    out.object(mandate)?;
+                    out.entity(id, mandate.as_ref())?;
                 } else {
                     out.line(id)?;
                     talk::say(format!("watch it with `kairos mandate logs {id}`"));
@@ -90,7 +90,8 @@ impl Create {
             }
             let telling = if self.follow { Telling::Lines } else { Telling::Silent };
             talk::say(format!("mandate {id}"));
-            let watched = follow::mandate(&client, id, mandate.seq, telling, out).await?;
+            let from = mandate.as_ref().map_or(1, |mandate| mandate.seq);
+            let watched = follow::mandate(&client, id, from, telling, out).await?;
             if out.json {
                 out.object(&client.get::<Mandate>(&format!("{path}/{id}")).await?)?;
             }
@@ -234,6 +235,10 @@ fn stop(root: &Root, id: &str, out: &mut Out) -> Result<Exit, Failure> {
     let body = serde_json::json!({});
     let stopped: Stopped =
         ask::wait(async { Ok(client.post(&path, &body, &Conditions::default()).await?) })?;
-    show(&stopped.mandate, out)?;
+    match &stopped.mandate {
+        Some(mandate) => show(mandate, out)?,
+        None if out.json => out.entity::<Mandate>(&stopped.mandate_id, None)?,
+        None => out.line(format!("mandate   {}\nstate     asked to stop", stopped.mandate_id))?,
+    }
     Ok(Exit::Ok)
 }

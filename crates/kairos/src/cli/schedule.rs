@@ -106,7 +106,7 @@ fn fire(root: &Root, name: &str, out: &mut Out) -> Result<Exit, Failure> {
     let fired: Fired =
         ask::wait(async { Ok(client.post(&path, &body, &Conditions::default()).await?) })?;
     if out.json {
-        out.object(&fired.mandate)?;
+        out.entity(&fired.mandate_id, fired.mandate.as_ref())?;
     } else {
         out.line(&fired.mandate_id)?;
         talk::say(format!("watch it with `kairos mandate logs {}`", fired.mandate_id));
