@@ -4,19 +4,22 @@
 //! reached what was committed when the request came.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kairos_core::digest::BlobRef;
 use kairos_core::fold::Seq;
+use kairos_core::id::MandateId;
 use kairos_core::kind::Kind;
 use kairos_engine::{Follower, Handle, SubmitError};
-use kairos_views::Views;
-use tokio::sync::watch;
+use kairos_views::{MandateView, Past, Views};
+use tokio::sync::{Semaphore, watch};
 
 use crate::problem::Refusal;
 
 /// How long a read waits for the fold.
 const BEHIND_MAX: Duration = Duration::from_secs(1);
+/// How long the journal is read for one old mandate.
+const PAST_TIME: Duration = Duration::from_secs(20);
 /// Records folded before readers get in again.
 const BATCH_MAX: usize = 64;
 
@@ -26,6 +29,7 @@ pub struct Door {
     pub(crate) handle: Handle,
     views: Arc<RwLock<Views>>,
     folded: watch::Receiver<Seq>,
+    past: Arc<Semaphore>,
     tell: Arc<dyn Fn(&Trouble) + Send + Sync>,
 }
 
@@ -58,7 +62,8 @@ impl Door {
         let (follower, folding) = (handle.follow(Seq(1)), Arc::clone(&views));
         let runtime = tokio::runtime::Handle::current();
         std::thread::spawn(move || fold(&runtime, follower, &folding, &reached));
-        Self { handle, views, folded, tell: Arc::new(|_| {}) }
+        let past = Arc::new(Semaphore::new(1));
+        Self { handle, views, folded, past, tell: Arc::new(|_| {}) }
     }
 
     /// The same door, whose troubles are told to `tell`, which must not block.
@@ -106,6 +111,34 @@ impl Door {
         let mut views = Views::default();
         views.apply(record.at, &record.events);
         Some(views)
+    }
+
+    /// A mandate that is older than those the views keep, read from the journal: one at a time, and
+    /// for as long as a client waits.
+    pub(crate) async fn past(&self, id: MandateId) -> Result<Option<MandateView>, Refusal> {
+        let busy = || {
+            let detail = "another old mandate is being read from the journal";
+            Refusal::new(Kind::Unavailable, "busy", detail).retry_after(1)
+        };
+        let place = tokio::time::timeout(BEHIND_MAX, Arc::clone(&self.past).acquire_owned()).await;
+        let place = place.ok().and_then(Result::ok).ok_or_else(busy)?;
+        let (head, mut follower) = (self.handle.head(), self.handle.follow(Seq(1)));
+        let read = tokio::task::spawn_blocking(move || {
+            let (_place, began, mut past) = (place, Instant::now(), Past::of(id));
+            while follower.position() <= head && began.elapsed() < PAST_TIME {
+                let Some(record) = follower.try_next() else { return Ok(None) };
+                if past.apply(record.at, &record.events) {
+                    return Ok(past.view().cloned());
+                }
+            }
+            if follower.position() > head { Ok(past.view().cloned()) } else { Err(head) }
+        });
+        let read = read.await.map_err(|_| Refusal::new(Kind::Bug, "panicked", "reading panicked"));
+        read?.map_err(|head| {
+            let detail = format!("the journal's {head} records were not read in time");
+            let hint = format!("kairos mandate logs {id}");
+            Refusal::new(Kind::Unavailable, "too_long_ago", detail).hint(hint)
+        })
     }
 
     /// A stored text; `None` when it is gone or no text. Texts are small and their directory is

@@ -58,9 +58,17 @@ pub(crate) async fn show(
     State(door): State<Door>,
     Path(id): Path,
 ) -> Result<Json<wire::Mandate>, Refusal> {
-    let views = door.read().await?;
-    let id = one(find(views.mandates.all(), &id), "mandate", &id)?;
-    shown(&door, &views, id).map(Json)
+    let unknown = {
+        let views = door.read().await?;
+        match one(find(views.mandates.all(), &id), "mandate", &id) {
+            Ok(id) => return shown(&door, &views, id).map(Json),
+            Err(refusal) => refusal,
+        }
+    };
+    // Only a whole id can name one that the views have forgotten.
+    let Ok(id) = id.parse() else { return Err(unknown) };
+    let past = door.past(id).await?.ok_or(unknown)?;
+    Ok(Json(show::mandate(&past, &|blob| door.text(blob))))
 }
 
 /// A mandate that is known to exist.

@@ -40,3 +40,27 @@ async fn while_the_past_is_read_commands_are_taken_and_reads_are_told_to_come_ag
     }
     assert_eq!(list.body["mandates"][0]["id"], made.body["mandate_id"]);
 }
+
+#[tokio::test]
+async fn a_mandate_the_views_have_forgotten_is_read_from_the_journal() {
+    let world = World::after(FREE, &[], Views::keeping(1));
+    let mut made = Vec::new();
+    for goal in ["one", "two"] {
+        let body = json!({ "goal": goal }).to_string();
+        let created = world.post("/v1/mandates", &body).await.body;
+        made.push(created["mandate_id"].as_str().expect("an id").to_owned());
+        world.ended(made.len()).await;
+    }
+    let list = world.get("/v1/mandates").await.body;
+    assert_eq!(list["mandates"].as_array().map(Vec::len), Some(1), "{list}");
+    for (id, goal) in made.iter().zip(["one", "two"]) {
+        let shown = world.get(&format!("/v1/mandates/{}", id.to_lowercase())).await.body;
+        let expected = (&json!(goal), &json!("achieved"), Some(1));
+        let edits = shown["edits"].as_array().map(Vec::len);
+        assert_eq!((&shown["goal"], &shown["outcome"], edits), expected, "{shown}");
+    }
+    for unknown in [&made[0][..25], "01J00000000000000000000001"] {
+        let answered = world.get(&format!("/v1/mandates/{unknown}")).await;
+        assert_eq!(answered.body["code"], "unknown_id", "{answered:?}");
+    }
+}

@@ -100,16 +100,29 @@ impl World {
         self.ask(Request::post(path).body(body.to_owned()).expect("a request")).await
     }
 
+    /// Waits until so many mandates are finished.
+    pub(crate) async fn ended(&self, mandates: usize) {
+        self.nth("mandate_finished", mandates - 1).await;
+    }
+
     /// Waits for a record of this type, from the first on, and answers the event.
     pub(crate) async fn until(&self, kind: &str) -> Value {
+        self.nth(kind, 0).await
+    }
+
+    async fn nth(&self, kind: &str, n: usize) -> Value {
+        let mut left = n;
         let mut follower = self.started.handle.follow(kairos_core::fold::Seq(1));
         loop {
             let next = tokio::time::timeout(std::time::Duration::from_secs(20), follower.next());
             let record = next.await.expect("in time").expect("the engine lives");
             let shown = kairos_api::event::public(record.at, &record.events);
-            let mut events = shown.into_iter().flat_map(|shown| shown.events);
-            if let Some(event) = events.find(|event| event.kind == kind) {
-                return serde_json::to_value(event).expect("JSON");
+            let events = shown.into_iter().flat_map(|shown| shown.events);
+            for event in events.filter(|event| event.kind == kind) {
+                if left == 0 {
+                    return serde_json::to_value(event).expect("JSON");
+                }
+                left -= 1;
             }
         }
     }

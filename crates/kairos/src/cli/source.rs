@@ -9,9 +9,10 @@ use kairos_api::show;
 use kairos_core::digest::BlobRef;
 use kairos_core::event::Event;
 use kairos_core::fold::Seq;
+use kairos_core::id::MandateId;
 use kairos_disk::{Blobs, RealFs};
-use kairos_journal::Reader;
-use kairos_views::{Found, ProposalState, StateView, Views, find};
+use kairos_journal::{Reader, Record};
+use kairos_views::{Found, MandateView, Past, ProposalState, StateView, Views, find};
 use kairos_wire::client::ClientError;
 use kairos_wire::effect::Effects;
 use kairos_wire::mandate::Mandates;
@@ -47,9 +48,15 @@ pub(super) fn mandates(root: &Root, before: Option<&str>) -> Result<Mandates, Fa
 
 pub(super) fn mandate(root: &Root, id: &str) -> Result<Mandate, Failure> {
     get(root, &format!("/v1/mandates/{}", segment(id)?), |files| {
-        let id = one(find(files.views.mandates.all(), id), "mandate", id)?;
-        let view = files.views.mandates.get(id).ok_or_else(|| unknown("mandate", &id))?;
-        Ok(show::mandate(view, &|blob| files.text(blob)))
+        let found = one(find(files.views.mandates.all(), id), "mandate", id);
+        let shown = |view: &MandateView| show::mandate(view, &|blob| files.text(blob));
+        match (found, id.parse()) {
+            (Ok(id), _) => files.views.mandates.get(id).map(shown),
+            // Only a whole id can name one that the views have forgotten.
+            (Err(_), Ok(id)) => past(root, id)?.as_ref().map(shown),
+            (Err(failure), Err(_)) => return Err(failure),
+        }
+        .ok_or_else(|| unknown("mandate", &id))
     })
 }
 
@@ -103,6 +110,27 @@ fn get<T: DeserializeOwned>(
     })
 }
 
+/// A mandate older than those the views keep.
+fn past(root: &Root, id: MandateId) -> Result<Option<MandateView>, Failure> {
+    let mut past = Past::of(id);
+    read(root, |record| !past.apply(record.at, &record.events))?;
+    Ok(past.view().cloned())
+}
+
+/// Reads the journal's files up to the last whole frame, or until `more` says that it is enough.
+fn read(root: &Root, mut more: impl FnMut(&Record<Event>) -> bool) -> Result<(), Failure> {
+    let cannot = |e: &dyn std::error::Error| Failure::of(Exit::Usage, "unreadable", e);
+    let dir = RealFs.root(&root.journal()).map_err(|e| cannot(&e))?;
+    let tail = live::tail(&root.journal());
+    let mut reader = Reader::new(Arc::new(RealFs), dir, Seq(1), tail);
+    while let Some(record) = reader.next_record().map_err(|e| cannot(&e))? {
+        if !more(&record) {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// The journal's files, folded up to the last whole frame.
 struct Files {
     views: Views,
@@ -111,14 +139,11 @@ struct Files {
 
 impl Files {
     fn fold(root: &Root) -> Result<Self, Failure> {
-        let cannot = |e: &dyn std::error::Error| Failure::of(Exit::Usage, "unreadable", e);
-        let dir = RealFs.root(&root.journal()).map_err(|e| cannot(&e))?;
-        let tail = live::tail(&root.journal());
-        let mut reader = Reader::new(Arc::new(RealFs), dir, Seq(1), tail);
         let mut views = Views::default();
-        while let Some(record) = reader.next_record::<Event>().map_err(|e| cannot(&e))? {
+        read(root, |record| {
             views.apply(record.at, &record.events);
-        }
+            true
+        })?;
         let blobs = RealFs.root(&root.path().join(".kairos/blobs")).ok();
         Ok(Self { views, blobs: blobs.map(|dir| Blobs::new(RealFs, dir)) })
     }
