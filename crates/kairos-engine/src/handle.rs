@@ -93,6 +93,14 @@ impl Handle {
         answered.await.unwrap_or(Err(SubmitError::Stopping))
     }
 
+    /// Whether a command would be let in now: for who has work to do before submitting one.
+    ///
+    /// # Errors
+    /// Too many wait, or the daemon is stopping.
+    pub fn room(&self) -> Result<(), SubmitError> {
+        self.inbox.room()
+    }
+
     /// Asks something past every queue. A reload answers when it holds.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ use kairos_wire::event::Event;
 use kairos_wire::proposal::{Decided, Decision, Proposals};
 use kairos_wire::{EventRecord, Proposal, Status};
 use serde::Serialize;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::story;
 use crate::config::Env;
@@ -50,6 +51,26 @@ pub(crate) struct Demo {
     /// Approve what waits, through the same door you would
     #[arg(long)]
     approve: bool,
+}
+
+/// The signals that end a demo.
+struct Told {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Told {
+    fn listen() -> std::io::Result<Self> {
+        let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+        Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)? })
+    }
+
+    async fn pass(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 /// What the demo came to.
@@ -111,10 +132,11 @@ impl Demo {
         let fired: kairos_wire::schedule::Fired =
             client.post("/v1/schedules/docs/fire", &(), &none).await?;
         let mut parked = false;
+        let mut told = Told::listen().map_err(Startup::cannot("listen to signals"))?;
         loop {
             let message = tokio::select! {
                 message = stream.next() => message?,
-                _ = tokio::signal::ctrl_c() => break,
+                () = told.pass() => break,
             };
             let Some(message) = message else { return Ok(()) };
             let Ok(record) = serde_json::from_str::<EventRecord>(&message.data) else { continue };
@@ -140,11 +162,15 @@ impl Demo {
                 }
             }
         }
-        // Ctrl-C reached the daemon as well; it drains by itself.
         if parked {
             talk::say("the proposal still waits: the journal remembers it");
         }
-        Ok(())
+        // Ctrl-C in a terminal reached the daemon as well, which may be gone by now: a second order
+        // would end its grace.
+        match client.get::<Status>("/v1/status").await {
+            Ok(status) if !status.shutdown_requested => stop(&client, summary).await,
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     fn count(&self, event: &Event, summary: &mut Summary) {

@@ -84,7 +84,10 @@ impl From<Startup> for Failure {
             Startup::Engine(StartError::TooManySchedules { .. }) => {
                 Self::new(Exit::Config, "config", startup.line())
             }
-            Startup::Engine(_) => {
+            Startup::Engine(StartError::Poisoned(_) | StartError::Thread(_)) => {
+                Self::new(Exit::Usage, "startup", startup.line())
+            }
+            Startup::Engine(StartError::Journal(_)) => {
                 Self::new(Exit::Usage, "startup", startup.line()).hint("kairos journal verify")
             }
             Startup::Lock(_) | Startup::Cannot { .. } => {

@@ -95,6 +95,8 @@ pub(crate) async fn create(
     body: Body,
 ) -> Result<Json<wire::mandate::Created>, Refusal> {
     let request: wire::MandateRequest = parse(&body)?;
+    // Before anything is stored for it.
+    door.handle.room()?;
     let key = headers.get("idempotency-key").map(|key| Key {
         key: Digest::of(key.as_bytes()),
         request: Digest::of(&serde_json::to_vec(&request).unwrap_or_default()),

@@ -1,8 +1,11 @@
 //! The real binary, real servers, real files.
 
+mod crowd;
+mod demo;
 mod door;
 mod home;
 mod kill;
 mod lifecycle;
 mod model;
 mod signals;
+mod states;
