@@ -104,7 +104,7 @@ impl Mandates {
         let Some(id) = event.mandate() else { return };
         if let Event::MandateCreated { origin, spec, .. } = event {
             let schedule = match origin {
-                Origin::Schedule { name } => Some(name.to_string()),
+                Origin::Schedule { name, .. } => Some(name.to_string()),
                 Origin::Command { .. } => None,
             };
             self.all.insert(id, MandateView::created(id, at, spec.goal, schedule));

@@ -3,8 +3,6 @@
 use axum::Json;
 use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
-use kairos_core::digest::Digest;
-use kairos_core::event::Key;
 use kairos_core::id::MandateId;
 use kairos_core::input::Verb;
 use kairos_core::kind::{Kind, Refused};
@@ -14,7 +12,7 @@ use kairos_views::{StateView, Views, find};
 use kairos_wire as wire;
 use serde::Deserialize;
 
-use super::{Body, Path, Query, one, parse};
+use super::{Body, Path, Query, key, one, parse};
 use crate::convert::{self, SpecError};
 use crate::door::Door;
 use crate::problem::Refusal;
@@ -97,10 +95,7 @@ pub(crate) async fn create(
     let request: wire::MandateRequest = parse(&body)?;
     // Before anything is stored for it.
     door.handle.room()?;
-    let key = headers.get("idempotency-key").map(|key| Key {
-        key: Digest::of(key.as_bytes()),
-        request: Digest::of(&serde_json::to_vec(&request).unwrap_or_default()),
-    });
+    let key = key(&headers, &serde_json::to_vec(&request).unwrap_or_default());
     let spec = store(&door, request).await?;
     let made = door.handle.submit(by, Verb::Create { spec: Box::new(spec), key }).await?;
     let Some(Subject::Mandate(id)) = made.subject else {

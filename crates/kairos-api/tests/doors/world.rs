@@ -22,6 +22,8 @@ use kairos_core::id::NodeId;
 use kairos_core::plan::{Action, FailurePolicy, Step};
 use kairos_core::principal::Principal;
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
+use kairos_core::schedule::definition::{Concurrency, Definition};
+use kairos_core::schedule::{Cron, Dst, MissedPolicy, Rule};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs as _, RealFs};
@@ -30,6 +32,7 @@ use kairos_engine::{
 };
 use kairos_journal::{Ledger, Opening, Segments};
 use kairos_views::Views;
+use kairos_wire::MandateRequest;
 use serde_json::Value;
 use tower_service::Service as _;
 
@@ -224,6 +227,25 @@ fn plan(path: &str) -> Answer {
     Answer::Decide(Decide { status: Status::Done, steps: vec![step], fingerprint })
 }
 
+/// A schedule that is due on no day a test is run.
+fn yearly() -> (Definition, Rule) {
+    let request = MandateRequest { goal: "fix it".into(), ..MandateRequest::default() };
+    let text = |text: &str| Ok::<_, std::io::Error>(BlobRef::of(text.as_bytes()));
+    let definition = Definition {
+        name: "yearly".parse().expect("a name"),
+        cron: "0 0 29 2 1".into(),
+        zone: "UTC".into(),
+        dst: Dst::default(),
+        enabled: false,
+        missed: MissedPolicy::Skip,
+        concurrency: Concurrency::Reject,
+        spec: kairos_api::convert::spec(&request, &mut { text }).expect("a mandate"),
+    };
+    let cron = Cron::parse(&definition.cron).expect("cron");
+    let rule = Rule { cron, zone: TimeZone::UTC, dst: definition.dst };
+    (definition, rule)
+}
+
 fn configuration() -> Configuration {
     let free = Price { input: 0, output: 0, cache_read: 0, cache_write: 0 };
     Configuration {
@@ -241,7 +263,7 @@ fn configuration() -> Configuration {
                 prices: vec![NamedPrice { name: String::new(), price: free }],
             }),
         },
-        schedules: Vec::new(),
+        schedules: vec![yearly()],
         options: Options {
             tick_interval_ms: 10_000,
             graceful_timeout_ms: 100,
