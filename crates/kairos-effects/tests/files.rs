@@ -3,7 +3,7 @@
 mod common;
 
 use common::World;
-use kairos_core::effect::{Outcome, Reconciled};
+use kairos_core::effect::{Outcome, Reconciled, Reply};
 use kairos_core::event::Event;
 use kairos_core::mandate::outcome::Outcome as End;
 use kairos_core::mandate::spec::Check;
@@ -96,7 +96,11 @@ answers:
 "##;
 
 fn model(world: &World) -> Model {
-    std::fs::write(world.dir.path().join("playbook.yml"), PLAYBOOK).expect("written");
+    model_that_says(world, PLAYBOOK)
+}
+
+fn model_that_says(world: &World, playbook: &str) -> Model {
+    std::fs::write(world.dir.path().join("playbook.yml"), playbook).expect("written");
     let file = std::path::Path::new("playbook.yml");
     let loaded = Playbook::load(world.dir.path(), file, world.texts.clone(), world.notify());
     Model::Playbook(loaded.expect("a playbook"))
@@ -104,8 +108,13 @@ fn model(world: &World) -> Model {
 
 /// Performs everything until nothing is open; answers the outcomes.
 fn perform_all(world: &mut World) -> Vec<Outcome> {
+    let model = model(world);
+    perform_all_with(world, &model)
+}
+
+fn perform_all_with(world: &mut World, model: &Model) -> Vec<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("one");
-    let (files, model): (Files, Model) = (world.files(), model(world));
+    let files = world.files();
     let mut outcomes = Vec::new();
     while let Some(permit) = world.next() {
         let settled = if matches!(permit.effect().call(), kairos_core::effect::Call::Ask { .. }) {
@@ -228,4 +237,30 @@ fn a_change_that_was_lost_after_it_was_made_is_found_done() {
     let permit = world.permit();
     assert_eq!(world.settle(files.perform(permit)), Outcome::Cleared);
     assert_eq!(world.read("a.md").as_deref(), Some("version 2.0\n"));
+}
+
+#[test]
+fn a_plan_no_record_could_hold_is_repaired_once_and_then_fails() {
+    let path = "\u{7f}".repeat(3800);
+    let steps: Vec<String> = (0..64)
+        .map(|n| format!(r#"{{"id":"{n}","action":"file_delete","path":"{path}"}}"#))
+        .collect();
+    let answer = format!(r#"{{"status":"done","reason":"r","steps":[{}]}}"#, steps.join(","));
+    assert!(answer.len() > 240_000);
+    let quoted = serde_json::to_string(&answer).expect("a text").replace('\u{7f}', "\\x7f");
+    let playbook = format!(
+        "answers:\n  - phase: orient\n    answer: {{summary: s, priorities: [], risk_level: low}}\n  \
+         - {{phase: decide, raw: {quoted}}}\n"
+    );
+    let mut world = World::new(&[]);
+    let model = model_that_says(&world, &playbook);
+    world.mandate("do it", &[], vec![]);
+    let outcomes = perform_all_with(&mut world, &model);
+    let invalid = |outcome: &&Outcome| matches!(outcome, Outcome::Asked(attempt) if matches!(attempt.reply, Reply::Invalid { .. }));
+    assert!(outcomes.iter().filter(invalid).count() >= 2, "{outcomes:#?}");
+    assert!(
+        matches!(world.events.last(), Some(Event::MandateFinished { outcome: End::Failed, .. })),
+        "{:#?}",
+        world.events.last()
+    );
 }
