@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::os::unix::ffi::OsStrExt as _;
+
 use common::World;
 use kairos_core::effect::{Outcome, Reconciled, Reply};
 use kairos_core::event::Event;
@@ -59,6 +61,25 @@ fn what_is_seen_is_bounded_in_files_and_bytes() {
     world.mandate("no path here", &["f/*"], vec![]);
     let (paths, left_out) = seen(&mut world);
     assert_eq!((paths.len(), left_out), (64, 6));
+}
+
+#[test]
+fn paths_that_are_seen_fit_into_a_record() {
+    let mut world = World::new(&[]);
+    // Each byte of these names takes five in the text of an event.
+    let mut dir = world.dir.path().join("workspace");
+    for _ in 0..14 {
+        dir.push(std::ffi::OsStr::from_bytes(&[0xff; 255]));
+    }
+    std::fs::create_dir_all(&dir).expect("made");
+    for n in 0..64 {
+        std::fs::write(dir.join(format!("{n:02}")), "x").expect("written");
+    }
+    world.mandate("look", &["**"], vec![]);
+    let (paths, left_out) = seen(&mut world);
+    assert_eq!(paths.len() + usize::try_from(left_out).expect("few"), 64);
+    let text: usize = paths.iter().map(String::len).sum();
+    assert!((100_000..=128 * 1024).contains(&text), "{text}");
 }
 
 #[test]
