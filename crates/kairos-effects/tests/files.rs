@@ -10,7 +10,6 @@ use kairos_core::event::Event;
 use kairos_core::mandate::outcome::Outcome as End;
 use kairos_core::mandate::spec::Check;
 use kairos_effects::cancel;
-use kairos_effects::file::Files;
 use kairos_effects::model::{Model, Playbook};
 
 fn seen(world: &mut World) -> (Vec<String>, u32) {
@@ -61,6 +60,44 @@ fn what_is_seen_is_bounded_in_files_and_bytes() {
     world.mandate("no path here", &["f/*"], vec![]);
     let (paths, left_out) = seen(&mut world);
     assert_eq!((paths.len(), left_out), (64, 6));
+}
+
+fn fill(world: &World, dir: &str, count: usize) {
+    let dir = world.dir.path().join("workspace").join(dir);
+    std::fs::create_dir_all(&dir).expect("made");
+    for n in 0..count {
+        std::fs::write(dir.join(format!("{n}.rs")), "").expect("written");
+    }
+}
+
+#[test]
+fn what_the_daemon_keeps_takes_no_room_from_a_glob() {
+    let mut world = World::new(&[("src/a.rs", "a"), (".git/hooks/x.rs", "x")]);
+    fill(&world, ".kairos/blobs", 20_000);
+    fill(&world, ".git/objects/ab", 50);
+    world.mandate("look", &["**/*.rs"], vec![]);
+    assert_eq!(seen(&mut world), (vec!["src/a.rs".to_owned()], 0));
+}
+
+#[test]
+fn a_wide_glob_takes_no_room_from_a_narrow_one_and_files_come_before_directories() {
+    let mut world =
+        World::new(&[("src/deep/a.rs", "a"), ("z.rs", "z"), ("node_modules/m/x.js", "x")]);
+    fill(&world, "many", 20_000);
+    std::fs::remove_file(world.dir.path().join("workspace/many/0.rs")).expect("there");
+    let globs = ["src/**/*.rs", "**/z.rs", "node_modules/m/*", "/etc/*"];
+    world.mandate("look", &globs, vec![]);
+    let expected = ["node_modules/m/x.js", "src/deep/a.rs", "z.rs"];
+    // The walk for `**/z.rs` was cut, and `/etc/*` names nothing in here.
+    assert_eq!(seen(&mut world), (expected.map(str::to_owned).to_vec(), 2));
+}
+
+#[test]
+fn a_glob_that_leads_into_what_nobody_may_see_is_told_as_left_out() {
+    let mut world = World::new(&[(".kairos/config/daemon.yml", "x"), (".git/objects/ab", "x")]);
+    let globs = [".kairos/config/*", ".git/objects/**", "docs/*"];
+    world.mandate("look", &globs, vec![]);
+    assert_eq!(seen(&mut world), (vec![], 2));
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use kairos_core::digest::BlobRef;
-use kairos_core::effect::{Failure, Outcome, Seen};
+use kairos_core::effect::{Outcome, Seen};
 use kairos_core::gate::scope::{Classified, Scope, Scopes};
 use kairos_core::path::RelPath;
 use kairos_disk::Fs;
@@ -78,12 +78,11 @@ impl<F: Fs> Observation<'_, F> {
             self.file(path, By::Goal)?;
         }
         let named = Named::new(globs);
-        let walked = walk::files(&self.files.fs, &self.files.root, &named)
-            .map_err(|_| NotDone::Failed(Failure::Disk))?;
+        let walked = walk::files(&self.files.fs, &self.files.root, &named, self.scopes);
         for path in walked.files {
             self.file(path, By::Glob)?;
         }
-        self.leave_out(named.unreadable + u32::from(walked.incomplete));
+        self.leave_out(named.unreadable + walked.missed);
         Ok(())
     }
 
