@@ -20,6 +20,7 @@ use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::story;
+use crate::cli::tale::Tale;
 use crate::config::Env;
 use crate::init;
 use crate::output::table::one_line;
@@ -131,7 +132,7 @@ impl Demo {
         let none = Conditions::default();
         let fired: kairos_wire::schedule::Fired =
             client.post("/v1/schedules/docs/fire", &(), &none).await?;
-        let mut parked = false;
+        let (mut parked, mut tale) = (false, Tale::past());
         let mut told = Told::listen().map_err(Startup::cannot("listen to signals"))?;
         loop {
             let message = tokio::select! {
@@ -143,12 +144,12 @@ impl Demo {
             summary.journal_head = record.seq;
             for event in &record.events {
                 self.count(event, summary);
-                if tells(event) {
-                    talk::say(format!("  {}", story::line(&record.at, event)));
-                }
-                if event.mandate_id.as_deref() != Some(&fired.mandate_id) {
-                    continue;
-                }
+                let line = match event.kind.as_str() {
+                    "slot" => Some(story::line(&record.at, event)),
+                    _ if event.mandate_id.as_deref() != Some(&fired.mandate_id) => continue,
+                    _ => tale.line(&record.at, event),
+                };
+                line.into_iter().for_each(|line| talk::say(format!("  {line}")));
                 parked = event.kind == "mandate_parked";
                 let done = event.kind == "mandate_finished";
                 if parked {
@@ -235,25 +236,8 @@ fn show(proposal: &Proposal) {
     let path = one_line(&proposal.path);
     talk::say(format!("waits for you: 1 edit to {path} [{}]", proposal.scope));
     if let Some(text) = &proposal.diff {
-        diff::lines(text, talk::coloured()).for_each(|line| talk::say(format!("    {line}")));
+        diff::lines(text, talk::talk_coloured()).for_each(|line| talk::say(format!("    {line}")));
     }
-}
-
-/// Whether an event belongs into the story.
-fn tells(event: &Event) -> bool {
-    matches!(
-        event.kind.as_str(),
-        "slot"
-            | "mandate_created"
-            | "phase_entered"
-            | "plan_accepted"
-            | "step_finished"
-            | "proposal_opened"
-            | "decided"
-            | "mandate_parked"
-            | "mandate_resumed"
-            | "mandate_finished"
-    )
 }
 
 async fn stop(client: &Client, summary: &mut Summary) -> Result<(), Failure> {
@@ -278,7 +262,7 @@ fn make(dir: &Path) -> Result<(), Failure> {
         let written = fs::create_dir_all(parent).and_then(|()| fs::write(&file, text));
         written.map_err(Startup::cannot("write the example"))?;
     }
-    init::init(dir, &Env::of_process()).map_err(|e| Failure::of(e.kind().into(), "init", &e))?;
+    init::init(dir, &Env::of_process())?;
     Ok(())
 }
 

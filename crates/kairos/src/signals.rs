@@ -28,7 +28,7 @@ pub(crate) fn survive_full_quota() -> io::Result<()> {
     signal(SignalKind::from_raw(SIGXFSZ)).map(drop)
 }
 
-/// The signals a daemon listens to.
+/// The signals a daemon, or a `once`, listens to.
 #[derive(Debug)]
 pub(crate) struct Signals {
     term: Signal,
@@ -74,6 +74,24 @@ impl Signals {
 fn no_token(log: &Log) {
     let details = [("message", Detail::Text("there is no token to rotate".to_owned()))];
     log.line(Level::Warn, "daemon_token_rotation_ignored", "signal", &details);
+}
+
+/// Which signal ends what has no daemon around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Interrupt,
+    Terminate,
+}
+
+impl Signals {
+    /// Waits for a signal to end; without a daemon there is nothing to reload, so HUP is one too.
+    pub(crate) async fn ending(&mut self) -> Ending {
+        tokio::select! {
+            _ = self.int.recv() => Ending::Interrupt,
+            _ = self.term.recv() => Ending::Terminate,
+            _ = self.hup.recv() => Ending::Terminate,
+        }
+    }
 }
 
 fn has_terminal() -> bool {

@@ -70,7 +70,7 @@ impl From<Startup> for Failure {
     fn from(startup: Startup) -> Self {
         match startup {
             Startup::Config(problems) => {
-                let shown = problems.render(talk::coloured());
+                let shown = problems.render(talk::talk_coloured());
                 let message =
                     format!("the configuration does not hold together\n{}", shown.trim_end());
                 Self::new(Exit::Config, "config", message).hint("kairos config check")

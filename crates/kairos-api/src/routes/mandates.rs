@@ -105,6 +105,7 @@ pub(crate) async fn create(
         enqueued: true,
         command_id: made.command.to_string(),
         mandate_id: id.to_string(),
+        seq: made.seq.0,
         mandate: told(&door, &made, id).await,
     }))
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use kairos_core::digest::BlobRef;
-use kairos_core::effect::{Failure, Outcome, Seen};
+use kairos_core::effect::{Outcome, Seen};
 use kairos_core::gate::scope::{Classified, Scope, Scopes};
 use kairos_core::path::RelPath;
 use kairos_disk::Fs;
@@ -22,6 +22,9 @@ const FILES_MAX: usize = 64;
 
 /// The most bytes shown, all files together.
 const BYTES_MAX: usize = 256 * 1024;
+
+/// The most bytes the shown files' paths have as text, all together: a record carries them.
+const PATHS_BYTES_MAX: usize = 128 * 1024;
 
 /// The most words of a goal that are tried as paths.
 const WORDS_MAX: usize = 256;
@@ -41,6 +44,7 @@ impl<F: Fs> Files<F> {
             seen: Vec::new(),
             met: BTreeSet::new(),
             room: BYTES_MAX,
+            paths_room: PATHS_BYTES_MAX,
             left_out: 0,
         };
         observation.all(goal, globs)?;
@@ -56,6 +60,7 @@ struct Observation<'a, F: Fs> {
     /// Every path that was tried.
     met: BTreeSet<RelPath>,
     room: usize,
+    paths_room: usize,
     left_out: u32,
 }
 
@@ -73,12 +78,11 @@ impl<F: Fs> Observation<'_, F> {
             self.file(path, By::Goal)?;
         }
         let named = Named::new(globs);
-        let walked = walk::files(&self.files.fs, &self.files.root, &named)
-            .map_err(|_| NotDone::Failed(Failure::Disk))?;
+        let walked = walk::files(&self.files.fs, &self.files.root, &named, self.scopes);
         for path in walked.files {
             self.file(path, By::Glob)?;
         }
-        self.leave_out(named.unreadable + u32::from(walked.incomplete));
+        self.leave_out(named.unreadable + walked.missed);
         Ok(())
     }
 
@@ -91,7 +95,8 @@ impl<F: Fs> Observation<'_, F> {
             Classified::Scoped { scope, .. } => self.upload.contains(&scope),
             Classified::Refused { .. } => false,
         };
-        let full = self.seen.len() == FILES_MAX || self.room == 0;
+        let named = path.to_string().len();
+        let full = self.seen.len() == FILES_MAX || self.room == 0 || named > self.paths_room;
         if by == By::Glob && (!may_leave || full) {
             self.leave_out(1);
             return Ok(());
@@ -114,6 +119,7 @@ impl<F: Fs> Observation<'_, F> {
         }
         let content = self.files.texts.put(&bytes)?;
         self.room -= bytes.len();
+        self.paths_room -= named;
         self.seen.push(Seen { path, content });
         Ok(())
     }

@@ -3,15 +3,12 @@
 //! Owns reading entities in their public form: from the daemon, and where none answers from the
 //! journal's files, without lock or repair. Never changes anything.
 
-use std::sync::Arc;
-
 use kairos_api::show;
 use kairos_core::digest::BlobRef;
 use kairos_core::event::Event;
 use kairos_core::fold::Seq;
 use kairos_core::id::MandateId;
 use kairos_disk::{Blobs, RealFs};
-use kairos_journal::{Reader, Record};
 use kairos_views::{Found, MandateView, Past, ProposalState, StateView, Views, find};
 use kairos_wire::client::ClientError;
 use kairos_wire::effect::Effects;
@@ -22,7 +19,7 @@ use kairos_wire::{Mandate, Proposal};
 
 use serde::de::DeserializeOwned;
 
-use super::{Root, ask, live};
+use super::{Root, ask, journal};
 use crate::output::{Exit, Failure, talk};
 
 /// One page of mandates, newest first; from before the mandate `before`, if named.
@@ -47,27 +44,25 @@ pub(super) fn mandates(root: &Root, before: Option<&str>) -> Result<Mandates, Fa
 }
 
 pub(super) fn mandate(root: &Root, id: &str) -> Result<Mandate, Failure> {
-    get(root, &format!("/v1/mandates/{}", segment(id)?), |files| {
-        let found = one(find(files.views.mandates.all(), id), "mandate", id);
-        let shown = |view: &MandateView| show::mandate(view, &|blob| files.text(blob));
-        match (found, id.parse()) {
-            (Ok(id), _) => files.views.mandates.get(id).map(shown),
-            // Only a whole id can name one that the views have forgotten.
-            (Err(_), Ok(id)) => past(root, id)?.as_ref().map(shown),
-            (Err(failure), Err(_)) => return Err(failure),
-        }
-        .ok_or_else(|| unknown("mandate", &id))
-    })
+    get(root, &format!("/v1/mandates/{}", segment(id)?), |files| files.mandate(root, id))
+}
+
+/// A mandate with its held steps, read once from the files: for whoever just closed them.
+pub(super) fn mandate_in_files(root: &Root, id: &str) -> Result<(Mandate, Vec<Proposal>), Failure> {
+    let files = Files::fold(root)?;
+    let mandate = files.mandate(root, id)?;
+    let held = files.waiting().proposals;
+    Ok((mandate, held.into_iter().filter(|held| held.mandate_id == id).collect()))
+}
+
+/// The steps of the mandate `id` that wait for a person; said already is where this is read.
+pub(super) fn held(root: &Root, id: &str) -> Result<Vec<Proposal>, Failure> {
+    let all = read(root, "/v1/proposals", |files| Ok(files.waiting()))?.0.proposals;
+    Ok(all.into_iter().filter(|held| held.mandate_id == id).collect())
 }
 
 pub(super) fn proposals(root: &Root) -> Result<Proposals, Failure> {
-    get(root, "/v1/proposals", |files| {
-        let all = files.views.proposals.all().values();
-        let waiting = all.filter(|view| view.state == ProposalState::Waiting);
-        let proposals: Vec<_> =
-            waiting.map(|view| show::proposal(view, &|blob| files.text(blob))).collect();
-        Ok(Proposals { count: proposals.len(), proposals })
-    })
+    get(root, "/v1/proposals", |files| Ok(files.waiting()))
 }
 
 pub(super) fn proposal(root: &Root, id: &str) -> Result<Proposal, Failure> {
@@ -95,40 +90,31 @@ pub(super) fn schedules(root: &Root) -> Result<Schedules, Failure> {
 fn get<T: DeserializeOwned>(
     root: &Root,
     path: &str,
-    read: impl FnOnce(&Files) -> Result<T, Failure>,
+    of_files: impl FnOnce(&Files) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
+    let (read, as_of) = read(root, path, of_files)?;
+    if let Some(seq) = as_of {
+        talk::say(format!("no daemon: as of seq {seq}"));
+    }
+    Ok(read)
+}
+
+/// The same without a word: what was read, and of files their last position.
+fn read<T: DeserializeOwned>(
+    root: &Root,
+    path: &str,
+    of_files: impl FnOnce(&Files) -> Result<T, Failure>,
+) -> Result<(T, Option<Seq>), Failure> {
     let client = root.client();
     ask::wait(async {
         match client.get(path).await {
             Err(ClientError::NoDaemon { .. }) => {
                 let files = Files::fold(root)?;
-                talk::say(format!("no daemon: as of seq {}", files.views.seq));
-                read(&files)
+                Ok((of_files(&files)?, Some(files.views.seq)))
             }
-            answered => Ok(answered?),
+            answered => Ok((answered?, None)),
         }
     })
-}
-
-/// A mandate older than those the views keep.
-fn past(root: &Root, id: MandateId) -> Result<Option<MandateView>, Failure> {
-    let mut past = Past::of(id);
-    read(root, |record| !past.apply(record.at, &record.events))?;
-    Ok(past.view().cloned())
-}
-
-/// Reads the journal's files up to the last whole frame, or until `more` says that it is enough.
-fn read(root: &Root, mut more: impl FnMut(&Record<Event>) -> bool) -> Result<(), Failure> {
-    let cannot = |e: &dyn std::error::Error| Failure::of(Exit::Usage, "unreadable", e);
-    let dir = RealFs.root(&root.journal()).map_err(|e| cannot(&e))?;
-    let tail = live::tail(&root.journal());
-    let mut reader = Reader::new(Arc::new(RealFs), dir, Seq(1), tail);
-    while let Some(record) = reader.next_record().map_err(|e| cannot(&e))? {
-        if !more(&record) {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// The journal's files, folded up to the last whole frame.
@@ -139,19 +125,49 @@ struct Files {
 
 impl Files {
     fn fold(root: &Root) -> Result<Self, Failure> {
+        let mut reader = journal::Files::open(root)?.reader(1);
         let mut views = Views::default();
-        read(root, |record| {
+        while let Some(record) = reader.next_record::<Event>()? {
             views.apply(record.at, &record.events);
-            true
-        })?;
+        }
         let blobs = RealFs.root(&root.path().join(".kairos/blobs")).ok();
         Ok(Self { views, blobs: blobs.map(|dir| Blobs::new(RealFs, dir)) })
+    }
+
+    fn mandate(&self, root: &Root, id: &str) -> Result<Mandate, Failure> {
+        let found = one(find(self.views.mandates.all(), id), "mandate", id);
+        let shown = |view: &MandateView| show::mandate(view, &|blob| self.text(blob));
+        let shown = match (found, id.parse()) {
+            (Ok(id), _) => self.views.mandates.get(id).map(shown),
+            // Only a whole id can name one that the views have forgotten.
+            (Err(_), Ok(id)) => past(root, id)?.as_ref().map(shown),
+            (Err(failure), Err(_)) => return Err(failure),
+        };
+        shown.ok_or_else(|| unknown("mandate", &id))
+    }
+
+    fn waiting(&self) -> Proposals {
+        let all = self.views.proposals.all().values();
+        let waiting = all.filter(|view| view.state == ProposalState::Waiting);
+        let proposals: Vec<_> =
+            waiting.map(|view| show::proposal(view, &|blob| self.text(blob))).collect();
+        Proposals { count: proposals.len(), proposals }
     }
 
     fn text(&self, blob: BlobRef) -> Option<String> {
         let bytes = self.blobs.as_ref()?.get(blob.digest.as_bytes(), blob.bytes).ok()?;
         String::from_utf8(bytes).ok()
     }
+}
+
+/// A mandate older than those the views keep.
+fn past(root: &Root, id: MandateId) -> Result<Option<MandateView>, Failure> {
+    let mut reader = journal::Files::open(root)?.reader(1);
+    let mut past = Past::of(id);
+    while let Some(record) = reader.next_record::<Event>()?
+        && !past.apply(record.at, &record.events)
+    {}
+    Ok(past.view().cloned())
 }
 
 fn unknown(noun: &str, id: &dyn std::fmt::Display) -> Failure {

@@ -10,9 +10,11 @@ pub(crate) mod hint;
 pub(crate) mod table;
 pub(crate) mod talk;
 mod visible;
+pub(crate) mod voice;
 pub(crate) mod when;
 
 pub(crate) use exit::Exit;
 pub(crate) use failure::Failure;
 pub(crate) use table::Table;
 pub(crate) use talk::Out;
+pub(crate) use voice::{Speech, Voice};

@@ -278,7 +278,9 @@ fn a_stop_by_http_is_a_stop() {
     let mut daemon = home.daemon();
     let told = Instant::now();
     let answer = Line::open(&home).post("/v1/admin/shutdown", &json!({}));
-    assert_eq!(answer, Some((200, json!({"enqueued": true}))));
+    let (status, body) = answer.expect("an answer");
+    assert_eq!((status, &body["enqueued"]), (200, &json!(true)));
+    assert_eq!(body["command_id"].as_str().map(str::len), Some(26), "{body}");
     assert_eq!(end(&mut daemon, told).code(), Some(0));
     assert_eq!(lines(&home, "daemon_stopped").len(), 1);
 }

@@ -9,3 +9,4 @@ mod lifecycle;
 mod model;
 mod signals;
 mod states;
+mod told;
