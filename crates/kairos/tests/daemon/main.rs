@@ -4,3 +4,4 @@ mod home;
 mod kill;
 mod lifecycle;
 mod model;
+mod secrets;
