@@ -336,7 +336,7 @@ fn a_protected_file_is_neither_shown_nor_kept_whatever_leads_to_it() {
     let playbook = PLAYBOOK.replace("a.md, old", "real/a.md, old").replace("old.md", "real/a.md");
     let model = model_that_says(&world, &playbook);
     let outcomes = perform_all_with(&mut world, &model);
-    assert!(outcomes.iter().any(|o| *o == Outcome::Refused(FileRefusal::Protected)));
+    assert!(outcomes.contains(&Outcome::Refused(FileRefusal::Protected)));
     assert_eq!(world.read("real/a.md").as_deref(), Some(SECRET));
     for blob in std::fs::read_dir(world.dir.path().join("blobs")).expect("listed") {
         let bytes = std::fs::read(blob.expect("an entry").path()).expect("read");
@@ -367,7 +367,7 @@ fn the_bytes_of_any_daemons_own_files_are_never_kept() {
     let model = model_that_says(&world, &PLAYBOOK.replace("a.md, old", path));
     world.mandate("do everything", &[], vec![]);
     let outcomes = perform_all_with(&mut world, &model);
-    assert!(outcomes.iter().any(|o| *o == Outcome::Refused(FileRefusal::Protected)));
+    assert!(outcomes.contains(&Outcome::Refused(FileRefusal::Protected)));
     let hash = kairos_core::digest::BlobRef::of(CONFIG.as_bytes());
     assert!(world.texts.get(hash).is_err());
 }
