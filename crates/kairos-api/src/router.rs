@@ -10,7 +10,7 @@ use crate::problem::Refusal;
 use crate::routes::{admin, effects, events, mandates, proposals, schedules, status};
 
 /// Bytes of a request's body.
-const BODY_BYTES_MAX: usize = 1 << 20;
+pub(crate) const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// All routes over one door.
 pub fn router(door: Door) -> Router {

@@ -6,7 +6,7 @@
 use kairos_core::digest::BlobRef;
 use kairos_core::effect::Doubt;
 use kairos_core::gate::proposal::Closed;
-use kairos_core::mandate::outcome::EndReason;
+use kairos_core::mandate::outcome::{EndReason, ParkReason};
 use kairos_core::schedule::MissedPolicy;
 use kairos_core::schedule::definition::Concurrency;
 use kairos_views::{
@@ -35,10 +35,16 @@ pub fn mandate(view: &MandateView, texts: Texts<'_>) -> wire::Mandate {
         StateView::Parked { until, .. } => until,
         StateView::Queued | StateView::Running | StateView::Finished { .. } => None,
     };
+    let blocked = view.blocked.filter(|_| match view.state {
+        StateView::Parked { reason, .. } => reason == ParkReason::Checkpoint,
+        StateView::Finished { .. } => true,
+        StateView::Queued | StateView::Running => false,
+    });
     wire::Mandate {
         id: view.id.to_string(),
         state,
         reason: reason.map(ToOwned::to_owned),
+        blocked_reason: blocked.and_then(texts).and_then(|answer| why_blocked(&answer)),
         outcome: outcome.map(ToOwned::to_owned),
         verified: view.verified,
         goal: texts(view.goal),
@@ -49,6 +55,9 @@ pub fn mandate(view: &MandateView, texts: Texts<'_>) -> wire::Mandate {
         started_at: view.started.map(|at| at.to_string()),
         finished_at: view.finished.map(|at| at.to_string()),
         until: until.map(|at| at.to_string()),
+        observed: view
+            .observed
+            .map(|seen| wire::mandate::Observed { files: seen.files, left_out: seen.left_out }),
         spent: wire::mandate::Spent {
             calls: view.spent.calls,
             tokens: view.spent.tokens,
@@ -58,6 +67,33 @@ pub fn mandate(view: &MandateView, texts: Texts<'_>) -> wire::Mandate {
         proposals: view.proposals.iter().map(ToString::to_string).collect(),
         seq: view.seq.0,
     }
+}
+
+/// Characters of a model's reason that are shown.
+const REASON_CHARS_MAX: usize = 1_000;
+
+/// The reason in a decide answer's text, fit to be shown on one line.
+fn why_blocked(answer: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Blocked {
+        reason: String,
+    }
+    // Prose or a fence may stand around the object, which was checked when it was answered.
+    let object = answer.get(answer.find('{')?..=answer.rfind('}')?)?;
+    let Blocked { reason } = serde_json::from_str(object).ok()?;
+    let words: Vec<&str> = reason.split(|c: char| c.is_whitespace() || steers(c)).collect();
+    let words = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(REASON_CHARS_MAX) {
+        _ if words.is_empty() => None,
+        Some((end, _)) => Some(format!("{}…", &words[..end])),
+        None => Some(words),
+    }
+}
+
+/// Characters that could steer a terminal or turn the direction of a line's text.
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn edit(view: &EditView) -> wire::mandate::Edit {
@@ -182,5 +218,24 @@ pub fn schedule(view: &ScheduleView) -> wire::Schedule {
         }),
         missed_policy: missed.to_owned(),
         concurrency: concurrency.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_shown_on_one_line_whole_or_cut() {
+        let answer = |reason: &str| {
+            let object = serde_json::json!({"status": "blocked", "reason": reason, "steps": []});
+            format!("Here:\n```json\n{object}\n```")
+        };
+        let shown = ["needs\u{1b}[2J a.md\n\tand\u{202e} b", " \n", &"x".repeat(1_001)];
+        let shown = shown.map(|reason| why_blocked(&answer(reason)));
+        let cut = format!("{}…", "x".repeat(1_000));
+        assert_eq!(shown, [Some("needs [2J a.md and b".to_owned()), None, Some(cut)]);
+        assert_eq!(why_blocked("no object"), None);
+        assert_eq!(why_blocked("} {"), None);
     }
 }

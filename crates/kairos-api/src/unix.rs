@@ -1,34 +1,42 @@
 //! The socket: who is there, and HTTP/1.1 over it.
 //!
 //! Owns the check of the peer's uid (`SO_PEERCRED`, `unix(7)`): the daemon's own user and root may
-//! come in. Bounded: 256 connections, 30 s for a head.
+//! come in. Bounded: 256 connections, 30 s for a head. When the door closes, whatever has come is
+//! still answered, for half a second at most: with `stopping`.
 
+use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use kairos_core::kind::Kind;
 use kairos_core::principal::Principal;
+use kairos_engine::SubmitError;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::door::Door;
 use crate::problem::Refusal;
-use crate::router::router;
+use crate::router::{BODY_BYTES_MAX, router};
 
 /// Connections at the same time; the next one waits.
 const CONNECTIONS_MAX: usize = 256;
 /// Time for a request's head.
 const HEAD_TIME: Duration = Duration::from_secs(30);
-/// Time open connections have to end after the door closes.
+/// Time to answer what has come when the door closes.
 const CLOSE_TIME: Duration = Duration::from_millis(500);
+/// How long nothing comes from a connection before a closed door ends it.
+const QUIET_TIME: Duration = Duration::from_millis(20);
 
 /// Serves `door` on `listener` until `closed` comes back.
 pub async fn serve(listener: UnixListener, door: Door, closed: impl Future<Output = ()>) {
@@ -44,30 +52,52 @@ pub async fn serve(listener: UnixListener, door: Door, closed: impl Future<Outpu
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
         };
         let Some((stream, place)) = accepted else { continue };
-        let (router, closing) = (router.clone(), closing.clone());
-        connections.spawn(async move {
-            connection(stream, router, closing).await;
-            drop(place);
-        });
+        connections.spawn(connection(stream, place, router.clone(), closing.clone()));
     }
-    drop(listener);
     close.send_replace(true);
-    let all_ended = async { while connections.join_next().await.is_some() {} };
-    tokio::time::timeout(CLOSE_TIME, all_ended).await.ok();
+    let rest = async {
+        if let Ok(listener) = listener.into_std() {
+            while let Ok(stream) = knocked(&listener)
+                && let Ok(place) = Arc::clone(&places).acquire_owned().await
+            {
+                connections.spawn(connection(stream, place, router.clone(), closing.clone()));
+            }
+        }
+        while connections.join_next().await.is_some() {}
+    };
+    tokio::time::timeout(CLOSE_TIME, rest).await.ok();
 }
 
 async fn accept(
     listener: &UnixListener,
     places: &Arc<Semaphore>,
-) -> Option<(UnixStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(UnixStream, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     let (stream, _) = listener.accept().await.ok()?;
     Some((stream, place))
 }
 
-async fn connection(stream: UnixStream, router: Router, mut closing: watch::Receiver<bool>) {
-    let by = peer(&stream);
-    let service = service_fn(move |request| answer(router.clone(), by.clone(), request));
+/// Who waits before the door already; an error when nobody does. Asked of the system itself, for
+/// what the runtime knows may be a moment old.
+fn knocked(listener: &std::os::unix::net::UnixListener) -> io::Result<UnixStream> {
+    let (stream, _) = listener.accept()?;
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream)
+}
+
+async fn connection(
+    stream: UnixStream,
+    _place: OwnedSemaphorePermit,
+    router: Router,
+    mut closing: watch::Receiver<bool>,
+) {
+    let (by, closed) = (peer(&stream), closing.clone());
+    let visit = Arc::new(Visit { by, router, closed, steps: AtomicU64::new(0) });
+    let visited = Arc::clone(&visit);
+    let service = service_fn(move |request| {
+        let visit = Arc::clone(&visited);
+        async move { Ok::<_, Infallible>(visit.answer(request).await) }
+    });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
@@ -78,22 +108,59 @@ async fn connection(stream: UnixStream, router: Router, mut closing: watch::Rece
         _ = connection.as_mut() => return,
         _ = closing => {}
     }
+    loop {
+        let before = visit.steps();
+        tokio::select! {
+            biased;
+            _ = connection.as_mut() => return,
+            () = tokio::time::sleep(QUIET_TIME) => {}
+        }
+        if visit.steps() == before && before.is_multiple_of(2) {
+            break;
+        }
+    }
     connection.as_mut().graceful_shutdown();
     connection.await.ok();
 }
 
-async fn answer(
-    router: Router,
+/// One connection, from the first request to the last.
+struct Visit {
     by: Option<Principal>,
-    request: Request<Incoming>,
-) -> Result<Response, std::convert::Infallible> {
-    let Some(by) = by else {
-        let refusal = Refusal::new(Kind::Denied, "other_user", "this daemon is another user's");
-        return Ok(refusal.into_response());
-    };
-    let mut request = request.map(Body::new);
-    request.extensions_mut().insert(by);
-    Ok(tower_answer(router, request).await)
+    router: Router,
+    closed: watch::Receiver<bool>,
+    /// Counts up when an answer is begun and when it is there: odd while one is being made.
+    steps: AtomicU64,
+}
+
+impl Visit {
+    fn steps(&self) -> u64 {
+        self.steps.load(Ordering::Relaxed)
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response {
+        self.steps.fetch_add(1, Ordering::Relaxed);
+        let answer = match &self.by {
+            None => {
+                let detail = "this daemon is another user's";
+                Refusal::new(Kind::Denied, "other_user", detail).into_response()
+            }
+            Some(_) if *self.closed.borrow() => stopping(request).await,
+            Some(by) => {
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(by.clone());
+                tower_answer(self.router.clone(), request).await
+            }
+        };
+        self.steps.fetch_add(1, Ordering::Relaxed);
+        answer
+    }
+}
+
+/// The answer of a closed door. The body is read all the same, so that the request behind it is
+/// found.
+async fn stopping(request: Request<Incoming>) -> Response {
+    Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await.ok();
+    Refusal::from(SubmitError::Stopping).into_response()
 }
 
 async fn tower_answer(mut router: Router, request: Request<Body>) -> Response {

@@ -13,9 +13,11 @@ use crate::gate::proposal::Closed;
 use crate::gate::scope::Scopes;
 use crate::id::{EffectId, MandateId};
 use crate::input::Alarm;
-use crate::mandate::standing::Mandate;
+use crate::mandate::outcome::ParkReason;
+use crate::mandate::standing::{Mandate, Standing};
 use crate::rules::Rules;
 use crate::state::{KEY_KEPT_MS, Kept, State};
+use crate::time::Time;
 
 impl Fold for State {
     type Event = Event;
@@ -31,6 +33,7 @@ impl Fold for State {
                     Scopes::new(rules.scopes.clone(), rules.secrets.clone()).unwrap_or_default(),
                 );
                 self.rules = Some(Arc::new((**rules).clone()));
+                self.budget_may_fit(at.time, |_| true);
             }
             Event::SchedulesLoaded { set, gone } => {
                 for name in gone {
@@ -44,7 +47,10 @@ impl Fold for State {
                 }
             }
             Event::DayBegan { day, ends } => {
-                self.budget.roll(*day);
+                if self.budget.roll(*day) {
+                    // What is at its own cap gains nothing by a new day.
+                    self.budget_may_fit(at.time, |until| until.is_some());
+                }
                 self.day_ends = Some(*ends);
                 self.index.alarm(Alarm::Day, Some(*ends));
             }
@@ -74,6 +80,7 @@ impl State {
         if let Event::BudgetSettled { used, .. } = event {
             self.budget.settle(mandate.spent.held, *used);
         }
+        let (stood, due) = (mandate.standing, mandate.due());
         mandate.apply(at.time, event);
         match event {
             Event::EffectBegun { effect, intent, .. } => {
@@ -105,11 +112,30 @@ impl State {
             Event::MandateFinished { .. } => return self.finished(id),
             _ => {}
         }
-        self.index.file(at.seq.0, mandate);
-        self.index.alarm(Alarm::Mandate(id), mandate.due());
+        // Most events leave it where it stands and move no alarm.
+        if mandate.standing != stood {
+            self.index.file(at.seq.0, mandate);
+        }
+        let due_now = mandate.due();
+        if due_now != due {
+            self.index.alarm(Alarm::Mandate(id), due_now);
+        }
+    }
+
+    /// Makes mandates due that are parked for budget and of whose wait `which` holds.
+    fn budget_may_fit(&mut self, now: Time, which: fn(Option<Time>) -> bool) {
+        for (id, mandate) in &mut self.mandates {
+            if let Standing::Parked { reason: ParkReason::Budget, until } = &mut mandate.standing
+                && which(*until)
+            {
+                *until = Some(now);
+                self.index.alarm(Alarm::Mandate(*id), mandate.due());
+            }
+        }
     }
 
     fn created(&mut self, at: At, mandate: Mandate) {
+        self.index.file(at.seq.0, &mandate);
         match &*mandate.origin {
             Origin::Schedule { name } => {
                 self.index.fires.insert((name.clone(), mandate.id));

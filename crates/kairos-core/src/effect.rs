@@ -457,6 +457,8 @@ pub enum Failure {
     Blob,
     /// More work is open than may be; it was not begun.
     Busy,
+    /// What it brought does not fit into a record.
+    Oversize,
 }
 
 /// What a person says of an unsettled effect.

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::budget::Amounts;
+use crate::budget::{Amounts, Price};
 use crate::cycle::phase::Phase;
 use crate::digest::{BlobRef, Digest};
 use crate::effect::{Doubt, Intent, Outcome as EffectOutcome, PersonSays};
@@ -207,11 +207,12 @@ pub enum Event {
         how: Closed,
     },
 
-    /// Held before a call is sent.
+    /// Held before a call is sent; `price` is what its usage will be booked at.
     BudgetReserved {
         mandate: MandateId,
         effect: EffectId,
         amounts: Amounts,
+        price: Price,
     },
     /// What the call cost in the end.
     BudgetSettled {

@@ -33,12 +33,15 @@ macro_rules! ids {
             pub const fn as_u128(self) -> u128 {
                 self.0.0
             }
+
+            fn with_text<R>(self, read: impl FnOnce(&str) -> R) -> R {
+                read(self.0.array_to_str(&mut [0; ulid::ULID_LEN]))
+            }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let mut buffer = [0; ulid::ULID_LEN];
-                f.write_str(self.0.array_to_str(&mut buffer))
+                self.with_text(|text| f.write_str(text))
             }
         }
 
@@ -61,7 +64,7 @@ macro_rules! ids {
             }
         }
 
-        crate::text::serde_as_text!($name => "a ULID");
+        crate::text::serde_as_text!($name: with_text => "a ULID");
     )+};
 }
 
@@ -97,11 +100,11 @@ impl IdSource {
     }
 
     fn bits(&mut self) -> u128 {
-        let mut hash = Sha256::new();
-        hash.update(self.seed.0);
-        hash.update(self.count.to_be_bytes());
+        let mut drawn_from = [0; 20];
+        drawn_from[..16].copy_from_slice(&self.seed.0);
+        drawn_from[16..].copy_from_slice(&self.count.to_be_bytes());
         self.count += 1;
-        let digest: [u8; 32] = hash.finalize().into();
+        let digest: [u8; 32] = Sha256::digest(drawn_from).into();
         let tail = digest[..10].iter().fold(0u128, |bits, byte| bits << 8 | u128::from(*byte));
         u128::from(self.now.as_ms().max(0).unsigned_abs() & 0xffff_ffff_ffff) << 80 | tail
     }

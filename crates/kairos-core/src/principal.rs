@@ -18,6 +18,10 @@ impl Principal {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    fn with_text<R>(&self, read: impl FnOnce(&str) -> R) -> R {
+        read(&self.0)
+    }
 }
 
 impl fmt::Display for Principal {
@@ -44,4 +48,4 @@ impl FromStr for Principal {
     }
 }
 
-crate::text::serde_as_text!(Principal => "who acts");
+crate::text::serde_as_text!(Principal: with_text => "who acts");

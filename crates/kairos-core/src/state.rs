@@ -80,9 +80,8 @@ impl State {
     }
 
     /// What is due at `now`, the earliest first.
-    #[must_use]
-    pub fn due(&self, now: Time) -> Option<&Alarm> {
-        self.next_due().filter(|(at, _)| *at <= now).map(|(_, alarm)| alarm)
+    pub fn all_due(&self, now: Time) -> impl Iterator<Item = &Alarm> {
+        self.index.alarms.iter().take_while(move |(at, _)| *at <= now).map(|(_, alarm)| alarm)
     }
 
     /// When something of one mandate becomes due.

@@ -1,22 +1,25 @@
 //! Inputs in, events out: what a decision yields where it is easy to get wrong.
 
-use kairos_core::budget::{Caps, Price, Usage};
+use kairos_core::budget::{Amounts, Caps, Price, Usage};
 use kairos_core::cycle::answer::{Answer, Decide, Status};
 use kairos_core::cycle::phase::Phase;
+use kairos_core::cycle::retry::CallFailure;
 use kairos_core::decide::decide;
 use kairos_core::digest::{BlobRef, Digest};
 use kairos_core::effect::{
-    Attempt, Call, Change, Doubt, Effect, FileFact, Outcome, PersonSays, Place, Reply,
+    Attempt, Call, Change, Doubt, Effect, Failure, FileFact, Outcome, PersonSays, Place,
+    Reconciled, Reply,
 };
 use kairos_core::event::Event;
 use kairos_core::fold::{At, Fold as _, Seq};
+use kairos_core::gate::proposal::{Closed, Decision};
 use kairos_core::gate::risk::Risk;
-use kairos_core::gate::scope::Scope;
-use kairos_core::id::{MandateId, Seed};
+use kairos_core::gate::scope::{Raise, Scope};
+use kairos_core::id::{MandateId, ProposalId, Seed};
 use kairos_core::input::{Alarm, Input, Now, Pace, Verb};
 use kairos_core::mandate::outcome::{Outcome as End, ParkReason};
 use kairos_core::mandate::spec::MandateSpec;
-use kairos_core::plan::{Action, FailurePolicy, Step};
+use kairos_core::plan::{Action, FailurePolicy, Step, StepEnd, StepFailure};
 use kairos_core::resume::{Resume, resume};
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
 use kairos_core::state::State;
@@ -220,4 +223,216 @@ fn a_mandate_at_its_own_cap_waits_for_no_day() {
     let parked = Event::MandateParked { mandate, reason: ParkReason::Budget, until: None };
     assert_eq!(events.last(), Some(&parked));
     assert_eq!(world.state.due_of(mandate), None);
+}
+
+fn proposal(events: &[Event]) -> ProposalId {
+    let opened = events.iter().find_map(|event| match event {
+        Event::ProposalOpened { proposal, .. } => Some(*proposal),
+        _ => None,
+    });
+    opened.expect("held")
+}
+
+fn approve(world: &mut World, proposal: ProposalId) {
+    let decision = Decision::Approve;
+    world.command(Verb::Decide { proposal, decision, hash: None, note: None });
+    world.input(&Input::Admit { only: None });
+}
+
+/// Takes a world to where an edit of `path` is prepared.
+fn prepared(world: &mut World, path: &str) -> Vec<Event> {
+    world.answer_until_the_step();
+    let place = Place { path: path.parse().expect("a path"), parent: 2 };
+    let pre = FileFact { content: BlobRef::of(b"old"), mode: 0o644 };
+    let change = Change::Edit { at: place, pre, post: BlobRef::of(b"new") };
+    world.settle(Outcome::Prepared { change, diff: BlobRef::of(b"diff") })
+}
+
+#[test]
+fn a_comparison_that_never_ends_asks_a_person_about_an_open_effect() {
+    let mut world = World::new(Price::default());
+    let mandate = world.create();
+    changing(&mut world);
+    let mut effect = world.effects.last().expect("the change").id();
+    let mut events = world.settle(Outcome::Lost);
+    while let Some(next) = world.effects.last() {
+        effect = next.id();
+        events = world.settle(Outcome::Failed(Failure::Disk));
+    }
+    let unsettled = Event::EffectUnsettled { mandate, effect, doubt: Doubt::Disk };
+    let parked = Event::MandateParked { mandate, reason: ParkReason::Unsettled, until: None };
+    assert_eq!(events, [unsettled, parked]);
+    let events = world.command(Verb::Judge { effect, answer: PersonSays::Unknown, note: None });
+    assert!(matches!(events[..], [Event::EffectJudged { .. }, ..]), "{events:?}");
+}
+
+#[test]
+fn a_change_whose_bytes_are_gone_fails_its_step_and_asks_nobody() {
+    let mut world = World::new(Price::default());
+    let mandate = world.create();
+    changing(&mut world);
+    let events = world.settle(Outcome::Failed(Failure::Blob));
+    let end = StepEnd::Failed(StepFailure::Performer(Failure::Blob));
+    assert_eq!(events[1], Event::StepFinished { mandate, step: 0, end });
+}
+
+#[test]
+fn what_did_not_happen_is_prepared_and_decided_anew() {
+    let mut world = World::new(Price::default());
+    let mandate = world.create();
+    let first = proposal(&prepared(&mut world, ".kairos/knowledge/a.md"));
+    approve(&mut world, first);
+    let effect = world.effects.last().expect("the change").id();
+    world.settle(Outcome::Unsettled(Doubt::ChangedMeanwhile));
+    let events = world.command(Verb::Judge { effect, answer: PersonSays::DidNot, note: None });
+    let closed = Event::ProposalClosed { mandate, proposal: first, how: Closed::Stale };
+    assert_eq!(events[1], closed);
+    world.input(&Input::Admit { only: None });
+    let second = proposal(&prepared(&mut world, ".kairos/knowledge/a.md"));
+    assert_ne!(first, second);
+}
+
+#[test]
+fn what_happened_closes_its_proposal_and_is_cleared_up_after() {
+    let mut world = World::new(Price::default());
+    let mandate = world.create();
+    let held = proposal(&prepared(&mut world, ".kairos/knowledge/a.md"));
+    approve(&mut world, held);
+    let effect = world.effects.last().expect("the change").id();
+    world.settle(Outcome::Unsettled(Doubt::Disk));
+    let events = world.command(Verb::Judge { effect, answer: PersonSays::Happened, note: None });
+    let closed = Event::ProposalClosed { mandate, proposal: held, how: Closed::Approved };
+    assert_eq!(events[1], closed);
+    world.input(&Input::Admit { only: None });
+    let under_way = world.effects.last().map(Effect::call);
+    assert!(matches!(under_way, Some(Call::Clear { .. })), "{under_way:?}");
+    let events = world.settle(Outcome::Cleared);
+    let end = StepEnd::Succeeded;
+    assert_eq!(events[1], Event::StepFinished { mandate, step: 0, end });
+}
+
+/// Rules that make `a.md` a secret, loaded while its edit is allowed and not done.
+fn secret(world: &mut World) {
+    let mut rules = rules(Price::default());
+    rules.secrets = vec!["a.md".parse().expect("a path")];
+    let rules = Box::new(rules);
+    world.input(&Input::Configured { rules, set: Vec::new(), gone: Vec::new() });
+}
+
+#[test]
+fn the_gate_is_asked_again_before_a_change_is_tried_again() {
+    let mut world = World::new(Price::default());
+    let mandate = world.create();
+    changing(&mut world);
+    world.settle(Outcome::Lost);
+    secret(&mut world);
+    let events = world.settle(Outcome::Reconciled(Reconciled::Retry));
+    let end = StepEnd::Failed(StepFailure::ControlPlane);
+    assert_eq!(events[1], Event::StepFinished { mandate, step: 0, end });
+}
+
+#[test]
+fn a_path_that_is_protected_meanwhile_is_held_before_a_change_is_tried_again() {
+    let mut world = World::new(Price::default());
+    world.create();
+    changing(&mut world);
+    world.settle(Outcome::Lost);
+    let mut raised = rules(Price::default());
+    raised.scopes = vec![Raise { pattern: "a.md".into(), scope: Scope::L0 }];
+    let rules = Box::new(raised);
+    world.input(&Input::Configured { rules, set: Vec::new(), gone: Vec::new() });
+    world.settle(Outcome::Reconciled(Reconciled::Retry));
+    proposal(&prepared(&mut world, "a.md"));
+}
+
+#[test]
+fn an_approval_lasts_only_while_the_path_may_be_changed_at_all() {
+    let mut world = World::new(Price::default());
+    world.spec.risk_budget = Risk::Low;
+    let mandate = world.create();
+    let mut raised = rules(Price::default());
+    raised.scopes = vec![Raise { pattern: "a.md".into(), scope: Scope::L1 }];
+    let rules = Box::new(raised);
+    world.input(&Input::Configured { rules, set: Vec::new(), gone: Vec::new() });
+    let held = proposal(&prepared(&mut world, "a.md"));
+    secret(&mut world);
+    let decision = Decision::Approve;
+    world.command(Verb::Decide { proposal: held, decision, hash: None, note: None });
+    let events = world.input(&Input::Admit { only: None });
+    let end = StepEnd::Failed(StepFailure::ControlPlane);
+    assert_eq!(events[1], Event::StepFinished { mandate, step: 0, end });
+}
+
+#[test]
+fn a_call_is_booked_at_the_price_it_was_reserved_at() {
+    let price = Price { input: 3_000_000, output: 15_000_000, cache_read: 0, cache_write: 0 };
+    let mut world = World::new(price);
+    let mandate = world.create();
+    world.settle(Outcome::Observed { files: Vec::new(), left_out: 0 });
+    let mut without = rules(Price::default());
+    without.model = None;
+    let rules = Box::new(without);
+    world.input(&Input::Configured { rules, set: Vec::new(), gone: Vec::new() });
+    let effect = world.effects.last().expect("a call").id();
+    let events = world.settle(answered(Answer::Orient { risk: Risk::Low }));
+    let used = Amounts { calls: 1, tokens: 15, usd_micros: 105 };
+    assert_eq!(events[0], Event::BudgetSettled { mandate, effect, used });
+}
+
+#[test]
+fn a_request_that_could_not_be_made_costs_a_call_and_fails_it() {
+    let price = Price { input: 3_000_000, output: 15_000_000, cache_read: 0, cache_write: 0 };
+    let mut world = World::new(price);
+    let mandate = world.create();
+    world.settle(Outcome::Observed { files: Vec::new(), left_out: 0 });
+    let effect = world.effects.last().expect("a call").id();
+    let reply = Reply::Failed(CallFailure::NotSent);
+    let events = world.settle(Outcome::Asked(Attempt {
+        request: None,
+        usage: Some(Usage::default()),
+        reply,
+    }));
+    let used = Amounts { calls: 1, ..Amounts::default() };
+    assert_eq!(events[0], Event::BudgetSettled { mandate, effect, used });
+    assert!(events.contains(&Event::CycleFinished { mandate, failed: true }), "{events:?}");
+}
+
+#[test]
+fn a_call_lost_with_its_daemon_is_asked_again_however_often_that_happens() {
+    let mut world = World::new(Price::default());
+    world.create();
+    world.settle(Outcome::Observed { files: Vec::new(), left_out: 0 });
+    for _ in 0..5 {
+        world.settle(Outcome::Lost);
+        let under_way = world.effects.last().map(Effect::call);
+        assert!(matches!(under_way, Some(Call::Ask { .. })), "{under_way:?}");
+    }
+}
+
+#[test]
+fn an_answer_no_frame_can_hold_costs_its_cycle_and_nobody_else() {
+    let mut world = World::new(Price::default());
+    let mandate = world.create();
+    world.settle(Outcome::Observed { files: Vec::new(), left_out: 0 });
+    let events = world.settle(Outcome::Failed(Failure::Oversize));
+    assert!(events.contains(&Event::CycleFinished { mandate, failed: true }), "{events:?}");
+}
+
+#[test]
+fn raised_caps_wake_each_waiting_mandate_in_a_frame_of_its_own() {
+    let dear = 1_000_000_000;
+    let price = Price { input: dear, output: dear, cache_read: dear, cache_write: dear };
+    let mut world = World::new(price);
+    let waiting = [(); 2].map(|()| {
+        let mandate = world.create();
+        world.settle(Outcome::Observed { files: Vec::new(), left_out: 0 });
+        mandate
+    });
+    let rules = Box::new(rules(Price::default()));
+    let events = world.input(&Input::Configured { rules, set: Vec::new(), gone: Vec::new() });
+    assert!(matches!(events[..], [Event::RulesLoaded(_)]), "{events:?}");
+    for mandate in waiting {
+        let events = world.input(&Input::Due(Alarm::Mandate(mandate)));
+        assert_eq!(events, [Event::MandateReady { mandate }]);
+    }
 }

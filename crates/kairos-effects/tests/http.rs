@@ -196,7 +196,22 @@ fn a_redirect_is_not_followed() {
 fn a_broken_answer_is_cut_and_no_answer_is_transport() {
     let cut = "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"choices\"".to_owned();
     assert_eq!(failure(Does::Cuts(cut)), CallFailure::Cut);
-    assert_eq!(failure(Does::Cuts(String::new())), CallFailure::Transport);
+    let (attempt, _) = once(Does::Cuts(String::new()));
+    let transport = Reply::Failed(CallFailure::Transport);
+    assert_eq!((attempt.usage, attempt.reply), (None, transport));
+}
+
+#[test]
+fn a_refused_connection_sent_nothing_and_books_nothing() {
+    let port = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = port.local_addr().expect("bound");
+    drop(port);
+    let (_, requests) = mpsc::channel();
+    let server = Server { base_url: format!("http://{address}/v1"), requests };
+    let (mut world, model) = asking(&server, PATIENT);
+    let attempt = ask(&mut world, &model);
+    let transport = Reply::Failed(CallFailure::Transport);
+    assert_eq!((attempt.usage, attempt.reply), (Some(Usage::default()), transport));
 }
 
 #[test]

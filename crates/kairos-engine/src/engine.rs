@@ -35,6 +35,8 @@ use crate::{ENGINE_THREAD, heartbeat, poison};
 const SCHEMA: u32 = 1;
 /// The longest the thread sleeps when nothing is due.
 const WAIT_MAX: Duration = Duration::from_secs(3600);
+/// How long something due waits that a turn could not take.
+const LEFT_WAIT: Duration = Duration::from_secs(1);
 /// Bytes that all schedules of a configuration may take in one frame.
 const SCHEDULES_BYTES_MAX: usize = 900 * 1024;
 
@@ -83,8 +85,17 @@ impl std::fmt::Debug for Reloaded {
 /// A reload on its way to disk.
 struct Pending {
     schedules: usize,
-    apply: Box<dyn FnOnce() + Send>,
+    /// Taken when it is done.
+    apply: Option<Box<dyn FnOnce() + Send>>,
     answer: Option<oneshot::Sender<Result<(), SubmitError>>>,
+}
+
+impl Pending {
+    fn apply(&mut self) {
+        if let Some(apply) = self.apply.take() {
+            apply();
+        }
+    }
 }
 
 /// What the engine reaches outside through. None of these may block.
@@ -119,7 +130,7 @@ pub enum StartError {
         "the schedules take {bytes} bytes, and one journal frame has room for {SCHEDULES_BYTES_MAX}"
     )]
     TooManySchedules { bytes: usize },
-    #[error("the disk failed at start: {0}")]
+    #[error("the first turn failed: {0}")]
     Poisoned(#[from] Poisoned),
     #[error("the engine's thread cannot be made")]
     Thread(#[source] std::io::Error),
@@ -166,6 +177,7 @@ impl Engine {
             state: Lifecycle::Starting,
             pid: std::process::id(),
             started_at: Some(time()),
+            head: ledger.head(),
             ..Status::default()
         };
         let mut engine = Running {
@@ -180,8 +192,9 @@ impl Engine {
             pending: Vec::new(),
             out: 0,
             drain: None,
-            beat: Instant::now(),
+            pulse: Pulse { beat: Instant::now(), fruitless: None },
         };
+        engine.heartbeat();
         own.push(engine.configured(ledger.state(), parts.configuration, time())?);
         let thread = engine.spawn(ledger, own)?;
         Ok(Started { handle, thread })
@@ -240,8 +253,15 @@ struct Running {
     out: usize,
     /// When the grace of a drain ends.
     drain: Option<Instant>,
+    pulse: Pulse,
+}
+
+/// What the thread's sleep depends on besides the state.
+struct Pulse {
     /// When the next heartbeat is due.
     beat: Instant,
+    /// When the last turn began, if it recorded nothing.
+    fruitless: Option<Time>,
 }
 
 /// What others see of the engine.
@@ -285,7 +305,9 @@ impl Running {
             match self.begin(ledger, own) {
                 Ok(ledger) => {
                     began.send(Ok(())).ok();
-                    self.serve(ledger)
+                    let served = self.serve(ledger);
+                    self.ended(served.is_ok());
+                    served
                 }
                 Err(poisoned) => {
                     began.send(Err(poisoned)).ok();
@@ -361,10 +383,10 @@ impl Running {
             inputs.ended = batch.ended;
             inputs.decisions = batch.decisions;
             inputs.commands = batch.commands;
-            inputs.mark = Instant::now() >= self.beat;
+            inputs.mark = Instant::now() >= self.pulse.beat;
             ledger = self.take(ledger, inputs, waiting)?;
             self.reloaded();
-            if Instant::now() >= self.beat {
+            if Instant::now() >= self.pulse.beat {
                 self.heartbeat();
             }
             if let Some(grace) = self.drain {
@@ -387,12 +409,19 @@ impl Running {
         for mandate in ledger.state().mandates().filter(|mandate| mandate.open.is_some()) {
             (self.outside.notice)(Notice::CycleInterrupted { mandate: mandate.id });
         }
-        drop(ledger);
-        self.shown.status.state = Lifecycle::Stopped;
+        Ok(())
+    }
+
+    /// Shows how it ended: the journal is closed, or the disk has failed.
+    fn ended(&mut self, well: bool) {
+        if !well && self.drain.is_none() {
+            // Nobody asked for a stop, and what is true only the next start can tell.
+            return;
+        }
+        self.shown.status.state = if well { Lifecycle::Stopped } else { Lifecycle::Error };
         self.shown.show.send_replace(Arc::new(self.shown.status.clone()));
         self.heartbeat();
         (self.outside.notice)(Notice::Stopped { status: self.shown.status.clone() });
-        Ok(())
     }
 
     /// Takes a turn and shows what came of it.
@@ -420,10 +449,19 @@ impl Running {
         self.shown.status.shutdown_requested = self.drain.is_some();
         self.shown.status.tick_interval_ms = self.options.tick_interval_ms;
         self.shown.status.graceful_timeout_ms = self.options.graceful_timeout_ms;
-        let shown = &mut self.shown;
-        let mut publish = |records: &[Shown], state: &State| shown.publish(records, state);
+        let (shown, pending) = (&mut self.shown, &mut self.pending);
+        let mut publish = |records: &[Shown], state: &State| {
+            let events = records.iter().flat_map(|record| &record.events);
+            if events.into_iter().any(|event| matches!(event, Event::RulesLoaded(_))) {
+                // What goes out under the new rules finds the new world.
+                pending.iter_mut().for_each(Pending::apply);
+            }
+            shown.publish(records, state);
+        };
         let exits = Exits { publish: &mut publish, dispatch: &mut hand_over };
+        let looked = time();
         let turned = turn(ledger, inputs, &mut circumstances, &self.calendar, exits)?;
+        self.pulse.fruitless = turned.records.is_empty().then_some(looked);
         self.out += out;
         self.notices(&turned.records);
         Ok(turned.ledger)
@@ -432,8 +470,9 @@ impl Running {
     fn notices(&mut self, records: &[Shown]) {
         for (at, event) in records.iter().flat_map(|r| r.events.iter().map(move |e| (r.at, e))) {
             match event {
-                Event::Recovered { after, bytes, .. } => {
-                    (self.outside.notice)(Notice::Recovered { after: *after, bytes: *bytes });
+                Event::Recovered { after, bytes, saved_as } => {
+                    let (after, bytes, saved_as) = (*after, *bytes, saved_as.clone());
+                    (self.outside.notice)(Notice::Recovered { after, bytes, saved_as });
                 }
                 Event::MandateParked { mandate, reason: ParkReason::Budget, .. } => {
                     (self.outside.notice)(Notice::BudgetExceeded { mandate: *mandate });
@@ -475,8 +514,8 @@ impl Running {
     ) {
         if let Some(Pending { schedules, .. }) = self.pending.first() {
             // Asked twice before one turn: the files were read after both had asked.
-            let (schedules, apply) = (*schedules, Box::new(|| {}));
-            return self.pending.push(Pending { schedules, apply, answer });
+            let schedules = *schedules;
+            return self.pending.push(Pending { schedules, apply: None, answer });
         }
         let read = (self.outside.reload)().and_then(|reloaded| {
             let Reloaded { configuration, apply } = reloaded;
@@ -487,7 +526,7 @@ impl Running {
         match read {
             Ok((input, schedules, apply)) => {
                 inputs.own.push(input);
-                self.pending.push(Pending { schedules, apply, answer });
+                self.pending.push(Pending { schedules, apply: Some(apply), answer });
             }
             Err(error) => {
                 (self.outside.notice)(Notice::ReloadFailed { error: error.clone() });
@@ -500,10 +539,10 @@ impl Running {
 
     /// What was reloaded is on disk.
     fn reloaded(&mut self) {
-        for Pending { schedules, apply, answer } in self.pending.drain(..) {
-            apply();
-            (self.outside.notice)(Notice::Reloaded { schedules });
-            if let Some(answer) = answer {
+        for mut pending in self.pending.drain(..) {
+            pending.apply();
+            (self.outside.notice)(Notice::Reloaded { schedules: pending.schedules });
+            if let Some(answer) = pending.answer {
                 answer.send(Ok(())).ok();
             }
         }
@@ -527,7 +566,7 @@ impl Running {
     /// How long nothing can be due.
     fn wait(&self, state: &State) -> Duration {
         let instant = Instant::now();
-        let mut wait = self.beat.saturating_duration_since(instant).min(WAIT_MAX);
+        let mut wait = self.pulse.beat.saturating_duration_since(instant).min(WAIT_MAX);
         if let Some(grace) = self.drain {
             return wait.min(grace.saturating_duration_since(instant));
         }
@@ -536,14 +575,17 @@ impl Running {
             Focus::Once => self.only.and_then(|only| state.due_of(only)),
         };
         if let Some(due) = due {
-            wait = wait.min(Duration::from_millis(due.ms_since(time())));
+            // What a turn saw and left alone has to wait: for room on the disk.
+            let left = self.pulse.fruitless.is_some_and(|looked| due <= looked);
+            let least = if left { LEFT_WAIT } else { Duration::ZERO };
+            wait = wait.min(Duration::from_millis(due.ms_since(time())).max(least));
         }
         wait
     }
 
     fn heartbeat(&mut self) {
         let interval = Duration::from_millis(self.options.heartbeat_interval_ms);
-        self.beat = Instant::now() + interval;
+        self.pulse.beat = Instant::now() + interval;
         if self.focus == Focus::Once {
             return;
         }

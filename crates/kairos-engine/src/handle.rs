@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kairos_core::digest::{BlobRef, Digest};
 use kairos_core::fold::Seq;
-use kairos_core::id::IdSource;
+use kairos_core::id::{CommandId, IdSource};
 use kairos_core::input::Verb;
 use kairos_core::principal::Principal;
 use kairos_disk::blob::BlobError;
@@ -88,27 +88,34 @@ impl Handle {
     /// It was refused; nothing of it is recorded.
     pub async fn submit(&self, by: Principal, verb: Verb) -> Result<Accepted, SubmitError> {
         let (answer, answered) = oneshot::channel();
-        let command = IdSource::new(world::time(), world::seed()).command();
+        let command = new_command();
         self.inbox.ask(Asked { by, verb, command, answer });
         answered.await.unwrap_or(Err(SubmitError::Stopping))
     }
 
-    /// Asks something past every queue. A reload answers when it holds.
+    /// Whether a command would be let in now: for who has work to do before submitting one.
+    ///
+    /// # Errors
+    /// Too many wait, or the daemon is stopping.
+    pub fn room(&self) -> Result<(), SubmitError> {
+        self.inbox.room()
+    }
+
+    /// Asks something past every queue, and answers what the order is called. A reload answers when
+    /// it holds.
     ///
     /// # Errors
     /// The configuration was not reloaded, and why.
-    pub async fn control(&self, control: Control) -> Result<(), SubmitError> {
+    pub async fn control(&self, control: Control) -> Result<CommandId, SubmitError> {
         match control {
-            Control::Shutdown | Control::Report => {
-                self.signal(control);
-                Ok(())
-            }
+            Control::Shutdown | Control::Report => self.signal(control),
             Control::Reload => {
                 let (answer, answered) = oneshot::channel();
                 self.inbox.urgent(Urgent::Reload(Some(answer)));
-                answered.await.unwrap_or(Err(SubmitError::Stopping))
+                answered.await.unwrap_or(Err(SubmitError::Stopping))?;
             }
         }
+        Ok(new_command())
     }
 
     /// The same without waiting for an answer.
@@ -143,4 +150,8 @@ impl Handle {
     pub fn returns(&self) -> Returns {
         Returns(Arc::clone(&self.inbox))
     }
+}
+
+fn new_command() -> CommandId {
+    IdSource::new(world::time(), world::seed()).command()
 }

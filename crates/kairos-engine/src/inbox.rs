@@ -109,16 +109,14 @@ impl Inbox {
         self.filled.notify_one();
     }
 
+    /// Whether one more may wait.
+    pub(crate) fn room(&self) -> Result<(), SubmitError> {
+        self.queues().room()
+    }
+
     pub(crate) fn ask(&self, asked: Asked) {
         let mut queues = self.queues();
-        let refused = if queues.closed {
-            Some(SubmitError::Stopping)
-        } else if queues.decisions.len() + queues.commands.len() >= WAITING_MAX {
-            Some(SubmitError::Full)
-        } else {
-            None
-        };
-        if let Some(refused) = refused {
+        if let Err(refused) = queues.room() {
             drop(queues);
             asked.answer.send(Err(refused)).ok();
             return;
@@ -165,6 +163,16 @@ impl Inbox {
 }
 
 impl Queues {
+    fn room(&self) -> Result<(), SubmitError> {
+        if self.closed {
+            Err(SubmitError::Stopping)
+        } else if self.decisions.len() + self.commands.len() >= WAITING_MAX {
+            Err(SubmitError::Full)
+        } else {
+            Ok(())
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.urgent.is_empty()
             && self.ended.is_empty()

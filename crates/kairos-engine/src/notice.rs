@@ -18,6 +18,8 @@ pub enum Notice {
     Recovered {
         after: u64,
         bytes: u64,
+        /// Where the bytes are kept, relative to the journal.
+        saved_as: String,
     },
     ShutdownBegin {
         open: usize,

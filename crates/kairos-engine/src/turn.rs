@@ -5,10 +5,11 @@
 //! the very same one. Never waits, never performs, never reads a clock: time comes with the
 //! circumstances.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kairos_core::decide::{self, decide};
-use kairos_core::effect::{Effect, Outcome};
+use kairos_core::effect::{Effect, Failure, Outcome};
 use kairos_core::event::{Event, Origin};
 use kairos_core::fold::{Fold, Seq};
 use kairos_core::id::{CommandId, MandateId};
@@ -34,6 +35,9 @@ impl<F: Fold<Event = Event, Effect = Effect> + AsRef<State>> Folding for F {}
 
 /// A durable record, on its way to everybody who follows.
 pub type Shown = Arc<Record<Event>>;
+
+/// What stands for an outcome that no frame can hold.
+const TOO_LARGE: Outcome = Outcome::Failed(Failure::Oversize);
 
 /// Due things one turn takes; the rest wait for the next one.
 const DUE_MAX: usize = 1_024;
@@ -140,17 +144,24 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
         self.ledger.state().as_ref()
     }
 
-    /// An input that no person waits for: decided and recorded, never refused.
+    /// An input that no person waits for: decided and recorded, never refused. What happened must be
+    /// recorded: without room for it only a restart helps, and recovery finds out what happened.
     fn own(self, input: &Input, now: &Now) -> Result<Self, Poisoned> {
         poison::folding(decide::subject(self.state(), input, now));
         let decided = decide(self.state(), input, now);
         match decided {
             Ok(events) if !events.is_empty() => {
                 let (turn, recorded) = self.record(now, events)?;
-                // What happened must be recorded: without room for it, only a restart helps, and
-                // recovery finds out what happened.
-                recorded.map_err(unrecordable)?;
-                Ok(turn)
+                match (recorded, input) {
+                    (Ok(_), _) => Ok(turn),
+                    (Err(RecordError::Oversize { .. }), Input::Settled { effect, outcome })
+                        if *outcome != TOO_LARGE =>
+                    {
+                        // One mandate's answer may cost that mandate, never the daemon.
+                        turn.own(&Input::Settled { effect: *effect, outcome: TOO_LARGE }, now)
+                    }
+                    (Err(error), _) => Err(unrecordable(error)),
+                }
             }
             Ok(_) | Err(_) => Ok(self),
         }
@@ -191,26 +202,30 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
         Ok(self)
     }
 
+    /// Takes what is due, the earliest first. What brings no event is left for a later turn, and so
+    /// are slots when the disk has no room for new work: their schedule's cursor stays.
     fn due(mut self, now: &mut dyn FnMut() -> Now, calendar: &Calendar) -> Result<Self, Poisoned> {
+        let mut left = BTreeSet::new();
         for _ in 0..DUE_MAX {
             let now = now();
-            let Some(alarm) = self.state().due(now.time).cloned() else { break };
+            let waits = matches!(self.ledger.room(now.time), Room::Tight { .. });
+            let held = |alarm: &Alarm| waits && matches!(alarm, Alarm::Schedule(_));
+            let may = |alarm: &&Alarm| !(held(alarm) || left.contains(*alarm));
+            let Some(alarm) = self.state().all_due(now.time).find(may).cloned() else { break };
             let input = match &alarm {
                 Alarm::Schedule(name) => {
                     // No mandate's doing, whatever the calendar does.
                     poison::folding(None);
-                    match calendar.due(self.state(), name, now.time) {
-                        Some(input) => input,
-                        // The calendar always has what the state has; without it nothing is due.
-                        None => break,
-                    }
+                    calendar.due(self.state(), name, now.time)
                 }
-                Alarm::Day | Alarm::Mandate(_) | Alarm::Key(_) => Input::Due(alarm),
+                Alarm::Day | Alarm::Mandate(_) | Alarm::Key(_) => Some(Input::Due(alarm.clone())),
             };
             let before = self.ledger.head();
-            self = self.own(&input, &now)?;
+            if let Some(input) = input {
+                self = self.own(&input, &now)?;
+            }
             if self.ledger.head() == before {
-                break;
+                left.insert(alarm);
             }
         }
         Ok(self)
@@ -230,8 +245,11 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
         };
         // Bounded by `max_running`: each round starts or resumes one mandate.
         for _ in 0..DUE_MAX {
-            let before = self.ledger.head();
-            self = self.own(&Input::Admit { only }, &now())?;
+            let (before, now) = (self.ledger.head(), now());
+            if let Room::Tight { .. } = self.ledger.room(now.time) {
+                break;
+            }
+            self = self.own(&Input::Admit { only }, &now)?;
             if self.ledger.head() == before {
                 break;
             }

@@ -15,7 +15,7 @@ use kairos_core::fold::{At, Seq};
 use kairos_core::rules::Rules;
 
 pub use effects::{EffectView, Effects};
-pub use mandates::{EditView, MandateView, Mandates, StateView};
+pub use mandates::{EditView, MandateView, Mandates, ObservedView, StateView};
 pub use prefix::{Found, find};
 pub use proposals::{ProposalState, ProposalView, Proposals};
 pub use schedules::{ScheduleView, Schedules, SlotView};

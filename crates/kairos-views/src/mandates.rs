@@ -5,9 +5,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use kairos_core::budget::Amounts;
+use kairos_core::cycle::answer::{Answer, Status};
 use kairos_core::cycle::phase::Phase;
 use kairos_core::digest::BlobRef;
-use kairos_core::effect::{Change, Outcome as EffectOutcome, PersonSays, Reconciled};
+use kairos_core::effect::{Change, Outcome as EffectOutcome, PersonSays, Reconciled, Reply};
 use kairos_core::event::{Event, Origin};
 use kairos_core::fold::{At, Seq};
 use kairos_core::id::{MandateId, ProposalId};
@@ -40,6 +41,10 @@ pub struct MandateView {
     pub created: Time,
     pub started: Option<Time>,
     pub finished: Option<Time>,
+    /// The answer in which the model said that it is blocked, if that is the latest decision.
+    pub blocked: Option<BlobRef>,
+    /// What the latest observe brought.
+    pub observed: Option<ObservedView>,
     pub spent: Amounts,
     pub edits: Vec<EditView>,
     pub proposals: Vec<ProposalId>,
@@ -54,6 +59,13 @@ pub enum StateView {
     Running,
     Parked { reason: ParkReason, until: Option<Time> },
     Finished { outcome: Outcome, reason: Option<EndReason> },
+}
+
+/// Files that were read, and files that were named and not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ObservedView {
+    pub files: u32,
+    pub left_out: u32,
 }
 
 /// A change that stands.
@@ -122,6 +134,8 @@ impl MandateView {
             created: at.time,
             started: None,
             finished: None,
+            blocked: None,
+            observed: None,
             spent: Amounts::default(),
             edits: Vec::new(),
             proposals: Vec::new(),
@@ -150,6 +164,17 @@ impl MandateView {
             Event::PhaseEntered { phase, .. } => self.phase = Some(*phase),
             Event::BudgetSettled { used, .. } => self.spent = self.spent.plus(*used),
             Event::ProposalOpened { proposal, .. } => self.proposals.push(*proposal),
+            Event::EffectSettled {
+                outcome: EffectOutcome::Observed { files, left_out }, ..
+            } => {
+                let files = u32::try_from(files.len()).unwrap_or(u32::MAX);
+                self.observed = Some(ObservedView { files, left_out: *left_out });
+            }
+            Event::EffectSettled { outcome: EffectOutcome::Asked(attempt), .. } => {
+                if let Reply::Answered { answer: Answer::Decide(decide), text } = &attempt.reply {
+                    self.blocked = (decide.status == Status::Blocked).then_some(*text);
+                }
+            }
             // A change stands once it is proved, or a person says so.
             Event::EffectSettled {
                 effect,

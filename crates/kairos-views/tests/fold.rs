@@ -125,6 +125,8 @@ fn a_mandate_is_followed_from_its_creation_to_its_end() {
         created: second(1),
         started: Some(second(2)),
         finished: Some(second(8)),
+        blocked: None,
+        observed: None,
         spent: used,
         edits: vec![edit()],
         proposals: Vec::new(),

@@ -5,9 +5,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The daemon follows an order: `{"enqueued": true}`.
+/// The daemon follows an order: `{"enqueued": true, "command_id": …}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ordered {
     /// Always true: what is refused is a [`Problem`](crate::Problem).
     pub enqueued: bool,
+    /// What this order is called; orders are not in the journal, what follows from them is.
+    pub command_id: String,
 }

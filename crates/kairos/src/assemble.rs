@@ -21,7 +21,7 @@ use crate::config::Env;
 use crate::config::daemon::{ModelConfig, Provider};
 use crate::config::resolve::{self, Paths, Resolved};
 use crate::log::{Detail, Level, Log};
-use crate::output::talk;
+use crate::output::Voice;
 use crate::performers::{FileThreads, InUse, Performers};
 use crate::protected::{self, ProtectedFiles};
 use crate::startup::Startup;
@@ -40,12 +40,14 @@ pub(crate) fn start(
     config: Resolved,
     focus: Focus,
     runtime: &tokio::runtime::Handle,
+    voice: &Voice,
 ) -> Result<(Started, FileThreads), Startup> {
     // A second call finds it installed, which is as good.
     rustls::crypto::ring::default_provider().install_default().ok();
     let log = Log::open(&workspace.own("logs"), config.options.log);
     let log = Arc::new(log.map_err(Startup::cannot("open the log"))?);
     hide(&log, &config);
+    log_warnings(&log, &config);
     let blobs = Arc::new(workspace.blobs().map_err(Startup::cannot("open the blobs"))?);
     blobs.sweep().map_err(Startup::cannot("clear up the blobs"))?;
     let texts = Texts::new(Arc::clone(&blobs));
@@ -71,8 +73,9 @@ pub(crate) fn start(
         notify,
         log: Arc::clone(&log),
         protected,
+        voice: voice.clone(),
     };
-    let notices = Arc::clone(&log);
+    let (notices, voice) = (Arc::clone(&log), voice.clone());
     let started = engine.start(Parts {
         focus,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -87,7 +90,10 @@ pub(crate) fn start(
             reload: Box::new(move || reload.read()),
             dispatch: Box::new(move |permit| performers.dispatch(permit)),
             cancel: Box::new(move || calls.cancel_all()),
-            notice: Box::new(move |notice| crate::notices::write(&notices, &notice)),
+            notice: Box::new(move |notice| {
+                crate::notices::write(&notices, &notice);
+                crate::notices::said(&notice).into_iter().for_each(|words| voice.say(words));
+            }),
         },
     });
     Ok((started.map_err(Startup::Engine)?, files))
@@ -195,6 +201,7 @@ struct Reload {
     notify: Notify,
     log: Arc<Log>,
     protected: ProtectedFiles,
+    voice: Voice,
 }
 
 impl Reload {
@@ -211,11 +218,14 @@ impl Reload {
         let (model, configuration) = made.map_err(|startup| startup.line())?;
         let (in_use, log) = (Arc::clone(&self.in_use), Arc::clone(&self.log));
         let (protected, paths) = (self.protected.clone(), self.paths.clone());
+        let (voice, file) = (self.voice.clone(), self.paths.daemon.clone());
         let apply = Box::new(move || {
             protect(&protected, &paths, &config);
             *in_use.lock().unwrap_or_else(PoisonError::into_inner) = model;
             log.set_options(config.options.log);
             hide(&log, &config);
+            log_warnings(&log, &config);
+            remarks(&config, &file).for_each(|remark| voice.say(remark));
         });
         Ok(Reloaded { configuration, apply })
     }
@@ -230,9 +240,56 @@ pub(crate) fn paths(root: &Path, daemon: Option<PathBuf>) -> Paths {
     }
 }
 
-/// Says what the configuration has to say beside its meaning.
-pub(crate) fn warn(config: &Resolved) {
+/// What a person should know of a configuration that holds.
+pub(crate) fn remarks(config: &Resolved, file: &Path) -> impl Iterator<Item = String> {
+    let warnings = config.warnings.iter().map(|warning| format!("warning: {}", warning.line()));
+    let model = config.options.model.is_none().then(|| no_model(file, &Env::of_process()));
+    warnings.chain(model)
+}
+
+/// Says that no model is configured, with what to write.
+fn no_model(file: &Path, env: &Env) -> String {
+    let file = file.display();
+    let (provider, more) = if env.get("ANTHROPIC_API_KEY").is_some() {
+        ("anthropic", format!("then `kill -HUP {}`", std::process::id()))
+    } else if env.get("OPENAI_API_KEY").is_some() {
+        ("openai", format!("then `kill -HUP {}`", std::process::id()))
+    } else {
+        ("anthropic", "set `ANTHROPIC_API_KEY`, and start again".to_owned())
+    };
+    format!(
+        "note: no model is configured: mandates that need one are refused [no_model]\n\
+         hint: add `model: {{provider: {provider}, name: NAME}}` to `{file}`, {more}"
+    )
+}
+
+fn log_warnings(log: &Log, config: &Resolved) {
     for warning in &config.warnings {
-        talk::say(format!("warning: {warning}"));
+        let details = [("message", Detail::Text(warning.to_string()))];
+        log.line(Level::Warn, "config_warning", "config", &details);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_model_the_lines_to_add_are_said() {
+        let said = |env| no_model(Path::new("/w/daemon.yml"), &env);
+        let note = "note: no model is configured: mandates that need one are refused [no_model]\n";
+        let add = |provider| {
+            format!("hint: add `model: {{provider: {provider}, name: NAME}}` to `/w/daemon.yml`, ")
+        };
+        let bare = said(Env::default());
+        assert_eq!(
+            bare,
+            format!("{note}{}set `ANTHROPIC_API_KEY`, and start again", add("anthropic"))
+        );
+        let with_key = said(Env::from([("OPENAI_API_KEY", "k")]));
+        assert!(
+            with_key.starts_with(&format!("{note}{}then `kill -HUP ", add("openai"))),
+            "{with_key}"
+        );
     }
 }

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::assemble;
 use crate::door::Door;
-use crate::output::{Exit, Failure};
+use crate::output::{Exit, Failure, Speech, Voice, talk};
 use crate::performers::FileThreads;
 use crate::signals::Signals;
 use crate::startup::Startup;
@@ -36,7 +36,7 @@ const FILES_MAX: Duration = Duration::from_secs(5);
 pub(crate) fn daemon(workspace: &Workspace, file: Option<PathBuf>) -> Result<Exit, Failure> {
     let paths = assemble::paths(workspace.root(), file);
     let config = assemble::read(workspace.root(), &paths)?;
-    assemble::warn(&config);
+    assemble::remarks(&config, &paths.daemon).for_each(talk::say);
     let lock = lock(workspace, &config.options.pid_path)?;
     let runtime = runtime()?;
     let signals = {
@@ -49,9 +49,11 @@ pub(crate) fn daemon(workspace: &Workspace, file: Option<PathBuf>) -> Result<Exi
         Door::bind(workspace)
     };
     let (door, listener) = bound.map_err(Startup::cannot("open the socket"))?;
+    let speech = Speech::begin().map_err(Startup::cannot("make a thread"))?;
+    let voice = speech.voice();
     let (started, files) =
-        assemble::start(workspace, paths, config, Focus::Daemon, runtime.handle())?;
-    let served = serve(&runtime, started, listener, signals);
+        assemble::start(workspace, paths, config, Focus::Daemon, runtime.handle(), &voice)?;
+    let served = serve(&runtime, started, listener, signals, voice);
     drop(door);
     runtime.shutdown_timeout(STOP_MAX);
     release(lock, &files);
@@ -84,6 +86,7 @@ fn serve(
     started: Started,
     listener: UnixListener,
     mut signals: Signals,
+    voice: Voice,
 ) -> Exit {
     let Started { handle, thread } = started;
     let (close, closed) = oneshot::channel::<()>();
@@ -96,7 +99,7 @@ fn serve(
         }));
         // Whoever waits for this line may go on: the socket answers from here on.
         let pid = std::process::id();
-        writeln!(std::io::stderr(), "kairos daemon ready, pid {pid}").ok();
+        voice.say(format!("kairos daemon ready, pid {pid}"));
         let result = loop {
             tokio::select! {
                 result = &mut over => break result,

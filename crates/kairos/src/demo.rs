@@ -17,8 +17,10 @@ use kairos_wire::event::Event;
 use kairos_wire::proposal::{Decided, Decision, Proposals};
 use kairos_wire::{EventRecord, Proposal, Status};
 use serde::Serialize;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::story;
+use crate::cli::tale::Tale;
 use crate::config::Env;
 use crate::init;
 use crate::output::{Exit, Failure, Out, diff, talk};
@@ -49,6 +51,26 @@ pub(crate) struct Demo {
     /// Approve what waits, through the same door you would
     #[arg(long)]
     approve: bool,
+}
+
+/// The signals that end a demo.
+struct Told {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Told {
+    fn listen() -> std::io::Result<Self> {
+        let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+        Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)? })
+    }
+
+    async fn pass(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 /// What the demo came to.
@@ -109,23 +131,24 @@ impl Demo {
         let none = Conditions::default();
         let fired: kairos_wire::schedule::Fired =
             client.post("/v1/schedules/docs/fire", &(), &none).await?;
-        let mut parked = false;
+        let (mut parked, mut tale) = (false, Tale::past());
+        let mut told = Told::listen().map_err(Startup::cannot("listen to signals"))?;
         loop {
             let message = tokio::select! {
                 message = stream.next() => message?,
-                _ = tokio::signal::ctrl_c() => break,
+                () = told.pass() => break,
             };
             let Some(message) = message else { return Ok(()) };
             let Ok(record) = serde_json::from_str::<EventRecord>(&message.data) else { continue };
             summary.journal_head = record.seq;
             for event in &record.events {
                 self.count(event, summary);
-                if tells(event) {
-                    talk::say(format!("  {}", story::line(&record.at, event)));
-                }
-                if event.mandate_id.as_deref() != Some(&fired.mandate_id) {
-                    continue;
-                }
+                let line = match event.kind.as_str() {
+                    "slot" => Some(story::line(&record.at, event)),
+                    _ if event.mandate_id.as_deref() != Some(&fired.mandate_id) => continue,
+                    _ => tale.line(&record.at, event),
+                };
+                line.into_iter().for_each(|line| talk::say(format!("  {line}")));
                 parked = event.kind == "mandate_parked";
                 let done = event.kind == "mandate_finished";
                 if parked {
@@ -139,11 +162,15 @@ impl Demo {
                 }
             }
         }
-        // Ctrl-C reached the daemon as well; it drains by itself.
         if parked {
             talk::say("the proposal still waits: the journal remembers it");
         }
-        Ok(())
+        // Ctrl-C in a terminal reached the daemon as well, which may be gone by now: a second order
+        // would end its grace.
+        match client.get::<Status>("/v1/status").await {
+            Ok(status) if !status.shutdown_requested => stop(&client, summary).await,
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     fn count(&self, event: &Event, summary: &mut Summary) {
@@ -208,25 +235,8 @@ fn show(proposal: &Proposal) {
     let path = &proposal.path;
     talk::say(format!("waits for you: 1 edit to {path} [{}]", proposal.scope));
     if let Some(text) = &proposal.diff {
-        diff::lines(text, talk::coloured()).for_each(|line| talk::say(format!("    {line}")));
+        diff::lines(text, talk::talk_coloured()).for_each(|line| talk::say(format!("    {line}")));
     }
-}
-
-/// Whether an event belongs into the story.
-fn tells(event: &Event) -> bool {
-    matches!(
-        event.kind.as_str(),
-        "slot"
-            | "mandate_created"
-            | "phase_entered"
-            | "plan_accepted"
-            | "step_finished"
-            | "proposal_opened"
-            | "decided"
-            | "mandate_parked"
-            | "mandate_resumed"
-            | "mandate_finished"
-    )
 }
 
 async fn stop(client: &Client, summary: &mut Summary) -> Result<(), Failure> {
@@ -251,7 +261,7 @@ fn make(dir: &Path) -> Result<(), Failure> {
         let written = fs::create_dir_all(parent).and_then(|()| fs::write(&file, text));
         written.map_err(Startup::cannot("write the example"))?;
     }
-    init::init(dir, &Env::of_process()).map_err(|e| Failure::of(e.kind().into(), "init", &e))?;
+    init::init(dir, &Env::of_process())?;
     Ok(())
 }
 

@@ -8,10 +8,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use kairos_core::kind::{Kind, Refused};
 use serde::Serialize;
 
 use crate::config::Env;
+use crate::output::{Exit, Failure};
 
 const DAEMON: &str = include_str!("init/daemon.yml");
 const SCHEDULES: &str = include_str!("init/schedules.yml");
@@ -59,17 +59,23 @@ pub(crate) enum InitError {
 }
 
 impl InitError {
-    /// What kind of trouble it is.
-    #[must_use]
-    pub(crate) fn kind(&self) -> Kind {
-        let source = match self {
-            Self::NotADirectory { .. } => return Kind::Refused(Refused::BadInput),
-            Self::Directory { source, .. } | Self::File { source, .. } => source,
-        };
-        match source.kind() {
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Kind::Denied,
-            _ => Kind::Unavailable,
+    /// What to do about it.
+    const fn hint(&self) -> &'static str {
+        match self {
+            Self::NotADirectory { .. } => {
+                "`kairos init DIR` takes a directory, made if it is missing"
+            }
+            Self::Directory { .. } | Self::File { .. } => {
+                "`ls -ld` shows whose it is; `kairos init DIR` takes another place"
+            }
         }
+    }
+}
+
+impl From<InitError> for Failure {
+    /// Nothing could be started here: no decision was denied, whatever the system's reason is.
+    fn from(error: InitError) -> Self {
+        Self::of(Exit::Usage, "init", &error).hint(error.hint())
     }
 }
 
@@ -218,8 +224,18 @@ mod tests {
         let file = dir.path().join("file");
         std::fs::write(&file, "").unwrap();
         let error = init(&file, &Env::default()).unwrap_err();
-        assert_eq!(error.kind(), Kind::Refused(Refused::BadInput));
+        assert!(matches!(error, InitError::NotADirectory { .. }), "{error}");
         let error = init(&file.join("below"), &Env::default()).unwrap_err();
         assert!(matches!(error, InitError::Directory { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_place_that_may_not_be_written_is_a_failed_start_and_no_denied_decision() {
+        let kinds = [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem];
+        let exits = kinds.map(|kind| {
+            let (path, source) = (PathBuf::from("/there"), kind.into());
+            Failure::from(InitError::Directory { path, source }).exit
+        });
+        assert_eq!(exits, [Exit::Usage, Exit::Usage]);
     }
 }

@@ -1,8 +1,50 @@
-//! The engine's notices as log lines, with KairosChain's names and keys.
+//! The engine's notices: as log lines with KairosChain's names and keys, and in words for whoever
+//! started the process and looks at its stderr.
+//!
+//! Owns both forms. The log has every notice; said are those that somebody has to know.
 
 use kairos_engine::{Notice, Status};
 
 use crate::log::{Detail, Level, Log};
+use crate::output::table::one_line;
+
+/// A notice in words; `None` for what only the log has.
+pub(crate) fn said(notice: &Notice) -> Option<String> {
+    Some(match notice {
+        Notice::Reloaded { schedules: 1 } => "configuration reloaded: 1 schedule".to_owned(),
+        Notice::Reloaded { schedules } => format!("configuration reloaded: {schedules} schedules"),
+        Notice::ReloadFailed { error } => {
+            let mut lines = error.lines();
+            let first = one_line(lines.next().unwrap_or_default());
+            format!(
+                "error: the configuration was not reloaded, the earlier one holds: {first}\n\
+                 hint: `kairos config check` shows all that is wrong"
+            )
+        }
+        Notice::Recovered { after, bytes, saved_as } => format!(
+            "warning: the journal's torn tail of {bytes} bytes after position `{after}` was cut \
+             off and kept as `.kairos/journal/{}`\n\
+             hint: nobody was told of what stood there; `kairos journal verify` proves the rest",
+            one_line(saved_as)
+        ),
+        Notice::Quarantined { mandate } => format!(
+            "error: mandate `{mandate}` aborted the daemon twice and is ended [poison]\n\
+             hint: `kairos mandate logs {mandate}` tells what it did"
+        ),
+        Notice::GracefulTimeoutExceeded { open } => format!(
+            "warning: the grace is over with {open} effects open\n\
+             hint: the next start looks what became of them"
+        ),
+        Notice::Started { .. }
+        | Notice::ShutdownBegin { .. }
+        | Notice::CycleInterrupted { .. }
+        | Notice::Stopped { .. }
+        | Notice::Status { .. }
+        | Notice::BudgetExceeded { .. }
+        | Notice::CycleFailed { .. }
+        | Notice::HeartbeatFailed { .. } => return None,
+    })
+}
 
 /// Writes one notice.
 pub(crate) fn write(log: &Log, notice: &Notice) {
@@ -10,8 +52,9 @@ pub(crate) fn write(log: &Log, notice: &Notice) {
     let open = |open: usize| vec![("open_effects", count(open as u64))];
     let (level, event, details) = match notice {
         Notice::Started { status } => (Level::Info, "daemon_started", snapshot(status)),
-        Notice::Recovered { after, bytes } => {
-            let details = vec![("after", count(*after)), ("bytes", count(*bytes))];
+        Notice::Recovered { after, bytes, saved_as } => {
+            let place = ("saved_as", text(saved_as));
+            let details = vec![("after", count(*after)), ("bytes", count(*bytes)), place];
             (Level::Warn, "journal_recovered", details)
         }
         Notice::ShutdownBegin { open: n } => (Level::Info, "daemon_shutdown_begin", open(*n)),

@@ -15,14 +15,26 @@ use kairos_wire::MandateRequest;
 
 use crate::assemble;
 use crate::daemon::{lock, release, runtime};
-use crate::output::{Exit, Failure};
+use crate::output::{Exit, Failure, Speech, talk};
+use crate::signals::{Ending, Signals};
+use crate::startup::Startup;
 use crate::workspace::Workspace;
 
 /// How the mandate stood in the end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum End {
-    Finished { mandate: MandateId, outcome: Outcome },
-    Parked { mandate: MandateId },
+    Finished {
+        mandate: MandateId,
+        outcome: Outcome,
+    },
+    Parked {
+        mandate: MandateId,
+    },
+    /// A signal ended it; what was made stays in the journal.
+    Stopped {
+        mandate: Option<MandateId>,
+        by: Ending,
+    },
 }
 
 impl End {
@@ -31,6 +43,15 @@ impl End {
             Self::Finished { outcome: Outcome::Achieved | Outcome::Unchanged, .. } => Exit::Ok,
             Self::Finished { .. } => Exit::No,
             Self::Parked { .. } => Exit::ForNow,
+            Self::Stopped { by: Ending::Interrupt, .. } => Exit::Interrupted,
+            Self::Stopped { by: Ending::Terminate, .. } => Exit::Terminated,
+        }
+    }
+
+    pub(crate) const fn mandate(&self) -> Option<MandateId> {
+        match self {
+            Self::Finished { mandate, .. } | Self::Parked { mandate } => Some(*mandate),
+            Self::Stopped { mandate, .. } => *mandate,
         }
     }
 }
@@ -47,15 +68,27 @@ pub(crate) fn once(
 ) -> Result<End, Failure> {
     let paths = assemble::paths(workspace.root(), file);
     let config = assemble::read(workspace.root(), &paths)?;
-    assemble::warn(&config);
+    config.warnings.iter().for_each(|warning| talk::say(format!("warning: {}", warning.line())));
     let lock = lock(workspace, &config.options.pid_path)?;
     let runtime = runtime()?;
+    let mut signals = {
+        let _entered = runtime.enter();
+        Signals::listen().map_err(Startup::cannot("listen to signals"))?
+    };
     poison::abort_on_engine_panic(workspace.own("run/poison"));
+    let speech = Speech::begin().map_err(Startup::cannot("make a thread"))?;
     let (started, files) =
-        assemble::start(workspace, paths, config, Focus::Once, runtime.handle())?;
+        assemble::start(workspace, paths, config, Focus::Once, runtime.handle(), &speech.voice())?;
     let handle = started.handle.clone();
-    let end = runtime.block_on(follow(&handle, request, say));
+    let end = runtime.block_on(follow(&handle, request, &mut signals, say));
     handle.signal(Control::Shutdown);
+    // Asked to end once more, it does not wait for what is open either.
+    runtime.spawn(async move {
+        loop {
+            signals.ending().await;
+            handle.signal(Control::Shutdown);
+        }
+    });
     let stopped = started.thread.join();
     release(lock, &files);
     match stopped {
@@ -67,17 +100,32 @@ pub(crate) fn once(
 async fn follow(
     handle: &Handle,
     request: &MandateRequest,
+    signals: &mut Signals,
     say: &mut dyn FnMut(kairos_core::time::Time, &Event),
 ) -> Result<End, Failure> {
     let spec = kairos_api::convert::spec(request, &mut |text| handle.put(text.as_bytes()));
     let spec = Box::new(spec.map_err(|e| Failure::of(Exit::Usage, "bad_mandate", &e))?);
+    // What is submitted is recorded: whoever ends it later still learns its id.
+    let told = tokio::select! {
+        biased;
+        by = signals.ending() => Some(by),
+        () = std::future::ready(()) => None,
+    };
+    if let Some(by) = told {
+        return Ok(End::Stopped { mandate: None, by });
+    }
     let made = handle.submit(principal(), Verb::Create { spec, key: None }).await;
     let made = made.map_err(refused)?;
     let Some(Subject::Mandate(mandate)) = made.subject else {
         return Err(Failure::new(Exit::Bug, "no_mandate", "no mandate was made"));
     };
     let mut follower = handle.follow(made.seq);
-    while let Some(record) = follower.next().await {
+    loop {
+        let record = tokio::select! {
+            record = follower.next() => record,
+            by = signals.ending() => return Ok(End::Stopped { mandate: Some(mandate), by }),
+        };
+        let Some(record) = record else { break };
         for event in record.events.iter().filter(|event| event.mandate() == Some(mandate)) {
             say(record.at.time, event);
             match event {

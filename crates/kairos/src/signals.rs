@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// `SIGXFSZ` on Linux (`signal(7)`): x86, ARM and RISC-V.
 const SIGXFSZ: i32 = 25;
 
-/// The signals a daemon listens to.
+/// The signals a daemon, or a `once`, listens to.
 #[derive(Debug)]
 pub(crate) struct Signals {
     term: Signal,
@@ -52,6 +52,24 @@ impl Signals {
             _ = self.usr1.recv() => Control::Report,
         };
         handle.signal(control);
+    }
+}
+
+/// Which signal ends what has no daemon around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Interrupt,
+    Terminate,
+}
+
+impl Signals {
+    /// Waits for a signal to end; without a daemon there is nothing to reload, so HUP is one too.
+    pub(crate) async fn ending(&mut self) -> Ending {
+        tokio::select! {
+            _ = self.int.recv() => Ending::Interrupt,
+            _ = self.term.recv() => Ending::Terminate,
+            _ = self.hup.recv() => Ending::Terminate,
+        }
     }
 }
 

@@ -70,7 +70,7 @@ impl From<Startup> for Failure {
     fn from(startup: Startup) -> Self {
         match startup {
             Startup::Config(problems) => {
-                let shown = problems.render(talk::coloured());
+                let shown = problems.render(talk::talk_coloured());
                 let message =
                     format!("the configuration does not hold together\n{}", shown.trim_end());
                 Self::new(Exit::Config, "config", message).hint("kairos config check")
@@ -84,7 +84,10 @@ impl From<Startup> for Failure {
             Startup::Engine(StartError::TooManySchedules { .. }) => {
                 Self::new(Exit::Config, "config", startup.line())
             }
-            Startup::Engine(_) => {
+            Startup::Engine(StartError::Poisoned(_) | StartError::Thread(_)) => {
+                Self::new(Exit::Usage, "startup", startup.line())
+            }
+            Startup::Engine(StartError::Journal(_)) => {
                 Self::new(Exit::Usage, "startup", startup.line()).hint("kairos journal verify")
             }
             Startup::Lock(_) | Startup::Cannot { .. } => {

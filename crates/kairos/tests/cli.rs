@@ -121,3 +121,56 @@ fn a_decision_by_a_program_names_the_hash_it_is_about() {
     let (code, out, _) = kairos(dir.path(), &["proposal", "approve", "01J", "--yes"]);
     assert_eq!((code, out.as_str()), (Some(2), ""));
 }
+
+#[test]
+fn verbs_that_read_say_what_is_missing_and_what_makes_it() {
+    let (dir, path) = workspace();
+    let said = format!(
+        "error: no journal at `{path}/.kairos/journal`\nhint: the first `kairos daemon` or `kairos once` makes it\n"
+    );
+    let verbs: [&[&str]; 9] = [
+        &["mandate", "list"],
+        &["mandate", "show", "01J"],
+        &["mandate", "logs", "01J"],
+        &["proposal", "list"],
+        &["effect", "list"],
+        &["schedule", "list"],
+        &["events"],
+        &["journal", "show", "1"],
+        &["journal", "export", "--jsonl"],
+    ];
+    for verb in verbs {
+        assert_eq!(kairos(dir.path(), verb), answer(1, "", said.clone()), "{verb:?}");
+    }
+    let bare = tempfile::tempdir().unwrap();
+    let here = bare.path().canonicalize().unwrap();
+    let said = format!(
+        "error: no `.kairos` directory in `{}` or above it\nhint: `kairos init` makes one here; `--root DIR` names another place\n",
+        here.display()
+    );
+    for verb in verbs.into_iter().chain([&["journal", "verify"][..], &["config", "check"]]) {
+        assert_eq!(kairos(bare.path(), verb), answer(2, "", said.clone()), "{verb:?}");
+    }
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_ends_with_78() {
+    let (dir, path) = workspace();
+    std::fs::create_dir_all(dir.path().join(".kairos/config/daemon.yml")).unwrap();
+    for verb in [&["config", "check"][..], &["daemon"], &["once", "--goal", "g"]] {
+        let (code, out, err) = kairos(dir.path(), verb);
+        assert_eq!((code, out.as_str()), (Some(78), ""), "{err}");
+        let said = format!("{path}/.kairos/config/daemon.yml: cannot be read: not a regular file");
+        assert!(err.contains(&said), "{err}");
+    }
+}
+
+#[test]
+fn init_where_nothing_can_be_made_is_a_failed_start() {
+    let (dir, path) = workspace();
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    let (code, out, err) = kairos(dir.path(), &["init", "file/below"]);
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+    assert!(err.contains("directory `file/below` cannot be made"), "{path}: {err}");
+    assert!(err.contains("hint: "), "{err}");
+}

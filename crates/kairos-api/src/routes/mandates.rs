@@ -77,6 +77,8 @@ pub(crate) async fn create(
     body: Body,
 ) -> Result<Json<wire::mandate::Created>, Refusal> {
     let request: wire::MandateRequest = parse(&body)?;
+    // Before anything is stored for it.
+    door.handle.room()?;
     let key = headers.get("idempotency-key").map(|key| Key {
         key: Digest::of(key.as_bytes()),
         request: Digest::of(&serde_json::to_vec(&request).unwrap_or_default()),
@@ -91,6 +93,7 @@ pub(crate) async fn create(
         enqueued: true,
         command_id: made.command.to_string(),
         mandate_id: id.to_string(),
+        seq: made.seq.0,
         mandate: shown(&door, &views, id)?,
     }))
 }

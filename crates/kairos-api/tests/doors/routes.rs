@@ -31,7 +31,7 @@ async fn a_created_mandate_can_be_shown_at_once_and_ends_with_its_edit() {
     let sha256 =
         |text: &str| format!("sha256:{}", kairos_core::digest::Digest::of(text.as_bytes()));
     let expected = json!({
-        "id": mandate, "state": "finished", "reason": null, "outcome": "achieved",
+        "id": mandate, "state": "finished", "reason": null, "blocked_reason": null, "observed": {"files": 0, "left_out": 0}, "outcome": "achieved",
         "verified": null, "goal": "fix it", "schedule": null, "cycle": 1, "phase": "reflect",
         "created_at": shown["created_at"], "started_at": shown["started_at"],
         "finished_at": shown["finished_at"], "until": null,
@@ -181,6 +181,8 @@ async fn the_status_keeps_the_former_keys_and_a_closing_slash_does_no_harm() {
         "waiting": 0, "running": 0, "queued": 0,
     });
     assert_eq!(status, expected);
-    assert_eq!(world.post("/v1/admin/reload", "").await.body, json!({"enqueued": true}));
+    let ordered = world.post("/v1/admin/reload", "").await.body;
+    let id = ordered["command_id"].as_str().expect("it has a name").to_owned();
+    assert_eq!((ordered, id.len()), (json!({"enqueued": true, "command_id": id}), 26));
     assert_eq!(world.get("/v1/mandates/").await.body, world.get("/v1/mandates").await.body);
 }

@@ -41,3 +41,22 @@ async fn who_decides_over_the_socket_is_the_peer_and_a_closed_door_ends_its_stre
     let ended = tokio::time::timeout(Duration::from_secs(10), serving).await;
     ended.expect("in time").expect("no panic");
 }
+
+#[tokio::test]
+async fn what_was_sent_before_the_door_closed_is_answered_to_the_last() {
+    const SENT: usize = 50;
+    let world = World::edits("docs/a.md");
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("s");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    // Nobody has been let in when the door closes.
+    let mut sent = UnixStream::connect(&path).await.expect("a connection");
+    let request = "POST /v1/mandates HTTP/1.1\r\nHost: kairos\r\nContent-Length: 2\r\n\r\n{}";
+    sent.write_all(request.repeat(SENT).as_bytes()).await.expect("sent");
+    unix::serve(listener, world.door(), std::future::ready(())).await;
+    let mut answers = String::new();
+    sent.read_to_string(&mut answers).await.expect("answers");
+    let answered = |status| answers.matches(&format!("HTTP/1.1 {status}")).count();
+    // Let in before it is seen to be closed, the first may be told what is wrong with it.
+    assert_eq!(answered("503 ") + answered("400 "), SENT, "{answers}");
+}

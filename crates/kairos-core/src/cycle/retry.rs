@@ -7,7 +7,7 @@
 //! | failure | attempts 1, 2 | attempt 3 |
 //! |---|---|---|
 //! | 429, 5xx (529 among them), transport, cut, timeout, unreadable 200 | retry | park |
-//! | every other status | fail | fail |
+//! | every other status, not sent | fail | fail |
 
 use sha2::{Digest as _, Sha256};
 
@@ -39,6 +39,8 @@ pub enum CallFailure {
     Timeout,
     /// A 200 whose body is not what the wire format says.
     Unreadable,
+    /// The request could not be made: a stored text is not to be had. Nothing was sent.
+    NotSent,
 }
 
 impl CallFailure {
@@ -48,13 +50,14 @@ impl CallFailure {
         match self {
             Self::Status { code, .. } => code == 429 || (500..600).contains(&code),
             Self::Transport | Self::Cut | Self::Timeout | Self::Unreadable => true,
+            Self::NotSent => false,
         }
     }
 
     fn retry_after_ms(self) -> u64 {
         match self {
             Self::Status { retry_after_ms, .. } => retry_after_ms.unwrap_or(0),
-            Self::Transport | Self::Cut | Self::Timeout | Self::Unreadable => 0,
+            Self::Transport | Self::Cut | Self::Timeout | Self::Unreadable | Self::NotSent => 0,
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::cycle::answer::{Answer, Decide};
 use crate::cycle::brief::StepResult;
 use crate::cycle::phase::Phase;
 use crate::digest::BlobRef;
-use crate::effect::{Intent, Outcome, Reconciled, Reply, Seen};
+use crate::effect::{Failure, Intent, Outcome, Reconciled, Reply, Seen};
 use crate::event::Event;
 use crate::gate::judge::SoFar;
 use crate::gate::proposal::{Closed, Decision, Proposal};
@@ -160,6 +160,10 @@ impl Cycle {
             // A workspace that cannot be read is an empty one to the model; the record says why.
             (Intent::Observe, Outcome::Failed(_)) => self.seen = Some([].into()),
             (Intent::Ask { .. }, Outcome::Asked(attempt)) => self.answered(&attempt.reply),
+            (
+                Intent::Ask { .. },
+                Outcome::Failed(Failure::Blob | Failure::Disk | Failure::Oversize),
+            ) => self.call.failed = true,
             (Intent::Verify, Outcome::Verified { failed, .. }) => {
                 self.failed_checks = Some(u8::try_from(failed.len()).unwrap_or(u8::MAX));
             }

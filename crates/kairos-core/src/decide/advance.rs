@@ -47,7 +47,7 @@ pub(super) fn candidate(state: &State, now: &Now, only: Option<MandateId>) -> Op
 pub(super) fn admit(state: &State, now: &Now, only: Option<MandateId>) -> Vec<Event> {
     let mandate = candidate(state, now, only).and_then(|id| state.mandates.get(&id));
     let Some(mandate) = mandate else { return Vec::new() };
-    let mut draft = Draft::of(state, now, mandate.clone());
+    let mut draft = Draft::of(state, now, mandate);
     let id = mandate.id;
     draft.emit(if mandate.standing == Standing::Queued {
         Event::MandateStarted { mandate: id }
@@ -61,7 +61,7 @@ pub(super) fn admit(state: &State, now: &Now, only: Option<MandateId>) -> Vec<Ev
 /// Lets a mandate that was running go on.
 pub(super) fn go_on(state: &State, now: &Now, id: MandateId) -> Vec<Event> {
     let Some(mandate) = state.mandates.get(&id) else { return Vec::new() };
-    let mut draft = Draft::of(state, now, mandate.clone());
+    let mut draft = Draft::of(state, now, mandate);
     advance(&mut draft);
     draft.done()
 }

@@ -3,7 +3,7 @@
 //! Owns reservation: the worst case is held before a request leaves, in the frame that lets it
 //! leave. Never sends anything.
 
-use crate::budget::{Amounts, Budget, Price, Usage};
+use crate::budget::{Amounts, Budget, Price};
 use crate::cycle::brief;
 use crate::cycle::phase::Phase;
 use crate::effect::Intent;
@@ -28,16 +28,16 @@ pub(super) fn ask(draft: &mut Draft<'_>, phase: Phase) -> bool {
     }
     let attempt = cycle.call.attempts.saturating_add(1);
     let mandate = draft.id();
-    if price(draft.state, &draft.mandate).is_none() {
+    let Some(price) = price(draft.state, &draft.mandate) else {
         // A reload took the model or its price away; another one may bring it back.
         let until = Some(draft.now.time.plus_ms(NO_MODEL_WAIT_MS));
         draft.emit(Event::MandateParked { mandate, reason: ParkReason::Provider, until });
         return true;
-    }
+    };
     if draft.budget.day.is_none_or(|day| day < draft.now.day) {
         draft.emit(Event::DayBegan { day: draft.now.day, ends: draft.now.day_ends });
     }
-    let amounts = worst_case(draft.state, &draft.mandate, phase);
+    let amounts = worst_case(draft.state, &draft.mandate, phase, price);
     let day_fits = draft
         .state
         .rules
@@ -46,7 +46,7 @@ pub(super) fn ask(draft: &mut Draft<'_>, phase: Phase) -> bool {
     let own_fits = amounts.usd_micros <= draft.usd_micros_left();
     if day_fits && own_fits {
         let effect = draft.ids().effect();
-        draft.emit(Event::BudgetReserved { mandate, effect, amounts });
+        draft.emit(Event::BudgetReserved { mandate, effect, amounts, price });
         draft.begin_as(effect, Intent::Ask { phase, attempt });
     } else {
         // A new day brings nothing for a mandate at its own cap; a raised cap does. What other calls
@@ -62,16 +62,11 @@ pub(super) fn ask(draft: &mut Draft<'_>, phase: Phase) -> bool {
 }
 
 /// What a call can cost at most.
-fn worst_case(state: &State, mandate: &Mandate, phase: Phase) -> Amounts {
+fn worst_case(state: &State, mandate: &Mandate, phase: Phase, price: Price) -> Amounts {
     let model = state.rules.as_ref().and_then(|rules| rules.model.as_ref());
     let output = model.map_or(0, |model| u64::from(model.output_tokens_max));
     let text_bytes = brief::of(mandate, phase).bytes_max();
-    price(state, mandate).unwrap_or_default().reservation(text_bytes, output)
-}
-
-/// What `usage` costs the mandate: one call.
-pub(super) fn spent(state: &State, mandate: &Mandate, usage: Usage) -> Amounts {
-    price(state, mandate).unwrap_or_default().spent(usage)
+    price.reservation(text_bytes, output)
 }
 
 /// The price of the mandate's model; `None` without a model, or when nobody said what it costs.

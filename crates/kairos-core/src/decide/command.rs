@@ -4,7 +4,7 @@
 //! parsed is checked here against the state.
 
 use crate::digest::{BlobRef, Digest};
-use crate::effect::{Outcome as EffectOutcome, PersonSays};
+use crate::effect::{Intent, Outcome as EffectOutcome, PersonSays};
 use crate::event::{Event, Key, Origin};
 use crate::gate::proposal::{Closed, Decision};
 use crate::id::{EffectId, IdSource, MandateId, ProposalId};
@@ -31,7 +31,7 @@ pub(super) fn decide(
     match verb {
         Verb::Create { spec, key } => create(state, now, by, spec, *key),
         Verb::Stop { mandate } => {
-            let mut draft = Draft::of(state, now, open(state, *mandate)?.clone());
+            let mut draft = Draft::of(state, now, open(state, *mandate)?);
             // Asked again, it also ends a mandate that waits instead of ending.
             let waits = matches!(draft.mandate.standing, Standing::Parked { .. });
             if draft.mandate.ending.is_none() || waits {
@@ -50,7 +50,7 @@ pub(super) fn decide(
 /// Ends a mandate that aborted the engine, whatever it was doing.
 pub(super) fn quarantine(state: &State, now: &Now, id: MandateId) -> Vec<Event> {
     let Some(mandate) = state.mandates.get(&id) else { return Vec::new() };
-    let mut draft = Draft::of(state, now, mandate.clone());
+    let mut draft = Draft::of(state, now, mandate);
     if let Some(open) = mandate.open.as_ref().filter(|open| !open.unsettled) {
         let (effect, outcome) = (open.effect, EffectOutcome::Lost);
         settle::settle_budget(&mut draft, open, &outcome);
@@ -116,7 +116,7 @@ fn decide_proposal(
     if held.expires <= now.time {
         return Err(Refusal::AlreadyDecided { proposal, closed: Closed::Expired });
     }
-    let mut draft = Draft::of(state, now, mandate.clone());
+    let mut draft = Draft::of(state, now, mandate);
     let mandate = draft.id();
     let by = by.clone();
     draft.emit(Event::Decided { mandate, proposal, decision, hash: actual, by, note });
@@ -142,15 +142,31 @@ fn judge(
     if !open.unsettled {
         return Err(Refusal::NotUnsettled { effect });
     }
-    let step = open.intent.step();
-    let mut draft = Draft::of(state, now, mandate.clone());
+    let intent = open.intent.clone();
+    let mut draft = Draft::of(state, now, mandate);
     let mandate = draft.id();
     draft.emit(Event::EffectJudged { mandate, effect, answer, by: by.clone(), note });
-    if let Some(step) = step {
-        match answer {
-            PersonSays::Happened => step::end(&mut draft, step, StepEnd::Succeeded),
-            PersonSays::DidNot => {}
-            PersonSays::Unknown => step::fail(&mut draft, step, StepFailure::Unknown),
+    match (answer, intent) {
+        (
+            PersonSays::Happened,
+            Intent::Change { step, change, temp, .. } | Intent::Reconcile { step, change, temp },
+        ) => settle::done(&mut draft, step, &change, temp),
+        // Prepared and gated anew: what allowed it has been used.
+        (PersonSays::DidNot, intent) => {
+            let used = intent.step().and_then(|step| settle::approved(&draft, step));
+            if let Some(proposal) = used {
+                draft.emit(Event::ProposalClosed { mandate, proposal, how: Closed::Stale });
+            }
+        }
+        (PersonSays::Happened, intent) => {
+            if let Some(step) = intent.step() {
+                step::end(&mut draft, step, StepEnd::Succeeded);
+            }
+        }
+        (PersonSays::Unknown, intent) => {
+            if let Some(step) = intent.step() {
+                step::fail(&mut draft, step, StepFailure::Unknown);
+            }
         }
     }
     draft.emit(Event::MandateReady { mandate });

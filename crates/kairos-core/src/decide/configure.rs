@@ -1,15 +1,13 @@
 //! A configuration that was read whole.
 //!
-//! Owns what a change of configuration does to open work: new rules hold at once, and what waited
-//! for budget looks again.
+//! Owns what a change of configuration does to open work: new rules hold at once. What waited for
+//! budget looks again, each mandate in its own frame: the fold of `rules_loaded` makes it due.
 
 use crate::event::{Event, Loaded};
 use crate::input::Now;
 use crate::rules::Rules;
 use crate::schedule::definition::ScheduleName;
 use crate::state::State;
-
-use super::due::ready_for_budget;
 
 pub(super) fn decide(
     state: &State,
@@ -24,7 +22,6 @@ pub(super) fn decide(
     }
     if state.rules.as_deref() != Some(rules) {
         events.push(Event::RulesLoaded(Box::new(rules.clone())));
-        events.extend(ready_for_budget(state));
     }
     if !set.is_empty() || !gone.is_empty() {
         events.push(Event::SchedulesLoaded { set: set.to_vec(), gone: gone.to_vec() });

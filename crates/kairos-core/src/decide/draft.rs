@@ -25,7 +25,7 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn of(state: &'a State, now: &'a Now, mandate: Mandate) -> Self {
+    pub(super) fn of(state: &'a State, now: &'a Now, mandate: &Mandate) -> Self {
         Self {
             budget: state.budget,
             proposals: state.index.proposals.len(),
@@ -34,7 +34,8 @@ impl<'a> Draft<'a> {
             finished: false,
             state,
             now,
-            mandate,
+            // Cloned in place: a mandate is too large to be handed from caller to caller.
+            mandate: mandate.clone(),
         }
     }
 

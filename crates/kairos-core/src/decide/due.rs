@@ -26,27 +26,16 @@ pub(super) fn decide(state: &State, now: &Now, alarm: &Alarm) -> Vec<Event> {
     }
 }
 
-/// A new day: what waited for budget queues again. A clock that went back begins none; the day's
-/// end is only moved to where the calendar now has it.
+/// A new day. A clock that went back begins none; the day's end is only moved to where the calendar
+/// now has it.
 fn day(state: &State, now: &Now) -> Vec<Event> {
     let day = state.budget.day.map_or(now.day, |day| day.max(now.day));
-    let mut events = vec![Event::DayBegan { day, ends: now.day_ends }];
-    if state.budget.day.is_none_or(|before| before < now.day) {
-        events.extend(ready_for_budget(state));
-    }
-    events
-}
-
-/// Mandates parked for budget queue again.
-pub(super) fn ready_for_budget(state: &State) -> impl Iterator<Item = Event> {
-    let waits = |s: Standing| matches!(s, Standing::Parked { reason: ParkReason::Budget, .. });
-    let waiting = state.mandates().filter(move |mandate| waits(mandate.standing));
-    waiting.map(|mandate| Event::MandateReady { mandate: mandate.id })
+    vec![Event::DayBegan { day, ends: now.day_ends }]
 }
 
 fn mandate(state: &State, now: &Now, id: MandateId) -> Vec<Event> {
     let Some(mandate) = state.mandates.get(&id) else { return Vec::new() };
-    let mut draft = Draft::of(state, now, mandate.clone());
+    let mut draft = Draft::of(state, now, mandate);
     if mandate.time_limit().is_some_and(|limit| limit <= now.time) {
         stop(&mut draft, Outcome::Expired, None, None);
         return draft.done();

@@ -4,6 +4,7 @@
 //! attempts, a change is compared with the disk, and what nobody can prove waits for a person.
 //! While draining, outcomes are recorded and what they call for is left to the next start.
 
+use crate::budget::Usage;
 use crate::cycle::retry::{self, CallFailure, Next};
 use crate::effect::{Change, Doubt, Failure, Intent, Outcome, Reconciled, Reply, TempName};
 use crate::event::Event;
@@ -17,28 +18,26 @@ use crate::state::State;
 
 use super::advance::advance;
 use super::draft::Draft;
-use super::{call, step};
+use super::step;
 
 /// Records an outcome and goes on. An outcome of no open effect means nothing any more.
 pub(super) fn decide(state: &State, now: &Now, effect: EffectId, outcome: &Outcome) -> Vec<Event> {
     let Some(mandate) = state.effect(effect) else { return Vec::new() };
-    let Some(open) = mandate.open.clone().filter(|open| open.effect == effect && !open.unsettled)
-    else {
-        return Vec::new();
-    };
-    let mut draft = Draft::of(state, now, mandate.clone());
-    if !draft.may_begin() && needs_more(&open, outcome) {
+    let open = mandate.open.as_ref().filter(|open| open.effect == effect && !open.unsettled);
+    let Some(open) = open else { return Vec::new() };
+    let mut draft = Draft::of(state, now, mandate);
+    if !draft.may_begin() && needs_more(open, outcome) {
         // It stays open: the next start finds it lost and compares or asks again.
         return Vec::new();
     }
-    if let Some(doubt) = doubt(outcome) {
+    if let Some(doubt) = doubt(outcome).or_else(|| no_way_to_tell(&draft, open, outcome)) {
         unsettled(&mut draft, effect, doubt);
         return draft.done();
     }
-    settle_budget(&mut draft, &open, outcome);
+    settle_budget(&mut draft, open, outcome);
     let mandate = draft.id();
     draft.emit(Event::EffectSettled { mandate, effect, outcome: outcome.clone() });
-    after(&mut draft, &open, outcome);
+    after(&mut draft, open, outcome);
     advance(&mut draft);
     draft.done()
 }
@@ -70,6 +69,13 @@ fn doubt(outcome: &Outcome) -> Option<Doubt> {
     }
 }
 
+/// A comparison that was tried often enough and never came to an end: a person has to look.
+fn no_way_to_tell(draft: &Draft<'_>, open: &Open, outcome: &Outcome) -> Option<Doubt> {
+    let compares = matches!(open.intent, Intent::Reconcile { .. });
+    let compared = matches!(outcome, Outcome::Reconciled(_) | Outcome::Refused(_));
+    (compares && !compared && step::is_tired(draft)).then_some(Doubt::Disk)
+}
+
 fn unsettled(draft: &mut Draft<'_>, effect: EffectId, doubt: Doubt) {
     let mandate = draft.id();
     draft.emit(Event::EffectUnsettled { mandate, effect, doubt });
@@ -83,10 +89,12 @@ pub(super) fn settle_budget(draft: &mut Draft<'_>, open: &Open, outcome: &Outcom
     }
     let usage = match outcome {
         Outcome::Asked(attempt) => attempt.usage,
+        // Nothing was sent.
+        Outcome::Failed(Failure::Busy) => Some(Usage::default()),
         _ => None,
     };
-    let held = draft.mandate.spent.held;
-    let used = usage.map_or(held, |usage| call::spent(draft.state, &draft.mandate, usage));
+    let spent = draft.mandate.spent;
+    let used = usage.map_or(spent.held, |usage| spent.price.spent(usage));
     let mandate = draft.id();
     draft.emit(Event::BudgetSettled { mandate, effect: open.effect, used });
 }
@@ -105,6 +113,10 @@ fn after(draft: &mut Draft<'_>, open: &Open, outcome: &Outcome) {
             Outcome::Changed { .. } => done(draft, *step, change, *temp),
             Outcome::Stale => step::stale(draft, *step, *elevation),
             Outcome::Refused(refusal) => step::fail(draft, *step, StepFailure::File(*refusal)),
+            // The bytes to write are not to be had, so nothing was touched.
+            Outcome::Failed(failure @ (Failure::Blob | Failure::Busy)) => {
+                step::fail(draft, *step, StepFailure::Performer(*failure));
+            }
             // Lost, panicked or failed half-way: the disk knows.
             _ => {
                 let (step, change, temp) = (*step, change.clone(), *temp);
@@ -115,7 +127,6 @@ fn after(draft: &mut Draft<'_>, open: &Open, outcome: &Outcome) {
             Outcome::Reconciled(Reconciled::Done) => done(draft, *step, change, *temp),
             Outcome::Reconciled(_) => change_again(draft, *step, change),
             Outcome::Refused(refusal) => step::fail(draft, *step, StepFailure::File(*refusal)),
-            _ if step::is_tired(draft) => unsettled(draft, open.effect, Doubt::Disk),
             _ => {
                 let (step, change, temp) = (*step, change.clone(), *temp);
                 draft.begin(Intent::Reconcile { step, change, temp });
@@ -133,7 +144,7 @@ fn after(draft: &mut Draft<'_>, open: &Open, outcome: &Outcome) {
 }
 
 /// The change stands: close what allowed it, and clear what it left.
-fn done(draft: &mut Draft<'_>, step: u8, change: &Change, temp: TempName) {
+pub(super) fn done(draft: &mut Draft<'_>, step: u8, change: &Change, temp: TempName) {
     let mandate = draft.id();
     if let Some(proposal) = approved(draft, step) {
         draft.emit(Event::ProposalClosed { mandate, proposal, how: Closed::Approved });
@@ -141,7 +152,7 @@ fn done(draft: &mut Draft<'_>, step: u8, change: &Change, temp: TempName) {
     draft.begin(Intent::Clear { step, change: change.clone(), temp });
 }
 
-fn approved(draft: &Draft<'_>, step: u8) -> Option<crate::id::ProposalId> {
+pub(super) fn approved(draft: &Draft<'_>, step: u8) -> Option<crate::id::ProposalId> {
     let plan = draft.mandate.cycle.as_ref()?.plan.as_ref()?;
     plan.held.iter().find(|held| held.what.step == step).map(|held| held.proposal)
 }
@@ -152,7 +163,7 @@ fn change_again(draft: &mut Draft<'_>, step: u8, change: &Change) {
         return step::fail(draft, step, StepFailure::Performer(Failure::Disk));
     }
     let elevation = approved(draft, step);
-    step::change_tree(draft, step, change.clone(), elevation);
+    step::change_again(draft, step, change.clone(), elevation);
 }
 
 /// Whether a change that was begun has to be brought to a certain end even by a mandate that is
@@ -186,14 +197,17 @@ fn asked(draft: &mut Draft<'_>, effect: EffectId, attempt: u8, outcome: &Outcome
             // Ours, not the provider's: asked again when the mandate goes on.
             Reply::Cancelled => return,
         },
-        Outcome::Lost => CallFailure::Cut,
+        // No attempt mends a text that is gone; the fold has marked the call as failed.
+        Outcome::Failed(Failure::Blob | Failure::Disk | Failure::Oversize) => return,
         _ => CallFailure::Transport,
     };
     let mandate = draft.id();
+    if *outcome == Outcome::Lost {
+        // It died with its daemon, which says nothing of the provider: asked again at once.
+        return draft.emit(Event::CallDelayed { mandate, until: draft.now.time });
+    }
     match retry::after(failure, attempt, effect) {
         Next::Retry { wait_ms } => {
-            // A call that died with its daemon has waited long enough.
-            let wait_ms = if *outcome == Outcome::Lost { 0 } else { wait_ms };
             draft.emit(Event::CallDelayed { mandate, until: draft.now.time.plus_ms(wait_ms) });
         }
         Next::Park => {

@@ -162,7 +162,7 @@ fn replaced(state: &State, now: &Now, loaded: &Loaded) -> Vec<Event> {
     let earlier = state.fires(&loaded.definition.name).filter(going);
     earlier
         .flat_map(|mandate| {
-            let mut draft = Draft::of(state, now, mandate.clone());
+            let mut draft = Draft::of(state, now, mandate);
             stop(&mut draft, Outcome::Stopped, Some(EndReason::Replaced), None);
             draft.done()
         })

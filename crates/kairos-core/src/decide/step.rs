@@ -27,7 +27,7 @@ pub(super) fn act(draft: &mut Draft<'_>) {
     };
     if let Some(held) = plan.held.iter().find(|held| held.decision == Some(Decision::Approve)) {
         let (step, change, proposal) = (held.what.step, held.what.change.clone(), held.proposal);
-        return change_tree(draft, step, change, Some(proposal));
+        return change_again(draft, step, change, Some(proposal));
     }
     if let Some(step) = begun(plan) {
         // Begun, not held, and nothing under way: a person said that its change did not happen.
@@ -75,15 +75,39 @@ fn begin(draft: &mut Draft<'_>, step: u8, action: &Action) {
 
 /// A step's target is open and both sides are stored: the gate decides.
 pub(super) fn prepared(draft: &mut Draft<'_>, step: u8, change: &Change, diff: BlobRef) {
-    let plan = draft.mandate.cycle.as_ref().and_then(|cycle| cycle.plan.as_ref());
-    let so_far = plan.map(|plan| plan.so_far).unwrap_or_default();
-    match judge(&draft.state.scopes, draft.mandate.spec.risk_budget, so_far, change) {
+    match gate(draft, change) {
         Verdict::Permit => change_tree(draft, step, change.clone(), None),
         Verdict::Refuse(failure) => fail(draft, step, failure),
         Verdict::Hold { scope, risk, reason } => {
             let hash = change.hash();
             hold(draft, Proposal { step, change: change.clone(), diff, scope, risk, reason, hash });
         }
+    }
+}
+
+fn gate(draft: &Draft<'_>, change: &Change) -> Verdict {
+    let plan = draft.mandate.cycle.as_ref().and_then(|cycle| cycle.plan.as_ref());
+    let so_far = plan.map(|plan| plan.so_far).unwrap_or_default();
+    judge(&draft.state.scopes, draft.mandate.spec.risk_budget, so_far, change)
+}
+
+/// Begins a change that was allowed some time ago, if the rules of today still allow it: by
+/// themselves, or by the decision over `elevation` for a scope no higher than was decided on.
+pub(super) fn change_again(
+    draft: &mut Draft<'_>,
+    step: u8,
+    change: Change,
+    elevation: Option<ProposalId>,
+) {
+    let decided = elevation.and_then(|proposal| draft.mandate.held(proposal));
+    let decided = decided.map(|held| held.what.scope);
+    match gate(draft, &change) {
+        Verdict::Refuse(failure) => fail(draft, step, failure),
+        Verdict::Permit => change_tree(draft, step, change, elevation),
+        Verdict::Hold { scope, .. } if decided.is_some_and(|decided| scope <= decided) => {
+            change_tree(draft, step, change, elevation);
+        }
+        Verdict::Hold { .. } => stale(draft, step, elevation),
     }
 }
 

@@ -14,7 +14,7 @@
 
 use std::sync::Arc;
 
-use crate::budget::Amounts;
+use crate::budget::{Amounts, Price};
 use crate::cycle::standing::Cycle;
 use crate::digest::{BlobRef, Digest};
 use crate::effect::{Intent, Outcome as EffectOutcome, PersonSays, Reconciled};
@@ -93,6 +93,8 @@ pub struct Past {
 pub struct Spent {
     pub used: Amounts,
     pub held: Amounts,
+    /// What the open call is booked at, whatever a reload says meanwhile.
+    pub price: Price,
 }
 
 impl Mandate {
@@ -186,7 +188,8 @@ impl Mandate {
                 }
             }
             Event::EffectJudged { answer, .. } => self.judged(*answer),
-            Event::BudgetReserved { amounts, .. } => {
+            Event::BudgetReserved { amounts, price, .. } => {
+                self.spent.price = *price;
                 self.spent.held = self.spent.held.plus(*amounts);
             }
             Event::BudgetSettled { used, .. } => {

@@ -27,6 +27,10 @@ impl ScheduleName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    fn with_text<R>(&self, read: impl FnOnce(&str) -> R) -> R {
+        read(&self.0)
+    }
 }
 
 impl fmt::Display for ScheduleName {
@@ -53,7 +57,7 @@ impl FromStr for ScheduleName {
     }
 }
 
-crate::text::serde_as_text!(ScheduleName => "a schedule's name");
+crate::text::serde_as_text!(ScheduleName: with_text => "a schedule's name");
 
 /// What the operator wrote about one schedule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,10 +4,12 @@
 //! it. Never settles with a text that is not stored. Blobs are written on blocking threads, so the
 //! doors that share the runtime do not wait for a disk.
 
+use kairos_core::budget::Usage;
 use kairos_core::cycle::brief::Brief;
 use kairos_core::cycle::phase::Phase;
+use kairos_core::cycle::retry::CallFailure;
 use kairos_core::digest::BlobRef;
-use kairos_core::effect::{Call, Outcome, Reply};
+use kairos_core::effect::{Attempt, Call, Outcome, Reply};
 
 use super::answer::{self, Problem};
 use super::extract::ExtractError;
@@ -59,6 +61,13 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
+    /// The attempt that was not made, because a text it needs is not to be had.
+    pub(crate) fn not_sent(&self, error: &TextError) -> Attempt {
+        (self.notify)(Notice::Text { message: error.to_string() });
+        let reply = Reply::Failed(CallFailure::NotSent);
+        Attempt { request: None, usage: Some(Usage::default()), reply }
+    }
+
     pub(crate) async fn render(&self, brief: &Brief) -> Result<Prompt, TextError> {
         let (texts, brief) = (self.texts.clone(), brief.clone());
         blocking(move || prompt::render(&brief, &texts)).await

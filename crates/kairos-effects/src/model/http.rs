@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use kairos_core::budget::Usage;
 use kairos_core::cycle::brief::Brief;
 use kairos_core::cycle::retry::CallFailure;
 use kairos_core::effect::{Attempt, Reply};
@@ -111,10 +112,16 @@ impl Client {
         brief: &Brief,
         mut cancel: CancelToken,
     ) -> Result<Attempt, TextError> {
-        let prompt = self.desk.render(brief).await?;
+        let prompt = match self.desk.render(brief).await {
+            Ok(prompt) => prompt,
+            Err(error) => return Ok(self.desk.not_sent(&error)),
+        };
         let form = self.form(model);
         let body = self.body(model, output_tokens_max, &prompt, form);
-        let request = Some(self.desk.put(body.clone()).await?);
+        let request = match self.desk.put(body.clone()).await {
+            Ok(request) => Some(request),
+            Err(error) => return Ok(self.desk.not_sent(&error)),
+        };
         let exchange = tokio::time::timeout(self.options.timeout, self.exchange(body));
         let answered = tokio::select! {
             biased;
@@ -125,8 +132,10 @@ impl Client {
         };
         let (usage, reply) = match answered {
             Err(_) => (None, Reply::Failed(CallFailure::Timeout)),
-            Ok(Err(Failed { failure, message })) => {
-                (None, self.failed(model, form, failure, &message))
+            Ok(Err(Failed { failure, message, sent })) => {
+                // What was provably not sent cost nothing.
+                let usage = (!sent).then(Usage::default);
+                (usage, self.failed(model, form, failure, &message))
             }
             Ok(Ok(body)) => match self.read(&body) {
                 Ok(said) => (said.usage, self.desk.reply(brief.phase, said).await?),
@@ -164,7 +173,8 @@ impl Client {
         // Only for people and for the fallback: what cannot be read of it is no further failure.
         let message = read_body(&mut response, ERROR_BYTES_MAX).await.unwrap_or_default();
         let message = String::from_utf8_lossy(&message).into_owned();
-        Err(Failed { failure: CallFailure::Status { code, retry_after_ms }, message })
+        let failure = CallFailure::Status { code, retry_after_ms };
+        Err(Failed { failure, message, sent: true })
     }
 
     fn http(&self) -> Result<&reqwest::Client, Failed> {
@@ -206,7 +216,8 @@ impl Client {
             CallFailure::Transport
             | CallFailure::Cut
             | CallFailure::Timeout
-            | CallFailure::Unreadable => {}
+            | CallFailure::Unreadable
+            | CallFailure::NotSent => {}
         }
         Reply::Failed(failure)
     }
@@ -269,6 +280,8 @@ struct Failed {
     failure: CallFailure,
     /// What the provider said, or what stood in the way.
     message: String,
+    /// Whether any of it may have left: not while there is no connection.
+    sent: bool,
 }
 
 fn headers(options: &ModelOptions) -> Result<HeaderMap, OptionsError> {
@@ -293,6 +306,7 @@ fn headers(options: &ModelOptions) -> Result<HeaderMap, OptionsError> {
 
 /// Before a status nothing is known of an answer, whatever broke.
 fn not_sent(error: reqwest::Error) -> Failed {
+    let sent = !(error.is_connect() || error.is_builder());
     let error = error.without_url();
     let mut message = error.to_string();
     let mut cause = error.source();
@@ -300,11 +314,11 @@ fn not_sent(error: reqwest::Error) -> Failed {
         message.push_str(&format!(": {error}"));
         cause = error.source();
     }
-    Failed { failure: CallFailure::Transport, message }
+    Failed { failure: CallFailure::Transport, message, sent }
 }
 
 async fn read_body(response: &mut reqwest::Response, bytes_max: usize) -> Result<Vec<u8>, Failed> {
-    let failed = |failure| Failed { failure, message: String::new() };
+    let failed = |failure| Failed { failure, message: String::new(), sent: true };
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|_| failed(CallFailure::Cut))? {
         if body.len() + chunk.len() > bytes_max {

@@ -172,7 +172,10 @@ impl Playbook {
         brief: &Brief,
         mut cancel: CancelToken,
     ) -> Result<Attempt, TextError> {
-        let prompt = self.desk.render(brief).await?;
+        let prompt = match self.desk.render(brief).await {
+            Ok(prompt) => prompt,
+            Err(error) => return Ok(self.desk.not_sent(&error)),
+        };
         let request = format!("{}\n\n{}", prompt.system, prompt.user);
         let input = request.len() as u64 / BYTES_PER_TOKEN;
         let request = Some(self.desk.put(request.into_bytes()).await?);

@@ -4,17 +4,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kairos_core::digest::BlobRef;
+use kairos_core::effect::{Failure, Outcome, Seen};
 use kairos_core::event::Event;
 use kairos_core::id::{IdSource, Seed};
-use kairos_core::input::{Input, Now, Pace};
+use kairos_core::input::{Input, Now, Pace, Verb};
+use kairos_core::path::RelPath;
 use kairos_core::schedule::definition::{Concurrency, Definition};
 use kairos_core::schedule::slot::SlotState;
 use kairos_core::schedule::{Cron, Dst, MissedPolicy, Rule};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::RealFs;
-use kairos_engine::{Calendar, Exits, Inputs, Ledger, turn};
-use kairos_journal::{Opening, Segments};
+use kairos_engine::{Calendar, Exits, Inputs, Ledger, Shown, turn};
+use kairos_journal::{Opening, Permit, Segments};
 
 use crate::world;
 
@@ -63,6 +65,61 @@ fn minutely() -> (Definition, Rule) {
     (definition, rule)
 }
 
+/// What an engine of one mandate goes through, without its thread.
+struct Turns {
+    ledger: Option<Ledger<RealFs>>,
+    calendar: Calendar,
+    seed: u8,
+    events: Vec<Event>,
+    permits: Vec<Permit<State>>,
+}
+
+impl Turns {
+    fn take(&mut self, own: Vec<Input>) {
+        let ledger = self.ledger.take().expect("the last turn gave it back");
+        let mut inputs = Inputs::default();
+        inputs.own = own;
+        let (events, permits) = (&mut self.events, &mut self.permits);
+        let mut publish = |records: &[Shown], _: &State| {
+            events.extend(records.iter().flat_map(|record| record.events.clone()));
+        };
+        let mut dispatch = |permit| permits.push(permit);
+        let exits = Exits { publish: &mut publish, dispatch: &mut dispatch };
+        let seed = &mut self.seed;
+        let mut now = || {
+            *seed += 1;
+            now(Time::from_ms(START_MS), *seed)
+        };
+        let turned = turn(ledger, inputs, &mut now, &self.calendar, exits);
+        self.ledger = Some(turned.expect("the disk holds").ledger);
+    }
+}
+
+#[test]
+fn an_outcome_too_large_for_a_frame_costs_its_effect_and_not_the_daemon() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (ledger, calendar) = (Some(ledger(dir.path())), Calendar::default());
+    let mut turns = Turns { ledger, calendar, seed: 0, events: Vec::new(), permits: Vec::new() };
+    let rules = Box::new(world::rules());
+    let verb = Verb::Create { spec: Box::new(world::spec(BlobRef::of(b"goal"))), key: None };
+    let by = "user:ann(1000)".parse().expect("a principal");
+    let configured = Input::Configured { rules, set: Vec::new(), gone: Vec::new() };
+    turns.take(vec![configured, Input::Command { by, verb }]);
+    let observe = turns.permits.pop().expect("it observes");
+    let effect = observe.effect().id();
+    // Each byte of such a name takes five in a frame.
+    let path = RelPath::from_bytes(&[0xff; 4_000]).expect("a path");
+    let seen = Seen { path, content: BlobRef::of(b"text") };
+    let outcome = Outcome::Observed { files: vec![seen; 64], left_out: 0 };
+    turns.events.clear();
+    turns.take(vec![Input::Settled { effect, outcome }]);
+    let Some(Event::EffectSettled { outcome, .. }) = turns.events.first() else {
+        panic!("{:?}", turns.events)
+    };
+    assert_eq!(*outcome, Outcome::Failed(Failure::Oversize));
+    assert_eq!(turns.permits.len(), 1, "the mandate goes on");
+}
+
 #[test]
 fn a_catch_up_too_large_for_one_frame_fires_every_slot_in_order() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -72,7 +129,7 @@ fn a_catch_up_too_large_for_one_frame_fires_every_slot_in_order() {
     let (set, gone) = calendar.load(ledger.state(), vec![minutely()], start);
     let rules = Box::new(world::rules());
     let mut fired = Vec::new();
-    let mut publish = |records: &[kairos_engine::Shown], _: &State| {
+    let mut publish = |records: &[Shown], _: &State| {
         fired.extend(records.iter().flat_map(|record| &record.events).filter_map(
             |event| match event {
                 Event::Slot { at, state: SlotState::Fired, .. } => Some(*at),

@@ -13,6 +13,10 @@ pub struct Mandate {
     /// What a parked mandate waits for; why a finished one ended so, where the outcome alone does
     /// not say.
     pub reason: Option<String>,
+    /// Why the model says it cannot go on, in its own words, cut and without control characters;
+    /// null unless that is what the mandate waits for, or what it said last.
+    #[serde(default)]
+    pub blocked_reason: Option<String>,
     /// How it ended; null until it is finished.
     pub outcome: Option<String>,
     /// Whether its checks held; null when none were looked at.
@@ -30,6 +34,9 @@ pub struct Mandate {
     pub finished_at: Option<String>,
     /// When waiting ends by itself; null unless parked with a limit.
     pub until: Option<String>,
+    /// What the latest cycle's look at files brought; null before the first.
+    #[serde(default)]
+    pub observed: Option<Observed>,
     pub spent: Spent,
     /// Changes that stand, oldest first.
     pub edits: Vec<Edit>,
@@ -47,6 +54,14 @@ pub enum State {
     Running,
     Parked,
     Finished,
+}
+
+/// How many files a model may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    pub files: u32,
+    /// Named, but left out: too large, too many, or not allowed to be uploaded.
+    pub left_out: u32,
 }
 
 /// What model calls cost.
@@ -89,6 +104,9 @@ pub struct Created {
     pub enqueued: bool,
     pub command_id: String,
     pub mandate_id: String,
+    /// The position of the record that made it; when it was made before, the newest one.
+    #[serde(default)]
+    pub seq: u64,
     pub mandate: Mandate,
 }
 

@@ -49,7 +49,8 @@ pub(super) fn check(root: &Path, named: &[PathBuf], out: &mut Out) -> Result<Exi
     if out.json {
         out.object(&report.row())?;
     } else {
-        let text = report.render(talk::coloured());
+        let coloured = if report.is_ok() { talk::coloured() } else { talk::talk_coloured() };
+        let text = report.render(coloured);
         if report.is_ok() { out.line(text.trim_end())? } else { talk::say(text.trim_end()) }
     }
     Ok(if report.is_ok() { Exit::Ok } else { Exit::Config })

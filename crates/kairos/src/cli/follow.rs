@@ -7,7 +7,8 @@ use kairos_wire::EventRecord;
 use kairos_wire::client::{Client, EventStream, Message};
 use serde_json::Value;
 
-use super::{event, story};
+use super::event;
+use super::tale::Tale;
 use crate::output::{Exit, Failure, Out, talk};
 
 /// Prints records from position `from` on until Ctrl-C or the daemon's end.
@@ -37,19 +38,13 @@ pub(super) enum Watched {
     Interrupted,
 }
 
-/// Whether each event of a watched mandate is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Telling {
-    Lines,
-    Silent,
-}
-
-/// Watches the mandate `id` from position `from` on until it finishes or waits.
+/// Watches the mandate `id` from position `from` on until it finishes or waits, and tells `tale`,
+/// if there is one.
 pub(super) async fn mandate(
     client: &Client,
     id: &str,
     from: u64,
-    telling: Telling,
+    mut tale: Option<Tale>,
     out: &mut Out,
 ) -> Result<Watched, Failure> {
     let mut stream = client.events(Some(from)).await?;
@@ -60,8 +55,7 @@ pub(super) async fn mandate(
             Next::Ended => return Err(ended()),
         };
         for event in record.events.iter().filter(|event| event.mandate_id.as_deref() == Some(id)) {
-            if telling == Telling::Lines {
-                let line = story::line(&record.at, event);
+            if let Some(line) = tale.as_mut().and_then(|tale| tale.line(&record.at, event)) {
                 // With `--json` stdout is for the entity alone.
                 if out.json {
                     talk::say(line);

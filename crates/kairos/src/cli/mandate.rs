@@ -1,14 +1,16 @@
 //! `kairos mandate …`
 
 use clap::{Args, Subcommand};
-use kairos_wire::Mandate;
 use kairos_wire::client::Conditions;
 use kairos_wire::mandate::{Created, State, Stopped};
+use kairos_wire::proposal::Proposals;
+use kairos_wire::{Mandate, Proposal};
 use serde::Serialize;
 
-use super::follow::{self, Telling, Watched};
+use super::follow::{self, Watched};
 use super::spec::SpecArgs;
-use super::{Root, ask, event, source, story};
+use super::tale::Tale;
+use super::{Root, ask, event, source, standing};
 use crate::output::table::one_line;
 use crate::output::{Exit, Failure, Out, Table, talk, when};
 
@@ -39,7 +41,7 @@ pub(crate) struct Create {
     /// Make one mandate only, however often this is sent (24 h)
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
-    /// Tell each event until it ends or waits; Ctrl-C leaves it running
+    /// Tell what happens until it ends or waits; Ctrl-C leaves it running
     #[arg(long)]
     follow: bool,
     /// Wait until it ends or waits for somebody, without a word
@@ -61,7 +63,7 @@ impl Verb {
             Self::List { before } => list(root, before.as_deref(), out),
             Self::Show { id } => {
                 let mandate = source::mandate(root, &id)?;
-                show(&mandate, out)?;
+                show(root, &mandate, out)?;
                 Ok(Exit::Ok)
             }
             Self::Logs { id } => logs(root, &id, out),
@@ -88,33 +90,41 @@ impl Create {
                 }
                 return Ok(Exit::Ok);
             }
-            let telling = if self.follow { Telling::Lines } else { Telling::Silent };
+            let tale = self.follow.then(|| Tale::live(root.flag()));
             talk::say(format!("mandate {id}"));
-            let watched = follow::mandate(&client, id, mandate.seq, telling, out).await?;
+            // It may have gone far already: what is told begins with its first record.
+            let from = created.seq.min(mandate.seq);
+            let watched = follow::mandate(&client, id, from, tale, out).await?;
+            let mandate: Mandate = client.get(&format!("{path}/{id}")).await?;
+            let mut held = client.get::<Proposals>("/v1/proposals").await?.proposals;
+            held.retain(|held| held.mandate_id == mandate.id);
             if out.json {
-                out.object(&client.get::<Mandate>(&format!("{path}/{id}")).await?)?;
+                out.object(&mandate)?;
             }
-            Ok(told(id, &watched))
+            Ok(told(&mandate, &watched, &held, &root.flag()))
         })
     }
 }
 
 /// Says how watching ended, and with which exit code.
-fn told(id: &str, watched: &Watched) -> Exit {
+fn told(mandate: &Mandate, watched: &Watched, held: &[Proposal], flag: &str) -> Exit {
+    let id = &mandate.id;
     match watched {
         Watched::Finished(outcome) => {
             talk::say(format!("{id} finished: {outcome}"));
             if matches!(outcome.as_str(), "achieved" | "unchanged") { Exit::Ok } else { Exit::No }
         }
         Watched::Parked(reason) => {
-            talk::say(format!("{id} waits [{reason}]"));
-            if let Some(hint) = hint(reason) {
+            // It may have gone on since; what it waited for is told all the same.
+            let parked = Mandate { reason: Some(reason.clone()), ..mandate.clone() };
+            talk::say(format!("{id} {}", standing::parked(&parked, held)));
+            for hint in standing::hints(id, reason, held, flag) {
                 talk::say(format!("hint: {hint}"));
             }
             Exit::ForNow
         }
         Watched::Interrupted => {
-            talk::say(format!("{id} goes on; `kairos mandate stop {id}` ends it"));
+            talk::say(format!("{id} goes on; `kairos mandate stop {id}{flag}` ends it"));
             Exit::Interrupted
         }
     }
@@ -129,7 +139,12 @@ fn list(root: &Root, before: Option<&str>, out: &mut Out) -> Result<Exit, Failur
     let mut table = Table::new(&["id", "state", "created", "goal"]);
     for mandate in &page.mandates {
         let goal = mandate.goal.clone().unwrap_or_else(|| "(erased)".to_owned());
-        table.row([mandate.id.clone(), stands(mandate), when::short(&mandate.created_at), goal]);
+        table.row([
+            mandate.id.clone(),
+            standing::brief(mandate),
+            when::short(&mandate.created_at),
+            goal,
+        ]);
     }
     out.table(&table)?;
     if let Some(next) = page.next {
@@ -138,51 +153,28 @@ fn list(root: &Root, before: Option<&str>, out: &mut Out) -> Result<Exit, Failur
     Ok(Exit::Ok)
 }
 
-/// How a mandate stands, in a few words.
-fn stands(mandate: &Mandate) -> String {
-    match mandate.state {
-        State::Queued => "queued".to_owned(),
-        State::Running => match &mandate.phase {
-            Some(phase) => format!("running, cycle {} {phase}", mandate.cycle),
-            None => "running".to_owned(),
-        },
-        State::Parked => format!("waits [{}]", mandate.reason.as_deref().unwrap_or("parked")),
-        State::Finished => {
-            let outcome = mandate.outcome.as_deref().unwrap_or("finished");
-            match mandate.verified {
-                None if outcome == "achieved" => "achieved (unverified)".to_owned(),
-                _ => outcome.to_owned(),
-            }
-        }
-    }
-}
-
-/// What somebody can do about a mandate that waits.
-fn hint(reason: &str) -> Option<&'static str> {
-    match reason {
-        "approval" => Some("`kairos proposal list` shows what waits for you"),
-        "checkpoint" => Some(
-            "the model said it is blocked, often for want of a file: name it with `--files`, and \
-             with `--allow-upload l1` (knowledge) or `l0` when it is protected; `kairos mandate \
-             stop ID` ends this one",
-        ),
-        "unsettled" => Some("`kairos effect list` shows what somebody must look at"),
-        "budget" => Some("`kairos budget` shows the caps and when the day ends"),
-        "provider" => Some("the provider does not answer; it is asked again by itself"),
-        _ => None,
-    }
-}
-
-fn show(mandate: &Mandate, out: &mut Out) -> Result<(), Failure> {
+fn show(root: &Root, mandate: &Mandate, out: &mut Out) -> Result<(), Failure> {
     if out.json {
         return out.object(mandate);
     }
+    let waits = mandate.state == State::Parked;
+    let reason = mandate.reason.as_deref().filter(|_| waits);
+    let held = match reason {
+        Some("approval") => source::held(root, &mandate.id)?,
+        _ => Vec::new(),
+    };
     let goal = mandate.goal.as_deref().unwrap_or("(erased)");
     out.line(format!("mandate   {}", mandate.id))?;
     out.line(format!("goal      {}", one_line(goal)))?;
-    out.line(format!("state     {}", stands(mandate)))?;
-    if let Some(hint) = mandate.reason.as_deref().and_then(hint) {
+    match reason {
+        Some(_) => out.line(format!("state     {}", standing::parked(mandate, &held)))?,
+        None => out.line(format!("state     {}", standing::brief(mandate)))?,
+    }
+    for hint in reason.iter().flat_map(|r| standing::hints(&mandate.id, r, &held, &root.flag())) {
         out.line(format!("          {hint}"))?;
+    }
+    if let (None, Some(said)) = (reason, &mandate.blocked_reason) {
+        out.line(format!("blocked   {}", one_line(said)))?;
     }
     if let Some(until) = &mandate.until {
         out.line(format!("until     {}", when::short(until)))?;
@@ -193,6 +185,13 @@ fn show(mandate: &Mandate, out: &mut Out) -> Result<(), Failure> {
     out.line(format!("created   {}", when::short(&mandate.created_at)))?;
     if let Some(at) = &mandate.finished_at {
         out.line(format!("finished  {}", when::short(at)))?;
+    }
+    if let Some(seen) = mandate.observed {
+        let left = match seen.left_out {
+            0 => String::new(),
+            n => format!(", {n} left out: too large, too many, or not allowed by `--allow-upload`"),
+        };
+        out.line(format!("files     {} seen by the model{left}", seen.files))?;
     }
     let spent = &mandate.spent;
     let dollars = when::dollars(spent.usd_micros);
@@ -209,7 +208,7 @@ fn show(mandate: &Mandate, out: &mut Out) -> Result<(), Failure> {
 
 fn logs(root: &Root, id: &str, out: &mut Out) -> Result<Exit, Failure> {
     let mandate = source::mandate(root, id)?;
-    let mut told = Vec::new();
+    let (mut told, mut tale) = (Vec::new(), Tale::past());
     event::each(root, 1, Some(mandate.seq), |record| {
         let mut record = record.clone();
         record.events.retain(|event| event.mandate_id.as_ref() == Some(&mandate.id));
@@ -220,7 +219,8 @@ fn logs(root: &Root, id: &str, out: &mut Out) -> Result<Exit, Failure> {
             told.push(record);
             return Ok(());
         }
-        record.events.iter().try_for_each(|event| out.line(story::line(&record.at, event)))
+        let lines = record.events.iter().filter_map(|event| tale.line(&record.at, event));
+        lines.into_iter().try_for_each(|line| out.line(line))
     })?;
     if out.json {
         out.object(&serde_json::json!({ "events": told }))?;
@@ -234,6 +234,6 @@ fn stop(root: &Root, id: &str, out: &mut Out) -> Result<Exit, Failure> {
     let body = serde_json::json!({});
     let stopped: Stopped =
         ask::wait(async { Ok(client.post(&path, &body, &Conditions::default()).await?) })?;
-    show(&stopped.mandate, out)?;
+    show(root, &stopped.mandate, out)?;
     Ok(Exit::Ok)
 }

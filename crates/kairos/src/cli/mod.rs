@@ -17,8 +17,11 @@ mod root;
 mod schedule;
 mod source;
 mod spec;
+mod standing;
 mod status;
 pub(crate) mod story;
+pub(crate) mod tale;
+mod words;
 mod work;
 
 use std::path::PathBuf;

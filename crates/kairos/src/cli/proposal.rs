@@ -10,7 +10,7 @@ use kairos_wire::client::Conditions;
 use kairos_wire::proposal::{Decided, Decision, State};
 use serde::Serialize;
 
-use super::{Root, ask, source};
+use super::{Root, ask, source, words};
 use crate::output::table::one_line;
 use crate::output::{Exit, Failure, Out, Table, diff, talk, when};
 
@@ -159,22 +159,9 @@ fn show(proposal: &Proposal, out: &mut Out) -> Result<(), Failure> {
     }
 }
 
-/// A held step as a person would say it: `1 edit to docs/a.md (protected: knowledge) [l1]`.
+/// A held step with its scope: `1 edit to docs/a.md (protected: knowledge) [l1]`.
 fn what(proposal: &Proposal) -> String {
-    let path = &proposal.path;
-    let step = match proposal.action.as_str() {
-        "code_edit" => format!("1 edit to {path}"),
-        "file_create" => format!("1 new file {path}"),
-        "file_delete" => format!("1 deletion of {path}"),
-        "file_move" => format!("1 move of {path} to {}", proposal.to.as_deref().unwrap_or("?")),
-        other => format!("1 {other} of {path}"),
-    };
-    let why = match proposal.scope.as_str() {
-        "l0" => "protected: core".to_owned(),
-        "l1" => "protected: knowledge".to_owned(),
-        _ => format!("{} risk", proposal.risk),
-    };
-    format!("{step} ({why}) [{}]", proposal.scope)
+    format!("{} [{}]", words::held(proposal), proposal.scope)
 }
 
 const fn word(state: State) -> &'static str {

@@ -36,6 +36,17 @@ impl Root {
         &self.0
     }
 
+    /// What must follow a command typed here so that it is about this workspace: nothing, or
+    /// ` --root 'DIR'`.
+    pub(crate) fn flag(&self) -> String {
+        let here = Self::find(std::env::var_os("KAIROS_ROOT").as_deref().map(Path::new));
+        let same = |root: &Self| root.path().canonicalize().ok() == self.0.canonicalize().ok();
+        if here.is_ok_and(|root| same(&root)) {
+            return String::new();
+        }
+        format!(" --root '{}'", self.0.display().to_string().replace('\'', "'\\''"))
+    }
+
     pub(crate) fn journal(&self) -> PathBuf {
         self.path().join(".kairos/journal")
     }

@@ -3,14 +3,11 @@
 //! Owns reading entities in their public form: from the daemon, and where none answers from the
 //! journal's files, without lock or repair. Never changes anything.
 
-use std::sync::Arc;
-
 use kairos_api::show;
 use kairos_core::digest::BlobRef;
 use kairos_core::event::Event;
 use kairos_core::fold::Seq;
 use kairos_disk::{Blobs, RealFs};
-use kairos_journal::Reader;
 use kairos_views::{Found, ProposalState, StateView, Views, find};
 use kairos_wire::client::ClientError;
 use kairos_wire::effect::Effects;
@@ -21,7 +18,7 @@ use kairos_wire::{Mandate, Proposal};
 
 use serde::de::DeserializeOwned;
 
-use super::{Root, ask, live};
+use super::{Root, ask, journal};
 use crate::output::{Exit, Failure, talk};
 
 /// One page of mandates, newest first; from before the mandate `before`, if named.
@@ -46,21 +43,25 @@ pub(super) fn mandates(root: &Root, before: Option<&str>) -> Result<Mandates, Fa
 }
 
 pub(super) fn mandate(root: &Root, id: &str) -> Result<Mandate, Failure> {
-    get(root, &format!("/v1/mandates/{}", segment(id)?), |files| {
-        let id = one(find(files.views.mandates.all(), id), "mandate", id)?;
-        let view = files.views.mandates.get(id).ok_or_else(|| unknown("mandate", &id))?;
-        Ok(show::mandate(view, &|blob| files.text(blob)))
-    })
+    get(root, &format!("/v1/mandates/{}", segment(id)?), |files| files.mandate(id))
+}
+
+/// A mandate with its held steps, read once from the files: for whoever just closed them.
+pub(super) fn mandate_in_files(root: &Root, id: &str) -> Result<(Mandate, Vec<Proposal>), Failure> {
+    let files = Files::fold(root)?;
+    let mandate = files.mandate(id)?;
+    let held = files.waiting().proposals;
+    Ok((mandate, held.into_iter().filter(|held| held.mandate_id == id).collect()))
+}
+
+/// The steps of the mandate `id` that wait for a person; said already is where this is read.
+pub(super) fn held(root: &Root, id: &str) -> Result<Vec<Proposal>, Failure> {
+    let all = read(root, "/v1/proposals", |files| Ok(files.waiting()))?.0.proposals;
+    Ok(all.into_iter().filter(|held| held.mandate_id == id).collect())
 }
 
 pub(super) fn proposals(root: &Root) -> Result<Proposals, Failure> {
-    get(root, "/v1/proposals", |files| {
-        let all = files.views.proposals.all().values();
-        let waiting = all.filter(|view| view.state == ProposalState::Waiting);
-        let proposals: Vec<_> =
-            waiting.map(|view| show::proposal(view, &|blob| files.text(blob))).collect();
-        Ok(Proposals { count: proposals.len(), proposals })
-    })
+    get(root, "/v1/proposals", |files| Ok(files.waiting()))
 }
 
 pub(super) fn proposal(root: &Root, id: &str) -> Result<Proposal, Failure> {
@@ -88,17 +89,29 @@ pub(super) fn schedules(root: &Root) -> Result<Schedules, Failure> {
 fn get<T: DeserializeOwned>(
     root: &Root,
     path: &str,
-    read: impl FnOnce(&Files) -> Result<T, Failure>,
+    of_files: impl FnOnce(&Files) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
+    let (read, as_of) = read(root, path, of_files)?;
+    if let Some(seq) = as_of {
+        talk::say(format!("no daemon: as of seq {seq}"));
+    }
+    Ok(read)
+}
+
+/// The same without a word: what was read, and of files their last position.
+fn read<T: DeserializeOwned>(
+    root: &Root,
+    path: &str,
+    of_files: impl FnOnce(&Files) -> Result<T, Failure>,
+) -> Result<(T, Option<Seq>), Failure> {
     let client = root.client();
     ask::wait(async {
         match client.get(path).await {
             Err(ClientError::NoDaemon { .. }) => {
                 let files = Files::fold(root)?;
-                talk::say(format!("no daemon: as of seq {}", files.views.seq));
-                read(&files)
+                Ok((of_files(&files)?, Some(files.views.seq)))
             }
-            answered => Ok(answered?),
+            answered => Ok((answered?, None)),
         }
     })
 }
@@ -111,16 +124,27 @@ struct Files {
 
 impl Files {
     fn fold(root: &Root) -> Result<Self, Failure> {
-        let cannot = |e: &dyn std::error::Error| Failure::of(Exit::Usage, "unreadable", e);
-        let dir = RealFs.root(&root.journal()).map_err(|e| cannot(&e))?;
-        let tail = live::tail(&root.journal());
-        let mut reader = Reader::new(Arc::new(RealFs), dir, Seq(1), tail);
+        let mut reader = journal::Files::open(root)?.reader(1);
         let mut views = Views::default();
-        while let Some(record) = reader.next_record::<Event>().map_err(|e| cannot(&e))? {
+        while let Some(record) = reader.next_record::<Event>()? {
             views.apply(record.at, &record.events);
         }
         let blobs = RealFs.root(&root.path().join(".kairos/blobs")).ok();
         Ok(Self { views, blobs: blobs.map(|dir| Blobs::new(RealFs, dir)) })
+    }
+
+    fn mandate(&self, id: &str) -> Result<Mandate, Failure> {
+        let id = one(find(self.views.mandates.all(), id), "mandate", id)?;
+        let view = self.views.mandates.get(id).ok_or_else(|| unknown("mandate", &id))?;
+        Ok(show::mandate(view, &|blob| self.text(blob)))
+    }
+
+    fn waiting(&self) -> Proposals {
+        let all = self.views.proposals.all().values();
+        let waiting = all.filter(|view| view.state == ProposalState::Waiting);
+        let proposals: Vec<_> =
+            waiting.map(|view| show::proposal(view, &|blob| self.text(blob))).collect();
+        Proposals { count: proposals.len(), proposals }
     }
 
     fn text(&self, blob: BlobRef) -> Option<String> {

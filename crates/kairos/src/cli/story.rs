@@ -17,7 +17,7 @@ pub(crate) fn line(at: &str, event: &Event) -> String {
 }
 
 /// What part of the flow an event belongs to, and what happened.
-fn words(event: &Event) -> (String, String) {
+pub(super) fn words(event: &Event) -> (String, String) {
     let show = |name| field(event, name);
     let (what, text) = match event.kind.as_str() {
         "mandate_created" => ("mandate", "created".to_owned()),
@@ -66,7 +66,7 @@ fn slot(event: &Event) -> String {
     }
 }
 
-fn counted(event: &Event, name: &str, noun: &str) -> String {
+pub(super) fn counted(event: &Event, name: &str, noun: &str) -> String {
     match field(event, name).as_str() {
         "1" => format!("1 {noun}"),
         n => format!("{n} {noun}s"),
@@ -74,7 +74,7 @@ fn counted(event: &Event, name: &str, noun: &str) -> String {
 }
 
 /// A field as text; ids may stand under their long name. A tagged value shows its tag.
-fn field(event: &Event, name: &str) -> String {
+pub(super) fn field(event: &Event, name: &str) -> String {
     let long = || event.fields.get(&format!("{name}_id"));
     match event.fields.get(name).or_else(long) {
         None | Some(Value::Null) => String::new(),

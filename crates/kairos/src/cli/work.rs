@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use kairos_wire::{Mandate, Proposal};
+
 use super::spec::SpecArgs;
-use super::{Root, source, story};
+use super::tale::Tale;
+use super::{Root, source, standing};
 use crate::config::Env;
 use crate::once::End;
 use crate::output::{Exit, Failure, Out, talk};
@@ -14,8 +17,7 @@ use crate::{daemon, init, once};
 /// Makes a workspace.
 pub(super) fn init(dir: Option<PathBuf>, out: &mut Out) -> Result<Exit, Failure> {
     let dir = dir.unwrap_or_else(|| PathBuf::from("."));
-    let made = init::init(&dir, &Env::of_process());
-    let made = made.map_err(|e| Failure::of(e.kind().into(), "init", &e))?;
+    let made = init::init(&dir, &Env::of_process())?;
     out.line(made.story().trim_end())?;
     Ok(Exit::Ok)
 }
@@ -33,25 +35,49 @@ pub(super) fn daemon(root: &Root, config: Option<PathBuf>) -> Result<Exit, Failu
 pub(super) fn once(root: &Root, spec: SpecArgs, out: &mut Out) -> Result<Exit, Failure> {
     let request = spec.request()?;
     let json = out.json;
+    let mut tale = Tale::past();
     let mut say = |at: kairos_core::time::Time, event: &kairos_core::event::Event| {
         let at = kairos_core::fold::At { seq: kairos_core::fold::Seq(0), time: at };
         let shown = kairos_api::event::public(at, std::slice::from_ref(event));
-        for line in shown.iter().flat_map(|r| r.events.iter().map(|e| story::line(&r.at, e))) {
-            if !json {
-                talk::say(line);
-            }
+        for record in shown.iter().filter(|_| !json) {
+            let lines = record.events.iter().filter_map(|event| tale.line(&record.at, event));
+            lines.into_iter().for_each(talk::say);
         }
     };
     let end = once::once(&workspace(root)?, None, &request, &mut say)?;
-    let id = match end {
-        End::Finished { mandate, .. } | End::Parked { mandate, .. } => mandate.to_string(),
+    let Some(id) = end.mandate().map(|id| id.to_string()) else {
+        talk::say("stopped before the mandate was made: nothing was done");
+        return Ok(end.exit());
     };
-    let mandate = source::mandate(root, &id)?;
+    let (mandate, held) = source::mandate_in_files(root, &id)?;
+    left(root, &mandate, &end, &held);
     if json {
         out.object(&mandate)?;
     } else {
-        let outcome = mandate.outcome.or(mandate.reason).unwrap_or_default();
-        out.line(format!("{id} {outcome}"))?;
+        let stands = mandate.outcome.or(mandate.reason).unwrap_or_else(|| "stopped".to_owned());
+        out.line(format!("{id} {stands}"))?;
     }
     Ok(end.exit())
+}
+
+/// Says what of a mandate that is not finished is left, and how it goes on.
+fn left(root: &Root, mandate: &Mandate, end: &End, held: &[Proposal]) {
+    let (id, flag) = (&mandate.id, root.flag());
+    let goes_on = format!("it stays in the journal: the next `kairos daemon{flag}` continues it");
+    match end {
+        End::Finished { .. } => {}
+        End::Parked { .. } => {
+            talk::say(format!("{id} {}", standing::parked(mandate, held)));
+            talk::say(goes_on);
+            let reason = mandate.reason.as_deref().unwrap_or_default();
+            for hint in standing::hints(id, reason, held, &flag) {
+                talk::say(format!("hint: {hint}"));
+            }
+        }
+        End::Stopped { .. } => {
+            talk::say(format!("{id} is stopped here; what it did is recorded"));
+            talk::say(goes_on);
+            talk::say(format!("hint: `kairos mandate show {id}{flag}` shows how it stands"));
+        }
+    }
 }

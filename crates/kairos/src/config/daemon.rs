@@ -20,7 +20,7 @@ use super::node::{Node, Value};
 use super::problem::{File, Problem};
 use super::secrets::{Secret, Secrets};
 use super::size::{Size, Usd};
-use super::{shape, zone};
+use super::{whole, zone};
 use crate::log::{Level, LogOptions};
 
 /// What the binary needs to know; what the rules need is in [`Rules`].
@@ -176,13 +176,7 @@ pub(super) fn read(
     out: &mut Vec<Problem>,
 ) -> Option<(Rules, DaemonOptions)> {
     let file = &without_key(file, node);
-    let raw: Raw = match shape::read(file, node) {
-        Ok(raw) => raw,
-        Err(problem) => {
-            out.push(problem);
-            return None;
-        }
-    };
+    let raw: Raw = whole::read(file, node, out)?;
     let mut check = Check { file, node, out };
     if let Some(mode) = raw.mode.filter(|mode| mode != "daemon") {
         check.wrong(&["mode"], format!("mode `{mode}` is not `daemon`"), "the only mode there is");

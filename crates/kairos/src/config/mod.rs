@@ -16,6 +16,7 @@ pub(crate) mod show;
 mod size;
 #[cfg(test)]
 mod tests;
+mod whole;
 pub(crate) mod zone;
 
 pub(crate) use env::Env;

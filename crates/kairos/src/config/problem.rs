@@ -172,6 +172,16 @@ impl Problem {
         }
     }
 
+    /// `FILE:LINE:COLUMN: message` without a drawing, its hint on a line of its own.
+    #[must_use]
+    pub(crate) fn line(&self) -> String {
+        let bare = Self { hint: None, ..self.clone() }.to_string();
+        match &self.hint {
+            Some(hint) => format!("{bare}\nhint: {hint}"),
+            None => bare,
+        }
+    }
+
     /// The place cut to its first line: a caret under twenty lines says nothing.
     fn shown(&self) -> Range<usize> {
         let text = self.file.text.get(self.at.clone()).unwrap_or_default();

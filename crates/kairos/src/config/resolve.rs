@@ -69,8 +69,7 @@ impl Source {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return empty(true),
             Err(error) => {
-                let message = format!("cannot be read: {error}");
-                out.push(Problem::new(&File::new(path, ""), 0..0, message));
+                out.push(unreadable(path, &error));
                 return empty(false);
             }
         };
@@ -83,6 +82,18 @@ impl Source {
             }
         }
     }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    let message = format!("cannot be read: {error}");
+    let hint = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            Some("`ls -l` shows whose it is; who starts the daemon must be able to read it".into())
+        }
+        io::ErrorKind::InvalidData => Some("it must be UTF-8 text".into()),
+        _ => None,
+    };
+    Problem::new(&File::new(path, ""), 0..0, message).hint_opt(hint)
 }
 
 fn read_text(path: &Path) -> io::Result<String> {

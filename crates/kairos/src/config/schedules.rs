@@ -19,7 +19,7 @@ use serde::Deserialize;
 use super::daemon::Length;
 use super::node::{Node, Value};
 use super::problem::{File, Problem};
-use super::{shape, zone};
+use super::{shape, whole, zone};
 
 /// The most schedules one file may have.
 pub(crate) const SCHEDULES_MAX: usize = 20_000;
@@ -119,14 +119,8 @@ pub(super) fn read(file: &File, node: &Node, out: &mut Vec<Problem>) -> Vec<Sche
 }
 
 fn one(file: &File, item: &Node, out: &mut Vec<Problem>) -> Option<ScheduleConfig> {
-    let raw: Raw = match shape::read(file, item) {
-        Ok(raw) => raw,
-        Err(problem) => {
-            out.push(problem);
-            return None;
-        }
-    };
     let before = errors(out);
+    let raw: Raw = whole::read(file, item, out)?;
     let mut check = Check { file, item, out };
     let name = raw.name.parse::<ScheduleName>();
     if let Err(error) = &name {
@@ -183,7 +177,9 @@ impl Check<'_> {
     /// KairosChain took a quoted `'false'` for true.
     fn quoted_flag(&mut self, key: &str) {
         let Some(node) = self.item.get(key) else { return };
-        if let Value::Text(text) = &node.value {
+        if let Value::Text(text) = &node.value
+            && matches!(text.as_str(), "true" | "false")
+        {
             let message =
                 format!("`{key}` is text and read as {text}; KairosChain read it as true");
             self.warn(node.at.clone(), message, "write it without quotes");

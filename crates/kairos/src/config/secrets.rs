@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::env::Env;
 use super::node::Node;
 use super::problem::{File, Problem};
-use super::shape;
+use super::{shape, whole};
 
 /// The longest secret read from a file.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
@@ -106,8 +106,12 @@ impl Secrets {
     pub(crate) fn read(file: &File, node: &Node, root: &Path, out: &mut Vec<Problem>) -> Self {
         let mut entries: Vec<Entry> = Vec::new();
         for item in shape::only_list(file, node, "secrets", out) {
-            match entry(file, item, root) {
+            let before = out.len();
+            let Some(raw) = whole::read::<Raw>(file, item, out) else { continue };
+            match entry(file, item, root, raw) {
                 Err(problem) => out.push(problem),
+                // What was read of an entry with something wrong is not used.
+                Ok(_) if out.len() > before => {}
                 Ok(entry) if entries.iter().any(|known| known.name == entry.name) => {
                     let at = item.place(&["name"]);
                     let message = format!("secret `{}` stands here twice", entry.name);
@@ -173,8 +177,7 @@ impl Secrets {
     }
 }
 
-fn entry(file: &File, item: &Node, root: &Path) -> Result<Entry, Problem> {
-    let raw: Raw = shape::read(file, item)?;
+fn entry(file: &File, item: &Node, root: &Path, raw: Raw) -> Result<Entry, Problem> {
     let needs = |key: &str| {
         Problem::new(file, item.place(&["source"]), format!("this source needs the key `{key}`"))
     };

@@ -13,15 +13,13 @@ use serde::forward_to_deserialize_any;
 use super::node::{Key, Node, Value};
 use super::problem::{File, Problem};
 
-/// Reads `node` as a `T`; null is an empty mapping where a mapping is wanted.
-pub(crate) fn read<'de, T: de::Deserialize<'de>>(
+/// Reads `node` as a `T`, up to the first complaint; null is an empty mapping where a mapping is
+/// wanted.
+pub(super) fn attempt<'de, T: de::Deserialize<'de>>(
     file: &'de File,
     node: &'de Node,
-) -> Result<T, Problem> {
-    T::deserialize(Reader { file, node }).map_err(|fault| {
-        let at = fault.at.unwrap_or_else(|| node.at.clone());
-        Problem::new(file, at, fault.message).hint_opt(fault.hint)
-    })
+) -> Result<T, Fault> {
+    T::deserialize(Reader { file, node })
 }
 
 /// The items under the only key a file may have; KairosChain read a missing or null one as empty.
@@ -35,10 +33,7 @@ pub(crate) fn only_list<'n>(
         Value::Null => return &[],
         Value::Map(entries) => {
             for (key, _) in entries.iter().filter(|(key, _)| key.name != name) {
-                let hint = match nearest(&key.name, std::iter::once(name)) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => IGNORED.to_owned(),
-                };
+                let hint = meant(&key.name, &[name]);
                 let message = format!("unknown key `{}`", key.name);
                 out.push(Problem::new(file, key.at.clone(), message).hint(hint));
             }
@@ -63,20 +58,31 @@ pub(crate) fn only_list<'n>(
     }
 }
 
-/// The hint for a key that nothing resembles.
-const IGNORED: &str = "KairosChain ignored this; delete it";
+/// The hint for a key that is not known: the nearest one that is, else all of them.
+fn meant(key: &str, known: &[&str]) -> String {
+    match nearest(key, known.iter().copied()) {
+        _ if LATER.contains(&key) => "not in this version".to_owned(),
+        Some(near) => format!("did you mean `{near}`?"),
+        None if FORMER.contains(&key) => {
+            "KairosChain had it, kairos does not; delete it".to_owned()
+        }
+        None => format!("known here: {}", list(known)),
+    }
+}
 
 /// A complaint of serde with the place it belongs to, once that is known.
-#[derive(Debug)]
-struct Fault {
-    message: String,
-    hint: Option<String>,
-    at: Option<Range<usize>>,
+#[derive(Clone, Debug)]
+pub(super) struct Fault {
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+    pub(super) at: Option<Range<usize>>,
+    /// The key that is missing, if that is what is wrong.
+    pub(super) missing: Option<&'static str>,
 }
 
 impl Fault {
     fn new(message: String) -> Self {
-        Self { message, hint: None, at: None }
+        Self { message, hint: None, at: None, missing: None }
     }
 
     fn at(mut self, place: &Range<usize>) -> Self {
@@ -121,22 +127,20 @@ impl de::Error for Fault {
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        let hint = match nearest(field, expected.iter().copied()) {
-            _ if LATER.contains(&field) => "not in this version".to_owned(),
-            Some(near) => format!("did you mean `{near}`?"),
-            None => IGNORED.to_owned(),
-        };
-        Self { hint: Some(hint), ..Self::new(format!("unknown key `{field}`")) }
+        Self { hint: Some(meant(field, expected)), ..Self::new(format!("unknown key `{field}`")) }
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::new(format!("key `{field}` is missing"))
+        Self { missing: Some(field), ..Self::new(format!("key `{field}` is missing")) }
     }
 
     fn duplicate_field(field: &'static str) -> Self {
         Self::new(format!("key `{field}` stands here twice"))
     }
 }
+
+/// KairosChain's keys that mean nothing here.
+const FORMER: &[&str] = &["rotate_interval", "wal_dir"];
 
 /// Keys that belong to what is not built yet.
 const LATER: &[&str] = &[

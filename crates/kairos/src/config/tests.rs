@@ -71,7 +71,7 @@ defaults: &d
 ";
     assert_eq!(
         told(read(daemon, schedules, "")),
-        ["schedules:1:1 [defaults] unknown key `defaults` | KairosChain ignored this; delete it"]
+        ["schedules:1:1 [defaults] unknown key `defaults` | known here: `schedules`"]
     );
     let schedules = "\
 schedules:
@@ -127,8 +127,12 @@ fn each_wrong_key_of_the_daemon_is_told_with_its_place() {
             "daemon:1:1 [tick_intervall] unknown key `tick_intervall` | did you mean `tick_interval`?",
         ),
         (
-            "colour: red",
-            "daemon:1:1 [colour] unknown key `colour` | KairosChain ignored this; delete it",
+            "log: {colour: red}",
+            "daemon:1:7 [colour] unknown key `colour` | known here: `level`, `max_bytes`, `keep`",
+        ),
+        (
+            "wal_dir: wal",
+            "daemon:1:1 [wal_dir] unknown key `wal_dir` | KairosChain had it, kairos does not; delete it",
         ),
         (
             "retention: {days: 3}",
@@ -290,6 +294,63 @@ fn every_problem_is_found_at_once() {
     let schedules = "schedules:\n  - {name: a, cron: x}\n  - {name: b}\n";
     let found = told(read("mode: x\nmax_running: 0\n", schedules, "secrets: 3\n"));
     assert_eq!(found.len(), 5, "{found:#?}");
+}
+
+#[test]
+fn an_entry_tells_everything_that_is_wrong_with_it() {
+    let schedules = "schedules:
+  - nmae: nightly
+    cron: '61 * * * *'
+    enabled: maybe
+    concurrency: quene
+    mandate: {gaol: x, max_cycles: 99, verify: [cargo test, {file: a, contains: b}]}
+";
+    let expected = [
+        "schedules:2:5 [nmae] unknown key `nmae` | did you mean `name`?",
+        "schedules:4:14 [maybe] expected true or false, found `maybe`",
+        "schedules:5:18 [quene] `quene` is not known here | did you mean `queue`?",
+        "schedules:6:15 [gaol] unknown key `gaol` | did you mean `goal`?",
+        "schedules:6:36 [99] `99` is out of range: 1 to 50 cycles",
+        "schedules:6:49 [cargo test] commands in `verify` need the sandbox, which this version does not have",
+        "schedules:2:5 [nmae: nightly] key `name` is missing",
+    ];
+    assert_eq!(told(read("", schedules, "")), expected);
+    let daemon = "max_runing: 2\ntick_interval: 0\nlog: {level: loud}\nmodel: {name: x}\n";
+    let expected = [
+        "daemon:1:1 [max_runing] unknown key `max_runing` | did you mean `max_running`?",
+        "daemon:3:14 [loud] `loud` is not known here | one of `debug`, `info`, `warn`, `error`",
+        "daemon:4:8 [{] key `provider` is missing",
+    ];
+    assert_eq!(told(read(daemon, "", "")), expected);
+    let daemon = "max_runing: 2\ntick_interval: 0\nlog: {level: loud, keep: 9999}\n";
+    let expected = [
+        "daemon:1:1 [max_runing] unknown key `max_runing` | did you mean `max_running`?",
+        "daemon:3:14 [loud] `loud` is not known here | one of `debug`, `info`, `warn`, `error`",
+        "daemon:2:16 [0] `tick_interval` is out of range | 0.001 to 1d",
+        "daemon:3:26 [9999] `log.keep` is out of range | 0 to 1000 files",
+    ];
+    assert_eq!(told(read(daemon, "", "")), expected);
+    let secrets = "secrets:\n  - {name: K, sorce: env, env_vra: X}\n";
+    let expected = [
+        "secrets:2:15 [sorce] unknown key `sorce` | did you mean `source`?",
+        "secrets:2:27 [env_vra] unknown key `env_vra` | did you mean `env_var`?",
+        "secrets:2:5 [{] key `source` is missing",
+    ];
+    assert_eq!(told(read("", "", secrets)), expected);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_says_so_and_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths = Paths::below(dir.path());
+    std::fs::create_dir_all(&paths.daemon).unwrap();
+    std::fs::write(&paths.schedules, b"\xff").unwrap();
+    let said = told(load(dir.path(), &paths, &Env::default(), &[]));
+    let expected = [
+        "daemon cannot be read: not a regular file",
+        "schedules cannot be read: stream did not contain valid UTF-8 | it must be UTF-8 text",
+    ];
+    assert_eq!(said, expected);
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub(crate) enum Exit {
     Config,
     /// Ctrl-C ended it.
     Interrupted,
+    /// SIGTERM ended it.
+    Terminated,
 }
 
 impl Exit {
@@ -42,12 +44,13 @@ impl Exit {
             Self::Denied => 77,
             Self::Config => 78,
             Self::Interrupted => 130,
+            Self::Terminated => 143,
         }
     }
 }
 
 impl Exit {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Ok,
         Self::No,
         Self::Usage,
@@ -57,6 +60,7 @@ impl Exit {
         Self::Denied,
         Self::Config,
         Self::Interrupted,
+        Self::Terminated,
     ];
 
     /// The exit a daemon named by its number; a number of another version is a bug.

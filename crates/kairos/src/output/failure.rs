@@ -130,7 +130,7 @@ impl Failure {
 /// The HTTP status that says the same.
 const fn status(exit: Exit) -> u16 {
     match exit {
-        Exit::Ok | Exit::Interrupted => 200,
+        Exit::Ok | Exit::Interrupted | Exit::Terminated => 200,
         Exit::Usage => 400,
         Exit::Denied => 403,
         Exit::No | Exit::Config => 409,
@@ -159,8 +159,12 @@ const fn title(status: u16) -> &'static str {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match error {
-            ClientError::NoDaemon { .. } => {
-                Self::of(Exit::Unavailable, "no_daemon", &error).hint(hint::START_DAEMON)
+            ClientError::NoDaemon { ref source, .. } => {
+                let hint = match source.kind() {
+                    io::ErrorKind::PermissionDenied => hint::OTHER_USER,
+                    _ => hint::START_DAEMON,
+                };
+                Self::of(Exit::Unavailable, "no_daemon", &error).hint(hint)
             }
             ClientError::Problem { status, body } => refused(status, &body),
             ClientError::Cut { .. } => {

@@ -10,3 +10,4 @@ pub(crate) const LOOK_BEFORE_REPEATING: &str =
 pub(crate) const SAME_VERSION: &str =
     "is the daemon of another version? compare `kairos --version` and restart it";
 pub(crate) const FIRST_START: &str = "the first `kairos daemon` or `kairos once` makes it";
+pub(crate) const OTHER_USER: &str = "only the user that runs the daemon may ask it";

@@ -9,9 +9,11 @@ pub(crate) mod failure;
 pub(crate) mod hint;
 pub(crate) mod table;
 pub(crate) mod talk;
+pub(crate) mod voice;
 pub(crate) mod when;
 
 pub(crate) use exit::Exit;
 pub(crate) use failure::Failure;
 pub(crate) use table::Table;
 pub(crate) use talk::Out;
+pub(crate) use voice::{Speech, Voice};

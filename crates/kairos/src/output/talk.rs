@@ -54,5 +54,14 @@ pub(crate) fn say(text: impl AsRef<str>) {
 
 /// Whether stdout may be coloured: a terminal, and `NO_COLOR` not set to something.
 pub(crate) fn coloured() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    io::stdout().is_terminal() && wanted()
+}
+
+/// The same for what is said beside the data.
+pub(crate) fn talk_coloured() -> bool {
+    io::stderr().is_terminal() && wanted()
+}
+
+fn wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -6,7 +6,6 @@ use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, ExitStatus};
-use std::sync::mpsc;
 use std::time::Instant;
 
 use crate::home::{Ended, Home, KAIROS, Model, count, follow, ready};
@@ -16,8 +15,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 /// What a line may take to come before the test gives up.
-const PATIENCE: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
-const LOG: &str = ".kairos/logs/kairos.log";
+pub(crate) const PATIENCE: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
+pub(crate) const LOG: &str = ".kairos/logs/kairos.log";
 /// KairosChain's status snapshot, in the log's details.
 const SNAPSHOT: [&str; 8] = [
     "state",
@@ -30,32 +29,32 @@ const SNAPSHOT: [&str; 8] = [
     "graceful_timeout",
 ];
 
-fn signal(daemon: &Ended, signal: Signal) {
+pub(crate) fn signal(daemon: &Ended, signal: Signal) {
     let pid = Pid::from_child(&daemon.0);
     kill_process(pid, signal).expect("the daemon is there");
 }
 
 /// Waits for the end of a daemon that was told to stop.
-fn end(daemon: &mut Ended, told: Instant) -> ExitStatus {
+pub(crate) fn end(daemon: &mut Ended, told: Instant) -> ExitStatus {
     let status = daemon.0.wait().expect("it is our child");
     eprintln!("stopped after {} ms", told.elapsed().as_millis());
     status
 }
 
-fn stop(daemon: &mut Ended) {
+pub(crate) fn stop(daemon: &mut Ended) {
     let told = Instant::now();
     signal(daemon, Signal::TERM);
     assert_eq!(end(daemon, told).code(), Some(0));
 }
 
-fn lines(home: &Home, event: &str) -> Vec<Value> {
+pub(crate) fn lines(home: &Home, event: &str) -> Vec<Value> {
     let text = home.read(LOG);
     let all = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line"));
     all.filter(|line| line["event"] == event).collect()
 }
 
 /// Does `act` and waits until the log has one more line for `event`: that line.
-fn logged(home: &Home, event: &str, act: impl FnOnce()) -> Value {
+pub(crate) fn logged(home: &Home, event: &str, act: impl FnOnce()) -> Value {
     let before = lines(home, event).len();
     let watch = inotify::init(CreateFlags::CLOEXEC).expect("a watch");
     inotify::add_watch(&watch, home.root().join(LOG), WatchFlags::MODIFY).expect("watched");
@@ -72,11 +71,11 @@ fn logged(home: &Home, event: &str, act: impl FnOnce()) -> Value {
     }
 }
 
-fn keys(object: &Value) -> BTreeSet<&str> {
+pub(crate) fn keys(object: &Value) -> BTreeSet<&str> {
     object.as_object().expect("an object").keys().map(String::as_str).collect()
 }
 
-fn assert_snapshot(line: &Value, pid: u32) {
+pub(crate) fn assert_snapshot(line: &Value, pid: u32) {
     let missing: Vec<_> =
         SNAPSHOT.into_iter().filter(|key| line["details"].get(key).is_none()).collect();
     assert_eq!(missing, [""; 0], "{line}");
@@ -84,24 +83,27 @@ fn assert_snapshot(line: &Value, pid: u32) {
 }
 
 /// HTTP/1.1 over the daemon's socket, without a client of ours in between.
-struct Line(BufReader<UnixStream>);
+pub(crate) struct Line(BufReader<UnixStream>);
 
 impl Line {
-    fn open(home: &Home) -> Self {
+    pub(crate) fn open(home: &Home) -> Self {
         let socket = home.root().join(".kairos/run/kairos.sock");
         Self(BufReader::new(UnixStream::connect(socket).expect("the socket answers")))
     }
 
     /// Status and body; `None` when the connection was over before the answer began.
-    fn post(&mut self, path: &str, body: &Value) -> Option<(u16, Value)> {
-        let body = body.to_string();
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
-             content-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        // Whether it arrived is seen by the answer.
-        self.0.get_mut().write_all(request.as_bytes()).ok();
+    pub(crate) fn post(&mut self, path: &str, body: &Value) -> Option<(u16, Value)> {
+        self.send(&request(path, body));
+        self.answer()
+    }
+
+    /// Whether all of it arrived is seen by the answers.
+    pub(crate) fn send(&mut self, requests: &str) {
+        self.0.get_mut().write_all(requests.as_bytes()).ok();
+    }
+
+    /// The next answer.
+    pub(crate) fn answer(&mut self) -> Option<(u16, Value)> {
         let mut line = String::new();
         match self.0.read_line(&mut line) {
             Ok(0) => return None,
@@ -125,17 +127,26 @@ impl Line {
     }
 }
 
-fn goal(n: usize) -> Value {
+pub(crate) fn request(path: &str, body: &Value) -> String {
+    let body = body.to_string();
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+pub(crate) fn goal(n: usize) -> Value {
     json!({"goal": format!("change version-{n} to release-{n} in docs/{n}.md")})
 }
 
-fn created(events: &[Value]) -> BTreeSet<String> {
+pub(crate) fn created(events: &[Value]) -> BTreeSet<String> {
     let created = events.iter().filter(|event| event["type"] == "mandate_created");
     created.map(|event| event["mandate_id"].as_str().expect("an id").to_owned()).collect()
 }
 
 /// A workspace whose one running mandate waits for a model that takes its time.
-fn busy() -> (Home, Model) {
+pub(crate) fn busy() -> (Home, Model) {
     let model = Model::start(&["--latency-ms", "20000..20001"]);
     let home = Home::new();
     home.configure("openai", &model.base_url("openai"), "max_running: 1\n");
@@ -267,7 +278,9 @@ fn a_stop_by_http_is_a_stop() {
     let mut daemon = home.daemon();
     let told = Instant::now();
     let answer = Line::open(&home).post("/v1/admin/shutdown", &json!({}));
-    assert_eq!(answer, Some((200, json!({"enqueued": true}))));
+    let (status, body) = answer.expect("an answer");
+    assert_eq!((status, &body["enqueued"]), (200, &json!(true)));
+    assert_eq!(body["command_id"].as_str().map(str::len), Some(26), "{body}");
     assert_eq!(end(&mut daemon, told).code(), Some(0));
     assert_eq!(lines(&home, "daemon_stopped").len(), 1);
 }
@@ -323,69 +336,4 @@ fn a_disk_without_room_for_the_next_segment_refuses_commands_and_loses_none() {
     assert_eq!(status, 200, "{body}");
     stop(&mut daemon);
     eprintln!("{} acknowledged before the disk was full", acknowledged.len());
-}
-
-/// What became of the commands of one connection.
-#[derive(Debug, Default)]
-struct Told {
-    accepted: Vec<String>,
-    refused: usize,
-    unanswered: usize,
-}
-
-#[test]
-fn every_command_of_a_crowd_is_on_disk_or_refused_when_the_daemon_stops() {
-    const CONNECTIONS: usize = 16;
-    const EACH: usize = 125;
-    let (home, _model) = busy();
-    let mut daemon = home.daemon();
-    let (accept, accepted) = mpsc::channel();
-    let told: Vec<Told> = std::thread::scope(|scope| {
-        let connection = |mut line: Line, accept: mpsc::Sender<()>| {
-            let mut told = Told::default();
-            for n in 0..EACH {
-                match line.post("/v1/mandates", &goal(n)) {
-                    Some((200, body)) => {
-                        told.accepted.push(body["mandate_id"].as_str().expect("an id").to_owned());
-                        accept.send(()).ok();
-                    }
-                    Some((503, _)) => told.refused += 1,
-                    Some((status, body)) => panic!("{status}: {body}"),
-                    None => {
-                        told.unanswered += 1;
-                        break;
-                    }
-                }
-            }
-            told
-        };
-        let lines: Vec<_> = (0..CONNECTIONS).map(|_| Line::open(&home)).collect();
-        let threads: Vec<_> = lines
-            .into_iter()
-            .map(|line| {
-                let accept = accept.clone();
-                scope.spawn(move || connection(line, accept))
-            })
-            .collect();
-        drop(accept);
-        // In the middle of it.
-        assert_eq!(accepted.iter().take(CONNECTIONS * EACH / 4).count(), CONNECTIONS * EACH / 4);
-        stop(&mut daemon);
-        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
-    });
-    let refused: usize = told.iter().map(|told| told.refused).sum();
-    let unanswered: usize = told.iter().map(|told| told.unanswered).sum();
-    let accepted: BTreeSet<_> = told.into_iter().flat_map(|told| told.accepted).collect();
-    assert_eq!(home.json(&["journal", "verify"])["ok"], true);
-    let durable = created(&home.events());
-    let lost: Vec<_> = accepted.difference(&durable).collect();
-    assert_eq!(lost, [""; 0]);
-    // A refused command is not on disk; one whose answer never came may be.
-    assert!(durable.len() - accepted.len() <= unanswered, "{} durable", durable.len());
-    eprintln!(
-        "accepted {}, durable {}, refused {refused}, connections ended without an answer \
-         {unanswered}",
-        accepted.len(),
-        durable.len()
-    );
 }

@@ -1,7 +1,11 @@
 //! The real binary, real servers, real files.
 
+mod crowd;
+mod demo;
 mod home;
 mod kill;
 mod lifecycle;
 mod model;
 mod secrets;
+mod states;
+mod told;
