@@ -15,6 +15,7 @@ mod notices;
 mod once;
 mod output;
 mod performers;
+mod protected;
 mod signals;
 mod startup;
 mod workspace;
