@@ -1,0 +1,1 @@
+//! Calls that fail: once or for ever, with and without effect, short, and lying.
