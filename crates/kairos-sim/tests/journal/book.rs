@@ -31,6 +31,9 @@ impl Fold for Notes {
     }
 }
 
+/// Enough to go over three segments' ends.
+pub(crate) const TURNS: u64 = 12;
+
 pub(crate) type Book = Ledger<Notes, (), SimFs>;
 
 /// How far a script came.
@@ -62,12 +65,15 @@ fn text(seq: u64) -> Option<String> {
     })
 }
 
-/// Turns of one to three frames over `turns` turns, as far as the disk lets it go.
+/// How many frames each turn has, over and over.
+const FRAMES: [u64; 5] = [1, 2, 3, 1, 7];
+
+/// So many turns, as far as the disk lets them go.
 pub(crate) fn script(fs: &SimFs, turns: u64) -> Reached {
     let mut reached = Reached::default();
     let Ok((mut book, _)) = open(fs) else { return reached };
     for turn in 0..turns {
-        for _ in 0..=turn % 3 {
+        for _ in 0..FRAMES[usize::try_from(turn).expect("few turns") % FRAMES.len()] {
             let seq = book.head().next().0;
             let events = text(seq).map(Noted).into_iter().collect();
             match book.record(time(seq), events) {
@@ -163,11 +169,11 @@ pub(crate) fn stopped(error: &OpenError) -> bool {
 #[test]
 fn script_goes_over_several_segments() {
     let fs = SimFs::new(kairos_sim::Rules::default());
-    let reached = script(&fs, 9);
-    assert_eq!(reached, Reached { acknowledged: 18, recorded: 18 });
+    let reached = script(&fs, TURNS);
+    assert_eq!(reached, Reached { acknowledged: 31, recorded: 31 });
     let listing = fs.listing();
     let segments = listing.keys().filter(|path| path.extension() == Some("kj".as_ref()));
-    assert_eq!(segments.count(), 3);
+    assert_eq!(segments.count(), 4);
     assert!(listing.contains_key(Path::new("lock")));
-    assert_eq!(check(&fs, reached, &String::new), 18);
+    assert_eq!(check(&fs, reached, &String::new), 31);
 }

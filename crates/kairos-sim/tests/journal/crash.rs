@@ -6,9 +6,7 @@ use std::time::Instant;
 
 use kairos_sim::{Bound, Image, Order, Plan, Rules, SimFs, Stop};
 
-use crate::book::{Reached, check, check_again, go_on, open, script, stopped};
-
-const TURNS: u64 = 9;
+use crate::book::{Reached, TURNS, check, check_again, go_on, open, script, stopped};
 
 /// What was tried.
 #[derive(Default)]
