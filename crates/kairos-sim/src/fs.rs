@@ -214,6 +214,9 @@ impl SimFs {
             Fate::Harmed(Harm::Short(bytes)) => {
                 act(world, Way { bytes_max: bytes.max(1), ..Way::WHOLE })
             }
+            Fate::Harmed(Harm::ShortTo(grain)) => {
+                act(world, Way { grain: Some(grain.max(1)), ..Way::WHOLE })
+            }
             Fate::Harmed(Harm::Lies) if call == Call::Sync => {
                 act(world, Way { lies: true, ..Way::WHOLE })
             }
@@ -239,11 +242,19 @@ impl SimFs {
 #[derive(Clone, Copy)]
 struct Way {
     bytes_max: usize,
+    grain: Option<u64>,
     lies: bool,
 }
 
 impl Way {
-    const WHOLE: Self = Self { bytes_max: usize::MAX, lies: false };
+    const WHOLE: Self = Self { bytes_max: usize::MAX, grain: None, lies: false };
+
+    /// How many of `bytes` bytes from `offset` on are moved.
+    fn bytes(self, bytes: usize, offset: u64) -> usize {
+        let to_grain = self.grain.map(|grain| (offset + 1).next_multiple_of(grain) - offset);
+        let to_grain = to_grain.and_then(|bytes| usize::try_from(bytes).ok());
+        bytes.min(self.bytes_max).min(to_grain.unwrap_or(usize::MAX))
+    }
 }
 
 impl Mount {
@@ -373,7 +384,7 @@ impl Fs for SimFs {
             |world, way| {
                 let there = world.file(file.inode)?;
                 let left = usize::try_from(there.inode.bytes.saturating_sub(offset));
-                let bytes = left.unwrap_or(usize::MAX).min(buffer.len()).min(way.bytes_max);
+                let bytes = way.bytes(left.unwrap_or(usize::MAX).min(buffer.len()), offset);
                 there.sectors.read(&mut buffer[..bytes], offset);
                 Ok(bytes)
             },
@@ -387,7 +398,7 @@ impl Fs for SimFs {
             || file.path.to_path_buf(),
             |world, way| {
                 writable(file)?;
-                let bytes = &bytes[..bytes.len().min(way.bytes_max)];
+                let bytes = &bytes[..way.bytes(bytes.len(), offset)];
                 let stamp = world.stamp();
                 world.file_mut(file.inode)?.write(bytes, offset, stamp);
                 Ok(bytes.len())

@@ -113,6 +113,8 @@ pub enum Harm {
     FailsDone(Errno),
     /// A read or write moves at most so many bytes; at least one. Other calls pass.
     Short(usize),
+    /// A read or write ends at the next multiple of so many bytes of the file. Other calls pass.
+    ShortTo(u64),
     /// A sync fails and calls what it did not write clean: no later one will write it, though it is
     /// still seen. A directory's sync, and every other call, just fails: names go through the file
     /// system's journal, which does not lie.

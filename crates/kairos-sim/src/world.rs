@@ -257,11 +257,10 @@ impl World {
 
     fn keep_changes(&mut self, wanted: impl Fn(&Change) -> bool) {
         let mut kept: Vec<bool> = self.changes.iter().map(wanted).collect();
-        for later in (0..kept.len()).rev() {
+        for (later, change) in self.changes.iter().enumerate().rev() {
             if kept[later] {
-                for earlier in 0..later {
-                    kept[earlier] |=
-                        self.changes[later].depends_on(&self.changes[earlier], self.rules.order);
+                for (earlier, kept) in self.changes.iter().zip(&mut kept[..later]) {
+                    *kept |= change.depends_on(earlier, self.rules.order);
                 }
             }
         }
