@@ -198,3 +198,8 @@ impl Way {
         Self { fs, crashed: true, ..self.clone() }
     }
 }
+
+/// Whether some file holds exactly these bytes.
+pub(crate) fn holding(fs: &SimFs, wanted: &[u8]) -> bool {
+    fs.listing().values().any(|item| matches!(item, Item::File { bytes, .. } if bytes == wanted))
+}
