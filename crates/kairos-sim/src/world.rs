@@ -29,8 +29,11 @@ pub struct Rules {
 /// Which changes of names survive without which others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// Only what is about the same name or the same file stays in order.
+    /// Only what is about the same name stays in order, and a rename is whole: all that is promised
+    /// anywhere. So a file may lose its old name before it durably has its new one.
     #[default]
+    Free,
+    /// Only what is about the same name or the same file stays in order.
     Loose,
     /// A crash keeps the beginning of what was done to a directory, as a journaling file system
     /// does; between directories, only what is about the same file stays in order.
@@ -72,13 +75,13 @@ pub(crate) struct World {
 impl Change {
     fn depends_on(&self, earlier: &Self, order: Order) -> bool {
         let same_inode = self.inodes.iter().any(|inode| earlier.inodes.contains(inode));
-        let same_place = self.sets.iter().any(|(dir, name, _)| {
-            let same = |set: &&(u64, OsString, _)| {
-                set.0 == *dir && (order == Order::Journaled || set.1 == *name)
-            };
-            earlier.sets.iter().any(|set| same(&set))
+        let same_name = self.sets.iter().any(|(dir, name, _)| {
+            earlier
+                .sets
+                .iter()
+                .any(|set| set.0 == *dir && (order == Order::Journaled || set.1 == *name))
         });
-        same_inode || same_place
+        same_name || (same_inode && order != Order::Free)
     }
 
     pub(crate) fn apply(&self, names: &mut impl FnMut(u64, &OsStr, Option<u64>)) {

@@ -6,7 +6,8 @@ use kairos_sim::{Bound, Order, Plan, Rules};
 
 use crate::world::{Ended, KINDS, Kind, Recorded, Way, end, files, stops};
 
-const ORDERS: [Rules; 2] = [
+const ORDERS: [Rules; 3] = [
+    Rules { order: Order::Free, names_with_sync: false },
     Rules { order: Order::Loose, names_with_sync: false },
     Rules { order: Order::Journaled, names_with_sync: true },
 ];

@@ -3,7 +3,7 @@
 use kairos_sim::{Bound, Call, Due, Errno, Fault, Harm, Plan, Rules};
 
 use crate::world::{
-    Ended, KINDS, Kind, PRE, Recorded, Way, end, files, holding, visible, workspace,
+    Ended, KINDS, Kind, PRE, Recorded, Way, end, files, path_of, visible, workspace,
 };
 
 /// What must hold after a change in which calls failed: what was answered is true, now and after a
@@ -19,7 +19,7 @@ fn check_answer(way: &Way, ended: &Ended, case: &dyn Fn() -> String) {
             Ended::Done => assert_eq!(seen, after, "{}", case()),
             Ended::Refused(_) => assert_eq!(seen, before, "{}", case()),
             Ended::Unsettled(_) | Ended::Stopped => {
-                let old = holding(&disk, PRE);
+                let old = path_of(&disk, PRE).is_some();
                 assert!(old || way.recorded >= Recorded::Done(0), "bytes are lost\n{}", case());
                 check_pieces(way.kind, &disk.listing(), &case);
             }

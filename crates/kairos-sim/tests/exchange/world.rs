@@ -199,7 +199,10 @@ impl Way {
     }
 }
 
-/// Whether some file holds exactly these bytes.
-pub(crate) fn holding(fs: &SimFs, wanted: &[u8]) -> bool {
-    fs.listing().values().any(|item| matches!(item, Item::File { bytes, .. } if bytes == wanted))
+/// The file that holds exactly these bytes; one that people see, if there is one.
+pub(crate) fn path_of(fs: &SimFs, wanted: &[u8]) -> Option<String> {
+    let holds = |item: &Item| matches!(item, Item::File { bytes, .. } if bytes == wanted);
+    let paths = fs.listing().into_iter().filter(|(_, item)| holds(item));
+    let paths = paths.map(|(path, _)| path.display().to_string());
+    paths.min_by_key(|path| path.contains("/.kairos-"))
 }
