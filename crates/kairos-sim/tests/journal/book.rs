@@ -10,9 +10,9 @@ use kairos_core::fold::{At, Fold, Seq};
 use kairos_core::id::NodeId;
 use kairos_core::time::Time;
 use kairos_journal::{
-    Ahead, Ledger, OpenError, Opened, Opening, RecordError, Segments, Tail, verify,
+    Ahead, Ledger, OpenError, Opened, Opening, RecordError, Segments, Tail, Torn, verify,
 };
-use kairos_sim::{Item, Rules, SimFs, is_crash};
+use kairos_sim::{Bound, Item, Rules, SimFs, is_crash};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,19 +148,19 @@ impl Script {
         reached
     }
 
-    /// Goes on where the journal stands: one turn of the frame that comes next.
-    pub(crate) fn go_on(&self, fs: &SimFs) -> Reached {
+    /// Goes on where the journal stands: at most so many turns of one frame each, as they come next.
+    pub(crate) fn go_on(&self, fs: &SimFs, turns: usize) -> Reached {
         let Ok((mut book, opened)) = open(fs) else { return Reached::default() };
-        let seq = opened.frames + 1;
         let mut reached = Reached { acknowledged: opened.frames, recorded: opened.frames };
-        let mut notes = self.turns.iter().flatten().cloned();
-        let next = notes.nth(usize::try_from(opened.frames).expect("few frames"));
-        let events = next.unwrap_or(Some("on".to_owned())).map(Noted).into_iter().collect();
-        if book.record(time(seq), events).is_ok() {
-            reached.recorded = seq;
-            if book.commit().is_ok() {
-                reached.acknowledged = seq;
+        let notes = self.turns.iter().flatten().cloned().chain([Some("on".to_owned())]);
+        let stand = usize::try_from(opened.frames).expect("few frames");
+        for note in notes.skip(stand).take(turns) {
+            let now = time(book.head().next().0);
+            if book.record(now, note.map(Noted).into_iter().collect()).is_err() {
+                return reached;
             }
+            let Some(next) = commit(book, &mut reached) else { return reached };
+            book = next;
         }
         reached
     }
@@ -201,17 +201,27 @@ impl Script {
         assert!(book.state() == expected, "other frames than recorded\n{}", case());
         drop(book);
         if let Some(torn) = opened.recovered {
-            let listing = fs.listing();
-            let Some(Item::File { bytes, .. }) = listing.get(&torn.saved_as) else {
-                panic!("the torn bytes are not there\n{}", case());
-            };
-            assert_eq!(bytes.len() as u64, torn.bytes, "{}", case());
+            check_saved(fs, &torn, case);
         }
         let verdict = verify(fs, &fs.root(), Tail::Still, NonZero::<usize>::MIN);
         let verdict = verdict.expect("nothing fails");
         assert!(verdict.ok && verdict.problem.is_none(), "{verdict:?}\n{}", case());
         assert_eq!((verdict.frames, verdict.head), (frames, Seq(frames)), "{}", case());
         frames
+    }
+}
+
+/// Checks that the torn bytes are kept, and that no power loss takes them away.
+fn check_saved(fs: &SimFs, torn: &Torn, case: &dyn Fn() -> String) {
+    let saved = |fs: &SimFs| match fs.listing().remove(&torn.saved_as) {
+        Some(Item::File { bytes, .. }) => Some(bytes),
+        Some(Item::Directory) | None => None,
+    };
+    let bytes = saved(fs);
+    let length = bytes.as_ref().map(|bytes| bytes.len() as u64);
+    assert_eq!(length, Some(torn.bytes), "the torn bytes are not there\n{}", case());
+    for image in fs.crash_images(Bound { units_max: 3, samples: 1 }, 1) {
+        assert!(saved(&image.mount()) == bytes, "the torn bytes are lost again\n{}", case());
     }
 }
 

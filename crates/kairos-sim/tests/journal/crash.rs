@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kairos_sim::{Bound, Image, Order, Plan, Rules, SimFs, Stop};
+use kairos_sim::{Bound, Image, Item, Order, Plan, Rules, SimFs, Stop};
 
 use crate::book::{Reached, Script, Seen, open, seeds, stopped};
 
@@ -108,33 +108,78 @@ fn every_crash_image_opens_on_a_file_system_that_keeps_order() {
     assert!(tally.images > 10_000 && tally.seconds > 10_000);
 }
 
+/// Goes on with `first` for so many turns, and loses power at every `step`-th place.
+fn go_on_and_crash(
+    script: &Script,
+    (first, reached): (&SimFs, Reached),
+    (turns, step): (usize, usize),
+    tally: &mut Tally,
+    case: &dyn Fn() -> String,
+) {
+    let bound = Bound { units_max: 4, samples: 4 };
+    for again in stops(calls(first, |fs| script.go_on(fs, turns))).step_by(step) {
+        let (fs, then) = stopped_at(first, again, |fs| script.go_on(fs, turns));
+        let reached = Reached {
+            acknowledged: reached.acknowledged.max(then.acknowledged),
+            recorded: reached.recorded.max(then.recorded),
+        };
+        for (last, image) in fs.crash_images(bound, again.number()).enumerate() {
+            let case = || format!("{}, {again:?} image {last}:\n{image:?}", case());
+            script.check_once(&mut tally.distinct, &image.mount(), reached, &case);
+            tally.seconds += 1;
+        }
+    }
+}
+
 /// What recovery and the first turn after it wrote is as safe as what was written before.
 #[test]
 fn journal_goes_on_after_a_crash_and_crashes_again() {
-    let (seed, script) = (3, Script::new(0));
+    let script = Script::new(0);
     let fresh = SimFs::new(Rules::default());
     let mut tally = Tally::default();
     for stop in stops(calls(&fresh, |fs| script.perform(fs))).step_by(9) {
         let (fs, reached) = stopped_at(&fresh, stop, |fs| script.perform(fs));
         tally.stops += 1;
-        for (nth, image) in fs.crash_images(Bound { units_max: 3, samples: 3 }, seed).enumerate() {
-            let first = image.mount();
+        for (nth, image) in fs.crash_images(Bound { units_max: 3, samples: 3 }, 3).enumerate() {
+            let case = || format!("{stop:?} image {nth}");
             tally.images += 1;
-            for again in stops(calls(&first, |fs| script.go_on(fs))) {
-                let (fs, then) = stopped_at(&first, again, |fs| script.go_on(fs));
-                let reached = Reached {
-                    acknowledged: reached.acknowledged.max(then.acknowledged),
-                    recorded: reached.recorded.max(then.recorded),
-                };
-                let bound = Bound { units_max: 4, samples: 4 };
-                for (last, image) in fs.crash_images(bound, seed).enumerate() {
-                    let case =
-                        || format!("{stop:?} image {nth}, {again:?} image {last}:\n{image:?}");
-                    script.check_once(&mut tally.distinct, &image.mount(), reached, &case);
-                    tally.seconds += 1;
-                }
-            }
+            let first = (&image.mount(), reached);
+            go_on_and_crash(&script, first, (1, 1), &mut tally, &case);
         }
     }
-    println!("going on: {tally}");
+    println!("{tally}");
+}
+
+/// The end of the process loses nothing, and leaves un-synced what the next one builds on.
+#[test]
+fn journal_goes_on_after_a_kill_and_loses_power_over_the_next_segment() {
+    let script = Script::new(1);
+    let fresh = SimFs::new(Rules::default());
+    let mut tally = Tally::default();
+    for stop in stops(calls(&fresh, |fs| script.perform(fs))) {
+        let (fs, reached) = stopped_at(&fresh, stop, |fs| script.perform(fs));
+        tally.stops += 1;
+        let case = || format!("{stop:?}, killed");
+        script.check(&fs.kill(), reached, &case);
+        go_on_and_crash(&script, (&fs.kill(), reached), (8, 5), &mut tally, &case);
+    }
+    println!("{tally}");
+}
+
+/// Nobody has synced what `cp` wrote.
+#[test]
+fn journal_that_was_copied_here_is_durable_once_it_was_opened() {
+    for script in seeds().map(Script::new) {
+        let whole = SimFs::new(Rules::default());
+        let reached = script.perform(&whole);
+        let copy = SimFs::new(Rules::default());
+        for (path, item) in whole.listing() {
+            let Item::File { bytes, mode } = item else { continue };
+            copy.put(&path, &bytes, mode).unwrap();
+        }
+        drop(open(&copy).unwrap());
+        for image in copy.crash_images(Bound::default(), 1) {
+            script.check(&image.mount(), reached, &|| format!("copied:\n{image:?}"));
+        }
+    }
 }
