@@ -359,7 +359,11 @@ impl Fs for SimFs {
             || dir.path.join(name),
             |world, _| {
                 let inode = world.find(dir.inode, name)?;
-                world.file(inode).map(|_| inode)
+                // A directory opens for reading, and is then not read.
+                if access == Access::ReadWrite {
+                    world.file(inode)?;
+                }
+                Ok(inode)
             },
         )?;
         Ok(self.handle(dir, name, inode, access))
@@ -537,7 +541,7 @@ fn plain(name: &OsStr) -> io::Result<&OsStr> {
     let mut components = Path::new(name).components();
     match (components.next(), components.next()) {
         (Some(Component::Normal(only)), None) if only == name => Ok(name),
-        _ => Err(Errno::INVAL.into()),
+        _ => Err(io::ErrorKind::InvalidInput.into()),
     }
 }
 

@@ -14,13 +14,13 @@
 //! mounted and tried again.
 
 mod file;
-pub mod fs;
+mod fs;
 mod image;
 mod listing;
 mod plan;
 mod world;
 
-pub use fs::SimFs;
+pub use fs::{SimDir, SimFile, SimFs};
 pub use image::{Bound, Image, Images};
 pub use listing::{Item, Listing};
 pub use plan::{Call, Due, Errno, Fault, Harm, Person, Plan, Site, Stop, is_crash};

@@ -213,12 +213,22 @@ impl World {
             }
             (Rename::Replace | Rename::NoReplace, there) => {
                 if let Some(there) = there {
-                    self.file(there)?;
+                    self.check_replaceable(moved, there)?;
                 }
                 let inodes: Vec<u64> = there.into_iter().chain([moved]).collect();
                 self.change([(from, old, None), (to, new, Some(moved))], &inodes);
                 Ok(())
             }
+        }
+    }
+
+    fn check_replaceable(&self, moved: u64, there: u64) -> io::Result<()> {
+        match (self.dirs.get(&moved), self.dirs.get(&there)) {
+            (None, None) => Ok(()),
+            (Some(_), Some(dir)) if dir.names.is_empty() => Ok(()),
+            (Some(_), Some(_)) => Err(Errno::NOTEMPTY.into()),
+            (Some(_), None) => Err(Errno::NOTDIR.into()),
+            (None, Some(_)) => Err(Errno::ISDIR.into()),
         }
     }
 
@@ -243,6 +253,10 @@ impl World {
 
     /// Makes a file durable.
     pub(crate) fn sync(&mut self, inode: u64) -> io::Result<()> {
+        if self.dirs.contains_key(&inode) {
+            self.sync_dir(inode);
+            return Ok(());
+        }
         self.file_mut(inode)?.sync();
         if self.rules.names_with_sync {
             self.keep_changes(|change| change.inodes.contains(&inode));

@@ -1,6 +1,7 @@
 //! A small workspace, the four changes made to it, and the way of one change through crashes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use kairos_disk::exchange::{Change, Failure, Intent, Target, TempName, Verdict};
@@ -105,7 +106,6 @@ pub(crate) enum Recorded {
 }
 
 /// What stopped a change that is neither done nor to be tried again.
-#[derive(Debug)]
 pub(crate) enum Ended {
     Done,
     Refused(kairos_disk::Refusal),
@@ -157,6 +157,18 @@ pub(crate) fn go_on(fs: &SimFs, kind: Kind, recorded: &mut Recorded, crashed: bo
                 *recorded = Recorded::Finished;
             }
             Recorded::Finished => return Ended::Done,
+        }
+    }
+}
+
+impl fmt::Debug for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("done"),
+            Self::Refused(refusal) => write!(f, "refused: {refusal}"),
+            Self::Unsettled(doubt) => write!(f, "unsettled: {doubt}"),
+            Self::Reverted => f.write_str("reverted"),
+            Self::Stopped => f.write_str("stopped"),
         }
     }
 }
