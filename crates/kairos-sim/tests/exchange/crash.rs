@@ -36,7 +36,8 @@ fn crash_everywhere(way: &Way, depth: usize, tally: &mut Tally, before: &dyn Fn(
         let (stopped, _) = way.planned(Plan::stop(stop));
         let killed = || format!("{}{stop:?}, killed\n", before());
         take_up(&stopped.after_crash(stopped.fs.kill()), depth, tally, &killed);
-        for image in stopped.fs.crash_images(Bound::default(), depth as u64) {
+        let bound = if depth > 0 { Bound::default() } else { Bound { units_max: 4, samples: 4 } };
+        for image in stopped.fs.crash_images(bound, depth as u64) {
             let case = || format!("{}{stop:?}, power lost:\n{image:?}", before());
             let next = stopped.after_crash(image.mount());
             // Nothing is un-synced there, so the listing says all.
