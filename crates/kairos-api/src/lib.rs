@@ -13,5 +13,5 @@ mod routes;
 pub mod show;
 pub mod unix;
 
-pub use door::Door;
+pub use door::{Door, Trouble};
 pub use router::router;

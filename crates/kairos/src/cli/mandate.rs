@@ -83,7 +83,7 @@ impl Create {
             let (id, mandate) = (&created.mandate_id, &created.mandate);
             if !self.follow && !self.wait {
                 if out.json {
-                    out.object(mandate)?;
+                    out.entity(id, mandate.as_ref())?;
                 } else {
                     out.line(id)?;
                     talk::say(format!("watch it with `kairos mandate logs {id}`"));
@@ -93,7 +93,7 @@ impl Create {
             let tale = self.follow.then(|| Tale::live(root.flag()));
             talk::say(format!("mandate {id}"));
             // It may have gone far already: what is told begins with its first record.
-            let from = created.seq.min(mandate.seq);
+            let from = mandate.as_ref().map_or(created.seq, |made| created.seq.min(made.seq));
             let watched = follow::mandate(&client, id, from, tale, out).await?;
             let mandate: Mandate = client.get(&format!("{path}/{id}")).await?;
             let mut held = client.get::<Proposals>("/v1/proposals").await?.proposals;
@@ -234,6 +234,10 @@ fn stop(root: &Root, id: &str, out: &mut Out) -> Result<Exit, Failure> {
     let body = serde_json::json!({});
     let stopped: Stopped =
         ask::wait(async { Ok(client.post(&path, &body, &Conditions::default()).await?) })?;
-    show(root, &stopped.mandate, out)?;
+    match &stopped.mandate {
+        Some(mandate) => show(root, mandate, out)?,
+        None if out.json => out.entity::<Mandate>(&stopped.mandate_id, None)?,
+        None => out.line(format!("mandate   {}\nstate     asked to stop", stopped.mandate_id))?,
+    }
     Ok(Exit::Ok)
 }

@@ -2,9 +2,12 @@
 
 mod crowd;
 mod demo;
+mod door;
 mod home;
 mod kill;
 mod lifecycle;
 mod model;
+mod secrets;
+mod signals;
 mod states;
 mod told;
