@@ -54,12 +54,19 @@ pub trait Fold {
 
 /// A fold that can be written down whole and read back, so that a start need not fold everything.
 ///
-/// What is read back must act as what was written: the same events bring the same effects and the
+/// What is restored must act as what was written: the same events bring the same effects and the
 /// same fold, and so on for ever.
-pub trait Snapshot: Fold + Serialize + DeserializeOwned {
+pub trait Snapshot: Fold {
     /// What its snapshots are called: lower-case letters, the ending of a file's name.
     const KIND: &'static str;
     /// The version of its written form. Every change of the form counts it up, and what reads a
     /// form goes on reading those before it: once old segments are gone, a snapshot is all there is.
     const SCHEMA: u32;
+    /// What is written: mostly the fold itself.
+    type Form: Serialize + DeserializeOwned;
+
+    fn form(&self) -> &Self::Form;
+
+    /// Takes the place of everything folded so far.
+    fn restore(&mut self, form: Self::Form);
 }

@@ -26,6 +26,15 @@ use crate::time::Time;
 impl Snapshot for State {
     const KIND: &'static str = "state";
     const SCHEMA: u32 = 1;
+    type Form = Self;
+
+    fn form(&self) -> &Self {
+        self
+    }
+
+    fn restore(&mut self, form: Self) {
+        *self = form;
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -132,7 +141,7 @@ impl Form<'_> {
         let effects =
             of_each().filter_map(|mandate| Some((mandate.open.as_ref()?.effect, mandate)));
         let fires = of_each().filter_map(|mandate| match &*mandate.origin {
-            Origin::Schedule { name } => Some((name.clone(), mandate.id)),
+            Origin::Schedule { name, .. } => Some((name.clone(), mandate.id)),
             Origin::Command { .. } => None,
         });
         let kept = |form: &KeyForm| {

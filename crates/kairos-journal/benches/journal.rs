@@ -53,6 +53,15 @@ impl Fold for Sum {
 impl Snapshot for Sum {
     const KIND: &'static str = "sum";
     const SCHEMA: u32 = 1;
+    type Form = Self;
+
+    fn form(&self) -> &Self {
+        self
+    }
+
+    fn restore(&mut self, form: Self) {
+        *self = form;
+    }
 }
 
 type Book = Ledger<Sum, (), RealFs>;

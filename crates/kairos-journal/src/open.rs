@@ -137,7 +137,7 @@ where
         snapshot::newest::<F, D>(disk, dir, &firsts).map_err(cannot("look for a snapshot"))?;
     let snapshot = found.as_ref().map(|(basis, _)| basis.cursor.head);
     let mut replay = match found {
-        Some((basis, fold)) => Replay::after(&basis, fold, opening),
+        Some((basis, form)) => Replay::after(&basis, empty, form, opening),
         None => Replay::new(empty, opening),
     };
     let firsts = match snapshot {

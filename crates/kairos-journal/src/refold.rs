@@ -89,7 +89,7 @@ where
         snapshot::newest::<F, D>(&**disk, dir, &firsts).map_err(cannot("look for a snapshot"))?;
     let mut replay = match found {
         Some((basis, _)) if basis.cursor.head.next() == next => return Ok(None),
-        Some((basis, fold)) => Replay::after(&basis, fold, opening),
+        Some((basis, form)) => Replay::after(&basis, empty, form, opening),
         None => Replay::new(empty, opening),
     };
     let before = replay.cursor.head;
@@ -160,7 +160,7 @@ where
 /// The fold as JSON; `None` when told to stop.
 fn written<F: Snapshot>(fold: &F, stop: &AtomicBool) -> Result<Option<Vec<u8>>, RefoldError> {
     let mut text = Text { bytes: Vec::new(), full: false, stop };
-    match serde_json::to_writer(&mut text, fold) {
+    match serde_json::to_writer(&mut text, fold.form()) {
         Ok(()) => Ok(Some(text.bytes)),
         Err(_) if text.full => Err(RefoldError::TooLarge { bytes_max: SNAPSHOT_BYTES_MAX }),
         Err(_) if stop.load(Ordering::Relaxed) => Ok(None),

@@ -6,7 +6,7 @@
 
 use std::panic::AssertUnwindSafe;
 
-use kairos_core::fold::{At, Fold, Seq};
+use kairos_core::fold::{At, Fold, Seq, Snapshot};
 use serde::de::DeserializeOwned;
 
 use crate::body::{Body, FORMAT, SegmentHead, Stamp};
@@ -50,11 +50,15 @@ where
         }
     }
 
-    /// Behind the frames that `fold` stands for.
-    pub(crate) fn after(basis: &Basis, fold: F, opening: &Opening) -> Self {
+    /// Behind the frames that `form` stands for.
+    pub(crate) fn after(basis: &Basis, mut empty: F, form: F::Form, opening: &Opening) -> Self
+    where
+        F: Snapshot,
+    {
+        empty.restore(form);
         let Basis { origin, epoch, cursor, eventful } = *basis;
         let opening = Opening { origin, epoch: opening.epoch.max(epoch), ..*opening };
-        Self { cursor, eventful, ..Self::new(fold, &opening) }
+        Self { cursor, eventful, ..Self::new(empty, &opening) }
     }
 
     /// What a snapshot taken here says.

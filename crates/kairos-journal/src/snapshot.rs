@@ -94,8 +94,8 @@ pub(crate) struct Basis {
 }
 
 /// The newest snapshot that holds, and those that were passed over on the way to it.
-pub(crate) struct Search<F> {
-    pub(crate) found: Option<(Basis, F)>,
+pub(crate) struct Search<F: Snapshot> {
+    pub(crate) found: Option<(Basis, F::Form)>,
     pub(crate) passed_over: Vec<PassedOver>,
 }
 
@@ -160,7 +160,7 @@ pub(crate) fn newest<F: Snapshot, D: Fs>(
         let whole = read::<F, D>(disk, &there, seq);
         let checked = whole.and_then(|whole| {
             journal.confirm(disk, dir, &whole.basis)?;
-            Ok((whole.basis, whole.fold::<F>()?))
+            Ok((whole.basis, whole.form::<F>()?))
         });
         match checked {
             Ok(found) => {
@@ -184,7 +184,7 @@ struct Whole {
 }
 
 impl Whole {
-    fn fold<F: Snapshot>(self) -> Result<F, Flaw> {
+    fn form<F: Snapshot>(self) -> Result<F::Form, Flaw> {
         let (found, known) = (self.schema, F::SCHEMA);
         if found > known {
             return Err(Flaw::Schema { found, known });

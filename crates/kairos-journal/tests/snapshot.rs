@@ -41,6 +41,15 @@ impl Fold for Tally {
 impl Snapshot for Tally {
     const KIND: &'static str = "tally";
     const SCHEMA: u32 = 2;
+    type Form = Self;
+
+    fn form(&self) -> &Self {
+        self
+    }
+
+    fn restore(&mut self, form: Self) {
+        *self = form;
+    }
 }
 
 type Book<D = RealFs> = Ledger<Tally, (), D>;

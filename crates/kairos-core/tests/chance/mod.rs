@@ -157,7 +157,10 @@ impl World {
         let unsettled = chance.any(unsettled.filter(|open| open.unsettled).map(|open| open.effect));
         let verb = match (chance.below(8), proposal, unsettled) {
             (0, ..) => self.mandate(chance).map(|mandate| Verb::Stop { mandate }),
-            (1, ..) => Some(Verb::Fire { schedule: "nightly".parse().expect("a name") }),
+            (1, ..) => {
+                let schedule = "nightly".parse().expect("a name");
+                Some(Verb::Fire { schedule, key: key(chance, "nightly") })
+            }
             (2..=4, Some(proposal), _) => {
                 let decision = chance.of(&[Decision::Approve, Decision::Approve, Decision::Reject]);
                 Some(Verb::Decide { proposal, decision, hash: None, note: None })
@@ -288,6 +291,12 @@ fn spec(goal: &str) -> MandateSpec {
     }
 }
 
+fn key(chance: &mut Chance, request: &str) -> Option<Key> {
+    let key = chance.of(&["k1", "k2", "k3", "k4", "k5", "k6"]);
+    let (key, request) = (Digest::of(key.as_bytes()), Digest::of(request.as_bytes()));
+    chance.one_in(2).then_some(Key { key, request })
+}
+
 fn create(chance: &mut Chance) -> Verb {
     let check = Check::Contains { file: "a.md".parse().expect("a path"), text: blob("x") };
     let goal = chance.of(&["one", "two", "three"]);
@@ -299,10 +308,7 @@ fn create(chance: &mut Chance) -> Verb {
         hints: chance.of(&[None, Some(blob("hint"))]),
         ..spec(goal)
     };
-    let key = chance.one_in(2).then(|| {
-        let key = Digest::of(chance.of(&["k1", "k2", "k3", "k4", "k5", "k6"]).as_bytes());
-        Key { key, request: Digest::of(goal.as_bytes()) }
-    });
+    let key = key(chance, goal);
     Verb::Create { spec: Box::new(spec), key }
 }
 

@@ -43,6 +43,15 @@ impl Fold for Memory {
 impl Snapshot for Memory {
     const KIND: &'static str = "memory";
     const SCHEMA: u32 = 5;
+    type Form = Self;
+
+    fn form(&self) -> &Self {
+        self
+    }
+
+    fn restore(&mut self, form: Self) {
+        *self = form;
+    }
 }
 
 pub(crate) type Book<D = RealFs> = Ledger<Memory, &'static str, D>;

@@ -6,7 +6,7 @@ use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 
-use kairos_core::fold::{At, Fold, Seq};
+use kairos_core::fold::{At, Fold, Seq, Snapshot};
 use kairos_core::id::NodeId;
 use kairos_core::time::Time;
 use kairos_journal::{
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Noted(pub(crate) String);
 
 /// Everything noted, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Notes(pub(crate) Vec<(At, String)>);
 
 impl Fold for Notes {
@@ -29,6 +29,20 @@ impl Fold for Notes {
     fn apply(&mut self, at: At, event: &Noted, out: &mut Vec<()>) {
         self.0.push((at, event.0.clone()));
         out.push(());
+    }
+}
+
+impl Snapshot for Notes {
+    const KIND: &'static str = "notes";
+    const SCHEMA: u32 = 1;
+    type Form = Self;
+
+    fn form(&self) -> &Self {
+        self
+    }
+
+    fn restore(&mut self, form: Self) {
+        *self = form;
     }
 }
 
