@@ -16,7 +16,7 @@ use kairos_core::resume::{Resume, resume};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs, RealFs};
-use kairos_journal::{OpenError, Opening, Permit, Poisoned, Segments};
+use kairos_journal::{OpenError, Opened, Opening, Permit, Poisoned, Segments};
 use tokio::sync::{oneshot, watch};
 
 use crate::answer::SubmitError;
@@ -27,6 +27,7 @@ use crate::handle::Handle;
 use crate::inbox::{Batch, Inbox, Returns, Urgent};
 use crate::lifecycle::{Lifecycle, Status};
 use crate::notice::Notice;
+use crate::snapshots::Snapshots;
 use crate::turn::{Admit, Exits, Inputs, Ledger, Shown, turn};
 use crate::world::{self, seed, time};
 use crate::{ENGINE_THREAD, heartbeat, poison};
@@ -164,14 +165,20 @@ impl Engine {
     /// The journal or the configuration cannot be used; nothing was dispatched then.
     pub fn start(self, parts: Parts) -> Result<Started, StartError> {
         let to_read = open_again(&parts.journal)?;
-        let (ledger, mut own) = open_ledger(&self.inbox, parts.journal, parts.version)?;
+        let to_fold = Arc::new(open_again(&parts.journal)?);
+        let opening = opening();
+        let (ledger, opened) = open_ledger(&self.inbox, parts.journal, opening)?;
+        let mut outside = parts.outside;
+        let mut own = begin(&opened, parts.version, &mut outside);
         let (feed, source) = Feed::new(ledger.head(), to_read);
+        let snapshots = Snapshots::new(to_fold, opening, Arc::clone(&self.inbox));
         let (show, shown) = watch::channel(Arc::new(Status::default()));
         let handle = Handle {
             inbox: Arc::clone(&self.inbox),
             status: shown,
             source,
             blobs: Arc::clone(&parts.blobs),
+            snapshots: Arc::clone(&snapshots),
         };
         let status = Status {
             state: Lifecycle::Starting,
@@ -181,12 +188,12 @@ impl Engine {
             ..Status::default()
         };
         let mut engine = Running {
-            shown: Display { status, show, feed },
+            shown: Display { status, show, feed, snapshots: Arc::clone(&snapshots) },
             inbox: self.inbox,
             options: parts.configuration.options.clone(),
             calendar: Calendar::default(),
             places: parts.places,
-            outside: parts.outside,
+            outside,
             focus: parts.focus,
             only: None,
             pending: Vec::new(),
@@ -196,6 +203,9 @@ impl Engine {
         };
         engine.heartbeat();
         own.push(engine.configured(ledger.state(), parts.configuration, time())?);
+        if parts.focus == Focus::Daemon {
+            snapshots.keep::<State>(opened.snapshot.unwrap_or_default());
+        }
         let thread = engine.spawn(ledger, own)?;
         Ok(Started { handle, thread })
     }
@@ -206,34 +216,41 @@ fn open_again(dir: &<RealFs as Fs>::Dir) -> Result<<RealFs as Fs>::Dir, OpenErro
     opened.map_err(|source| OpenError::Io { doing: "open the journal's directory", source })
 }
 
-/// Recovers the journal; with it, the first inputs of the first turn.
+fn opening() -> Opening {
+    let origin = IdSource::new(time(), seed()).node();
+    Opening { origin, epoch: 1, schema: SCHEMA, segments: Segments::default() }
+}
+
+/// Recovers the journal.
 fn open_ledger(
     inbox: &Arc<Inbox>,
     journal: <RealFs as Fs>::Dir,
-    version: String,
-) -> Result<(Ledger<Disk>, Vec<Input>), OpenError> {
+    opening: Opening,
+) -> Result<(Ledger<Disk>, Opened), OpenError> {
     let lost = Arc::clone(inbox);
-    let opening = Opening {
-        origin: IdSource::new(time(), seed()).node(),
-        epoch: 1,
-        schema: SCHEMA,
-        segments: Segments::default(),
-    };
     #[expect(clippy::disallowed_methods, reason = "the one start of the engine")]
-    let (ledger, opened) = Ledger::open(
+    Ledger::open(
         Arc::new(RealFs),
         journal,
         State::empty(),
         Arc::new(move |effect| lost.dropped(&effect)),
         opening,
-    )?;
+    )
+}
+
+/// The first inputs of the first turn; what is not for the journal is told.
+fn begin(opened: &Opened, version: String, outside: &mut Outside) -> Vec<Input> {
+    for over in &opened.passed_over {
+        let (name, why) = (over.name.clone(), over.flaw.to_string());
+        (outside.notice)(Notice::SnapshotPassedOver { name, why });
+    }
     let mut own = vec![Input::Started { version, pid: std::process::id() }];
-    own.extend(opened.recovered.map(|torn| Input::Recovered {
+    own.extend(opened.recovered.as_ref().map(|torn| Input::Recovered {
         after: torn.after.0,
         bytes: torn.bytes,
         saved_as: torn.saved_as.display().to_string(),
     }));
-    Ok((ledger, own))
+    own
 }
 
 /// The thread's own things.
@@ -269,6 +286,7 @@ struct Display {
     status: Status,
     show: watch::Sender<Arc<Status>>,
     feed: Feed,
+    snapshots: Arc<Snapshots>,
 }
 
 impl Display {
@@ -306,10 +324,12 @@ impl Running {
                 Ok(ledger) => {
                     began.send(Ok(())).ok();
                     let served = self.serve(ledger);
+                    self.shown.snapshots.close();
                     self.ended(served.is_ok());
                     served
                 }
                 Err(poisoned) => {
+                    self.shown.snapshots.close();
                     began.send(Err(poisoned)).ok();
                     Ok(())
                 }
@@ -406,6 +426,8 @@ impl Running {
         let batch = self.inbox.take(Duration::ZERO);
         let inputs = Inputs { ended: batch.ended, mark: true, ..Inputs::default() };
         let ledger = self.take(ledger, inputs, 0)?;
+        // Before the journal's lock is given back: the next to hold it must be alone.
+        self.shown.snapshots.close();
         for mandate in ledger.state().mandates().filter(|mandate| mandate.open.is_some()) {
             (self.outside.notice)(Notice::CycleInterrupted { mandate: mandate.id });
         }
@@ -464,6 +486,7 @@ impl Running {
         self.pulse.fruitless = turned.records.is_empty().then_some(looked);
         self.out += out;
         self.notices(&turned.records);
+        self.shown.snapshots.sealed(turned.ledger.sealed());
         Ok(turned.ledger)
     }
 
@@ -497,6 +520,9 @@ impl Running {
     fn urgent(&mut self, urgent: Urgent, state: &State, inputs: &mut Inputs) {
         match urgent {
             Urgent::Look => {}
+            Urgent::SnapshotFailed { kind, error } => {
+                (self.outside.notice)(Notice::SnapshotFailed { kind, error });
+            }
             Urgent::Report => {
                 (self.outside.notice)(Notice::Status { status: self.shown.status.clone() })
             }
@@ -560,6 +586,7 @@ impl Running {
         self.shown.status.state = Lifecycle::Draining;
         (self.outside.notice)(Notice::ShutdownBegin { open: self.out });
         self.inbox.close();
+        self.shown.snapshots.stop();
         (self.outside.cancel)();
     }
 

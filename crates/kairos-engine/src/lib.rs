@@ -16,6 +16,7 @@ mod lifecycle;
 pub mod lock;
 mod notice;
 pub mod poison;
+mod snapshots;
 mod turn;
 mod world;
 

@@ -30,6 +30,6 @@ pub use permit::{Lost, Permit, Settled};
 pub use reader::{ReadError, Reader, Tail, raw_frame};
 pub use refold::{RefoldError, refold};
 pub use segment::{Ahead, Segments};
-pub use snapshot::{Flaw, PassedOver};
+pub use snapshot::{Flaw, PassedOver, newest_snapshot};
 pub use verify::{Problem, Verdict, verify};
 pub use writer::{Poisoned, RecordError, Room};

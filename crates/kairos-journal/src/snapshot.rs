@@ -143,6 +143,20 @@ pub(crate) fn sweep<D: Fs>(disk: &D, dir: &D::Dir) -> io::Result<()> {
     Ok(())
 }
 
+/// The newest snapshot of `F` that holds, and the frame it stands for with all before it. Needs no
+/// lock, and changes nothing.
+///
+/// # Errors
+/// The disk cannot be read.
+pub fn newest_snapshot<F: Snapshot, D: Fs>(
+    disk: &D,
+    dir: &D::Dir,
+) -> io::Result<Option<(Seq, F::Form)>> {
+    let (firsts, _) = segment::list(disk, dir)?;
+    let Search { found, .. } = newest::<F, D>(disk, dir, &firsts)?;
+    Ok(found.map(|(basis, form)| (basis.cursor.head, form)))
+}
+
 /// Looks for the newest snapshot of `F` that holds, in a journal whose segments begin with `firsts`.
 pub(crate) fn newest<F: Snapshot, D: Fs>(
     disk: &D,

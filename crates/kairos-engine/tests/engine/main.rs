@@ -3,5 +3,6 @@
 mod crowd;
 mod cycle;
 mod poison;
+mod snapshot;
 mod turn;
 mod world;
