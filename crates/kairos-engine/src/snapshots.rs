@@ -4,6 +4,7 @@
 //! last snapshot and makes the next. Never on the engine's thread, never two at once, and nothing
 //! fails with it: what went wrong is a notice, and the next sealed segment another try.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -30,8 +31,7 @@ pub(crate) struct Snapshots {
 #[derive(Debug, Default)]
 struct Standing {
     sealed: Seq,
-    /// One a kind.
-    threads: Vec<JoinHandle<()>>,
+    threads: BTreeMap<&'static str, JoinHandle<()>>,
 }
 
 impl std::fmt::Debug for Snapshots {
@@ -87,14 +87,14 @@ impl Snapshots {
         F: Snapshot<Event = Event> + Default,
     {
         let mut standing = self.standing();
-        if self.stops() {
+        if self.stops() || standing.threads.contains_key(F::KIND) {
             return;
         }
         let snapshots = Arc::clone(self);
         let name = format!("snapshot-{}", F::KIND);
         let thread = thread::Builder::new().name(name).spawn(move || snapshots.make::<F>(newest));
         match thread {
-            Ok(thread) => standing.threads.push(thread),
+            Ok(thread) => drop(standing.threads.insert(F::KIND, thread)),
             Err(error) => self.failed(F::KIND, &RefoldError::Io { doing: "begin", source: error }),
         }
     }
@@ -111,7 +111,7 @@ impl Snapshots {
     pub(crate) fn close(&self) {
         self.stop();
         let threads = std::mem::take(&mut self.standing().threads);
-        for thread in threads {
+        for thread in threads.into_values() {
             // What panicked there has said so, and ends nothing here.
             thread.join().ok();
         }

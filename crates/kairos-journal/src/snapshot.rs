@@ -132,12 +132,13 @@ pub(crate) fn list<D: Fs>(disk: &D, dir: &D::Dir, kind: &str) -> io::Result<Vec<
 }
 
 /// Removes what a crash left half-written. Only for who holds the journal's lock: what another
-/// thread is writing looks the same.
+/// thread is writing looks the same. What cannot be removed is in the way of the next snapshot, and
+/// told then.
 pub(crate) fn sweep<D: Fs>(disk: &D, dir: &D::Dir) -> io::Result<()> {
     let Some(dir) = open_dir(disk, dir)? else { return Ok(()) };
     for name in disk.list(&dir)? {
         if name.as_encoded_bytes().ends_with(TEMP.as_bytes()) {
-            disk.unlink(&dir, &name)?;
+            drop(disk.unlink(&dir, &name));
         }
     }
     Ok(())
