@@ -49,13 +49,13 @@ pub(crate) fn stopped_at<T>(fs: &SimFs, stop: Stop, act: impl FnOnce(&SimFs) -> 
 fn crash_everywhere(rules: Rules, share: usize) -> Tally {
     let mut tally = Tally::default();
     for seed in seeds() {
-        crash_script(rules, seed, share, &mut tally);
+        crash_script(rules, &Script::new(seed), (seed, share), &mut tally);
     }
     tally
 }
 
-fn crash_script(rules: Rules, seed: u64, share: usize, tally: &mut Tally) {
-    let (fresh, script) = (SimFs::new(rules), Script::new(seed));
+fn crash_script(rules: Rules, script: &Script, (seed, share): (u64, usize), tally: &mut Tally) {
+    let fresh = SimFs::new(rules);
     for stop in stops(calls(&fresh, |fs| script.perform(fs))) {
         let (fs, reached) = stopped_at(&fresh, stop, |fs| script.perform(fs));
         tally.stops += 1;
@@ -65,7 +65,7 @@ fn crash_script(rules: Rules, seed: u64, share: usize, tally: &mut Tally) {
             tally.images += 1;
             let new = script.check_once(&mut tally.distinct, &left, reached, &case);
             if new && nth % share == 0 {
-                crash_again(&script, &image, reached, tally, &case);
+                crash_again(script, &image, reached, tally, &case);
             }
         }
     }
@@ -106,6 +106,23 @@ fn every_crash_image_opens_on_a_file_system_that_keeps_order() {
     let tally = crash_everywhere(Rules { order: Order::Journaled, names_with_sync: true }, 32);
     println!("{tally}");
     assert!(tally.images > 10_000 && tally.seconds > 10_000);
+}
+
+/// No crash leaves a snapshot that does not hold, and none leaves a journal that its snapshot is
+/// ahead of.
+#[test]
+fn every_crash_image_with_snapshots_opens_with_all_that_was_acknowledged() {
+    for rules in [
+        Rules { order: Order::Free, names_with_sync: false },
+        Rules { order: Order::Journaled, names_with_sync: true },
+    ] {
+        let mut tally = Tally::default();
+        for seed in seeds().take(1) {
+            crash_script(rules, &Script::with_snapshots(seed), (seed, 32), &mut tally);
+        }
+        println!("{tally}");
+        assert!(tally.images > 1_000 && tally.seconds > 1_000);
+    }
 }
 
 /// Goes on with `first` for so many turns, and loses power at every `step`-th place.
