@@ -4,7 +4,7 @@ use std::fmt;
 
 use kairos_sim::{Bound, Image, Item, Order, Plan, Rules, SimFs, Stop};
 
-use crate::book::{Reached, Script, Seen, open, seeds, stopped};
+use crate::book::{Reached, Script, Seen, open, refold_on, seeds, stopped};
 
 /// What was tried.
 #[derive(Default)]
@@ -123,6 +123,29 @@ fn every_crash_image_with_snapshots_opens_with_all_that_was_acknowledged() {
         println!("{tally}");
         assert!(tally.images > 1_000 && tally.seconds > 1_000);
     }
+}
+
+/// Beside a writer, what can be read need not be on disk: a snapshot made of it must not outlive it.
+#[test]
+fn a_snapshot_of_frames_that_were_never_synced_is_not_ahead_of_its_journal() {
+    let script = Script::new(0);
+    let fresh = SimFs::new(Rules { order: Order::Free, names_with_sync: false });
+    let mut tally = Tally::default();
+    for stop in stops(calls(&fresh, |fs| script.perform(fs))) {
+        let (fs, reached) = stopped_at(&fresh, stop, |fs| script.perform(fs));
+        let left = fs.kill();
+        if refold_on(&left).expect("it holds so far").is_none() {
+            continue;
+        }
+        tally.stops += 1;
+        for (nth, image) in left.crash_images(Bound::default(), stop.number()).enumerate() {
+            let case = || format!("{stop:?}, refolded, image {nth}:\n{image:?}");
+            script.check_once(&mut tally.distinct, &image.mount(), reached, &case);
+            tally.images += 1;
+        }
+    }
+    println!("{tally}");
+    assert!(tally.stops > 50);
 }
 
 /// Goes on with `first` for so many turns, and loses power at every `step`-th place.
