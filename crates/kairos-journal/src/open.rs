@@ -132,7 +132,7 @@ where
     if let Some(stranger) = stranger {
         return Err(stranger.into());
     }
-    snapshot::sweep(disk, dir).map_err(cannot("clear up the snapshots"))?;
+    snapshot::settle(disk, dir).map_err(cannot("sync the snapshots"))?;
     let Search { found, passed_over } =
         snapshot::newest::<F, D>(disk, dir, &firsts).map_err(cannot("look for a snapshot"))?;
     let snapshot = found.as_ref().map(|(basis, _)| basis.cursor.head);
@@ -140,11 +140,9 @@ where
         Some((basis, form)) => Replay::after(&basis, empty, form, opening),
         None => Replay::new(empty, opening),
     };
-    let firsts = match snapshot {
-        Some(seq) => firsts.into_iter().filter(|first| *first > seq).collect(),
-        None => founded(firsts, &passed_over)?,
-    };
-    let files = settle(disk, dir, firsts, opening.segments)?;
+    let firsts = if snapshot.is_some() { firsts } else { founded(firsts, &passed_over)? };
+    let mut files = settle(disk, dir, firsts, opening.segments)?;
+    files.retain(|(first, _)| snapshot.is_none_or(|seq| *first > seq));
     let mut bytes = Vec::new();
     let mut last = None;
     for (i, (first, file)) in files.iter().enumerate() {
@@ -194,7 +192,7 @@ fn reaches(head: Seq, passed_over: &[PassedOver]) -> Result<(), Damage> {
     }
 }
 
-/// Makes what will be read durable before it is, or makes the first segment: what a read saw and
+/// Makes what is there durable before it is read, or makes the first segment: what a read saw and
 /// a later crash took away would have been believed for nothing.
 fn settle<D: Fs>(
     disk: &D,

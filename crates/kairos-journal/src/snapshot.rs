@@ -114,6 +114,12 @@ fn seq_of(name: &OsStr, kind: &str) -> Option<Seq> {
     canonical.then(|| digits.parse().ok().map(Seq)).flatten()
 }
 
+/// Whether it is the name of a snapshot of any kind.
+fn is_named(name: &OsStr) -> bool {
+    let kind = name.to_str().and_then(|name| name.split_once('.')).map(|(_, kind)| kind);
+    kind.is_some_and(|kind| seq_of(name, kind).is_some())
+}
+
 /// The directory of snapshots; `None` while there is none.
 fn open_dir<D: Fs>(disk: &D, dir: &D::Dir) -> io::Result<Option<D::Dir>> {
     match disk.open_dir(dir, Path::new(DIR)) {
@@ -131,17 +137,19 @@ pub(crate) fn list<D: Fs>(disk: &D, dir: &D::Dir, kind: &str) -> io::Result<Vec<
     Ok(seqs)
 }
 
-/// Removes what a crash left half-written. Only for who holds the journal's lock: what another
-/// thread is writing looks the same. What cannot be removed is in the way of the next snapshot, and
-/// told then.
-pub(crate) fn sweep<D: Fs>(disk: &D, dir: &D::Dir) -> io::Result<()> {
+/// Removes what a crash left half-written, and makes the rest durable before it is read. Only for who
+/// holds the journal's lock: what another thread is writing looks the same. What cannot be removed is
+/// in the way of the next snapshot, and told then.
+pub(crate) fn settle<D: Fs>(disk: &D, dir: &D::Dir) -> io::Result<()> {
     let Some(dir) = open_dir(disk, dir)? else { return Ok(()) };
     for name in disk.list(&dir)? {
         if name.as_encoded_bytes().ends_with(TEMP.as_bytes()) {
             drop(disk.unlink(&dir, &name));
+        } else if is_named(&name) {
+            disk.sync(&disk.open(&dir, &name, Access::Read)?)?;
         }
     }
-    Ok(())
+    disk.sync_dir(&dir)
 }
 
 /// The newest snapshot of `F` that holds, and the frame it stands for with all before it. Needs no

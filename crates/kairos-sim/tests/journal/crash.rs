@@ -209,7 +209,7 @@ fn journal_goes_on_after_a_kill_and_loses_power_over_the_next_segment() {
 /// Nobody has synced what `cp` wrote.
 #[test]
 fn journal_that_was_copied_here_is_durable_once_it_was_opened() {
-    for script in seeds().map(Script::new) {
+    for script in seeds().flat_map(|seed| [Script::new(seed), Script::with_snapshots(seed)]) {
         let whole = SimFs::new(Rules::default());
         let reached = script.perform(&whole);
         let copy = SimFs::new(Rules::default());
