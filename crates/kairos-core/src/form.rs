@@ -48,6 +48,11 @@ struct Form<'a> {
     keys: Vec<KeyForm>,
 }
 
+/// What is as it began need not be written: most of what waits never began.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// A mandate and where it stands in the queue, if it does.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

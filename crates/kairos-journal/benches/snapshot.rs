@@ -32,7 +32,7 @@ use kairos_core::rules::{ModelRules, NamedPrice, Rules};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::RealFs;
-use kairos_journal::{Ahead, Ledger, Opening, Segments, refold};
+use kairos_journal::{Ahead, Ledger, Opened, Opening, Segments, refold};
 use serde::Serialize;
 
 type Done<T> = Result<T, Box<dyn Error>>;
@@ -121,8 +121,11 @@ fn resident() -> Done<usize> {
 fn live() -> Done<Vec<Row>> {
     let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let mut world = World::new();
-    let book = fill(root.path(), &mut world)?;
-    let (book, mut quiet) = turns(book, &mut world)?;
+    drop(fill(root.path(), &mut world)?);
+    let mut without = (0..3).map(|_| boot(root.path(), false)).collect::<Done<Vec<f64>>>()?;
+    make(root.path(), &AtomicBool::new(true))?;
+    let mut with = (0..7).map(|_| boot(root.path(), true)).collect::<Done<Vec<f64>>>()?;
+    let (book, mut quiet) = turns(open(root.path())?.0, &mut world)?;
     let stop = AtomicBool::new(false);
     let (mut busy, mut made) = std::thread::scope(|scope| -> Done<_> {
         let makes = scope.spawn(|| make(root.path(), &stop).map_err(|error| error.to_string()));
@@ -131,9 +134,6 @@ fn live() -> Done<Vec<Row>> {
         let made = makes.join().map_err(|_| "making snapshots panicked")?;
         Ok((turned?.1, made?))
     })?;
-    let mut with = (0..7).map(|_| boot(root.path(), true)).collect::<Done<Vec<f64>>>()?;
-    std::fs::remove_dir_all(root.path().join("snapshots"))?;
-    let mut without = (0..3).map(|_| boot(root.path(), false)).collect::<Done<Vec<f64>>>()?;
     let boot = Row::at_most("boot from a snapshot, 20,000 live", "ms", part(&mut with, 2), 100.0);
     let longest = Row::at_most("longest turn beside a snapshot", "ms", part(&mut busy, 0), 5.0);
     let p99 = Row::at_most("p99 turn beside a snapshot", "ms", part(&mut busy, 100), 5.0);
@@ -158,12 +158,15 @@ fn opening() -> Opening {
     Opening { origin: NodeId::from_u128(1), epoch: 1, schema: 1, segments }
 }
 
+fn open(root: &Path) -> Done<(Book, Opened)> {
+    let dir = RealFs.root(root)?;
+    Ok(Ledger::open(Arc::new(RealFs), dir, State::empty(), Arc::new(|_| {}), opening())?)
+}
+
 /// Milliseconds of a start.
 fn boot(root: &Path, snapshot: bool) -> Done<f64> {
-    let dir = RealFs.root(root)?;
     let begun = Instant::now();
-    let (book, opened) =
-        Book::open(Arc::new(RealFs), dir, State::empty(), Arc::new(|_| {}), opening())?;
+    let (book, opened) = open(root)?;
     let took = begun.elapsed().as_secs_f64() * 1e3;
     let live = book.state().mandates().count() as u64;
     if live != LIVE || opened.snapshot.is_some() != snapshot {
@@ -174,9 +177,7 @@ fn boot(root: &Path, snapshot: bool) -> Done<f64> {
 
 /// Records all that makes the large state, and goes on until a segment is sealed behind it.
 fn fill(root: &Path, world: &mut World) -> Done<Book> {
-    let dir = RealFs.root(root)?;
-    let (mut book, _) =
-        Book::open(Arc::new(RealFs), dir, State::empty(), Arc::new(|_| {}), opening())?;
+    let (mut book, _) = open(root)?;
     for n in 0..LIVE {
         if n % HELD_EACH == 0 {
             world.held()
@@ -220,6 +221,9 @@ fn make(root: &Path, stop: &AtomicBool) -> Done<Vec<f64>> {
     let mut times = Vec::new();
     let go_on = AtomicBool::new(false);
     loop {
+        if root.join("snapshots").exists() {
+            std::fs::remove_dir_all(root.join("snapshots"))?;
+        }
         let begun = Instant::now();
         let made = refold(&Arc::new(RealFs), &dir, State::empty(), &opening(), &go_on)?;
         if made.is_some() {
@@ -228,7 +232,6 @@ fn make(root: &Path, stop: &AtomicBool) -> Done<Vec<f64>> {
         if stop.load(Ordering::Relaxed) {
             return Ok(times);
         }
-        std::fs::remove_dir_all(root.join("snapshots"))?;
     }
 }
 

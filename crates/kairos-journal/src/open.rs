@@ -227,7 +227,13 @@ pub(crate) fn read_whole<D: Fs>(
     // Below this a thread costs more than it saves.
     const SHARE_BYTES_MIN: usize = 1 << 20;
     let length = disk.stat_file(file)?.bytes.min(SEGMENT_BYTES_MAX);
-    bytes.resize(usize::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?, 0);
+    let length = usize::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    if bytes.capacity() < length {
+        // Fresh from the system it is zero already, and need not be written twice.
+        *bytes = vec![0; length];
+    } else {
+        bytes.resize(length, 0);
+    }
     let share = bytes.len().div_ceil(cores.get()).max(SHARE_BYTES_MIN);
     std::thread::scope(|scope| {
         let mut shares = bytes.chunks_mut(share).zip((0..).step_by(share));

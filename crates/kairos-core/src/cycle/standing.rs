@@ -20,6 +20,7 @@ use crate::cycle::phase::Phase;
 use crate::digest::BlobRef;
 use crate::effect::{Failure, Intent, Outcome, Reconciled, Reply, Seen};
 use crate::event::Event;
+use crate::form::is_default;
 use crate::gate::judge::SoFar;
 use crate::gate::proposal::{Closed, Decision, Proposal};
 use crate::id::ProposalId;
@@ -33,17 +34,24 @@ pub struct Cycle {
     pub number: u8,
     pub phase: Phase,
     /// What observe read; `None` before it settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Arc<[Seen]>>,
     /// Files that were named and not read.
     pub left_out: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orientation: Option<BlobRef>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Settled>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Plan>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reflection: Option<BlobRef>,
     /// Positions of the checks that do not hold; `None` before they were looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_checks: Option<u8>,
     /// Whether any change of this cycle stands.
     pub changed: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub call: CallStanding,
 }
 

@@ -21,6 +21,7 @@ use crate::cycle::standing::Cycle;
 use crate::digest::{BlobRef, Digest};
 use crate::effect::{Intent, Outcome as EffectOutcome, PersonSays, Reconciled};
 use crate::event::{Event, Origin};
+use crate::form::is_default;
 use crate::id::{EffectId, MandateId, ProposalId};
 use crate::mandate::outcome::{EndReason, Outcome, ParkReason};
 use crate::mandate::spec::MandateSpec;
@@ -65,11 +66,17 @@ pub struct Mandate {
     pub spec: Arc<MandateSpec>,
     pub origin: Arc<Origin>,
     pub standing: Standing,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<Ending>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycle: Option<Cycle>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<Open>,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub past: Past,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub spent: Spent,
 }
 
