@@ -16,6 +16,9 @@ use kairos_journal::{Opening, RefoldError, newest_snapshot, refold};
 
 use crate::inbox::{Inbox, Urgent};
 
+/// How far the threads stand back, of 19.
+const NICE: i32 = 10;
+
 /// What the threads share with the engine.
 pub(crate) struct Snapshots {
     journal: Arc<<RealFs as Fs>::Dir>,
@@ -134,6 +137,9 @@ impl Snapshots {
     where
         F: Snapshot<Event = Event> + Default,
     {
+        // Of this thread alone, as Linux has it (setpriority(2)): the engine's goes first where both
+        // would run. Without it a snapshot is in nobody's way that has a processor.
+        rustix::process::setpriority_process(None, NICE).ok();
         while let Some(sealed) = self.wait(newest) {
             newest = sealed;
             let _one = self.making.lock().unwrap_or_else(PoisonError::into_inner);

@@ -43,7 +43,10 @@ const LIVE: u64 = 20_000;
 /// Of these, one in so many waits for a person, with a plan half-way.
 const HELD_EACH: u64 = 10;
 const FINISHED: u64 = 1_000_000;
-const TURNS: u64 = 4_000;
+/// Frames of one commit where only what stands in the end counts.
+const AT_ONCE: usize = 400;
+/// How often turns beside a snapshot and alone take turns.
+const SLICES: usize = 15;
 
 #[derive(Serialize)]
 struct Row {
@@ -123,25 +126,38 @@ fn live() -> Done<Vec<Row>> {
     let mut world = World::new();
     drop(fill(root.path(), &mut world)?);
     let mut without = (0..3).map(|_| boot(root.path(), false)).collect::<Done<Vec<f64>>>()?;
-    make(root.path(), &AtomicBool::new(true))?;
+    make(root.path())?;
     let mut with = (0..7).map(|_| boot(root.path(), true)).collect::<Done<Vec<f64>>>()?;
-    let (book, mut quiet) = turns(open(root.path())?.0, &mut world)?;
-    let stop = AtomicBool::new(false);
-    let (mut busy, mut made) = std::thread::scope(|scope| -> Done<_> {
-        let makes = scope.spawn(|| make(root.path(), &stop).map_err(|error| error.to_string()));
-        let turned = turns(book, &mut world);
-        stop.store(true, Ordering::Relaxed);
-        let made = makes.join().map_err(|_| "making snapshots panicked")?;
-        Ok((turned?.1, made?))
-    })?;
+    let (mut made, mut busy, mut quiet) = (Vec::new(), Vec::new(), Vec::new());
+    let mut book = open(root.path())?.0;
+    for _ in 0..SLICES {
+        let done = AtomicBool::new(false);
+        let (after, mut beside, took) = std::thread::scope(|scope| -> Done<_> {
+            let makes = scope.spawn(|| {
+                // As the engine's thread for it does.
+                rustix::process::setpriority_process(None, 10).ok();
+                let took = make(root.path()).map_err(|error| error.to_string());
+                done.store(true, Ordering::Relaxed);
+                took
+            });
+            let turned = turns(book, &mut world, &mut |_| !done.load(Ordering::Relaxed));
+            let took = makes.join().map_err(|_| "making a snapshot panicked")??;
+            let (after, beside) = turned?;
+            Ok((after, beside, took))
+        })?;
+        let as_many = beside.len();
+        let (after, mut alone) = turns(after, &mut world, &mut |turns| turns < as_many)?;
+        book = after;
+        made.push(took);
+        busy.push(part(&mut beside, 0));
+        quiet.push(part(&mut alone, 0));
+    }
     let boot = Row::at_most("boot from a snapshot, 20,000 live", "ms", part(&mut with, 2), 100.0);
-    let longest = Row::at_most("longest turn beside a snapshot", "ms", part(&mut busy, 0), 5.0);
-    let p99 = Row::at_most("p99 turn beside a snapshot", "ms", part(&mut busy, 100), 5.0);
+    let pause = "longest turn while a snapshot is made";
     let made = Row::at_most("making a snapshot, 20,000 live", "ms", part(&mut made, 2), 0.0);
     Ok(vec![
         boot.beside(part(&mut without, 2)),
-        longest.beside(part(&mut quiet, 0)),
-        p99.beside(part(&mut quiet, 100)),
+        Row::at_most(pause, "ms", part(&mut busy, 2), 5.0).beside(part(&mut quiet, 2)),
         Row { target: None, met: None, ..made },
     ])
 }
@@ -180,15 +196,18 @@ fn fill(root: &Path, world: &mut World) -> Done<Book> {
     let (mut book, _) = open(root)?;
     for n in 0..LIVE {
         if n % HELD_EACH == 0 {
-            world.held()
+            world.held();
         } else {
-            world.queued()
+            world.queued();
         }
-        book = recorded(book, world)?;
+        if world.frames.len() >= AT_ONCE {
+            book = recorded(book, world)?;
+        }
     }
+    book = recorded(book, world)?;
     let filled = book.sealed();
     while book.sealed() == filled {
-        world.brief();
+        (0..AT_ONCE / 2).for_each(|_| world.brief());
         book = recorded(book, world)?;
     }
     Ok(book)
@@ -202,10 +221,15 @@ fn recorded(mut book: Book, world: &mut World) -> Done<Book> {
     Ok(book.commit()?.0)
 }
 
-/// Takes turns, each a mandate that comes and goes, and says how many milliseconds each took.
-fn turns(mut book: Book, world: &mut World) -> Done<(Book, Vec<f64>)> {
+/// Takes turns, each a mandate that comes and goes, as long as `more` of so many: how many
+/// milliseconds each took.
+fn turns(
+    mut book: Book,
+    world: &mut World,
+    more: &mut dyn FnMut(usize) -> bool,
+) -> Done<(Book, Vec<f64>)> {
     let mut times = Vec::new();
-    for _ in 0..TURNS {
+    while more(times.len()) {
         world.brief();
         let begun = Instant::now();
         book = recorded(book, world)?;
@@ -214,25 +238,16 @@ fn turns(mut book: Book, world: &mut World) -> Done<(Book, Vec<f64>)> {
     Ok((book, times))
 }
 
-/// Makes one snapshot after another of the same frame until told to stop: how many milliseconds each
-/// took. The last stays.
-fn make(root: &Path, stop: &AtomicBool) -> Done<Vec<f64>> {
-    let dir = RealFs.root(root)?;
-    let mut times = Vec::new();
-    let go_on = AtomicBool::new(false);
-    loop {
-        if root.join("snapshots").exists() {
-            std::fs::remove_dir_all(root.join("snapshots"))?;
-        }
-        let begun = Instant::now();
-        let made = refold(&Arc::new(RealFs), &dir, State::empty(), &opening(), &go_on)?;
-        if made.is_some() {
-            times.push(begun.elapsed().as_secs_f64() * 1e3);
-        }
-        if stop.load(Ordering::Relaxed) {
-            return Ok(times);
-        }
+/// Makes the first snapshot: how many milliseconds that took.
+fn make(root: &Path) -> Done<f64> {
+    if root.join("snapshots").exists() {
+        std::fs::remove_dir_all(root.join("snapshots"))?;
     }
+    let (dir, go_on) = (RealFs.root(root)?, AtomicBool::new(false));
+    let begun = Instant::now();
+    let made = refold(&Arc::new(RealFs), &dir, State::empty(), &opening(), &go_on)?;
+    made.ok_or("there was nothing to make")?;
+    Ok(begun.elapsed().as_secs_f64() * 1e3)
 }
 
 /// A state, the frames that led to it, and a clock.

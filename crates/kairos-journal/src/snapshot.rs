@@ -421,10 +421,7 @@ pub(crate) fn put<F: Snapshot, D: Fs>(
     }
     let file = disk.create(&there, &temp, 0o600)?;
     let name = OsString::from(file_name(basis.cursor.head, F::KIND));
-    let written = write_full(disk, &file, head.as_bytes(), 0)
-        .and_then(|()| write_full(disk, &file, body, head.len() as u64))
-        .and_then(|()| write_full(disk, &file, b"\n", (head.len() + body.len()) as u64))
-        .and_then(|()| disk.sync(&file))
+    let written = write(disk, &file, [head.as_bytes(), body, b"\n"])
         .and_then(|()| disk.rename((&there, &temp), (&there, &name), Rename::Replace));
     if written.is_err() {
         // The first failure is the one to tell; what stays is swept at the next start.
@@ -432,6 +429,21 @@ pub(crate) fn put<F: Snapshot, D: Fs>(
     }
     written?;
     disk.sync_dir(&there)
+}
+
+/// Writes `parts` one behind the other, and syncs them. A little at a time: whoever else waits for a
+/// sync of this disk, the engine first of all, never waits behind all of it.
+fn write<D: Fs>(disk: &D, file: &D::File, parts: [&[u8]; 3]) -> io::Result<()> {
+    const AT_A_TIME: usize = 512 * 1024;
+    let mut offset = 0;
+    for piece in parts.into_iter().flat_map(|part| part.chunks(AT_A_TIME)) {
+        write_full(disk, file, piece, offset)?;
+        offset += piece.len() as u64;
+        if piece.len() == AT_A_TIME {
+            disk.sync(file)?;
+        }
+    }
+    disk.sync(file)
 }
 
 fn make_dir<D: Fs>(disk: &D, dir: &D::Dir) -> io::Result<D::Dir> {

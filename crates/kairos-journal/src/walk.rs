@@ -128,10 +128,11 @@ fn parts(bytes: &[u8], cores: NonZero<usize>) -> Vec<Walk> {
     if cores.get() == 1 {
         return Vec::new();
     }
-    let share = (used(bytes) / cores).max(PART_BYTES_MIN);
+    let used = used(bytes);
+    let share = (used / cores).max(PART_BYTES_MIN);
     let mut parts: Vec<Walk> = Vec::new();
-    for boundary in (1..cores.get()).map(|core| core * share).take_while(|at| *at < bytes.len()) {
-        let heads = bytes[boundary..].windows(MAGIC.len()).enumerate();
+    for boundary in (1..cores.get()).map(|core| core * share).take_while(|at| *at < used) {
+        let heads = bytes[boundary..used].windows(MAGIC.len()).enumerate();
         let mut heads = heads.filter(|(_, text)| text == MAGIC).map(|(at, _)| boundary + at);
         let Some(start) = heads.find(|at| Head::read(&bytes[*at..]).is_some()) else { break };
         if parts.last().is_none_or(|last| last.end < start)

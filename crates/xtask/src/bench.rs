@@ -14,8 +14,11 @@ use crate::call::Call;
 use crate::table::{Edge, render};
 
 /// Name, package, bench target. Rows are printed in this order.
-const BENCHES: [(&str, &str, &str); 2] =
-    [("journal", "kairos-journal", "journal"), ("core", "kairos-core", "core")];
+const BENCHES: [(&str, &str, &str); 3] = [
+    ("journal", "kairos-journal", "journal"),
+    ("snapshot", "kairos-journal", "snapshot"),
+    ("core", "kairos-core", "core"),
+];
 
 /// What to measure and how to print it.
 #[derive(Debug, PartialEq, Eq)]
