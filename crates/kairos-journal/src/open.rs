@@ -23,6 +23,7 @@ use crate::body::{Body, FORMAT, SegmentHead, Stamp};
 use crate::damage::{Damage, Reason};
 use crate::frame::Head;
 use crate::recover::{self, Place, Scan, Tail};
+use crate::repair::{self, Repaired};
 use crate::segment::{self, SEGMENT_BYTES_MAX, Segments};
 use crate::walk::{Cursor, Span};
 
@@ -47,6 +48,8 @@ pub struct Opened {
     pub frames: u64,
     /// What a crash cut short, if it did; the engine records it.
     pub recovered: Option<Torn>,
+    /// A repair that no start has recorded yet; once it is, [`recorded`](crate::recorded) says so.
+    pub repaired: Option<Repaired>,
     pub origin: NodeId,
     pub epoch: u64,
 }
@@ -145,7 +148,8 @@ where
     let used = scan.frames.last().map_or(0, |last| last.range().end as u64);
     let bytes = bytes.len() as u64;
     let journal = Journal { file, bytes, used, cursor, eventful, segment_head };
-    Ok((journal, Opened { head: cursor.head, frames, recovered, origin, epoch }))
+    let repaired = repair::noted(disk, dir).map_err(cannot("read the note of a repair"))?;
+    Ok((journal, Opened { head: cursor.head, frames, recovered, repaired, origin, epoch }))
 }
 
 /// Makes what is there durable before it is read, or makes the first segment: what a read saw and
@@ -349,7 +353,7 @@ fn unmarked(bytes: &[u8], scan: &Scan) -> Range<usize> {
 }
 
 /// Keeps `bytes` under a name of their own in `torn/`, synced.
-fn save<D: Fs>(
+pub(crate) fn save<D: Fs>(
     disk: &D,
     dir: &D::Dir,
     (segment, offset): (Seq, usize),
