@@ -28,7 +28,8 @@ use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs as _, RealFs};
 use kairos_engine::{
-    Configuration, Control, Engine, Focus, Options, Outside, Parts, Places, Reloaded, Started,
+    Configuration, Control, Engine, Focus, Identity, Options, Outside, Parts, Places, Reloaded,
+    Started,
 };
 use kairos_journal::{Ledger, Opening, Segments};
 use kairos_views::Views;
@@ -168,6 +169,7 @@ fn start(dir: &Path, path: &'static str) -> Started {
     let parts = Parts {
         focus: Focus::Daemon,
         version: "test".into(),
+        identity: Identity::default(),
         journal: open("journal"),
         blobs,
         places: Places { heartbeat: dir.join("heartbeat.json"), poison: dir.join("poison") },

@@ -47,7 +47,12 @@ pub(super) fn decide(
                 to: *to,
                 count: *count,
                 state: passed(*why),
-                reason: Some(SlotReason::Policy),
+                reason: Some(match why {
+                    Unfired::Restored => SlotReason::Restored,
+                    Unfired::Coalesced | Unfired::Skipped | Unfired::DroppedStale => {
+                        SlotReason::Policy
+                    }
+                }),
             }),
             Fate::Fires(slot) => {
                 let refused = refusal(state, loaded, fired);
@@ -68,7 +73,7 @@ pub(super) fn decide(
 fn passed(why: Unfired) -> SlotState {
     match why {
         Unfired::Coalesced => SlotState::Coalesced,
-        Unfired::Skipped => SlotState::Skipped,
+        Unfired::Skipped | Unfired::Restored => SlotState::Skipped,
         Unfired::DroppedStale => SlotState::DroppedStale,
     }
 }

@@ -20,7 +20,8 @@ use kairos_core::plan::{Action, FailurePolicy, Step};
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
 use kairos_disk::{Blobs, Fs as _, RealFs};
 use kairos_engine::{
-    Configuration, Engine, Focus, Handle, Options, Outside, Parts, Places, Reloaded, Started,
+    Configuration, Engine, Focus, Handle, Identity, Options, Outside, Parts, Places, Reloaded,
+    Started,
 };
 
 /// What an effect settles with; `None` leaves it open for ever.
@@ -133,6 +134,7 @@ pub(crate) fn start_with(
     let parts = Parts {
         focus: Focus::Daemon,
         version: "test".into(),
+        identity: Identity::default(),
         journal: open("journal"),
         blobs: Arc::new(Blobs::new(RealFs, open("blobs"))),
         places: Places { heartbeat: dir.join("heartbeat.json"), poison: dir.join("poison") },
