@@ -335,7 +335,7 @@ impl Ended {
                 let (effect, outcome): (Effect, Outcome) = settled.into_parts();
                 (effect.id(), outcome)
             }
-            Self::Dropped { effect, outcome } => (effect, outcome),
+            Self::Dropped { effect, outcome } => (effect, *outcome),
         }
     }
 }

@@ -9,6 +9,7 @@ mod mandates;
 mod prefix;
 mod proposals;
 mod schedules;
+mod troubles;
 
 use kairos_core::event::Event;
 use kairos_core::fold::{At, Seq};
@@ -19,6 +20,7 @@ pub use mandates::{EditView, MandateView, Mandates, ObservedView, StateView};
 pub use prefix::{Found, find};
 pub use proposals::{ProposalState, ProposalView, Proposals};
 pub use schedules::{ScheduleView, Schedules, SlotView};
+pub use troubles::{TROUBLES_MAX, Trouble, Troubles};
 
 /// Everything people look at.
 #[derive(Debug, Default)]

@@ -26,4 +26,8 @@ pub struct Status {
     pub waiting: u64,
     pub running: u64,
     pub queued: u64,
+    /// What keeps the queued ones from starting: `budget`, `scope`, `max_running` or `stopping`;
+    /// null when nothing does.
+    #[serde(default)]
+    pub queued_because: Option<String>,
 }

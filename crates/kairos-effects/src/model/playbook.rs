@@ -27,6 +27,7 @@ use kairos_core::kind::{Kind, Refused};
 use serde::Deserialize;
 
 use super::ask::Desk;
+use super::excerpt;
 use super::notice::{Notice, Notify};
 use super::wire::{Said, Stop};
 use crate::cancel::CancelToken;
@@ -182,21 +183,24 @@ impl Playbook {
         let goal = self.goal(brief).await?;
         let Some(entry) = self.entries.iter().find(|entry| entry.answers(brief, &goal)) else {
             let (file, phase, cycle) = (self.file.clone(), brief.phase, brief.cycle);
-            (self.desk.notify)(Notice::NoAnswer { file, phase, cycle });
+            let notice = Notice::NoAnswer { file, phase, cycle };
+            let said = self.desk.said(excerpt::of(&notice.to_string())).await;
+            (self.desk.notify)(notice);
             let failure = CallFailure::Status { code: 404, retry_after_ms: None };
-            return Ok(Attempt { request, usage: None, reply: Reply::Failed(failure) });
+            return Ok(Attempt { request, usage: None, said, reply: Reply::Failed(failure) });
         };
         tokio::select! {
             biased;
             () = cancel.cancelled() => {
-                return Ok(Attempt { request, usage: None, reply: Reply::Cancelled });
+                return Ok(Attempt { request, usage: None, said: None, reply: Reply::Cancelled });
             }
             () = tokio::time::sleep(entry.delay) => {}
         }
         let output = entry.text.len() as u64 / BYTES_PER_TOKEN;
         let usage = Some(Usage { input, output, ..Usage::default() });
         let said = Said { text: entry.text.clone(), stop: Stop::Finished, usage };
-        Ok(Attempt { request, usage, reply: self.desk.reply(brief.phase, said).await? })
+        let reply = self.desk.reply(brief.phase, said).await?;
+        Ok(Attempt { request, usage, said: None, reply })
     }
 
     async fn goal(&self, brief: &Brief) -> Result<String, TextError> {

@@ -7,15 +7,17 @@
 
 use std::collections::BTreeMap;
 
+use kairos_api::words::{action, call, invalid, step};
 use kairos_core::cycle::answer::{Answer, Assessment, Decide, Status};
-use kairos_core::cycle::retry::{CallFailure, MAX_ATTEMPTS};
-use kairos_core::effect::{Doubt, Intent, Outcome, Reply};
+use kairos_core::cycle::retry::MAX_ATTEMPTS;
+use kairos_core::effect::{Attempt, Doubt, Intent, Outcome, Reply};
 use kairos_core::gate::proposal::Proposal;
 use kairos_core::mandate::outcome::{EndReason, Outcome as MandateOutcome};
 use kairos_core::plan::StepEnd;
 use kairos_wire::event::Event;
 use serde::de::DeserializeOwned;
 
+use super::source::Stored;
 use super::{standing, story, words};
 use crate::output::table::one_line;
 use crate::output::when;
@@ -28,6 +30,8 @@ const STEPS_SHOWN: usize = 5;
 pub(crate) struct Tale {
     /// The `--root` that a command must be typed with; `None` where nothing can be decided now.
     flag: Option<String>,
+    /// Where texts that events name are read.
+    stored: Stored,
     /// Questions to the model under way, by effect.
     asks: BTreeMap<String, (String, u8)>,
     /// The last one's phase and attempt.
@@ -43,14 +47,15 @@ type Told = Option<(String, String)>;
 
 impl Tale {
     /// Of what happens now; commands are to be typed with `flag`.
-    pub(crate) fn live(flag: impl Into<String>) -> Self {
-        Self { flag: Some(flag.into()), ..Self::past() }
+    pub(crate) fn live(flag: impl Into<String>, stored: Stored) -> Self {
+        Self { flag: Some(flag.into()), ..Self::past(stored) }
     }
 
     /// Of what happened: nothing to type.
-    pub(crate) const fn past() -> Self {
+    pub(crate) const fn past(stored: Stored) -> Self {
         Self {
             flag: None,
+            stored,
             asks: BTreeMap::new(),
             asked: (String::new(), 1),
             plan: Vec::new(),
@@ -131,7 +136,7 @@ impl Tale {
         match typed(event, "end") {
             Some(StepEnd::Succeeded) => format!("{step}: done"),
             Some(StepEnd::Failed(failure)) => {
-                format!("{step}: failed: {}", words::failure(failure))
+                format!("{step}: failed: {}", self::step(failure))
             }
             Some(StepEnd::Skipped) => format!("{step}: skipped, for another step failed"),
             None => format!("{step}: {}", story::field(event, "end")),
@@ -177,7 +182,7 @@ impl Tale {
             Some(Outcome::Asked(attempt)) => {
                 self.asked = asked.unwrap_or_default();
                 let phase = self.asked.0.clone();
-                let text = self.replied(attempt.reply)?;
+                let text = self.replied(attempt)?;
                 say(if phase.is_empty() { "model" } else { &phase }, text)
             }
             Some(Outcome::Observed { files, left_out }) => {
@@ -211,11 +216,11 @@ impl Tale {
         }
     }
 
-    fn replied(&mut self, reply: Reply) -> Option<String> {
-        Some(match reply {
+    fn replied(&mut self, attempt: Attempt) -> Option<String> {
+        Some(match attempt.reply {
             Reply::Answered { answer: Answer::Decide(Decide { status, steps, .. }), .. } => {
                 self.decided = Some(status);
-                self.plan = steps.iter().map(|step| words::action(&step.action)).collect();
+                self.plan = steps.iter().map(|step| action(&step.action)).collect();
                 match status {
                     Status::Blocked => "the model says it is blocked".to_owned(),
                     Status::Done if steps.is_empty() => "nothing is left to do".to_owned(),
@@ -236,8 +241,13 @@ impl Tale {
                 };
                 format!("answered: {word}")
             }
-            Reply::Invalid { .. } => "the answer is not of the form asked for [invalid]".to_owned(),
-            Reply::Failed(failure) => format!("the call failed: {}", call_failure(failure)),
+            Reply::Invalid { problem, .. } => {
+                invalid(self.stored.text(problem).as_deref()).to_string()
+            }
+            Reply::Failed(failure) => {
+                let said = attempt.said.and_then(|said| self.stored.text(said));
+                format!("the call failed: {}", call(failure, said.as_deref()))
+            }
             Reply::Cancelled => "the call was stopped [cancelled]".to_owned(),
         })
     }
@@ -305,33 +315,6 @@ fn finished(event: &Event) -> String {
     }
 }
 
-fn call_failure(failure: CallFailure) -> String {
-    match failure {
-        CallFailure::Status { code, .. } => {
-            let why = match code {
-                400 => " bad request",
-                401 | 403 => " the key is not accepted",
-                404 => " no such model or place",
-                413 => " the request is too large",
-                429 => " too many requests",
-                529 => " overloaded",
-                500..=599 => " the provider is in trouble",
-                _ => "",
-            };
-            format!("{code}{why} [status]")
-        }
-        CallFailure::Transport => "no connection [transport]".to_owned(),
-        CallFailure::Cut => "the answer broke off [cut]".to_owned(),
-        CallFailure::Timeout => "no whole answer in time [timeout]".to_owned(),
-        CallFailure::Unreadable => {
-            "the answer is not of the provider's form [unreadable]".to_owned()
-        }
-        CallFailure::NotSent => {
-            "not sent: a stored text is missing or damaged [not_sent]".to_owned()
-        }
-    }
-}
-
 /// A field in the form the rules have it; `None` for what a later version wrote.
 fn typed<T: DeserializeOwned>(event: &Event, name: &str) -> Option<T> {
     event.fields.get(name).and_then(|value| T::deserialize(value).ok())
@@ -343,6 +326,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    /// A place without texts.
+    fn nothing() -> Stored {
+        Stored::below(std::path::Path::new("/proc/self/nothing"))
+    }
 
     const AT: &str = "2026-11-21T08:00:00.000Z";
 
@@ -371,7 +359,7 @@ mod tests {
         let late = json!({"failed": {"status": {"code": 429, "retry_after_ms": null}}});
         let risk = json!({"answered": {"answer": {"orient": {"risk": "low"}}, "text": blob()}});
         let lines = told(
-            Tale::past(),
+            Tale::past(nothing()),
             &[
                 json!({"type": "phase_entered", "phase": "orient"}),
                 json!({"type": "budget_reserved", "effect_id": "E", "amounts": {}}),
@@ -387,7 +375,7 @@ mod tests {
         );
         let expected = [
             "orient   asks the model",
-            "orient   the call failed: 429 too many requests [status]",
+            "orient   the call failed: too many requests (429) [status]",
             "orient   asked again at soon (attempt 2 of 3)",
             "orient   asks the model (attempt 2)",
             "orient   the call failed: the answer broke off [cut]",
@@ -446,11 +434,11 @@ mod tests {
             "mandate  waits for you: 1 edit to docs/a.md (protected: knowledge) [approval]",
             "proposal P approved by user:a(1)",
             "mandate  goes on",
-            "act      step 1 of 2: edit docs/a.md: failed: the old text does not occur [old_text_missing]",
+            "act      step 1 of 2: edit docs/a.md: failed: the text to replace is not there [old_text_missing]",
             "act      step 2 of 2: move b.md to c.md: skipped, for another step failed",
             "mandate  failed: two cycles in a row failed [cycles_failed]",
             "·        moon rose",
         ];
-        assert_eq!(told(Tale::live(" --root 'x'"), &events), expected);
+        assert_eq!(told(Tale::live(" --root 'x'", nothing()), &events), expected);
     }
 }

@@ -8,3 +8,4 @@ mod lifecycle;
 mod model;
 mod states;
 mod told;
+mod why;

@@ -224,7 +224,7 @@ fn following_one_mandate_tells_its_steps_and_no_bookkeeping() {
     assert!(events.contains("budget reserved"), "{events}");
     let shown = home.ok(&["mandate", "show", &id]);
     assert!(shown.contains(&format!("state     {held} [approval]\n")), "{shown}");
-    assert!(shown.contains("files     1 seen by the model\n"), "{shown}");
+    assert!(shown.contains("seen      1 file by the model\n"), "{shown}");
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn a_blocked_model_is_quoted_wherever_its_mandate_is_shown() {
     assert!(said.contains(&format!("{id} {waits}\n")), "{said}");
     let shown = home.ok(&["mandate", "show", id]);
     assert!(shown.contains(&format!("state     {waits}\n")), "{shown}");
-    assert!(shown.contains("0 seen by the model, 1 left out"), "{shown}");
+    assert!(shown.contains("seen      0 files by the model, 1 left out"), "{shown}");
     let _daemon = home.daemon();
     let ask = ["mandate", "create", "--goal", "blocked", "--wait"];
     let said = String::from_utf8(home.kairos(&ask).stderr).expect("text");
