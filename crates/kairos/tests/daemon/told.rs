@@ -95,13 +95,14 @@ fn a_daemon_says_that_it_has_no_model_and_what_a_reload_came_to() {
 
     home.write("playbook.yml", PLAYBOOK);
     home.write(".kairos/config/daemon.yml", MODEL);
-    let schedules = "schedules:\n  - {name: n, cron: '@daily', mandate: {checkpoint_every: 2}}\n";
+    let schedules =
+        "schedules:\n  - {name: n, cron: '@daily', mandate: {goal: g, checkpoint_every: 2}}\n";
     home.write(".kairos/config/schedules.yml", schedules);
     daemon.signal(Signal::HUP);
     let file = home.root().join(".kairos/config/schedules.yml");
     let expected = [
         format!(
-            "warning: {}:2:59: `checkpoint_every` is not acted on by this version",
+            "warning: {}:2:68: `checkpoint_every` is not acted on by this version",
             file.display()
         ),
         "hint: it changes nothing".to_owned(),
