@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+// tidy: table
 /// `GET /v1/status`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {

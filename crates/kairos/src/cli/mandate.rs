@@ -163,7 +163,7 @@ fn list(root: &Root, before: Option<&str>, out: &mut Out) -> Result<Exit, Failur
             goal,
         ]);
     }
-    out.table(&table)?;
+    out.table(&table, "no mandate here yet")?;
     if let Some(next) = page.next {
         talk::say(format!("older ones: `kairos mandate list --before {next}`"));
     }
@@ -274,5 +274,9 @@ fn stop(root: &Root, id: &str, out: &mut Out) -> Result<Exit, Failure> {
     let stopped: Stopped =
         ask::wait(async { Ok(client.post(&path, &body, &Conditions::default()).await?) })?;
     show(root, &stopped.mandate, out)?;
+    if stopped.mandate.state != State::Finished {
+        let id = &stopped.mandate.id;
+        talk::say(format!("{id} is asked to stop; it ends when its open effect has ended"));
+    }
     Ok(Exit::Ok)
 }
