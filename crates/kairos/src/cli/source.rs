@@ -110,13 +110,19 @@ fn read<T: DeserializeOwned>(
     let client = root.client();
     ask::wait(async {
         match client.get(path).await {
-            Err(ClientError::NoDaemon { .. }) => {
+            Err(error) if nobody_answers(&error) => {
                 let files = Files::fold(root)?;
                 Ok((of_files(&files)?, Some(files.views.seq)))
             }
             answered => Ok((answered?, None)),
         }
     })
+}
+
+/// Whether no daemon answers, so that the files are all there is; one of another user may well run.
+pub(super) fn nobody_answers(error: &ClientError) -> bool {
+    let denied = std::io::ErrorKind::PermissionDenied;
+    matches!(error, ClientError::NoDaemon { source, .. } if source.kind() != denied)
 }
 
 /// Stored texts, read from their files.

@@ -175,6 +175,8 @@ mod tests {
             waits("checkpoint", [], Some("no\u{1b}[2J file")),
             waits("checkpoint", [], None),
             waits("budget", [], None),
+            waits("provider", [], None),
+            waits("provider", [], Some("too many requests (429): slow down")),
             waits("later", [], None),
         ];
         let expected = [
@@ -183,6 +185,8 @@ mod tests {
             "waits for you: the model is blocked: no [2J file [checkpoint]",
             "waits for you: the model says it is blocked [checkpoint]",
             "waits for budget: a cap is reached [budget]",
+            "waits for the model's provider: it does not answer [provider]",
+            "waits for the model's provider: too many requests (429): slow down [provider]",
             "waits [later]",
         ];
         assert_eq!(shown, expected);

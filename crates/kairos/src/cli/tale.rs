@@ -6,13 +6,17 @@
 //! an event of a later version is told by its name.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 
+use globset::GlobBuilder;
 use kairos_api::words::{action, call, invalid, step};
 use kairos_core::cycle::answer::{Answer, Assessment, Decide, Status};
 use kairos_core::cycle::retry::MAX_ATTEMPTS;
-use kairos_core::effect::{Attempt, Doubt, Intent, Outcome, Reply};
+use kairos_core::effect::{Attempt, Doubt, Intent, Outcome, Reply, Seen};
 use kairos_core::gate::proposal::Proposal;
 use kairos_core::mandate::outcome::{EndReason, Outcome as MandateOutcome};
+use kairos_core::mandate::spec::MandateSpec;
 use kairos_core::plan::StepEnd;
 use kairos_wire::event::Event;
 use serde::de::DeserializeOwned;
@@ -32,6 +36,8 @@ pub(crate) struct Tale {
     flag: Option<String>,
     /// Where texts that events name are read.
     stored: Stored,
+    /// What the mandate says decide may see.
+    globs: Vec<String>,
     /// Questions to the model under way, by effect.
     asks: BTreeMap<String, (String, u8)>,
     /// The last one's phase and attempt.
@@ -56,6 +62,7 @@ impl Tale {
         Self {
             flag: None,
             stored,
+            globs: Vec::new(),
             asks: BTreeMap::new(),
             asked: (String::new(), 1),
             plan: Vec::new(),
@@ -77,7 +84,10 @@ impl Tale {
             "budget_reserved" | "budget_settled" | "step_begun" | "phase_entered" => {
                 self.quiet(event)
             }
-            "mandate_created" => say("mandate", created(event)),
+            "mandate_created" => {
+                self.globs = typed::<MandateSpec>(event, "spec").map_or(Vec::new(), |s| s.files);
+                say("mandate", created(event))
+            }
             "mandate_parked" => say("mandate", self.parked(event)),
             "mandate_finished" => say("mandate", finished(event)),
             "plan_accepted" => say("decide", self.planned(event)),
@@ -186,17 +196,7 @@ impl Tale {
                 say(if phase.is_empty() { "model" } else { &phase }, text)
             }
             Some(Outcome::Observed { files, left_out }) => {
-                let seen = match files.len() {
-                    1 => "1 file".to_owned(),
-                    n => format!("{n} files"),
-                };
-                say(
-                    "observe",
-                    match left_out {
-                        0 => format!("the model may see {seen}"),
-                        n => format!("the model may see {seen}; {n} left out [left_out]"),
-                    },
-                )
+                say("observe", self.observed(&files, left_out))
             }
             Some(Outcome::Verified { failed, .. }) => say(
                 "checks",
@@ -214,6 +214,23 @@ impl Tale {
             Some(_) => None,
             None => Some(story::words(event)),
         }
+    }
+
+    fn observed(&self, files: &[Seen], left_out: u32) -> String {
+        let seen = match files.len() {
+            1 => "1 file".to_owned(),
+            n => format!("{n} files"),
+        };
+        let mut text = format!("the model may see {seen}");
+        if left_out > 0 {
+            // Which globs would have matched them, nobody recorded.
+            text.push_str(&format!("; {left_out} left out [left_out]"));
+            return text;
+        }
+        for glob in self.globs.iter().filter(|glob| matches_none(glob, files)) {
+            text.push_str(&format!("; warning: `{glob}` matches no file [no_match]"));
+        }
+        text
     }
 
     fn replied(&mut self, attempt: Attempt) -> Option<String> {
@@ -286,6 +303,12 @@ impl Tale {
             None => format!("{id}: nobody can prove what it did: {why}"),
         }
     }
+}
+
+fn matches_none(glob: &str, files: &[Seen]) -> bool {
+    let glob = GlobBuilder::new(glob).literal_separator(true).build();
+    let Ok(glob) = glob.map(|glob| glob.compile_matcher()) else { return false };
+    !files.iter().any(|seen| glob.is_match(OsStr::from_bytes(seen.path.as_bytes())))
 }
 
 fn say(what: &str, text: String) -> Told {

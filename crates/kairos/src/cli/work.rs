@@ -33,6 +33,7 @@ pub(super) fn daemon(root: &Root, config: Option<PathBuf>) -> Result<Exit, Failu
 
 /// Runs one mandate without a daemon.
 pub(super) fn once(root: &Root, spec: SpecArgs, out: &mut Out) -> Result<Exit, Failure> {
+    let instead = format!("kairos mandate create{}{} --wait", root.flag(), spec.typed());
     let request = spec.request()?;
     let json = out.json;
     let mut tale = Tale::past(Stored::below(root.path()));
@@ -44,7 +45,11 @@ pub(super) fn once(root: &Root, spec: SpecArgs, out: &mut Out) -> Result<Exit, F
             lines.into_iter().for_each(talk::say);
         }
     };
-    let end = once::once(&workspace(root)?, None, &request, &mut say)?;
+    let end = once::once(&workspace(root)?, None, &request, &mut say);
+    let end = end.map_err(|failure| match failure.is("locked") {
+        true => failure.hint(format!("let it do this: `{instead}`")),
+        false => failure,
+    })?;
     let Some(id) = end.mandate().map(|id| id.to_string()) else {
         talk::say("stopped before the mandate was made: nothing was done");
         return Ok(end.exit());

@@ -207,3 +207,164 @@ fn a_mandate_beyond_those_that_may_run_says_so_while_it_waits() {
     let status = home.ok(&["status"]);
     assert!(status.contains("1 queued (as many run as may [max_running])"), "{status}");
 }
+
+#[test]
+fn a_glob_that_matches_nothing_is_told() {
+    let home = home("");
+    let ask =
+        ["once", "--goal", "absent", "--max-cycles", "1", "--files", "*.md", "--files", "x/*"];
+    let (_, said) = told(&home, &ask, 1);
+    let warning = "the model may see 1 file; warning: `x/*` matches no file [no_match]\n";
+    assert!(said.contains(warning), "{said}");
+}
+
+#[test]
+fn a_mandate_that_is_asked_to_stop_says_that_it_ends_later() {
+    let home = home("");
+    let _daemon = busy(&home);
+    let id = newest(&home);
+    let (_, said) = told(&home, &["mandate", "stop", &id], 0);
+    // The call it waits for may have been cancelled already.
+    let ended = home.json(&["mandate", "show", &id])["outcome"] == "stopped";
+    let asked = format!("{id} is asked to stop; it ends when its open effect has ended\n");
+    assert!(said == asked || ended, "{said}");
+}
+
+#[test]
+fn a_once_beside_a_daemon_says_what_to_type() {
+    let home = home("");
+    let _daemon = home.daemon();
+    let ask = [
+        "once",
+        "--goal",
+        "it's late",
+        "--files",
+        "a b.md",
+        "--verify-contains",
+        "a.md=two",
+        "--max-cycles",
+        "3",
+        "--risk-budget",
+        "medium",
+        "--allow-upload",
+        "l1",
+        "--timeout",
+        "10m",
+    ];
+    let (_, said) = told(&home, &ask, 1);
+    let root = home.root().display();
+    let line = format!(
+        "hint: let it do this: `kairos mandate create --root '{root}' --goal 'it'\\''s late' \
+         --files 'a b.md' --verify-contains 'a.md=two' --max-cycles 3 --risk-budget medium \
+         --allow-upload l1 --timeout 600 --wait`\n"
+    );
+    assert!(said.ends_with(&line), "{said}");
+}
+
+#[test]
+fn files_outside_of_the_workspace_are_refused_at_the_door() {
+    let home = home("");
+    let words = |glob: &str| {
+        format!("error: `files`: `{glob}` leads out of the workspace; globs are relative to it\n")
+    };
+    for glob in ["../x", "/etc/passwd", "docs/../../x"] {
+        let (_, said) = told(&home, &["once", "--goal", "g", "--files", glob], 2);
+        assert_eq!(said, words(glob));
+    }
+    let _daemon = home.daemon();
+    let (_, said) = told(&home, &["mandate", "create", "--goal", "g", "--files", "../x"], 2);
+    assert_eq!(said, words("../x"));
+    let ask = ["mandate", "create", "--goal", "g", "--verify-contains", "../x=y"];
+    let (_, said) = told(&home, &ask, 2);
+    let why = "`verify` names a file that cannot be looked at: `../x` leads out of the workspace";
+    assert_eq!(said, format!("error: {why}\n"));
+}
+
+#[test]
+fn a_once_that_cannot_ask_a_model_writes_nothing() {
+    let home = Home::new();
+    let (_, said) = told(&home, &["once", "--goal", "g"], 78);
+    assert!(said.starts_with("error: no model is configured, and this mandate needs one\n"));
+    assert_eq!(home.json(&["journal", "verify"])["frames"], 0);
+}
+
+#[test]
+fn a_damaged_journal_is_told_once_and_as_corrupt() {
+    let home = home("");
+    told(&home, &["once", "--goal", "absent"], 1);
+    let segment = home.root().join(".kairos/journal/00000000000000000001.kj");
+    let mut bytes = std::fs::read(&segment).expect("a segment");
+    let place = bytes.windows(4).position(|w| w == b"\"ev\"").expect("a body");
+    bytes[place + 1] = b'X';
+    std::fs::write(&segment, bytes).expect("written");
+    for ask in [&["mandate", "list", "--json"][..], &["daemon", "--json"]] {
+        let (_, said) = told(&home, ask, 2);
+        let error: serde_json::Value = serde_json::from_str(&said).expect("an error in JSON");
+        assert_eq!((&error["status"], &error["code"]), (&json!(500), &json!("corrupt")), "{said}");
+        assert_eq!(said.matches("checksum does not hold").count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn lists_with_nothing_in_them_say_so_beside_the_data() {
+    let home = home("");
+    let _daemon = home.daemon();
+    for (ask, says) in [
+        (["mandate", "list"], "no mandate here yet\n"),
+        (["proposal", "list"], "nothing waits for you\n"),
+        (["effect", "list"], "every effect has its outcome\n"),
+        (["schedule", "list"], "no schedule here; `.kairos/config/schedules.yml` has them\n"),
+    ] {
+        assert_eq!(told(&home, &ask, 0), (String::new(), says.to_owned()), "{ask:?}");
+    }
+}
+
+#[test]
+fn a_schedules_times_are_shown_in_its_own_zone_with_the_offset() {
+    let home = home("");
+    let entry = "{name: n, cron: '0 9 1 7 *', timezone: Asia/Tokyo, mandate: {goal: g}}";
+    home.write(".kairos/config/schedules.yml", &format!("schedules:\n  - {entry}\n"));
+    let _daemon = home.daemon();
+    let listed = home.ok(&["schedule", "list"]);
+    assert!(listed.trim_end().ends_with("-07-01 09:00:00 +09:00"), "{listed}");
+    let (_, said) = told(&home, &["schedule", "next", "nope", "--json"], 1);
+    let error: serde_json::Value = serde_json::from_str(&said).expect("an error in JSON");
+    assert_eq!(json!([error["status"], error["code"]]), json!([404, "unknown_schedule"]));
+    told(&home, &["schedule", "next", "n", "--timezone", "UTC"], 2);
+}
+
+#[test]
+fn a_workspace_of_another_user_is_named_with_its_owner() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::CommandExt as _;
+
+    if !rustix::process::getuid().is_root() {
+        // Nobody else can be played.
+        return;
+    }
+    let home = home("");
+    let open = std::fs::Permissions::from_mode(0o755);
+    for dir in ["", ".kairos"] {
+        std::fs::set_permissions(home.root().join(dir), open.clone()).expect("it is ours");
+    }
+    // The program may lie where nobody else can reach it.
+    let program = tempfile::tempdir().expect("a directory");
+    std::fs::set_permissions(program.path(), open.clone()).expect("it is ours");
+    let kairos = program.path().join("kairos");
+    std::fs::copy(crate::home::KAIROS, &kairos).expect("copied");
+    let _daemon = home.daemon();
+    let socket = home.root().join(".kairos/run/kairos.sock");
+    for ask in [["mandate", "list"], ["mandate", "logs"], ["budget", "--json"]] {
+        let mut command = std::process::Command::new(&kairos);
+        command.arg("--root").arg(home.root()).args(ask).uid(65_534).current_dir("/");
+        if ask[1] == "logs" {
+            command.arg("01J");
+        }
+        let output = command.output().expect("kairos starts");
+        let said = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(output.status.code(), Some(77), "{said}");
+        let message =
+            format!("`{}` may not be opened; it belongs to user:root(0)", socket.display());
+        assert!(said.contains(&message), "{said}");
+    }
+}
