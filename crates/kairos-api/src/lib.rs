@@ -15,5 +15,5 @@ pub mod show;
 pub mod unix;
 pub mod words;
 
-pub use door::Door;
+pub use door::{Door, Trouble};
 pub use router::router;

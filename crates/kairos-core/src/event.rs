@@ -243,7 +243,12 @@ pub struct Loaded {
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// A slot of a schedule fired.
-    Schedule { name: ScheduleName },
+    Schedule {
+        name: ScheduleName,
+        /// The idempotency key of a person who fired it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Key>,
+    },
     /// A person asked.
     Command {
         command: CommandId,

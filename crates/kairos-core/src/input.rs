@@ -70,7 +70,7 @@ pub enum Verb {
     Stop { mandate: MandateId },
     Decide { proposal: ProposalId, decision: Decision, hash: Option<Digest>, note: Option<BlobRef> },
     Judge { effect: EffectId, answer: PersonSays, note: Option<BlobRef> },
-    Fire { schedule: ScheduleName },
+    Fire { schedule: ScheduleName, key: Option<Key> },
 }
 
 /// Something that becomes due at an instant.

@@ -71,6 +71,83 @@ fn the_control_plane_is_nobodys_to_change() {
 }
 
 #[test]
+fn what_protects_at_the_root_protects_at_any_depth() {
+    let refused = |part| Classified::Refused { part };
+    check("sub/.kairos/config/daemon.yml", refused(ControlPlane::Config));
+    check("a/b/.Kairos/Journal/x", refused(ControlPlane::Journal));
+    check(".kairos/context/.kairos/run/attach_token", refused(ControlPlane::Run));
+    check("sub/.kairos/skills/a.md", scoped(Scope::L0, Reason::Skills));
+    check("sub/.kairos/knowledge/a.md", scoped(Scope::L1, Reason::Knowledge));
+    check("sub/.kairos/context/a.md", scoped(Scope::L2, Reason::Context));
+    check("sub/.kairos/other", scoped(Scope::L0, Reason::OtherKairos));
+    check("sub/KairosChain_mcp_server/lib/x.rb", scoped(Scope::L0, Reason::Core));
+    // The greatest protection on the way counts.
+    check(".kairos/context/.kairos/knowledge/a", scoped(Scope::L1, Reason::Knowledge));
+    check(".kairos/knowledge/.kairos/context/a", scoped(Scope::L1, Reason::Knowledge));
+    check(".kairos/knowledge/AGENTS.md", scoped(Scope::L0, Reason::AgentConfig));
+}
+
+#[test]
+fn every_name_that_steers_a_machine_by_itself_is_core() {
+    use Reason::{AgentConfig, Ci, EditorConfig, Environment, GitHooks, GitInternals, ToolConfig};
+    let names: [(Reason, &[&str]); 7] = [
+        (GitInternals, &[".gitattributes", ".gitmodules", ".gitconfig", "git.txt/.GIT./config"]),
+        (
+            GitHooks,
+            &["lefthook.yaml", ".lefthook.toml", "lefthook-local.yml", ".config/lefthook.json"],
+        ),
+        (GitHooks, &[".lefthook/pre-commit/x", ".husky/pre-push", ".pre-commit-config.yaml"]),
+        (
+            Ci,
+            &[
+                ".woodpecker.yaml",
+                ".woodpecker/a.yml",
+                ".cirrus.star",
+                ".drone.yaml",
+                "Jenkinsfile.ci",
+            ],
+        ),
+        (
+            AgentConfig,
+            &[
+                "AGENT.md",
+                ".junie/guidelines.md",
+                ".amazonq/rules/x.md",
+                ".rules",
+                ".claude.json",
+                ".github/hooks/a.json",
+                "sub/.cursor/rules/a.mdc",
+            ],
+        ),
+        (EditorConfig, &[".vimrc", ".exrc", ".nvim.lua", "x.sublime-project", ".replit"]),
+        (
+            ToolConfig,
+            &[
+                "mise.toml",
+                ".mise.toml",
+                ".mise.local.toml",
+                ".config/mise/config.toml",
+                ".config/mise.toml",
+                ".cargo/config",
+                "crates/a/.cargo/config.toml",
+                ".npmrc",
+                ".yarnrc.yml",
+                ".pnpmfile.cjs",
+                "rust-toolchain.toml",
+                ".bashrc",
+                ".ssh/config",
+            ],
+        ),
+    ];
+    for (reason, paths) in names {
+        for path in paths {
+            check(path, scoped(Scope::L0, reason.clone()));
+        }
+    }
+    check(".envrc", scoped(Scope::L0, Environment));
+}
+
+#[test]
 fn a_folding_directory_cannot_be_tricked() {
     // U+212A is the Kelvin sign, U+017F the long s, U+200C has no width.
     let skills = || scoped(Scope::L0, Reason::Skills);
@@ -83,7 +160,21 @@ fn a_folding_directory_cannot_be_tricked() {
 
 #[test]
 fn names_that_only_look_alike_are_free() {
-    for text in [".kairosx/skills/a", "a/.kairos/skills/x", "KairosChain_mcp_server2/x", "git/x"] {
+    for text in [
+        ".kairosx/skills/a",
+        "KairosChain_mcp_server2/x",
+        "KairosChain_mcp_server",
+        "git/x",
+        "src/lefthook/mod.rs",
+        "cargo/config.toml",
+        ".config/app.toml",
+        ".github/ISSUE_TEMPLATE/bug.md",
+        "docs/rules",
+        "package.json",
+        "build.rs",
+        ".python-version",
+        ".editorconfig",
+    ] {
         check(text, scoped(Scope::L2, Reason::Workspace));
     }
     check(".kairos/skillsX/a", scoped(Scope::L0, Reason::OtherKairos));
@@ -98,6 +189,7 @@ fn rules_raise_and_never_lower() {
     let rules = vec![
         raise("deploy/**", Scope::L1),
         raise("deploy/prod/*", Scope::L0),
+        raise("\u{c9}t\u{e9}/**", Scope::L1),
         raise(".kairos/skills/**", Scope::L1),
     ];
     let scopes = Scopes::new(rules, vec![]).expect("scopes");
@@ -107,6 +199,8 @@ fn rules_raise_and_never_lower() {
         ("deploy/a/b.yml", raised("deploy/**", Scope::L1)),
         ("deploy", raised("deploy/**", Scope::L1)),
         ("Deploy/a.yml", raised("deploy/**", Scope::L1)),
+        ("dep\u{200d}loy/a.yml", raised("deploy/**", Scope::L1)),
+        ("\u{e9}T\u{c9}/x", raised("\u{c9}t\u{e9}/**", Scope::L1)),
         ("deploy/\\xff", raised("deploy/**", Scope::L1)),
         ("deploy/prod/a.yml", raised("deploy/prod/*", Scope::L0)),
         ("deploy/prod/a/b.yml", raised("deploy/**", Scope::L1)),
@@ -124,6 +218,10 @@ fn rules_that_cannot_hold_are_refused() {
     let pattern = "docs/**".to_owned();
     assert_eq!(new(vec![raise("docs/**", Scope::L2)]), RuleError::RaisesNothing { pattern });
     assert!(matches!(new(vec![raise("a[", Scope::L0)]), RuleError::BadGlob { .. }));
+    // Taken as they are spelled, though their folded form is no glob.
+    for odd in ["[Z-a]x", "x\\ "] {
+        assert!(Scopes::new(vec![raise(odd, Scope::L0)], vec![]).is_ok(), "{odd}");
+    }
     let many = vec![raise("a", Scope::L0); RULES_MAX + 1];
     assert_eq!(new(many), RuleError::TooMany { count: RULES_MAX + 1 });
 }

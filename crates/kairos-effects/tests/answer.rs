@@ -5,7 +5,7 @@ use kairos_core::cycle::phase::Phase;
 use kairos_core::edit::Occurrences;
 use kairos_core::gate::risk::Risk;
 use kairos_core::plan::{Action, FailurePolicy, Step};
-use kairos_effects::model::answer::{StepTexts, read, step_texts};
+use kairos_effects::model::answer::{PLAN_BYTES_MAX, StepTexts, read, step_texts};
 
 fn problem(phase: Phase, text: &str) -> String {
     read(phase, text).expect_err("not an answer").to_string()
@@ -88,6 +88,20 @@ fn plans_that_mean_the_same_have_one_fingerprint() {
 }
 
 #[test]
+fn a_plan_in_another_order_is_the_same_plan_and_one_with_other_dependencies_is_not() {
+    let step = |id: &str, path: &str, behind: &str| {
+        format!(r#"{{"id":"{id}","action":"file_delete","path":"{path}","depends_on":[{behind}]}}"#)
+    };
+    let plan = |steps: [String; 2]| {
+        decide(&format!(r#"{{"status":"continue","steps":[{}]}}"#, steps.join(","))).fingerprint
+    };
+    let first = plan([step("a", "x", ""), step("b", "y", r#""a""#)]);
+    assert_eq!(first, plan([step("q", "y", r#""p""#), step("p", "x", "")]));
+    assert_ne!(first, plan([step("a", "x", ""), step("b", "y", "")]));
+    assert_ne!(first, plan([step("a", "x", r#""b""#), step("b", "y", "")]));
+}
+
+#[test]
 fn what_is_wrong_is_said_in_one_sentence() {
     let step = |fields: &str| format!(r#"{{"status":"done","reason":"","steps":[{{{fields}}}]}}"#);
     let decide = |fields: &str| problem(Phase::Decide, &step(fields));
@@ -149,4 +163,86 @@ fn hostile_texts_are_read_in_bounded_time() {
         assert!(read(Phase::Decide, &text).is_err());
     }
     assert!(read(Phase::Decide, &"x".repeat(size + 1)).is_err());
+}
+
+#[test]
+fn a_path_with_a_control_character_is_refused_however_it_is_written() {
+    for path in ["a\u{7f}b", "a\\\\x7fb", "a\\\\x1bb", "a\\u0007b", "a\u{85}b"] {
+        for field in ["path", "to"] {
+            let other = if field == "path" { "to" } else { "path" };
+            let found = problem(
+                Phase::Decide,
+                &format!(
+                    r#"{{"status":"done","steps":[{{"id":"m","action":"file_move","{field}":"{path}","{other}":"x"}}]}}"#
+                ),
+            );
+            let begins = format!("step `m`: `{field}`: `a\\x");
+            assert!(found.starts_with(&begins), "{found}");
+            let ends = "has a control character, which no path in a plan may have";
+            assert!(found.ends_with(ends), "{found}");
+        }
+    }
+}
+
+#[test]
+fn a_dependency_that_is_named_again_counts_once() {
+    let names = format!(r#""b"{}"#, r#","a","b""#.repeat(60_000));
+    let decide = decide(&format!(
+        r#"{{"status":"done","steps":[{{"id":"a","action":"noop"}},{{"id":"b","action":"noop"}},
+            {{"id":"c","action":"noop","depends_on":[{names}]}}]}}"#
+    ));
+    let expected: Vec<kairos_core::plan::StepName> =
+        ["b", "a"].map(|name| name.parse().expect("a name")).to_vec();
+    assert_eq!(decide.steps[2].depends_on, expected);
+}
+
+/// A plan whose steps take much room in a record, each as far as a step alone may.
+fn wide(path: &str, dependencies: usize) -> String {
+    let name = |n: usize| format!("{n:0>64}");
+    let steps: Vec<String> = (0..64)
+        .map(|n| {
+            let behind: Vec<String> =
+                (0..n.min(dependencies)).map(|other| format!(r#""{}""#, name(other))).collect();
+            format!(
+                r#"{{"id":"{}","action":"file_move","path":"{path}","to":"{path}","depends_on":[{}]}}"#,
+                name(n),
+                behind.join(",")
+            )
+        })
+        .collect();
+    format!(r#"{{"status":"done","steps":[{}]}}"#, steps.join(","))
+}
+
+#[test]
+fn a_plan_too_large_for_a_record_is_refused_in_words_for_the_model() {
+    let long = "p".repeat(1900);
+    let found = problem(Phase::Decide, &wide(&long, 0));
+    assert!(found.starts_with("the plan takes 2"), "{found}");
+    assert!(found.ends_with(
+        "bytes without the texts to write, more than 131072; plan fewer steps, the rest in the next cycle"
+    ), "{found}");
+    assert!(read(Phase::Decide, &wide("src/main.rs", 8)).is_ok());
+}
+
+#[test]
+fn no_answer_makes_an_event_larger_than_its_bound() {
+    let long = "q".repeat(4096);
+    // Each byte of these takes several in the text of an event.
+    let escaped = "\\\\\\\\".repeat(2000);
+    let no_text = "\\\\xff".repeat(800);
+    let controls = "\u{7f}".repeat(1900);
+    let quotes = "\\\"".repeat(4000);
+    for path in [&long, &escaped, &no_text, &controls, &quotes] {
+        for dependencies in [0, 63] {
+            for steps in [1, 7, 64] {
+                let whole = wide(path, dependencies);
+                let cut = whole.match_indices(r#"{"id""#).nth(steps).map(|(at, _)| at - 1);
+                let text = cut.map_or(whole.clone(), |cut| format!("{}]}}", &whole[..cut]));
+                let Ok(answer) = read(Phase::Decide, &text) else { continue };
+                let encoded = serde_json::to_string(&answer).expect("an answer has a text").len();
+                // The few bytes around the steps: status and fingerprint.
+                assert!(encoded <= PLAN_BYTES_MAX + 256, "{encoded}");
+            }
+        }
+    }
 }

@@ -2,13 +2,14 @@
 
 mod common;
 
+use std::os::unix::ffi::OsStrExt as _;
+
 use common::World;
-use kairos_core::effect::{Outcome, Reconciled};
+use kairos_core::effect::{FileRefusal, Outcome, Reconciled, Reply};
 use kairos_core::event::Event;
 use kairos_core::mandate::outcome::Outcome as End;
 use kairos_core::mandate::spec::Check;
 use kairos_effects::cancel;
-use kairos_effects::file::Files;
 use kairos_effects::model::{Model, Playbook};
 
 fn seen(world: &mut World) -> (Vec<String>, u32) {
@@ -61,6 +62,63 @@ fn what_is_seen_is_bounded_in_files_and_bytes() {
     assert_eq!((paths.len(), left_out), (64, 6));
 }
 
+fn fill(world: &World, dir: &str, count: usize) {
+    let dir = world.dir.path().join("workspace").join(dir);
+    std::fs::create_dir_all(&dir).expect("made");
+    for n in 0..count {
+        std::fs::write(dir.join(format!("{n}.rs")), "").expect("written");
+    }
+}
+
+#[test]
+fn what_the_daemon_keeps_takes_no_room_from_a_glob() {
+    let mut world = World::new(&[("src/a.rs", "a"), (".git/hooks/x.rs", "x")]);
+    fill(&world, ".kairos/blobs", 20_000);
+    fill(&world, ".git/objects/ab", 50);
+    world.mandate("look", &["**/*.rs"], vec![]);
+    assert_eq!(seen(&mut world), (vec!["src/a.rs".to_owned()], 0));
+}
+
+#[test]
+fn a_wide_glob_takes_no_room_from_a_narrow_one_and_files_come_before_directories() {
+    let mut world =
+        World::new(&[("src/deep/a.rs", "a"), ("z.rs", "z"), ("node_modules/m/x.js", "x")]);
+    fill(&world, "many", 20_000);
+    std::fs::remove_file(world.dir.path().join("workspace/many/0.rs")).expect("there");
+    let globs = ["src/**/*.rs", "**/z.rs", "node_modules/m/*", "/etc/*"];
+    world.mandate("look", &globs, vec![]);
+    let expected = ["node_modules/m/x.js", "src/deep/a.rs", "z.rs"];
+    // The walk for `**/z.rs` was cut, and `/etc/*` names nothing in here.
+    assert_eq!(seen(&mut world), (expected.map(str::to_owned).to_vec(), 2));
+}
+
+#[test]
+fn a_glob_that_leads_into_what_nobody_may_see_is_told_as_left_out() {
+    let mut world = World::new(&[(".kairos/config/daemon.yml", "x"), (".git/objects/ab", "x")]);
+    let globs = [".kairos/config/*", ".git/objects/**", "docs/*"];
+    world.mandate("look", &globs, vec![]);
+    assert_eq!(seen(&mut world), (vec![], 2));
+}
+
+#[test]
+fn paths_that_are_seen_fit_into_a_record() {
+    let mut world = World::new(&[]);
+    // Each byte of these names takes five in the text of an event.
+    let mut dir = world.dir.path().join("workspace");
+    for _ in 0..14 {
+        dir.push(std::ffi::OsStr::from_bytes(&[0xff; 255]));
+    }
+    std::fs::create_dir_all(&dir).expect("made");
+    for n in 0..64 {
+        std::fs::write(dir.join(format!("{n:02}")), "x").expect("written");
+    }
+    world.mandate("look", &["**"], vec![]);
+    let (paths, left_out) = seen(&mut world);
+    assert_eq!(paths.len() + usize::try_from(left_out).expect("few"), 64);
+    let text: usize = paths.iter().map(String::len).sum();
+    assert!((100_000..=128 * 1024).contains(&text), "{text}");
+}
+
 #[test]
 fn links_and_bytes_that_are_no_text_are_not_shown() {
     let mut world = World::new(&[("d/text", "t")]);
@@ -96,7 +154,11 @@ answers:
 "##;
 
 fn model(world: &World) -> Model {
-    std::fs::write(world.dir.path().join("playbook.yml"), PLAYBOOK).expect("written");
+    model_that_says(world, PLAYBOOK)
+}
+
+fn model_that_says(world: &World, playbook: &str) -> Model {
+    std::fs::write(world.dir.path().join("playbook.yml"), playbook).expect("written");
     let file = std::path::Path::new("playbook.yml");
     let loaded = Playbook::load(world.dir.path(), file, world.texts.clone(), world.notify());
     Model::Playbook(loaded.expect("a playbook"))
@@ -104,8 +166,13 @@ fn model(world: &World) -> Model {
 
 /// Performs everything until nothing is open; answers the outcomes.
 fn perform_all(world: &mut World) -> Vec<Outcome> {
+    let model = model(world);
+    perform_all_with(world, &model)
+}
+
+fn perform_all_with(world: &mut World, model: &Model) -> Vec<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("one");
-    let (files, model): (Files, Model) = (world.files(), model(world));
+    let files = world.files();
     let mut outcomes = Vec::new();
     while let Some(permit) = world.next() {
         let settled = if matches!(permit.effect().call(), kairos_core::effect::Call::Ask { .. }) {
@@ -228,4 +295,79 @@ fn a_change_that_was_lost_after_it_was_made_is_found_done() {
     let permit = world.permit();
     assert_eq!(world.settle(files.perform(permit)), Outcome::Cleared);
     assert_eq!(world.read("a.md").as_deref(), Some("version 2.0\n"));
+}
+
+#[test]
+fn a_plan_no_record_could_hold_is_repaired_once_and_then_fails() {
+    let path = "\u{7f}".repeat(3800);
+    let steps: Vec<String> = (0..64)
+        .map(|n| format!(r#"{{"id":"{n}","action":"file_delete","path":"{path}"}}"#))
+        .collect();
+    let answer = format!(r#"{{"status":"done","reason":"r","steps":[{}]}}"#, steps.join(","));
+    assert!(answer.len() > 240_000);
+    let quoted = serde_json::to_string(&answer).expect("a text").replace('\u{7f}', "\\x7f");
+    let playbook = format!(
+        "answers:\n  - phase: orient\n    answer: {{summary: s, priorities: [], risk_level: low}}\n  \
+         - {{phase: decide, raw: {quoted}}}\n"
+    );
+    let mut world = World::new(&[]);
+    let model = model_that_says(&world, &playbook);
+    world.mandate("do it", &[], vec![]);
+    let outcomes = perform_all_with(&mut world, &model);
+    let invalid = |outcome: &&Outcome| matches!(outcome, Outcome::Asked(attempt) if matches!(attempt.reply, Reply::Invalid { .. }));
+    assert!(outcomes.iter().filter(invalid).count() >= 2, "{outcomes:#?}");
+    assert!(
+        matches!(world.events.last(), Some(Event::MandateFinished { outcome: End::Failed, .. })),
+        "{:#?}",
+        world.events.last()
+    );
+}
+
+#[test]
+fn a_protected_file_is_neither_shown_nor_kept_whatever_leads_to_it() {
+    const SECRET: &str = "1.0 is the secret";
+    let mut world = World::new(&[("real/a.md", SECRET), ("free.md", "f"), ("sub/x", "")]);
+    let root = world.dir.path().join("workspace");
+    std::os::unix::fs::symlink("real", root.join("creds")).expect("linked");
+    world.secrets = vec![root.join("creds/a.md")];
+    world.mandate("look at real/a.md", &["**/*.md"], vec![]);
+    assert_eq!(seen(&mut world), (vec!["free.md".to_owned()], 1));
+
+    let playbook = PLAYBOOK.replace("a.md, old", "real/a.md, old").replace("old.md", "real/a.md");
+    let model = model_that_says(&world, &playbook);
+    let outcomes = perform_all_with(&mut world, &model);
+    assert!(outcomes.contains(&Outcome::Refused(FileRefusal::Protected)));
+    assert_eq!(world.read("real/a.md").as_deref(), Some(SECRET));
+    for blob in std::fs::read_dir(world.dir.path().join("blobs")).expect("listed") {
+        let bytes = std::fs::read(blob.expect("an entry").path()).expect("read");
+        assert!(!String::from_utf8_lossy(&bytes).contains(SECRET));
+    }
+}
+
+#[test]
+fn a_file_that_takes_a_protected_ones_place_is_protected_too() {
+    let mut world = World::new(&[("v1/key", "1"), ("v2/key", "2")]);
+    let root = world.dir.path().join("workspace");
+    std::os::unix::fs::symlink("v1", root.join("current")).expect("linked");
+    world.secrets = vec![root.join("current/key")];
+    let files = world.files();
+    std::fs::remove_file(root.join("current")).expect("there");
+    std::os::unix::fs::symlink("v2", root.join("current")).expect("linked");
+    world.mandate("look", &["v2/*"], vec![]);
+    let permit = world.permit();
+    let outcome = world.settle(files.perform(permit));
+    assert_eq!(outcome, Outcome::Observed { files: Vec::new(), left_out: 1 });
+}
+
+#[test]
+fn the_bytes_of_any_daemons_own_files_are_never_kept() {
+    const CONFIG: &str = "max_running: 1.0";
+    let mut world = World::new(&[("sub/.kairos/config/daemon.yml", CONFIG)]);
+    let path = "sub/.kairos/config/daemon.yml, old";
+    let model = model_that_says(&world, &PLAYBOOK.replace("a.md, old", path));
+    world.mandate("do everything", &[], vec![]);
+    let outcomes = perform_all_with(&mut world, &model);
+    assert!(outcomes.contains(&Outcome::Refused(FileRefusal::Protected)));
+    let hash = kairos_core::digest::BlobRef::of(CONFIG.as_bytes());
+    assert!(world.texts.get(hash).is_err());
 }

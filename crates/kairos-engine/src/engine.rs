@@ -192,8 +192,7 @@ impl Engine {
             pending: Vec::new(),
             out: 0,
             drain: None,
-            beat: Instant::now(),
-            fruitless: None,
+            pulse: Pulse { beat: Instant::now(), fruitless: None },
         };
         engine.heartbeat();
         own.push(engine.configured(ledger.state(), parts.configuration, time())?);
@@ -254,6 +253,11 @@ struct Running {
     out: usize,
     /// When the grace of a drain ends.
     drain: Option<Instant>,
+    pulse: Pulse,
+}
+
+/// What the thread's sleep depends on besides the state.
+struct Pulse {
     /// When the next heartbeat is due.
     beat: Instant,
     /// When the last turn began, if it recorded nothing.
@@ -379,10 +383,10 @@ impl Running {
             inputs.ended = batch.ended;
             inputs.decisions = batch.decisions;
             inputs.commands = batch.commands;
-            inputs.mark = Instant::now() >= self.beat;
+            inputs.mark = Instant::now() >= self.pulse.beat;
             ledger = self.take(ledger, inputs, waiting)?;
             self.reloaded();
-            if Instant::now() >= self.beat {
+            if Instant::now() >= self.pulse.beat {
                 self.heartbeat();
             }
             if let Some(grace) = self.drain {
@@ -457,7 +461,7 @@ impl Running {
         let exits = Exits { publish: &mut publish, dispatch: &mut hand_over };
         let looked = time();
         let turned = turn(ledger, inputs, &mut circumstances, &self.calendar, exits)?;
-        self.fruitless = turned.records.is_empty().then_some(looked);
+        self.pulse.fruitless = turned.records.is_empty().then_some(looked);
         self.out += out;
         self.notices(&turned.records);
         Ok(turned.ledger)
@@ -562,7 +566,7 @@ impl Running {
     /// How long nothing can be due.
     fn wait(&self, state: &State) -> Duration {
         let instant = Instant::now();
-        let mut wait = self.beat.saturating_duration_since(instant).min(WAIT_MAX);
+        let mut wait = self.pulse.beat.saturating_duration_since(instant).min(WAIT_MAX);
         if let Some(grace) = self.drain {
             return wait.min(grace.saturating_duration_since(instant));
         }
@@ -572,7 +576,7 @@ impl Running {
         };
         if let Some(due) = due {
             // What a turn saw and left alone has to wait: for room on the disk.
-            let left = self.fruitless.is_some_and(|looked| due <= looked);
+            let left = self.pulse.fruitless.is_some_and(|looked| due <= looked);
             let least = if left { LEFT_WAIT } else { Duration::ZERO };
             wait = wait.min(Duration::from_millis(due.ms_since(time())).max(least));
         }
@@ -581,7 +585,7 @@ impl Running {
 
     fn heartbeat(&mut self) {
         let interval = Duration::from_millis(self.options.heartbeat_interval_ms);
-        self.beat = Instant::now() + interval;
+        self.pulse.beat = Instant::now() + interval;
         if self.focus == Focus::Once {
             return;
         }

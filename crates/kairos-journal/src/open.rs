@@ -10,6 +10,7 @@ use std::num::NonZero;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use kairos_core::fold::{At, Fold, Seq};
 use kairos_core::id::NodeId;
@@ -211,10 +212,15 @@ fn read_exact<D: Fs>(disk: &D, file: &D::File, bytes: &mut [u8], offset: usize) 
     Ok(())
 }
 
-/// Threads worth checking on.
+/// Threads worth checking on. Asked once: an answer reads a dozen files of the system, more than a
+/// small segment costs.
 pub(crate) fn cores() -> NonZero<usize> {
     const CORES_MAX: NonZero<usize> = NonZero::new(4).expect("four is not zero");
-    std::thread::available_parallelism().map_or(NonZero::<usize>::MIN, |cores| cores.min(CORES_MAX))
+    static CORES: OnceLock<NonZero<usize>> = OnceLock::new();
+    *CORES.get_or_init(|| {
+        std::thread::available_parallelism()
+            .map_or(NonZero::<usize>::MIN, |cores| cores.min(CORES_MAX))
+    })
 }
 
 /// The fold of what is on disk.

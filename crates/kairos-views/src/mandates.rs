@@ -1,6 +1,7 @@
 //! Mandates and what became of them.
 //!
-//! Owns the newest 10,000 finished ones and all open ones; older ones are read from the journal.
+//! Owns the newest finished ones, by default 10,000, and all open ones; an older one is a
+//! [`Past`](crate::Past) that is read from the journal.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -19,14 +20,21 @@ use kairos_core::time::Time;
 use crate::effects::{EffectView, Effects};
 use crate::troubles::Troubles;
 
-/// Finished mandates that are kept.
+/// Finished mandates that are kept by default.
 const FINISHED_MAX: usize = 10_000;
 
 /// All mandates that are shown.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Mandates {
     all: BTreeMap<MandateId, MandateView>,
     finished: VecDeque<MandateId>,
+    finished_max: usize,
+}
+
+impl Default for Mandates {
+    fn default() -> Self {
+        Self::keeping(FINISHED_MAX)
+    }
 }
 
 // tidy: table
@@ -94,6 +102,10 @@ impl EditView {
 }
 
 impl Mandates {
+    pub(crate) const fn keeping(finished_max: usize) -> Self {
+        Self { all: BTreeMap::new(), finished: VecDeque::new(), finished_max }
+    }
+
     #[must_use]
     pub fn get(&self, id: MandateId) -> Option<&MandateView> {
         self.all.get(&id)
@@ -109,7 +121,7 @@ impl Mandates {
         let Some(id) = event.mandate() else { return };
         if let Event::MandateCreated { origin, spec, .. } = event {
             let schedule = match origin {
-                Origin::Schedule { name } => Some(name.to_string()),
+                Origin::Schedule { name, .. } => Some(name.to_string()),
                 Origin::Command { .. } => None,
             };
             self.all.insert(id, MandateView::created(id, at, spec.clone(), schedule));
@@ -118,7 +130,7 @@ impl Mandates {
         mandate.apply(at, event, effects);
         if let Event::MandateFinished { .. } = event {
             self.finished.push_back(id);
-            let beyond = self.finished.len().saturating_sub(FINISHED_MAX);
+            let beyond = self.finished.len().saturating_sub(self.finished_max);
             for oldest in self.finished.drain(..beyond) {
                 self.all.remove(&oldest);
             }

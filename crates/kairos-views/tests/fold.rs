@@ -18,7 +18,8 @@ use kairos_core::mandate::spec::MandateSpec;
 use kairos_core::principal::Principal;
 use kairos_core::time::Time;
 use kairos_views::{
-    EditView, Found, MandateView, ProposalState, ProposalView, StateView, Troubles, Views, find,
+    EditView, Found, MandateView, Past, ProposalState, ProposalView, StateView, Troubles, Views,
+    find,
 };
 
 const MANDATE: MandateId = MandateId::from_u128(1);
@@ -244,6 +245,30 @@ fn the_newest_ten_thousand_finished_mandates_are_kept() {
     let kept: Vec<_> = views.mandates.all().keys().take(2).copied().collect();
     assert_eq!(kept, [open, MandateId::from_u128(2)]);
     assert_eq!(views.mandates.all().len(), 10_001);
+}
+
+#[test]
+fn a_mandate_that_is_no_longer_kept_reads_as_it_was() {
+    let (old, new) = (MANDATE, MandateId::from_u128(99));
+    let events = [
+        created(old),
+        to_change(),
+        settled(Settled::Changed { writers: WritersKnown::Unknown }),
+        finished(old),
+        created(new),
+        finished(new),
+    ];
+    let as_it_was = folded(&events[..4]).mandates.get(old).expect("shown").clone();
+    let (mut views, mut past) = (Views::keeping(1), Past::of(old));
+    let mut ends = Vec::new();
+    for (seq, event) in (1..).zip(&events) {
+        let at = At { seq: Seq(seq), time: second(seq) };
+        views.apply(at, std::slice::from_ref(event));
+        ends.push(past.apply(at, std::slice::from_ref(event)));
+    }
+    assert_eq!(views.mandates.all().keys().collect::<Vec<_>>(), [&new]);
+    assert_eq!(ends, [false, false, false, true, true, true]);
+    assert_eq!(past.view(), Some(&as_it_was));
 }
 
 #[test]

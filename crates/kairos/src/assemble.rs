@@ -3,12 +3,10 @@
 //! Owns the one place that sees every crate: performers, engine and configuration are constructed
 //! here in a straight line. Rules live elsewhere.
 
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use kairos_core::path::RelPath;
 use kairos_core::rules::Rules;
 use kairos_disk::{Blobs, RealFs};
 use kairos_effects::file::Files;
@@ -25,6 +23,7 @@ use crate::config::resolve::{self, Paths, Resolved};
 use crate::log::{Detail, Level, Log};
 use crate::output::Voice;
 use crate::performers::{FileThreads, InUse, Performers};
+use crate::protected::{self, ProtectedFiles};
 use crate::startup::Startup;
 use crate::workspace::Workspace;
 
@@ -42,7 +41,7 @@ pub(crate) fn start(
     focus: Focus,
     runtime: &tokio::runtime::Handle,
     voice: &Voice,
-) -> Result<(Started, FileThreads), Startup> {
+) -> Result<(Started, FileThreads, Arc<Log>), Startup> {
     // A second call finds it installed, which is as good.
     rustls::crypto::ring::default_provider().install_default().ok();
     let log = Log::open(&workspace.own("logs"), config.options.log);
@@ -57,7 +56,11 @@ pub(crate) fn start(
     let notify = notify(&log);
     *in_use.lock().unwrap_or_else(PoisonError::into_inner) =
         model(workspace, config.options.model.as_ref(), &texts, &notify)?;
-    let (mut performers, files) = performers(workspace, &texts, &in_use, runtime, &engine)?;
+    let protected = ProtectedFiles::default();
+    protect(&protected, &paths, &config);
+    let files = files(workspace, &texts, &protected)?;
+    let performers = Performers::new(files, Arc::clone(&in_use), runtime.clone(), engine.returns());
+    let (mut performers, files) = performers.map_err(Startup::cannot("start the file threads"))?;
     let calls = performers.calls();
     let first = configuration(workspace.root(), &config, &blobs)?;
     let reload = Reload {
@@ -69,6 +72,7 @@ pub(crate) fn start(
         in_use,
         notify,
         log: Arc::clone(&log),
+        protected,
         voice: voice.clone(),
     };
     let (notices, voice) = (Arc::clone(&log), voice.clone());
@@ -92,22 +96,19 @@ pub(crate) fn start(
             }),
         },
     });
-    Ok((started.map_err(Startup::Engine)?, files))
+    Ok((started.map_err(Startup::Engine)?, files, log))
 }
 
-fn performers(
+fn files(
     workspace: &Workspace,
     texts: &Texts<RealFs>,
-    in_use: &InUse,
-    runtime: &tokio::runtime::Handle,
-    engine: &Engine,
-) -> Result<(Performers, FileThreads), Startup> {
+    protected: &ProtectedFiles,
+) -> Result<Files, Startup> {
     let made = (|| {
-        let (root, protected) = (workspace.open_root()?, workspace.protected()?);
-        let files = Files::new(RealFs, root, protected, texts.clone(), std::thread::sleep)?;
-        Performers::new(files, Arc::clone(in_use), runtime.clone(), engine.returns())
+        let (root, own) = (workspace.open_root()?, workspace.protected()?);
+        Ok(Files::new(RealFs, root, protected.with(own), texts.clone(), std::thread::sleep))
     })();
-    made.map_err(Startup::cannot("open the workspace"))
+    made.map_err(Startup::cannot::<std::io::Error>("open the workspace"))
 }
 
 fn notify(log: &Arc<Log>) -> Notify {
@@ -124,10 +125,7 @@ fn configuration(
     config: &Resolved,
     blobs: &Blobs<RealFs>,
 ) -> Result<Configuration, Startup> {
-    // A secret outside the workspace is out of every act's reach already.
-    let inside = config.secrets.files().filter_map(|file| file.strip_prefix(root).ok());
-    let secrets = inside.filter_map(|file| RelPath::from_bytes(file.as_os_str().as_bytes()).ok());
-    let secrets = secrets.collect();
+    let secrets = protected::paths_in(root, config.secrets.files());
     let texts = |text: &str| -> Result<_, kairos_disk::blob::BlobError> {
         let digest = blobs.put(text.as_bytes())?;
         let digest = kairos_core::digest::Digest::from_bytes(digest);
@@ -186,6 +184,12 @@ fn hide(log: &Log, config: &Resolved) {
     log.hide(known.chain(key.map(|key| key.expose().to_owned())));
 }
 
+/// Keeps every act away from the secrets and from the configuration, which may lie elsewhere.
+fn protect(protected: &ProtectedFiles, paths: &Paths, config: &Resolved) {
+    let own = [&paths.daemon, &paths.schedules, &paths.secrets].map(PathBuf::as_path);
+    protected.set(own.into_iter().chain(config.secrets.files()));
+}
+
 /// Reads the configuration again.
 struct Reload {
     workspace: Workspace,
@@ -196,6 +200,7 @@ struct Reload {
     in_use: InUse,
     notify: Notify,
     log: Arc<Log>,
+    protected: ProtectedFiles,
     voice: Voice,
 }
 
@@ -212,8 +217,10 @@ impl Reload {
             });
         let (model, configuration) = made.map_err(|startup| startup.line())?;
         let (in_use, log) = (Arc::clone(&self.in_use), Arc::clone(&self.log));
+        let (protected, paths) = (self.protected.clone(), self.paths.clone());
         let (voice, file) = (self.voice.clone(), self.paths.daemon.clone());
         let apply = Box::new(move || {
+            protect(&protected, &paths, &config);
             *in_use.lock().unwrap_or_else(PoisonError::into_inner) = model;
             log.set_options(config.options.log);
             hide(&log, &config);

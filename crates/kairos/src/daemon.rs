@@ -6,6 +6,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kairos_engine::lock::PidLock;
@@ -16,6 +17,8 @@ use tokio::sync::oneshot;
 
 use crate::assemble;
 use crate::door::Door;
+use crate::log::Log;
+use crate::notices;
 use crate::output::{Exit, Failure, Speech, Voice, talk};
 use crate::performers::FileThreads;
 use crate::signals::Signals;
@@ -51,9 +54,9 @@ pub(crate) fn daemon(workspace: &Workspace, file: Option<PathBuf>) -> Result<Exi
     let (door, listener) = bound.map_err(Startup::cannot("open the socket"))?;
     let speech = Speech::begin().map_err(Startup::cannot("make a thread"))?;
     let voice = speech.voice();
-    let (started, files) =
+    let (started, files, log) =
         assemble::start(workspace, paths, config, Focus::Daemon, runtime.handle(), &voice)?;
-    let served = serve(&runtime, started, listener, signals, voice);
+    let served = serve(&runtime, started, listener, signals, voice, &log);
     drop(door);
     runtime.shutdown_timeout(STOP_MAX);
     release(lock, &files);
@@ -87,13 +90,16 @@ fn serve(
     listener: UnixListener,
     mut signals: Signals,
     voice: Voice,
+    log: &Arc<Log>,
 ) -> Exit {
     let Started { handle, thread } = started;
     let (close, closed) = oneshot::channel::<()>();
     let (ended, mut over) = oneshot::channel();
     std::thread::spawn(move || ended.send(thread.join()));
     let result = runtime.block_on(async {
-        let views = kairos_api::Door::open(handle.clone());
+        let troubles = Arc::clone(log);
+        let views = kairos_api::Door::open(handle.clone())
+            .telling(move |trouble| notices::trouble(&troubles, trouble));
         let doors = tokio::spawn(kairos_api::unix::serve(listener, views, async {
             closed.await.ok();
         }));
@@ -103,7 +109,7 @@ fn serve(
         let result = loop {
             tokio::select! {
                 result = &mut over => break result,
-                () = signals.pass_on(&handle) => {}
+                () = signals.pass_on(&handle, log) => {}
             }
         };
         close.send(()).ok();

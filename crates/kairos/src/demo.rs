@@ -24,6 +24,7 @@ use crate::cli::story;
 use crate::cli::tale::Tale;
 use crate::config::Env;
 use crate::init;
+use crate::output::table::one_line;
 use crate::output::{Exit, Failure, Out, diff, talk};
 use crate::startup::Startup;
 
@@ -233,7 +234,7 @@ impl Demo {
 }
 
 fn show(proposal: &Proposal) {
-    let path = &proposal.path;
+    let path = one_line(&proposal.path);
     talk::say(format!("waits for you: 1 edit to {path} [{}]", proposal.scope));
     if let Some(text) = &proposal.diff {
         diff::lines(text, talk::talk_coloured()).for_each(|line| talk::say(format!("    {line}")));

@@ -15,6 +15,7 @@ mod notices;
 mod once;
 mod output;
 mod performers;
+mod protected;
 mod signals;
 mod startup;
 mod workspace;
@@ -32,6 +33,9 @@ fn main() -> ExitCode {
         Err(error) => return misunderstood(&error),
     };
     let json = cli.global.json;
+    if let Err(error) = signals::survive_full_quota() {
+        return Failure::of(Exit::Usage, "signals", &error).tell(json).into();
+    }
     let mut out = Out::new(json);
     // What was written before a failure is still data.
     let done = cli.perform(&mut out);

@@ -82,7 +82,7 @@ pub(crate) fn once(
     };
     poison::abort_on_engine_panic(workspace.own("run/poison"));
     let speech = Speech::begin().map_err(Startup::cannot("make a thread"))?;
-    let (started, files) =
+    let (started, files, _log) =
         assemble::start(workspace, paths, config, Focus::Once, runtime.handle(), &speech.voice())?;
     let handle = started.handle.clone();
     let end = runtime.block_on(follow(&handle, request, &mut signals, say));

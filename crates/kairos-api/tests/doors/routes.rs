@@ -64,6 +64,26 @@ async fn the_same_key_makes_one_mandate_and_another_request_is_refused() {
 }
 
 #[tokio::test]
+async fn a_schedule_fired_again_under_its_key_has_fired_once() {
+    let world = World::edits(KNOWLEDGE);
+    let post = |path: &str, body: &str, key: &str| {
+        let request = Request::post(path).header("Idempotency-Key", key);
+        world.ask(request.body(body.to_owned()).expect("a request"))
+    };
+    let fire = "/v1/schedules/yearly/fire";
+    let first = post(fire, "", "k-1").await;
+    assert_eq!((first.status, &first.body["enqueued"]), (StatusCode::OK, &json!(true)));
+    let again = post(fire, "{}", "k-1").await;
+    assert_eq!(again.status, StatusCode::OK, "{again:?}");
+    assert_eq!(first.body["mandate_id"], again.body["mandate_id"]);
+    assert_eq!(problem(&post(fire, "", "k-2").await), (409, "overlap", 1));
+    let create = post("/v1/mandates", r#"{"goal": "fix it"}"#, "k-1").await;
+    assert_eq!(problem(&create), (409, "key_reused", 1));
+    let streamed = id(&world.get("/v1/events?from=1&follow=false").await.body);
+    assert_eq!(streamed.matches(r#""type":"slot""#).count(), 1, "{streamed}");
+}
+
+#[tokio::test]
 async fn a_proposal_shows_its_diff_and_takes_one_decision_over_its_hash() {
     let world = World::edits(KNOWLEDGE);
     world.post("/v1/mandates", r#"{"goal": "fix it"}"#).await;
@@ -168,6 +188,14 @@ async fn events_are_the_records_by_their_positions() {
     let first = id(&resumed.body);
     assert!(first.contains(&format!("id: {}\n", ids[2])), "{first}");
     assert!(!first.contains(&format!("id: {}\n", ids[1])), "{first}");
+    let head = ids[ids.len() - 1];
+    for beyond in [head, head + 1, u64::MAX] {
+        let resumed = Request::get("/v1/events?follow=false").header("Last-Event-ID", beyond);
+        let resumed = world.ask(resumed.body(String::new()).expect("a request")).await;
+        assert_eq!((resumed.status, id(&resumed.body).as_str()), (StatusCode::OK, ""), "{beyond}");
+    }
+    let from = format!("/v1/events?follow=false&from={}", u64::MAX);
+    assert_eq!(world.get(&from).await.body, "");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! judges what `prepare` resolved, before the effect it would permit exists.
 
 pub mod judge;
+mod names;
 pub mod proposal;
 pub mod risk;
 pub mod scope;

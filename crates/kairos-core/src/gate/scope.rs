@@ -6,21 +6,25 @@
 //!
 //! | path | scope | why |
 //! |---|---|---|
-//! | `.kairos/{config,journal,blobs,run,logs,state}/**`, files that hold secrets | refused | whoever writes them is the daemon |
+//! | `.kairos/{config,journal,blobs,run,logs,state}/**`, files that hold secrets | refused | whoever writes them is a daemon |
 //! | `.kairos/skills/**`, `.kairos/skillsets/**`, `KairosChain_mcp_server/**` | l0 | they are what the agent is |
 //! | `.kairos/knowledge/**` | l1 | what the agent believes |
 //! | `.kairos/context/**` | l2 | what the agent notes |
 //! | `.kairos` and the rest of it | l0 | unknown, so protected |
-//! | a name of the table `NAMES` below, at any depth | l0 | they run, or steer what runs, outside this gate |
+//! | a name of the tables in `names` | l0 | they run, or steer what runs, outside this gate |
 //! | everything else | l2 | the work itself |
 //!
-//! Names are compared as the most forgiving file system would: without case, and without the
-//! characters a case-folding directory ignores. Too much can match, which only protects more.
+//! All of them hold at any depth, for a directory in the workspace may be another daemon's root; where
+//! several match, the greatest protection counts.
+//!
+//! Names are compared as the most forgiving file system would: without case, without the
+//! characters a case-folding directory ignores, and without dots and blanks at the end. Too much can match, which only protects more.
 
 use std::fmt;
 
 use globset::{Candidate, GlobBuilder, GlobMatcher};
 
+use crate::gate::names::named;
 use crate::path::RelPath;
 
 /// The most rules an operator may add.
@@ -65,6 +69,8 @@ pub enum Reason {
     Environment,
     AgentConfig,
     EditorConfig,
+    /// What a shell, a package tool or a debugger runs by itself.
+    ToolConfig,
     Workspace,
     /// A rule of the operator raised it.
     Raised {
@@ -144,8 +150,9 @@ impl Scopes {
             return Classified::Refused { part: ControlPlane::Secrets };
         }
         let (mut scope, mut reason) = built_in(&names);
+        let folded = names.join("/");
         for rule in &self.rules {
-            if rule.raise.scope > scope && rule.covers(path) {
+            if rule.raise.scope > scope && rule.covers(path, &folded) {
                 scope = rule.raise.scope;
                 reason = Reason::Raised { pattern: rule.raise.pattern.clone() };
             }
@@ -168,21 +175,28 @@ impl Rule {
                 .map(|glob| glob.compile_matcher())
                 .map_err(|source| RuleError::BadGlob { pattern: pattern.clone(), source })
         };
+        let folded = fold(pattern.as_bytes());
         let mut globs = vec![glob(pattern)?];
-        if let Some(directory) = pattern.strip_suffix("/**") {
-            globs.push(glob(directory)?);
+        // Folding may leave no glob, such as an upside-down range; then the spelling alone counts.
+        globs.extend(glob(&folded).ok());
+        for text in [pattern, &folded] {
+            globs.extend(text.strip_suffix("/**").and_then(|directory| glob(directory).ok()));
         }
         Ok(Self { raise, globs })
     }
 
-    fn covers(&self, path: &RelPath) -> bool {
-        let candidate = Candidate::from_bytes(path.as_bytes());
-        self.globs.iter().any(|glob| glob.is_match_candidate(&candidate))
+    /// Both as it is spelled and as a folding directory compares it.
+    fn covers(&self, path: &RelPath, folded: &str) -> bool {
+        [path.as_bytes(), folded.as_bytes()]
+            .into_iter()
+            .map(Candidate::from_bytes)
+            .any(|candidate| self.globs.iter().any(|glob| glob.is_match_candidate(&candidate)))
     }
 }
 
+/// The part of a daemon's own that `names` lead to, whichever directory is its root.
 fn control_plane(names: &[&str]) -> Option<ControlPlane> {
-    match names {
+    tails(names).find_map(|tail| match tail {
         [".kairos", part, ..] => match *part {
             "config" => Some(ControlPlane::Config),
             "journal" => Some(ControlPlane::Journal),
@@ -193,117 +207,56 @@ fn control_plane(names: &[&str]) -> Option<ControlPlane> {
             _ => None,
         },
         _ => None,
-    }
+    })
 }
 
+/// The greatest protection anything on the way gives; of equal ones, the nearest to the root.
 fn built_in(names: &[&str]) -> (Scope, Reason) {
-    // A name from the table protects wherever it stands, also inside context or knowledge.
-    if let Some(reason) = names.iter().enumerate().find_map(|(at, _)| named(&names[at..])) {
-        return (Scope::L0, reason);
+    let mut found: Option<(Scope, Reason)> = None;
+    for (scope, reason) in tails(names).filter_map(part) {
+        if found.as_ref().is_none_or(|(before, _)| scope > *before) {
+            found = Some((scope, reason));
+        }
+    }
+    found.unwrap_or((Scope::L2, Reason::Workspace))
+}
+
+/// What the first of `names` says of the path.
+fn part(names: &[&str]) -> Option<(Scope, Reason)> {
+    if let Some(reason) = named(names) {
+        return Some((Scope::L0, reason));
     }
     match names {
-        [".kairos", "skills" | "skillsets", _, ..] => (Scope::L0, Reason::Skills),
-        [".kairos", "knowledge", _, ..] => (Scope::L1, Reason::Knowledge),
-        [".kairos", "context", _, ..] => (Scope::L2, Reason::Context),
-        [".kairos", ..] => (Scope::L0, Reason::OtherKairos),
-        ["kairoschain_mcp_server", _, ..] => (Scope::L0, Reason::Core),
-        _ => (Scope::L2, Reason::Workspace),
+        [".kairos", "skills" | "skillsets", _, ..] => Some((Scope::L0, Reason::Skills)),
+        [".kairos", "knowledge", _, ..] => Some((Scope::L1, Reason::Knowledge)),
+        [".kairos", "context", _, ..] => Some((Scope::L2, Reason::Context)),
+        [".kairos", ..] => Some((Scope::L0, Reason::OtherKairos)),
+        ["kairoschain_mcp_server", _, ..] => Some((Scope::L0, Reason::Core)),
+        _ => None,
     }
 }
 
-/// The reason `names` is protected for what its first component is called.
-fn named(names: &[&str]) -> Option<Reason> {
-    let [first, rest @ ..] = names else { return None };
-    if first.starts_with(".env") {
-        return Some(Reason::Environment);
-    }
-    if first.ends_with(".code-workspace") {
-        return Some(Reason::EditorConfig);
-    }
-    let (_, _, reason) = NAMES
-        .iter()
-        .find(|(name, below, _)| name == first && below.is_none_or(|b| rest.first() == Some(&b)))?;
-    Some(reason.clone())
+/// `names`, then `names` without the first, and so on.
+fn tails<'a, 'n>(names: &'a [&'n str]) -> impl Iterator<Item = &'a [&'n str]> {
+    (0..names.len()).map(|at| &names[at..])
 }
-
-/// Names protected as l0 at any depth, a directory with everything below it: (name, which entry
-/// below it or all, why). In lower case. Besides these, `.env*` and `*.code-workspace`.
-///
-/// The test for a name: does a program outside this gate run what the file says, or take orders
-/// from it, when somebody commits, pushes, opens the directory or starts an agent in it?
-const NAMES: &[(&str, Option<&str>, Reason)] = &[
-    (".git", None, Reason::GitInternals),
-    (".gitmodules", None, Reason::GitInternals),
-    (".githooks", None, Reason::GitHooks),
-    (".husky", None, Reason::GitHooks),
-    (".pre-commit-config.yaml", None, Reason::GitHooks),
-    ("lefthook.yml", None, Reason::GitHooks),
-    (".lefthook.yml", None, Reason::GitHooks),
-    (".github", Some("workflows"), Reason::Ci),
-    (".github", Some("actions"), Reason::Ci),
-    (".gitea", Some("workflows"), Reason::Ci),
-    (".forgejo", Some("workflows"), Reason::Ci),
-    (".gitlab-ci.yml", None, Reason::Ci),
-    (".gitlab", Some("ci"), Reason::Ci),
-    ("jenkinsfile", None, Reason::Ci),
-    (".circleci", None, Reason::Ci),
-    (".ci", None, Reason::Ci),
-    (".buildkite", None, Reason::Ci),
-    (".woodpecker", None, Reason::Ci),
-    (".woodpecker.yml", None, Reason::Ci),
-    (".drone.yml", None, Reason::Ci),
-    (".cirrus.yml", None, Reason::Ci),
-    (".travis.yml", None, Reason::Ci),
-    (".appveyor.yml", None, Reason::Ci),
-    ("appveyor.yml", None, Reason::Ci),
-    ("azure-pipelines.yml", None, Reason::Ci),
-    (".azure-pipelines", None, Reason::Ci),
-    ("bitbucket-pipelines.yml", None, Reason::Ci),
-    ("agents.md", None, Reason::AgentConfig),
-    (".agents", None, Reason::AgentConfig),
-    ("claude.md", None, Reason::AgentConfig),
-    ("claude.local.md", None, Reason::AgentConfig),
-    (".claude", None, Reason::AgentConfig),
-    (".codex", None, Reason::AgentConfig),
-    ("gemini.md", None, Reason::AgentConfig),
-    (".gemini", None, Reason::AgentConfig),
-    (".cursor", None, Reason::AgentConfig),
-    (".cursorrules", None, Reason::AgentConfig),
-    (".windsurf", None, Reason::AgentConfig),
-    (".windsurfrules", None, Reason::AgentConfig),
-    (".clinerules", None, Reason::AgentConfig),
-    (".roo", None, Reason::AgentConfig),
-    (".continue", None, Reason::AgentConfig),
-    (".kiro", None, Reason::AgentConfig),
-    (".goosehints", None, Reason::AgentConfig),
-    (".aider.conf.yml", None, Reason::AgentConfig),
-    (".opencode", None, Reason::AgentConfig),
-    ("opencode.json", None, Reason::AgentConfig),
-    (".mcp.json", None, Reason::AgentConfig),
-    (".github", Some("copilot-instructions.md"), Reason::AgentConfig),
-    (".github", Some("instructions"), Reason::AgentConfig),
-    (".github", Some("prompts"), Reason::AgentConfig),
-    (".github", Some("agents"), Reason::AgentConfig),
-    (".vscode", None, Reason::EditorConfig),
-    (".idea", None, Reason::EditorConfig),
-    (".zed", None, Reason::EditorConfig),
-    (".devcontainer", None, Reason::EditorConfig),
-    (".devcontainer.json", None, Reason::EditorConfig),
-    (".exrc", None, Reason::EditorConfig),
-    (".nvimrc", None, Reason::EditorConfig),
-    (".nvim.lua", None, Reason::EditorConfig),
-    (".dir-locals.el", None, Reason::EditorConfig),
-];
 
 /// The name as a case-folding directory compares it, or a little coarser.
-fn fold(name: &[u8]) -> String {
+pub(super) fn fold(name: &[u8]) -> String {
     let text = String::from_utf8_lossy(name);
     if text.is_ascii() {
-        return text.to_ascii_lowercase();
+        return without_tail(&text).to_ascii_lowercase();
     }
     // Through upper case first: U+017F (long s) has no other way to become an `s`.
     let visible = text.chars().filter(|char| !is_ignorable(*char));
-    visible.flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+    let folded: String =
+        visible.flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
+    without_tail(&folded).to_owned()
+}
+
+/// Without what FAT ignores at the end of a name.
+fn without_tail(name: &str) -> &str {
+    name.trim_end_matches(['.', ' '])
 }
 
 /// Characters without a glyph that file systems which fold case skip when they compare.
@@ -339,6 +292,7 @@ impl fmt::Display for Reason {
             Self::Environment => "environment file",
             Self::AgentConfig => "agent configuration",
             Self::EditorConfig => "editor configuration",
+            Self::ToolConfig => "configuration that tools run",
             Self::Workspace => "workspace",
             Self::Raised { pattern } => return write!(f, "raised by `{pattern}`"),
         })
@@ -356,18 +310,5 @@ impl fmt::Display for ControlPlane {
             Self::State => "the daemon's state",
             Self::Secrets => "a file that holds secrets",
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_in_the_table_are_written_as_they_are_compared() {
-        for (name, below, _) in NAMES {
-            assert_eq!(fold(name.as_bytes()), *name);
-            assert!(below.is_none_or(|below| fold(below.as_bytes()) == below));
-        }
     }
 }

@@ -18,6 +18,10 @@ static CASE: Rule = Rule {
     id: "SCO-4",
     reason: "another spelling of a protected name in upper or lower case was free",
 };
+static NESTED: Rule = Rule {
+    id: "SCO-6",
+    reason: "what protects at the root was free further down, where another daemon's root may be",
+};
 static SLASH_ROOT: Rule =
     Rule { id: "SCO-5", reason: "with the workspace at `/` every path was said to escape it" };
 
@@ -67,7 +71,9 @@ fn deviation(path: &RelPath, classified: &Classified) -> Option<&'static Rule> {
     let spelled = [".kairos", "KairosChain_mcp_server"].iter().any(|name| {
         lower.starts_with(&name.to_ascii_lowercase()) && !path.to_string().starts_with(name)
     });
+    let nested = ["/.kairos", "/kairoschain_mcp_server"].iter().any(|name| lower.contains(name));
     match classified {
+        Classified::Refused { .. } if nested => Some(&NESTED),
         Classified::Refused { .. } if spelled => Some(&CASE),
         Classified::Refused { .. } => Some(&CONTROL_PLANE),
         Classified::Scoped { reason, .. } => match reason {
@@ -76,9 +82,13 @@ fn deviation(path: &RelPath, classified: &Classified) -> Option<&'static Rule> {
             | Reason::Ci
             | Reason::Environment
             | Reason::AgentConfig
-            | Reason::EditorConfig => Some(&PROTECTED_NAMES),
+            | Reason::EditorConfig
+            | Reason::ToolConfig => Some(&PROTECTED_NAMES),
             Reason::Core | Reason::Skills | Reason::Knowledge | Reason::OtherKairos if spelled => {
                 Some(&CASE)
+            }
+            Reason::Core | Reason::Skills | Reason::Knowledge | Reason::OtherKairos if nested => {
+                Some(&NESTED)
             }
             Reason::Core
             | Reason::Skills

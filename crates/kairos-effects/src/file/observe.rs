@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use kairos_core::digest::BlobRef;
-use kairos_core::effect::{Failure, Outcome, Seen};
+use kairos_core::effect::{Outcome, Seen};
 use kairos_core::gate::scope::{Classified, Scope, Scopes};
 use kairos_core::path::RelPath;
 use kairos_disk::Fs;
@@ -15,7 +15,7 @@ use kairos_disk::refusal::Reason;
 
 use super::refusal::NotDone;
 use super::walk::{self, Named};
-use super::{Files, os};
+use super::{Acting, os};
 
 /// The most files shown.
 const FILES_MAX: usize = 64;
@@ -23,10 +23,13 @@ const FILES_MAX: usize = 64;
 /// The most bytes shown, all files together.
 const BYTES_MAX: usize = 256 * 1024;
 
+/// The most bytes the shown files' paths have as text, all together: a record carries them.
+const PATHS_BYTES_MAX: usize = 128 * 1024;
+
 /// The most words of a goal that are tried as paths.
 const WORDS_MAX: usize = 256;
 
-impl<F: Fs> Files<F> {
+impl<F: Fs> Acting<'_, F> {
     pub(super) fn observe(
         &self,
         goal: BlobRef,
@@ -35,12 +38,13 @@ impl<F: Fs> Files<F> {
         scopes: &Scopes,
     ) -> Result<Outcome, NotDone> {
         let mut observation = Observation {
-            files: self,
+            acting: self,
             upload,
             scopes,
             seen: Vec::new(),
             met: BTreeSet::new(),
             room: BYTES_MAX,
+            paths_room: PATHS_BYTES_MAX,
             left_out: 0,
         };
         observation.all(goal, globs)?;
@@ -49,13 +53,14 @@ impl<F: Fs> Files<F> {
 }
 
 struct Observation<'a, F: Fs> {
-    files: &'a Files<F>,
+    acting: &'a Acting<'a, F>,
     upload: &'a [Scope],
     scopes: &'a Scopes,
     seen: Vec<Seen>,
     /// Every path that was tried.
     met: BTreeSet<RelPath>,
     room: usize,
+    paths_room: usize,
     left_out: u32,
 }
 
@@ -68,17 +73,16 @@ enum By {
 
 impl<F: Fs> Observation<'_, F> {
     fn all(&mut self, goal: BlobRef, globs: &[String]) -> Result<(), NotDone> {
-        let goal = self.files.texts.get(goal)?;
+        let goal = self.acting.texts.get(goal)?;
         for path in paths(&String::from_utf8_lossy(&goal)) {
             self.file(path, By::Goal)?;
         }
         let named = Named::new(globs);
-        let walked = walk::files(&self.files.fs, &self.files.root, &named)
-            .map_err(|_| NotDone::Failed(Failure::Disk))?;
+        let walked = walk::files(self.acting.fs, self.acting.root, &named, self.scopes);
         for path in walked.files {
             self.file(path, By::Glob)?;
         }
-        self.leave_out(named.unreadable + u32::from(walked.incomplete));
+        self.leave_out(named.unreadable + walked.missed);
         Ok(())
     }
 
@@ -91,12 +95,13 @@ impl<F: Fs> Observation<'_, F> {
             Classified::Scoped { scope, .. } => self.upload.contains(&scope),
             Classified::Refused { .. } => false,
         };
-        let full = self.seen.len() == FILES_MAX || self.room == 0;
+        let named = path.to_string().len();
+        let full = self.seen.len() == FILES_MAX || self.room == 0 || named > self.paths_room;
         if by == By::Glob && (!may_leave || full) {
             self.leave_out(1);
             return Ok(());
         }
-        let bytes = match self.files.tree.read(os(&path)) {
+        let bytes = match self.acting.tree.read(os(&path)) {
             Ok(found) => found.bytes,
             Err(refusal) => {
                 let no_file = matches!(
@@ -112,8 +117,9 @@ impl<F: Fs> Observation<'_, F> {
             self.leave_out(1);
             return Ok(());
         }
-        let content = self.files.texts.put(&bytes)?;
+        let content = self.acting.texts.put(&bytes)?;
         self.room -= bytes.len();
+        self.paths_room -= named;
         self.seen.push(Seen { path, content });
         Ok(())
     }

@@ -1,165 +1,207 @@
 //! Which files of the workspace globs name.
 //!
-//! Owns a bounded, ordered walk that enters only directories some glob can match in. Follows no
-//! link, crosses no mount, and leaves out directories that hold what tools made, unless a glob leads
-//! into them by name.
+//! Owns a bounded, ordered walk, one for each directory that globs lead to before their first
+//! wildcard, so that a wide glob takes no room from a narrow one. Follows no link, crosses no mount,
+//! never enters what belongs to the daemon, and leaves out directories that hold what tools made,
+//! unless a glob leads into them by name.
 
-use std::ffi::{OsStr, OsString};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{Candidate, Glob, GlobBuilder, GlobSet};
+use kairos_core::gate::scope::{Classified, Scopes};
 use kairos_core::path::RelPath;
 use kairos_disk::Fs;
 use kairos_disk::fs::FileKind;
 
-/// The most entries looked at.
+use super::os;
+
+/// The most entries looked at on behalf of one stem.
 const ENTRIES_MAX: usize = 20_000;
 
 /// How deep directories may stand in each other.
 const DEPTH_MAX: usize = 64;
 
 /// Directories left out by name.
-const HEAVY: [&[u8]; 4] = [b".git/objects", b"node_modules", b".venv", b"__pycache__"];
+const HEAVY: [&[u8]; 4] = [b".git", b"node_modules", b".venv", b"__pycache__"];
 
 /// The file by which tools mark a directory as one they can make again.
 const CACHE_MARK: &str = "CACHEDIR.TAG";
 
 /// What the globs of a mandate name.
 pub(super) struct Named {
-    set: GlobSet,
-    /// The directories the globs lead to before their first wildcard; empty for the root.
-    stems: Vec<Vec<u8>>,
-    /// Globs that cannot be read.
+    stems: BTreeMap<Stem, Below>,
+    /// Globs that cannot be read, or can match no path.
     pub(super) unreadable: u32,
+}
+
+/// The directory a glob leads to before its first wildcard; `None` is the root.
+type Stem = Option<RelPath>;
+
+/// The globs of one stem.
+#[derive(Default)]
+struct Below {
+    globs: Vec<Glob>,
+    /// How deep below the stem they can match.
+    levels: usize,
 }
 
 /// What a walk found, in order.
 #[derive(Debug, Default)]
 pub(super) struct Walked {
-    pub(super) files: Vec<RelPath>,
-    /// Something was not looked at: a limit was reached, or a directory could not be read.
-    pub(super) incomplete: bool,
+    pub(super) files: BTreeSet<RelPath>,
+    /// Places that were not looked at: a limit was reached, a directory could not be read, or a
+    /// glob leads into what nobody may see.
+    pub(super) missed: u32,
 }
 
 impl Named {
     pub(super) fn new(globs: &[String]) -> Self {
-        let mut set = GlobSetBuilder::new();
-        let mut stems = Vec::new();
-        let mut unreadable = 0;
+        let mut named = Self { stems: BTreeMap::new(), unreadable: 0 };
         for text in globs {
             let text = text.strip_prefix("./").unwrap_or(text);
-            match GlobBuilder::new(text).literal_separator(true).build() {
-                Ok(glob) => {
-                    set.add(glob);
-                    stems.push(stem(text));
+            let glob = GlobBuilder::new(text).literal_separator(true).build();
+            match (glob, stem(text)) {
+                (Ok(glob), Some(stem)) => {
+                    let levels = levels(&text[stem.as_ref().map_or(0, |s| s.as_bytes().len())..]);
+                    let below = named.stems.entry(stem).or_default();
+                    below.globs.push(glob);
+                    below.levels = below.levels.max(levels);
                 }
-                Err(_) => unreadable += 1,
+                _ => named.unreadable += 1,
             }
         }
-        // Each glob was read above; only all of them together can still be too large.
-        let set = set.build().unwrap_or_else(|_| {
-            unreadable = u32::try_from(globs.len()).unwrap_or(u32::MAX);
-            GlobSet::empty()
-        });
-        Self { set, stems, unreadable }
-    }
-
-    fn matches(&self, path: &[u8]) -> bool {
-        self.set.is_match_candidate(&Candidate::from_bytes(path))
-    }
-
-    /// Whether something in the directory `path` could match.
-    fn enters(&self, path: &[u8]) -> bool {
-        self.stems.iter().any(|stem| is_in(stem, path) || is_in(path, stem))
-    }
-
-    /// Whether a glob names the directory `path`, or one in it, without a wildcard.
-    fn leads_into(&self, path: &[u8]) -> bool {
-        self.stems.iter().any(|stem| is_in(stem, path))
+        named
     }
 }
 
 /// The regular files beneath `root` that `named` matches, by path.
-pub(super) fn files<F: Fs>(fs: &F, root: &F::Dir, named: &Named) -> io::Result<Walked> {
-    let mut walk = Walk { fs, named, entries: 0, walked: Walked::default() };
-    if !named.set.is_empty() {
-        let root = fs.open_dir(root, Path::new(""))?;
-        let names = fs.list(&root)?;
-        walk.directory(&root, &[], names, 0);
+pub(super) fn files<F: Fs>(fs: &F, root: &F::Dir, named: &Named, scopes: &Scopes) -> Walked {
+    let mut walked = Walked::default();
+    for (stem, below) in &named.stems {
+        let Ok(set) = GlobSet::new(&below.globs) else {
+            walked.missed += 1;
+            continue;
+        };
+        let mut walk =
+            Walk { fs, scopes, set, levels: below.levels, entries: 0, incomplete: false };
+        walk.from(root, stem.as_ref(), &mut walked.files);
+        walked.missed += u32::from(walk.incomplete);
     }
-    walk.walked.files.sort_unstable();
-    Ok(walk.walked)
+    walked
 }
 
+/// One walk from one stem.
 struct Walk<'a, F: Fs> {
     fs: &'a F,
-    named: &'a Named,
+    scopes: &'a Scopes,
+    set: GlobSet,
+    levels: usize,
     entries: usize,
-    walked: Walked,
+    incomplete: bool,
 }
 
 impl<F: Fs> Walk<'_, F> {
-    fn directory(&mut self, dir: &F::Dir, path: &[u8], mut names: Vec<OsString>, depth: usize) {
+    fn from(&mut self, root: &F::Dir, stem: Option<&RelPath>, files: &mut BTreeSet<RelPath>) {
+        if stem.is_some_and(|stem| self.is_barred(stem)) {
+            self.incomplete = true;
+            return;
+        }
+        let listed = self.fs.open_dir(root, stem.map_or(Path::new(""), os));
+        match listed.and_then(|dir| Ok((self.fs.list(&dir)?, dir))) {
+            Ok((names, dir)) => {
+                self.directory(&dir, stem.map_or(b"", RelPath::as_bytes), names, 0, files);
+            }
+            // What is not there, or is no directory, holds nothing that a glob could name.
+            Err(error) => {
+                let nothing = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+                self.incomplete = !nothing.contains(&error.kind());
+            }
+        }
+    }
+
+    /// Files before directories: what stands higher is seen first where a limit cuts.
+    fn directory(
+        &mut self,
+        dir: &F::Dir,
+        path: &[u8],
+        mut names: Vec<OsString>,
+        depth: usize,
+        files: &mut BTreeSet<RelPath>,
+    ) {
         // In order, so that a limit cuts the same workspace at the same place.
         names.sort_unstable();
+        let mut directories = Vec::new();
         for name in names {
             if self.entries == ENTRIES_MAX {
-                self.walked.incomplete = true;
-                return;
+                self.incomplete = true;
+                break;
             }
             self.entries += 1;
-            let below = join(path, name.as_bytes());
+            // What a directory lists is a path; one over the limit cannot be named anyway.
+            let Ok(below) = RelPath::from_bytes(&join(path, name.as_bytes())) else { continue };
             match self.fs.stat(dir, &name).map(|stat| stat.kind) {
-                Ok(FileKind::Regular) if self.named.matches(&below) => {
-                    // What a directory lists is a path; one over the limit cannot be named anyway.
-                    self.walked.files.extend(RelPath::from_bytes(&below).ok());
+                Ok(FileKind::Regular) if self.matches(&below) => {
+                    files.insert(below);
                 }
-                Ok(FileKind::Directory) if self.named.enters(&below) => {
-                    self.enter(dir, &name, &below, depth + 1);
+                Ok(FileKind::Directory) if depth < self.levels && self.enters(&below, &name) => {
+                    directories.push((name, below));
                 }
                 Ok(
                     FileKind::Regular | FileKind::Directory | FileKind::Symlink | FileKind::Special,
                 ) => {}
                 // Gone since it was listed, or not ours to see.
-                Err(error) => self.walked.incomplete |= error.kind() != io::ErrorKind::NotFound,
+                Err(error) => self.incomplete |= error.kind() != io::ErrorKind::NotFound,
+            }
+        }
+        for (name, below) in directories {
+            let listed = self.fs.open_dir(dir, Path::new(&name));
+            match listed.and_then(|below| Ok((self.fs.list(&below)?, below))) {
+                Ok(_) if depth == DEPTH_MAX => self.incomplete = true,
+                Ok((names, _)) if names.iter().any(|name| name == CACHE_MARK) => {}
+                Ok((names, opened)) => {
+                    self.directory(&opened, below.as_bytes(), names, depth + 1, files);
+                }
+                Err(_) => self.incomplete = true,
             }
         }
     }
 
-    fn enter(&mut self, dir: &F::Dir, name: &OsStr, path: &[u8], depth: usize) {
-        let led = self.named.leads_into(path);
-        if !led && HEAVY.iter().any(|heavy| is_called(path, heavy)) {
-            return;
-        }
-        let listed = self.fs.open_dir(dir, Path::new(name));
-        let listed = listed.and_then(|below| Ok((self.fs.list(&below)?, below)));
-        match listed {
-            Ok(_) if depth > DEPTH_MAX => self.walked.incomplete = true,
-            Ok((names, _)) if !led && names.iter().any(|name| name == CACHE_MARK) => {}
-            Ok((names, below)) => self.directory(&below, path, names, depth),
-            Err(_) => self.walked.incomplete = true,
-        }
+    fn matches(&self, path: &RelPath) -> bool {
+        self.set.is_match_candidate(&Candidate::from_bytes(path.as_bytes()))
+    }
+
+    fn enters(&self, path: &RelPath, name: &OsString) -> bool {
+        !HEAVY.contains(&name.as_bytes()) && !self.is_barred(path)
+    }
+
+    /// Whether nothing at or below `path` is for a model: the daemon's own files, and what git
+    /// stores, which is no text.
+    fn is_barred(&self, path: &RelPath) -> bool {
+        let mut names = path.components().skip_while(|name| *name != b".git");
+        matches!(self.scopes.classify(path), Classified::Refused { .. })
+            || names.any(|name| name == b"objects")
     }
 }
 
-/// The directories of a glob before its first wildcard.
-fn stem(glob: &str) -> Vec<u8> {
+/// The directory a glob leads to before its first wildcard; `None` where that is no plain path, so
+/// that the glob can match none.
+fn stem(glob: &str) -> Option<Stem> {
     let literal = glob.find(['*', '?', '[', '{', '\\']).unwrap_or(glob.len());
-    let end = glob[..literal].rfind('/').unwrap_or(0);
-    glob.as_bytes()[..end].to_vec()
+    let Some(end) = glob[..literal].rfind('/') else { return Some(None) };
+    let path = RelPath::from_bytes(&glob.as_bytes()[..end]).ok()?;
+    (path.as_bytes() == &glob.as_bytes()[..end]).then_some(Some(path))
 }
 
-/// Whether the last components of `path` are `name`.
-fn is_called(path: &[u8], name: &[u8]) -> bool {
-    path.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with(b"/"))
-}
-
-/// Whether `path` is the directory `dir` or stands in it.
-fn is_in(path: &[u8], dir: &[u8]) -> bool {
-    let rest = path.strip_prefix(dir);
-    rest.is_some_and(|rest| dir.is_empty() || rest.is_empty() || rest.starts_with(b"/"))
+/// How many directories below its stem a glob can match in, `rest` being what follows the stem.
+fn levels(rest: &str) -> usize {
+    // Alternatives may have slashes of their own.
+    let open = rest.contains("**") || rest.contains('{');
+    let slashes = rest.trim_start_matches('/').matches('/').count();
+    if open { usize::MAX } else { slashes }
 }
 
 fn join(dir: &[u8], name: &[u8]) -> Vec<u8> {
@@ -173,13 +215,32 @@ mod tests {
     #[test]
     fn a_stem_ends_before_the_first_wildcard() {
         for (glob, expected) in [
-            ("docs/**/*.md", "docs"),
-            ("*.md", ""),
-            ("a/b/c.rs", "a/b"),
-            ("a/b*/c", "a"),
-            ("README", ""),
+            ("docs/**/*.md", Some("docs")),
+            ("*.md", None),
+            ("a/b/c.rs", Some("a/b")),
+            ("a/b*/c", Some("a")),
+            ("README", None),
         ] {
-            assert_eq!(stem(glob), expected.as_bytes(), "{glob}");
+            let expected = expected.map(|path| path.parse().expect("a path"));
+            assert_eq!(stem(glob), Some(expected), "{glob}");
+        }
+        for glob in ["/etc/*", "../x/*", "a//b/*", "a/./b"] {
+            assert_eq!(stem(glob), None, "{glob}");
+        }
+    }
+
+    #[test]
+    fn a_glob_without_a_double_star_reaches_as_deep_as_it_has_slashes() {
+        for (glob, expected) in [
+            ("*.md", 0),
+            ("docs/install.md", 0),
+            ("a/*/c", 1),
+            ("a/**", usize::MAX),
+            ("a/{b/c,d}", usize::MAX),
+        ] {
+            let named = Named::new(&[glob.to_owned()]);
+            let levels: Vec<usize> = named.stems.values().map(|below| below.levels).collect();
+            assert_eq!(levels, [expected], "{glob}");
         }
     }
 }

@@ -17,6 +17,10 @@ use super::fields::{FieldError, Fields};
 
 pub use super::draft::{StepProblem, StepTexts};
 
+/// The most bytes the steps of a plan take in the event that carries them: an eighth of the largest
+/// frame, which has to hold what follows from the answer too.
+pub const PLAN_BYTES_MAX: usize = 128 * 1024;
+
 /// What is wrong with an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
@@ -30,6 +34,11 @@ pub enum Problem {
     Graph(#[from] GraphError),
     #[error("`status` is `blocked`, but there are steps")]
     BlockedWithSteps,
+    #[error(
+        "the plan takes {bytes} bytes without the texts to write, more than {PLAN_BYTES_MAX}; \
+         plan fewer steps, the rest in the next cycle"
+    )]
+    TooLarge { bytes: usize },
     #[error("phase `{phase}` asks no model")]
     NotAsked { phase: Phase },
     #[error("the plan has no step `{step}`")]
@@ -108,8 +117,18 @@ fn decide(fields: &Fields<'_>) -> Result<(Status, Vec<Draft>), Problem> {
 
 fn accept(status: Status, drafts: &[Draft]) -> Result<Decide, Problem> {
     let steps: Vec<_> = drafts.iter().map(Draft::step).collect();
-    Graph::new(steps.iter().map(kairos_core::plan::Step::node).collect())?;
-    let fingerprint =
-        Tree::List(drafts.iter().map(|draft| draft.normal(drafts)).collect()).digest();
+    let graph = Graph::new(steps.iter().map(kairos_core::plan::Step::node).collect())?;
+    let bytes = serde_json::to_string(&steps).expect("a step is all texts and lists").len();
+    if bytes > PLAN_BYTES_MAX {
+        return Err(Problem::TooLarge { bytes });
+    }
+    // A plan that lists the same steps in another order is no other plan.
+    let ordered: Vec<&Draft> = graph
+        .topological_order()
+        .into_iter()
+        .filter_map(|name| drafts.iter().find(|draft| draft.name == *name))
+        .collect();
+    let normal = ordered.iter().map(|draft| draft.normal(&ordered));
+    let fingerprint = Tree::List(normal.collect()).digest();
     Ok(Decide { status, steps, fingerprint })
 }

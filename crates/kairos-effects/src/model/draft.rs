@@ -3,6 +3,8 @@
 //! Owns which fields each action needs, and the form of a step by which two plans are told to be
 //! the same. Never looks at other steps but for the places its dependencies have.
 
+use std::collections::BTreeSet;
+
 use kairos_core::canonical::Tree;
 use kairos_core::cycle::answer::Status;
 use kairos_core::edit::Occurrences;
@@ -30,6 +32,8 @@ pub enum StepProblem {
     Dependency(StepNameError),
     #[error("`{field}`: {error}")]
     Path { field: &'static str, error: PathError },
+    #[error("`{field}`: `{path}` has a control character, which no path in a plan may have")]
+    Control { field: &'static str, path: String },
     #[error("`action` is `{found}`, which is no action")]
     Action { found: String },
     #[error("`old_string` is empty; use `file_create` for a new file")]
@@ -97,10 +101,7 @@ impl Draft {
         let kind = known.ok_or_else(|| StepProblem::Action { found: shown(kind) })?;
         let (action, texts, extra) = action(kind, fields)?;
         fields.text("intent")?;
-        let depends_on = fields.texts("depends_on")?.into_iter();
-        let depends_on = depends_on
-            .map(|name| name.parse().map_err(StepProblem::Dependency))
-            .collect::<Result<_, _>>()?;
+        let depends_on = dependencies(fields)?;
         let policies = [
             ("halt", FailurePolicy::Halt),
             ("skip_dependents", FailurePolicy::SkipDependents),
@@ -124,7 +125,7 @@ impl Draft {
 
     /// What the step means: without its name, which others are free to differ in, and without its
     /// intent.
-    pub(crate) fn normal(&self, all: &[Self]) -> Tree {
+    pub(crate) fn normal(&self, all: &[&Self]) -> Tree {
         let place = |name: &StepName| all.iter().position(|other| other.name == *name);
         let mut behind: Vec<usize> = self.depends_on.iter().filter_map(place).collect();
         behind.sort_unstable();
@@ -206,6 +207,13 @@ fn edit(fields: &Fields<'_>) -> Result<StepTexts, StepProblem> {
     Ok(StepTexts::Edit { old, new, which })
 }
 
+/// The steps it waits for, in the order they are first named.
+fn dependencies(fields: &Fields<'_>) -> Result<Vec<StepName>, StepProblem> {
+    let mut met = BTreeSet::new();
+    let named = fields.texts("depends_on")?.into_iter().filter(|name| met.insert(*name));
+    named.map(|name| name.parse().map_err(StepProblem::Dependency)).collect()
+}
+
 fn path(fields: &Fields<'_>, field: &'static str) -> Result<RelPath, StepProblem> {
     let text = fields.needed(field)?;
     // A sentence repeats the path, so a hostile one must not fill the repair.
@@ -213,7 +221,11 @@ fn path(fields: &Fields<'_>, field: &'static str) -> Result<RelPath, StepProblem
         let (bytes, max) = (text.len(), kairos_core::path::PATH_BYTES_MAX);
         return Err(StepProblem::Path { field, error: PathError::TooLong { bytes, max } });
     }
-    RelPath::parse(text).map_err(|error| StepProblem::Path { field, error })
+    let path = RelPath::parse(text).map_err(|error| StepProblem::Path { field, error })?;
+    if String::from_utf8_lossy(path.as_bytes()).chars().any(char::is_control) {
+        return Err(StepProblem::Control { field, path: shown(&path.to_string()) });
+    }
+    Ok(path)
 }
 
 const fn policy_word(policy: FailurePolicy) -> &'static str {

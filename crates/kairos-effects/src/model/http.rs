@@ -105,15 +105,6 @@ impl Client {
         Ok(Self { desk: Desk { texts, notify }, options, url, headers, http, forms })
     }
 
-    /// Whether the provider is on this machine, and so free unless somebody says otherwise.
-    #[must_use]
-    pub fn is_local(&self) -> bool {
-        let Some(host) = self.url.host_str() else { return false };
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost"
-            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-    }
-
     pub(super) async fn ask(
         &self,
         model: &str,

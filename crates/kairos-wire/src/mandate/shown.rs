@@ -136,7 +136,8 @@ pub struct Created {
     /// The position of the record that made it; when it was made before, the newest one.
     #[serde(default)]
     pub seq: u64,
-    pub mandate: Mandate,
+    /// Null while the daemon still reads its history: it is recorded all the same.
+    pub mandate: Option<Mandate>,
 }
 
 /// A mandate was asked to end.
@@ -146,5 +147,6 @@ pub struct Stopped {
     pub enqueued: bool,
     pub command_id: String,
     pub mandate_id: String,
-    pub mandate: Mandate,
+    /// Null while the daemon still reads its history: it is recorded all the same.
+    pub mandate: Option<Mandate>,
 }

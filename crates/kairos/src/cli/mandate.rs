@@ -81,13 +81,16 @@ impl Create {
             let path = "/v1/mandates";
             let created: Created = client.post(path, &request, &conditions).await?;
             let (id, mandate) = (&created.mandate_id, &created.mandate);
-            let kept = mandate.state == State::Queued && mandate.reason.is_some();
-            if kept && !follow::is_poor(mandate) || kept && !self.follow && !self.wait {
-                talk::say(format!("{id} {}", standing::brief(mandate)));
-            }
-            if !self.follow && !self.wait {
+            let queued = mandate.as_ref().filter(|mandate| mandate.state == State::Queued);
+            let watches = self.follow || self.wait;
+            // One that waits for the budget is not watched; it is told of in the end.
+            let kept = queued
+                .filter(|made| made.reason.is_some())
+                .filter(|made| !watches || !follow::is_poor(made));
+            kept.iter().for_each(|made| talk::say(format!("{id} {}", standing::brief(made))));
+            if !watches {
                 if out.json {
-                    out.object(mandate)?;
+                    out.entity(id, mandate.as_ref())?;
                 } else {
                     out.line(id)?;
                     talk::say(format!("watch it with `kairos mandate logs {id}`"));
@@ -98,8 +101,8 @@ impl Create {
             let tale = self.follow.then(|| Tale::live(root.flag(), stored));
             talk::say(format!("mandate {id}"));
             // It may have gone far already: what is told begins with its first record.
-            let from = created.seq.min(mandate.seq);
-            let watched = match follow::is_poor(mandate) {
+            let from = mandate.as_ref().map_or(created.seq, |made| created.seq.min(made.seq));
+            let watched = match mandate.as_ref().is_some_and(follow::is_poor) {
                 true => Watched::Queued,
                 false => follow::mandate(&client, id, from, tale, out).await?,
             };
@@ -273,9 +276,13 @@ fn stop(root: &Root, id: &str, out: &mut Out) -> Result<Exit, Failure> {
     let body = serde_json::json!({});
     let stopped: Stopped =
         ask::wait(async { Ok(client.post(&path, &body, &Conditions::default()).await?) })?;
-    show(root, &stopped.mandate, out)?;
-    if stopped.mandate.state != State::Finished {
-        let id = &stopped.mandate.id;
+    match &stopped.mandate {
+        Some(mandate) => show(root, mandate, out)?,
+        None if out.json => out.entity::<Mandate>(&stopped.mandate_id, None)?,
+        None => out.line(format!("mandate   {}\nstate     asked to stop", stopped.mandate_id))?,
+    }
+    if stopped.mandate.as_ref().is_none_or(|mandate| mandate.state != State::Finished) {
+        let id = &stopped.mandate_id;
         talk::say(format!("{id} is asked to stop; it ends when its open effect has ended"));
     }
     Ok(Exit::Ok)

@@ -32,6 +32,9 @@ pub(crate) enum Verb {
     Fire {
         /// The schedule's name
         name: String,
+        /// Fire once only, however often this is sent (24 h)
+        #[arg(long, value_name = "KEY")]
+        idempotency_key: Option<String>,
     },
 }
 
@@ -70,7 +73,9 @@ impl Verb {
                 Exit::Config => Ok(Exit::No),
                 exit => Ok(exit),
             },
-            Self::Fire { name } => fire(&global.root()?, &name, out),
+            Self::Fire { name, idempotency_key } => {
+                fire(&global.root()?, &name, idempotency_key, out)
+            }
         }
     }
 }
@@ -101,14 +106,14 @@ fn list(root: &Root, out: &mut Out) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-fn fire(root: &Root, name: &str, out: &mut Out) -> Result<Exit, Failure> {
+fn fire(root: &Root, name: &str, key: Option<String>, out: &mut Out) -> Result<Exit, Failure> {
     let path = format!("/v1/schedules/{}/fire", source::escaped(name));
     let client = root.client();
     let body = serde_json::json!({});
-    let fired: Fired =
-        ask::wait(async { Ok(client.post(&path, &body, &Conditions::default()).await?) })?;
+    let conditions = Conditions { idempotency_key: key, if_match: None };
+    let fired: Fired = ask::wait(async { Ok(client.post(&path, &body, &conditions).await?) })?;
     if out.json {
-        out.object(&fired.mandate)?;
+        out.entity(&fired.mandate_id, fired.mandate.as_ref())?;
     } else {
         out.line(&fired.mandate_id)?;
         talk::say(format!("watch it with `kairos mandate logs {}`", fired.mandate_id));

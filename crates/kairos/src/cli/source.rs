@@ -10,8 +10,9 @@ use kairos_api::show;
 use kairos_core::digest::BlobRef;
 use kairos_core::event::Event;
 use kairos_core::fold::Seq;
+use kairos_core::id::MandateId;
 use kairos_disk::{Blobs, RealFs};
-use kairos_views::{Found, ProposalState, StateView, Views, find};
+use kairos_views::{Found, MandateView, Past, ProposalState, StateView, Views, find};
 use kairos_wire::client::ClientError;
 use kairos_wire::effect::Effects;
 use kairos_wire::mandate::Mandates;
@@ -46,13 +47,13 @@ pub(super) fn mandates(root: &Root, before: Option<&str>) -> Result<Mandates, Fa
 }
 
 pub(super) fn mandate(root: &Root, id: &str) -> Result<Mandate, Failure> {
-    get(root, &format!("/v1/mandates/{}", segment(id)?), |files| files.mandate(id))
+    get(root, &format!("/v1/mandates/{}", segment(id)?), |files| files.mandate(root, id))
 }
 
 /// A mandate with its held steps, read once from the files: for whoever just closed them.
 pub(super) fn mandate_in_files(root: &Root, id: &str) -> Result<(Mandate, Vec<Proposal>), Failure> {
     let files = Files::fold(root)?;
-    let mandate = files.mandate(id)?;
+    let mandate = files.mandate(root, id)?;
     let held = files.waiting().proposals;
     Ok((mandate, held.into_iter().filter(|held| held.mandate_id == id).collect()))
 }
@@ -165,10 +166,16 @@ impl Files {
         Ok(Self { views, stored: Stored::below(root.path()) })
     }
 
-    fn mandate(&self, id: &str) -> Result<Mandate, Failure> {
-        let id = one(find(self.views.mandates.all(), id), "mandate", id)?;
-        let view = self.views.mandates.get(id).ok_or_else(|| unknown("mandate", &id))?;
-        Ok(show::mandate(view, &|blob| self.text(blob)))
+    fn mandate(&self, root: &Root, id: &str) -> Result<Mandate, Failure> {
+        let found = one(find(self.views.mandates.all(), id), "mandate", id);
+        let shown = |view: &MandateView| show::mandate(view, &|blob| self.text(blob));
+        let shown = match (found, id.parse()) {
+            (Ok(id), _) => self.views.mandates.get(id).map(shown),
+            // Only a whole id can name one that the views have forgotten.
+            (Err(_), Ok(id)) => past(root, id)?.as_ref().map(shown),
+            (Err(failure), Err(_)) => return Err(failure),
+        };
+        shown.ok_or_else(|| unknown("mandate", &id))
     }
 
     fn waiting(&self) -> Proposals {
@@ -182,6 +189,16 @@ impl Files {
     fn text(&self, blob: BlobRef) -> Option<String> {
         self.stored.text(blob)
     }
+}
+
+/// A mandate older than those the views keep.
+fn past(root: &Root, id: MandateId) -> Result<Option<MandateView>, Failure> {
+    let mut reader = journal::Files::open(root)?.reader(1);
+    let mut past = Past::of(id);
+    while let Some(record) = reader.next_record::<Event>()?
+        && !past.apply(record.at, &record.events)
+    {}
+    Ok(past.view().cloned())
 }
 
 fn unknown(noun: &str, id: &dyn std::fmt::Display) -> Failure {

@@ -182,7 +182,7 @@ mod tests {
         let expected = [
             "waits for you: 1 edit to a [approval]",
             "waits for you: 1 edit to a, 1 edit to b, 1 edit to c, and 1 more [approval]",
-            "waits for you: the model is blocked: no [2J file [checkpoint]",
+            "waits for you: the model is blocked: no\\u{1b}[2J file [checkpoint]",
             "waits for you: the model says it is blocked [checkpoint]",
             "waits for budget: a cap is reached [budget]",
             "waits for the model's provider: it does not answer [provider]",

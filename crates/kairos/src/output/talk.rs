@@ -28,6 +28,18 @@ impl Out {
         Ok(())
     }
 
+    /// What a command was about, bare; its id alone when the daemon cannot show it yet.
+    pub(crate) fn entity<T: Serialize>(
+        &mut self,
+        id: &str,
+        entity: Option<&T>,
+    ) -> Result<(), Failure> {
+        match entity {
+            Some(entity) => self.object(entity),
+            None => self.object(&serde_json::json!({ "id": id })),
+        }
+    }
+
     pub(crate) fn line(&mut self, text: impl AsRef<str>) -> Result<(), Failure> {
         Ok(writeln!(self.stdout, "{}", text.as_ref())?)
     }

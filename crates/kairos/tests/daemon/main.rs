@@ -2,10 +2,13 @@
 
 mod crowd;
 mod demo;
+mod door;
 mod home;
 mod kill;
 mod lifecycle;
 mod model;
+mod secrets;
+mod signals;
 mod states;
 mod told;
 mod why;
