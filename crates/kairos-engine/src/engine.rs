@@ -136,7 +136,7 @@ impl std::fmt::Debug for Parts {
 /// The engine did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("the journal cannot be opened: {0}")]
+    #[error("the journal cannot be opened")]
     Journal(#[from] OpenError),
     #[error(
         "the journal ends at {head}, but a heartbeat saw {seen}: it was restored, or its end is gone"
@@ -148,7 +148,7 @@ pub enum StartError {
         "the schedules take {bytes} bytes, and one journal frame has room for {SCHEDULES_BYTES_MAX}"
     )]
     TooManySchedules { bytes: usize },
-    #[error("the first turn failed: {0}")]
+    #[error("the first turn failed")]
     Poisoned(#[from] Poisoned),
     #[error("the engine's thread cannot be made")]
     Thread(#[source] std::io::Error),

@@ -331,7 +331,7 @@ impl Ended {
                 let (effect, outcome): (Effect, Outcome) = settled.into_parts();
                 (effect.id(), outcome)
             }
-            Self::Dropped { effect, outcome } => (effect, outcome),
+            Self::Dropped { effect, outcome } => (effect, *outcome),
         }
     }
 }

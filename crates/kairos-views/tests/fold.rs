@@ -18,7 +18,8 @@ use kairos_core::mandate::spec::MandateSpec;
 use kairos_core::principal::Principal;
 use kairos_core::time::Time;
 use kairos_views::{
-    EditView, Found, MandateView, Past, ProposalState, ProposalView, StateView, Views, find,
+    EditView, Found, MandateView, Past, ProposalState, ProposalView, StateView, Troubles, Views,
+    find,
 };
 
 const MANDATE: MandateId = MandateId::from_u128(1);
@@ -29,8 +30,8 @@ fn ann() -> Principal {
     "user:ann(1000)".parse().expect("a principal")
 }
 
-fn created(mandate: MandateId) -> Event {
-    let spec = MandateSpec {
+fn spec() -> MandateSpec {
+    MandateSpec {
         goal: BlobRef::of(b"goal"),
         files: Vec::new(),
         verify: Vec::new(),
@@ -42,9 +43,12 @@ fn created(mandate: MandateId) -> Event {
         hints: None,
         model: None,
         timeout_ms: None,
-    };
+    }
+}
+
+fn created(mandate: MandateId) -> Event {
     let origin = Origin::Command { command: CommandId::from_u128(9), by: ann(), key: None };
-    Event::MandateCreated { mandate, origin, spec: Box::new(spec) }
+    Event::MandateCreated { mandate, origin, spec: Box::new(spec()) }
 }
 
 fn finished(mandate: MandateId) -> Event {
@@ -118,7 +122,7 @@ fn a_mandate_is_followed_from_its_creation_to_its_end() {
         id: mandate,
         state: StateView::Finished { outcome: Outcome::Achieved, reason: None },
         verified: Some(true),
-        goal: BlobRef::of(b"goal"),
+        spec: Box::new(spec()),
         schedule: None,
         cycle: 1,
         phase: Some(Phase::Act),
@@ -130,6 +134,7 @@ fn a_mandate_is_followed_from_its_creation_to_its_end() {
         spent: used,
         edits: vec![edit()],
         proposals: Vec::new(),
+        troubles: Troubles::default(),
         seq: Seq(8),
     };
     assert_eq!(views.mandates.get(mandate), Some(&expected));

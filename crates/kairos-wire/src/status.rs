@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+// tidy: table
 /// `GET /v1/status`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -26,4 +27,8 @@ pub struct Status {
     pub waiting: u64,
     pub running: u64,
     pub queued: u64,
+    /// What keeps the queued ones from starting: `budget`, `scope`, `max_running` or `stopping`;
+    /// null when nothing does.
+    #[serde(default)]
+    pub queued_because: Option<String>,
 }

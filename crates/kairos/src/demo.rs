@@ -19,6 +19,7 @@ use kairos_wire::{EventRecord, Proposal, Status};
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::cli::Stored;
 use crate::cli::story;
 use crate::cli::tale::Tale;
 use crate::config::Env;
@@ -132,7 +133,7 @@ impl Demo {
         let none = Conditions::default();
         let fired: kairos_wire::schedule::Fired =
             client.post("/v1/schedules/docs/fire", &(), &none).await?;
-        let (mut parked, mut tale) = (false, Tale::past());
+        let (mut parked, mut tale) = (false, Tale::past(Stored::below(dir)));
         let mut told = Told::listen().map_err(Startup::cannot("listen to signals"))?;
         loop {
             let message = tokio::select! {

@@ -4,6 +4,7 @@
 
 use std::error::Error;
 
+use kairos_core::kind::Kind;
 use kairos_engine::StartError;
 use kairos_engine::lock::LockError;
 
@@ -86,6 +87,11 @@ impl From<Startup> for Failure {
             }
             Startup::Engine(StartError::Poisoned(_) | StartError::Thread(_)) => {
                 Self::new(Exit::Usage, "startup", startup.line())
+            }
+            Startup::Engine(StartError::Journal(ref error)) if error.kind() == Kind::Corrupt => {
+                Self::new(Kind::Corrupt.into(), "corrupt", startup.line())
+                    .status(500)
+                    .hint("kairos journal verify")
             }
             Startup::Engine(StartError::Journal(_)) => {
                 Self::new(Exit::Usage, "startup", startup.line()).hint("kairos journal verify")

@@ -215,7 +215,7 @@ fn answered(answer: Answer) -> Outcome {
     let text = BlobRef::of(b"{}");
     let usage = Usage { input: 10, output: 5, cache_read: 0, cache_write: 0 };
     let reply = Reply::Answered { answer, text };
-    Outcome::Asked(Attempt { request: Some(text), usage: Some(usage), reply })
+    Outcome::Asked(Attempt { request: Some(text), usage: Some(usage), said: None, reply })
 }
 
 fn plan(path: &str) -> Answer {

@@ -85,6 +85,9 @@ impl Files {
                 let message = format!("no journal at `{}`", path.display());
                 return Failure::new(Exit::No, "no_journal", message).hint(hint::FIRST_START);
             }
+            if error.kind() == std::io::ErrorKind::PermissionDenied {
+                return Failure::denied(&path);
+            }
             Failure::of(Exit::No, "journal_unreadable", &error)
         })?;
         Ok(Self { dir, tail: live::tail(&path) })

@@ -31,6 +31,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::output::{Exit, Failure, Out};
 
 pub(crate) use root::Root;
+pub(crate) use source::Stored;
 
 /// Run LLM agents unattended, within limits, and prove what happened
 #[derive(Debug, Parser)]

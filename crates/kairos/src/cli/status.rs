@@ -17,7 +17,18 @@ pub(super) fn show(root: &Root, out: &mut Out) -> Result<Exit, Failure> {
     let since = since.map(|at| format!(" since {at}")).unwrap_or_default();
     out.line(format!("{}{since}, pid {}", one_line(&status.state), status.pid))?;
     let Status { running, queued, waiting, journal_head, .. } = status;
-    out.line(format!("mandates  {running} running, {queued} queued, {waiting} waiting"))?;
+    let why = status.queued_because.as_deref().map(|reason| {
+        let why = match reason {
+            "budget" => "the day's budget is used up",
+            "scope" => "their project scopes are taken",
+            "max_running" => "as many run as may",
+            "stopping" => "the daemon is stopping",
+            _ => "they wait",
+        };
+        format!(" ({why} [{}])", one_line(reason))
+    });
+    let queued = format!("{queued} queued{}", why.unwrap_or_default());
+    out.line(format!("mandates  {running} running, {queued}, {waiting} waiting"))?;
     out.line(format!("journal   at {journal_head}"))?;
     Ok(Exit::Ok)
 }

@@ -11,3 +11,4 @@ mod secrets;
 mod signals;
 mod states;
 mod told;
+mod why;

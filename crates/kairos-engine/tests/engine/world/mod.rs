@@ -76,6 +76,7 @@ pub(crate) fn answered(answer: Answer) -> Outcome {
     Outcome::Asked(Attempt {
         request: Some(text),
         usage: Some(usage),
+        said: None,
         reply: Reply::Answered { answer, text },
     })
 }
