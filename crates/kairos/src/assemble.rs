@@ -14,7 +14,7 @@ use kairos_effects::model::{Client, Model, ModelOptions, Notify, Playbook, Wire,
 use kairos_effects::secret::Secret;
 use kairos_effects::store::Texts;
 use kairos_engine::{
-    Configuration, Engine, Focus, Options, Outside, Parts, Places, Reloaded, Started,
+    Configuration, Engine, Focus, Identity, Options, Outside, Parts, Places, Reloaded, Started,
 };
 
 use crate::config::Env;
@@ -38,7 +38,7 @@ pub(crate) fn start(
     workspace: &Workspace,
     paths: Paths,
     config: Resolved,
-    focus: Focus,
+    (focus, identity): (Focus, Identity),
     runtime: &tokio::runtime::Handle,
     voice: &Voice,
 ) -> Result<(Started, FileThreads, Arc<Log>), Startup> {
@@ -79,6 +79,7 @@ pub(crate) fn start(
     let started = engine.start(Parts {
         focus,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        identity,
         journal: workspace.open_own("journal").map_err(Startup::cannot("open the journal"))?,
         blobs,
         places: Places {

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::assemble;
 use crate::door::Door;
+use crate::identity;
 use crate::log::Log;
 use crate::notices;
 use crate::output::{Exit, Failure, Speech, Voice, talk};
@@ -36,7 +37,11 @@ const FILES_MAX: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// It did not start; nothing was dispatched then.
-pub(crate) fn daemon(workspace: &Workspace, file: Option<PathBuf>) -> Result<Exit, Failure> {
+pub(crate) fn daemon(
+    workspace: &Workspace,
+    file: Option<PathBuf>,
+    adopt: bool,
+) -> Result<Exit, Failure> {
     let paths = assemble::paths(workspace.root(), file);
     let config = assemble::read(workspace.root(), &paths)?;
     assemble::remarks(&config, &paths.daemon).for_each(talk::say);
@@ -54,8 +59,9 @@ pub(crate) fn daemon(workspace: &Workspace, file: Option<PathBuf>) -> Result<Exi
     let (door, listener) = bound.map_err(Startup::cannot("open the socket"))?;
     let speech = Speech::begin().map_err(Startup::cannot("make a thread"))?;
     let voice = speech.voice();
+    let role = (Focus::Daemon, identity::here(adopt));
     let (started, files, log) =
-        assemble::start(workspace, paths, config, Focus::Daemon, runtime.handle(), &voice)?;
+        assemble::start(workspace, paths, config, role, runtime.handle(), &voice)?;
     let served = serve(&runtime, started, listener, signals, voice, &log);
     drop(door);
     runtime.shutdown_timeout(STOP_MAX);

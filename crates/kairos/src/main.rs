@@ -9,6 +9,7 @@ mod config;
 mod daemon;
 mod demo;
 mod door;
+mod identity;
 mod init;
 mod log;
 mod notices;

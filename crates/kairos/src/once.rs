@@ -19,6 +19,7 @@ use kairos_wire::MandateRequest;
 
 use crate::assemble;
 use crate::daemon::{lock, release, runtime};
+use crate::identity;
 use crate::output::{Exit, Failure, Speech, talk};
 use crate::signals::{Ending, Signals};
 use crate::startup::Startup;
@@ -82,8 +83,9 @@ pub(crate) fn once(
     };
     poison::abort_on_engine_panic(workspace.own("run/poison"));
     let speech = Speech::begin().map_err(Startup::cannot("make a thread"))?;
+    let role = (Focus::Once, identity::here(false));
     let (started, files, _log) =
-        assemble::start(workspace, paths, config, Focus::Once, runtime.handle(), &speech.voice())?;
+        assemble::start(workspace, paths, config, role, runtime.handle(), &speech.voice())?;
     let handle = started.handle.clone();
     let end = runtime.block_on(follow(&handle, request, &mut signals, say));
     handle.signal(Control::Shutdown);

@@ -1,7 +1,7 @@
 //! `kairos journal …`
 //!
-//! Owns reading the journal's own files, with or without a daemon beside. Never locks, never
-//! repairs.
+//! Owns reading the journal's own files, with or without a daemon beside. Never locks; the one verb
+//! that changes them stands in `repair`.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use kairos_disk::real::Dir;
 use kairos_journal::{Problem, Reader, Tail};
 use serde::Serialize;
 
-use super::{Root, live};
+use super::{Root, live, repair};
 use crate::output::{Exit, Failure, Out, hint};
 
 #[derive(Debug, Subcommand)]
@@ -29,6 +29,16 @@ pub(crate) enum Verb {
     Show {
         /// The frame's position
         seq: u64,
+    },
+    /// Show what going on without damaged frames would give up, and do it when told to
+    ///
+    /// Without the option nothing changes. What is given up is set aside, never deleted, and the
+    /// next start records the repair.
+    #[command(after_help = "Example: kairos journal repair --accept-loss-after 41")]
+    Repair {
+        /// Give up every frame after this one
+        #[arg(long, value_name = "SEQ")]
+        accept_loss_after: Option<u64>,
     },
     /// Write the journal out for other programs
     #[command(after_help = "Example: kairos journal export --jsonl > journal.jsonl")]
@@ -57,6 +67,9 @@ impl Verb {
         match self {
             Self::Verify => verify(&files, out),
             Self::Show { seq } => show(files, seq, out),
+            Self::Repair { accept_loss_after } => {
+                repair::perform(root, files.dir, accept_loss_after, out)
+            }
             Self::Export { jsonl: _, from } => {
                 let mut reader = files.reader(from);
                 while let Some(record) = reader.next_record::<Event>()? {

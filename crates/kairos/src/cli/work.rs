@@ -27,8 +27,8 @@ fn workspace(root: &Root) -> Result<Workspace, Failure> {
 }
 
 /// Serves until told to stop.
-pub(super) fn daemon(root: &Root, config: Option<PathBuf>) -> Result<Exit, Failure> {
-    daemon::daemon(&workspace(root)?, config)
+pub(super) fn daemon(root: &Root, config: Option<PathBuf>, adopt: bool) -> Result<Exit, Failure> {
+    daemon::daemon(&workspace(root)?, config, adopt)
 }
 
 /// Runs one mandate without a daemon.

@@ -7,6 +7,7 @@ mod home;
 mod kill;
 mod lifecycle;
 mod model;
+mod repair;
 mod secrets;
 mod signals;
 mod states;
