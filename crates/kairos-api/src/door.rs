@@ -126,7 +126,7 @@ impl Door {
         let read = tokio::task::spawn_blocking(move || {
             let (_place, began, mut past) = (place, Instant::now(), Past::of(id));
             while follower.position() <= head && began.elapsed() < PAST_TIME {
-                let Some(record) = follower.try_next() else { return Ok(None) };
+                let Some(record) = follower.try_next() else { return Err(head) };
                 if past.apply(record.at, &record.events) {
                     return Ok(past.view().cloned());
                 }
@@ -156,7 +156,20 @@ fn fold(
     views: &RwLock<Views>,
     reached: &watch::Sender<Seq>,
 ) {
-    while let Some(first) = runtime.block_on(follower.next()) {
+    loop {
+        // What is durable and cannot be read now, for want of a descriptor say, is tried again.
+        let next = runtime.block_on(async {
+            if follower.lags() {
+                tokio::time::timeout(BEHIND_MAX, follower.next()).await.ok()
+            } else {
+                Some(follower.next().await)
+            }
+        });
+        let first = match next {
+            None => continue,
+            Some(None) => break,
+            Some(Some(first)) => first,
+        };
         let more = std::iter::from_fn(|| follower.try_next()).take(BATCH_MAX - 1);
         let batch: Vec<_> = std::iter::once(first).chain(more).collect();
         let mut views = views.write().unwrap_or_else(PoisonError::into_inner);

@@ -404,15 +404,30 @@ fn a_request_that_could_not_be_made_costs_a_call_and_fails_it() {
 }
 
 #[test]
-fn a_call_lost_with_its_daemon_is_asked_again_however_often_that_happens() {
+fn a_call_lost_with_its_daemon_is_asked_again_at_once_and_then_ever_later() {
     let mut world = World::new(Price::default());
-    world.create();
+    let mandate = world.create();
     world.settle(Outcome::Observed { files: Vec::new(), left_out: 0 });
-    for _ in 0..5 {
-        world.settle(Outcome::Lost);
+    let mut waits = Vec::new();
+    for _ in 0..12 {
+        let events = world.settle(Outcome::Lost);
+        let until = world.state.due_of(mandate);
+        let delayed = events.iter().any(|event| matches!(event, Event::CallDelayed { .. }));
+        assert!(delayed, "{events:?}");
+        let wait = until.map_or(0, |until| {
+            let now = Time::from_ms(1_800_000_000_000).plus_ms(world.later_ms);
+            until.ms_since(now)
+        });
+        waits.push(wait);
+        if until.is_some() {
+            world.later_ms += wait;
+            world.input(&Input::Due(Alarm::Mandate(mandate)));
+        }
         let under_way = world.effects.last().map(Effect::call);
         assert!(matches!(under_way, Some(Call::Ask { .. })), "{under_way:?}");
     }
+    assert_eq!(waits[..2], [0, 0]);
+    assert!(waits[2] >= 1_600 && waits[5] > 2 * waits[3] && waits[11] >= 720_000, "{waits:?}");
 }
 
 #[test]

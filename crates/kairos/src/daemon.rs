@@ -4,13 +4,12 @@
 //! what can fail fails before an effect leaves. Stop: the engine drains and closes the journal, the
 //! doors close, the socket goes, the file threads end, the lock is released last.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kairos_engine::lock::PidLock;
-use kairos_engine::{Focus, Started, poison};
+use kairos_engine::{Focus, Started, last_words, poison};
 use tokio::net::UnixListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
@@ -126,7 +125,7 @@ fn serve(
         Ok(Ok(Ok(()))) => Exit::Ok,
         Ok(Ok(Err(poisoned))) => {
             // What is true now only a new start can tell: nothing may run on, not even a drop.
-            writeln!(std::io::stderr(), "error: {poisoned}: {}", poisoned.source).ok();
+            last_words(format!("error: {poisoned}: {}", poisoned.source));
             std::process::abort()
         }
         Ok(Err(_)) | Err(_) => std::process::abort(),

@@ -203,8 +203,10 @@ fn asked(draft: &mut Draft<'_>, effect: EffectId, attempt: u8, outcome: &Outcome
     };
     let mandate = draft.id();
     if *outcome == Outcome::Lost {
-        // It died with its daemon, which says nothing of the provider: asked again at once.
-        return draft.emit(Event::CallDelayed { mandate, until: draft.now.time });
+        // It died with its daemon, which says nothing of the provider: asked again, and at once
+        // unless that happens again and again.
+        let until = draft.now.time.plus_ms(retry::lost_wait_ms(attempt, effect));
+        return draft.emit(Event::CallDelayed { mandate, until });
     }
     match retry::after(failure, attempt, effect) {
         Next::Retry { wait_ms } => {

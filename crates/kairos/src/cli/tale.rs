@@ -42,6 +42,8 @@ pub(crate) struct Tale {
     asks: BTreeMap<String, (String, u8)>,
     /// The last one's phase and attempt.
     asked: (String, u8),
+    /// Whether it was lost with its daemon.
+    lost: bool,
     /// The steps of the cycle's plan.
     plan: Vec<String>,
     decided: Option<Status>,
@@ -65,6 +67,7 @@ impl Tale {
             globs: Vec::new(),
             asks: BTreeMap::new(),
             asked: (String::new(), 1),
+            lost: false,
             plan: Vec::new(),
             decided: None,
             held: BTreeMap::new(),
@@ -96,6 +99,10 @@ impl Tale {
             "cycle_finished" => None,
             "effect_begun" => self.begun(event),
             "effect_settled" => self.settled(event),
+            "call_delayed" if self.lost => {
+                self.lost = false;
+                say(&self.asked.0, format!("asked again at {}", when::short(&text("until"))))
+            }
             "call_delayed" => {
                 let (at, attempt) = (when::short(&text("until")), self.asked.1.saturating_add(1));
                 let again = format!("asked again at {at} (attempt {attempt} of {MAX_ATTEMPTS})");
@@ -207,10 +214,11 @@ impl Tale {
                 },
             ),
             Some(Outcome::Stale) => say("act", "the file changed meanwhile".to_owned()),
-            Some(Outcome::Lost) => match asked {
-                Some((phase, _)) => say(&phase, "the call was interrupted [lost]".to_owned()),
-                None => None,
-            },
+            Some(Outcome::Lost) => {
+                self.asked = asked?;
+                self.lost = true;
+                say(&self.asked.0, "the call was interrupted [lost]".to_owned())
+            }
             Some(_) => None,
             None => Some(story::words(event)),
         }
