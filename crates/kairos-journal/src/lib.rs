@@ -16,6 +16,7 @@ mod permit;
 mod reader;
 mod recover;
 mod segment;
+pub mod tree;
 mod verify;
 mod walk;
 mod writer;
