@@ -11,6 +11,7 @@ pub mod forgeries;
 mod frame;
 mod ledger;
 mod lock;
+pub mod note;
 mod open;
 mod permit;
 mod reader;
