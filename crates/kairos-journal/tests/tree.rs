@@ -196,10 +196,10 @@ fn every_inclusion_proof_is_that_of_the_definition_whatever_was_deleted_before_i
     let (mut definition, mut parts) = (Definition::of(&leaves), Parts::of(&leaves));
     for size in 1..=leaves.len() {
         let root = definition.mth(0, size);
-        for index in 0..size {
+        for (index, leaf) in leaves[..size].iter().enumerate() {
             let proof = definition.path(index, 0, size);
             let (at, of) = (index as u64, size as u64);
-            assert_eq!(included(leaves[index], at, of, &proof), Some(root), "{index} of {size}");
+            assert_eq!(included(*leaf, at, of, &proof), Some(root), "{index} of {size}");
             for gone in 0..=index {
                 let made = parts.gather(&leaves, gone, inclusion(at, of));
                 assert_eq!(made.as_ref(), Ok(&proof), "{index} of {size}, {gone} gone");
