@@ -11,6 +11,7 @@ use kairos_core::fold::Seq;
 use kairos_core::kind::Kind;
 use kairos_engine::Handle;
 use kairos_views::Views;
+use kairos_wire::status::Checkpoints;
 use tokio::sync::watch;
 
 use crate::problem::Refusal;
@@ -24,6 +25,7 @@ pub struct Door {
     pub(crate) handle: Handle,
     views: Arc<RwLock<Views>>,
     folded: watch::Receiver<Seq>,
+    checkpoints: Option<watch::Receiver<Checkpoints>>,
 }
 
 impl Door {
@@ -43,7 +45,18 @@ impl Door {
                 reached.send_replace(record.at.seq);
             }
         });
-        Self { handle, views, folded }
+        Self { handle, views, folded, checkpoints: None }
+    }
+
+    /// A door that also shows how checkpoints stand.
+    #[must_use]
+    pub fn showing(self, checkpoints: watch::Receiver<Checkpoints>) -> Self {
+        Self { checkpoints: Some(checkpoints), ..self }
+    }
+
+    /// How checkpoints stand, where somebody signs.
+    pub(crate) fn checkpoints(&self) -> Option<Checkpoints> {
+        self.checkpoints.as_ref().map(|shown| shown.borrow().clone())
     }
 
     /// The views, at least as new as what was durable when this was asked.

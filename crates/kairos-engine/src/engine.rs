@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use kairos_core::event::Event;
-use kairos_core::id::{IdSource, MandateId};
+use kairos_core::id::{IdSource, MandateId, NodeId};
 use kairos_core::input::{Input, Now, Pace};
 use kairos_core::mandate::outcome::ParkReason;
 use kairos_core::resume::{Resume, resume};
@@ -148,9 +148,16 @@ pub struct Started {
 #[derive(Debug, Default)]
 pub struct Engine {
     inbox: Arc<Inbox>,
+    origin: Option<NodeId>,
 }
 
 impl Engine {
+    /// The node that a journal begun now belongs to; one of its own choice otherwise.
+    #[must_use]
+    pub fn of(self, origin: NodeId) -> Self {
+        Self { origin: Some(origin), ..self }
+    }
+
     /// Where performers bring settled effects.
     #[must_use]
     pub fn returns(&self) -> Returns {
@@ -164,7 +171,8 @@ impl Engine {
     /// The journal or the configuration cannot be used; nothing was dispatched then.
     pub fn start(self, parts: Parts) -> Result<Started, StartError> {
         let to_read = open_again(&parts.journal)?;
-        let (ledger, mut own) = open_ledger(&self.inbox, parts.journal, parts.version)?;
+        let (ledger, mut own) =
+            open_ledger(&self.inbox, self.origin, parts.journal, parts.version)?;
         let (feed, source) = Feed::new(ledger.head(), to_read);
         let (show, shown) = watch::channel(Arc::new(Status::default()));
         let handle = Handle {
@@ -209,12 +217,13 @@ fn open_again(dir: &<RealFs as Fs>::Dir) -> Result<<RealFs as Fs>::Dir, OpenErro
 /// Recovers the journal; with it, the first inputs of the first turn.
 fn open_ledger(
     inbox: &Arc<Inbox>,
+    origin: Option<NodeId>,
     journal: <RealFs as Fs>::Dir,
     version: String,
 ) -> Result<(Ledger<Disk>, Vec<Input>), OpenError> {
     let lost = Arc::clone(inbox);
     let opening = Opening {
-        origin: IdSource::new(time(), seed()).node(),
+        origin: origin.unwrap_or_else(|| IdSource::new(time(), seed()).node()),
         epoch: 1,
         schema: SCHEMA,
         segments: Segments::default(),

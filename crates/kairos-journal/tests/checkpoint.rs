@@ -27,10 +27,10 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().expect("the test's own files");
         let made = ["journal", "kept"].map(|name| {
-            fs::create_dir(dir.path().join(name)).unwrap();
-            RealFs.root(&dir.path().join(name)).unwrap()
+            fs::create_dir(dir.path().join(name)).expect("the test's own files");
+            RealFs.root(&dir.path().join(name)).expect("the test's own files")
         });
         let [journal, kept] = made;
         Self { dir, journal, kept }
@@ -50,10 +50,10 @@ impl World {
 
     /// Writes `turns` more turns of one frame each.
     fn write(&self, turns: usize) {
-        let (mut book, _) = open(&self.journal(), small()).unwrap();
+        let (mut book, _) = open(&self.journal(), small()).expect("the test's own files");
         for _ in 0..turns {
             let n = book.head().0;
-            let text = "t".repeat(usize::try_from(n * 37 % 500).unwrap());
+            let text = "t".repeat(usize::try_from(n * 37 % 500).expect("the test's own files"));
             (book, _) = turn(book, vec![vec![noted(format!("{n} {text}"))]]);
         }
     }
@@ -64,15 +64,18 @@ impl World {
 
     /// The frames' hashes, found without the crate's own reading.
     fn leaves(&self) -> Vec<Hash> {
-        let whole: Vec<u8> =
-            segments(&self.journal()).iter().flat_map(|file| fs::read(file).unwrap()).collect();
+        let whole: Vec<u8> = segments(&self.journal())
+            .iter()
+            .flat_map(|file| fs::read(file).expect("the test's own files"))
+            .collect();
         let lines = whole.split_inclusive(|byte| *byte == b'\n');
-        let frames = lines.map(|line| line.split(|byte| *byte == 0).next_back().unwrap());
+        let frames = lines
+            .map(|line| line.split(|byte| *byte == 0).next_back().expect("the test's own files"));
         frames.filter(|frame| !frame.is_empty()).map(Hash::of_leaf).collect()
     }
 
     fn root(&self, size: u64) -> Hash {
-        root_of(&self.leaves()[..usize::try_from(size).unwrap()])
+        root_of(&self.leaves()[..usize::try_from(size).expect("the test's own files")])
     }
 
     fn head(&self) -> u64 {
@@ -87,7 +90,9 @@ fn root_of(leaves: &[Hash]) -> Hash {
 }
 
 fn segments(journal: &Path) -> Vec<PathBuf> {
-    let files = fs::read_dir(journal).unwrap().map(|entry| entry.unwrap().path());
+    let files = fs::read_dir(journal)
+        .expect("the test's own files")
+        .map(|entry| entry.expect("the test's own files").path());
     let mut files: Vec<_> =
         files.filter(|path| path.extension().is_some_and(|kind| kind == "kj")).collect();
     files.sort();
@@ -95,15 +100,23 @@ fn segments(journal: &Path) -> Vec<PathBuf> {
 }
 
 fn first_of(segment: &Path) -> u64 {
-    segment.file_stem().unwrap().to_str().unwrap().parse().unwrap()
+    segment
+        .file_stem()
+        .expect("the test's own files")
+        .to_str()
+        .expect("the test's own files")
+        .parse()
+        .expect("the test's own files")
 }
 
 fn signer() -> Signer {
-    Signer::new(&name(NodeId::from_u128(7)), [3; 32]).unwrap()
+    Signer::new(&name(NodeId::from_u128(7)), [3; 32]).expect("the test's own files")
 }
 
 fn sizes(world: &World) -> Vec<u64> {
-    let names = fs::read_dir(world.kept()).unwrap().map(|entry| entry.unwrap().path());
+    let names = fs::read_dir(world.kept())
+        .expect("the test's own files")
+        .map(|entry| entry.expect("the test's own files").path());
     let notes = names.filter(|path| path.extension().is_some_and(|kind| kind == "note"));
     let mut sizes: Vec<_> = notes.map(|path| first_of(&path)).collect();
     sizes.sort_unstable();
@@ -137,7 +150,7 @@ fn a_checkpoint_is_over_every_frame_and_is_kept() {
 /// What a signer says who has nothing but the journal.
 fn signed_afresh(world: &World) -> Signed {
     let places = Places { kept: None, ..world.places() };
-    sign(&places, &signer(), Upto::Still).unwrap()
+    sign(&places, &signer(), Upto::Still).expect("the test's own files")
 }
 
 #[test]

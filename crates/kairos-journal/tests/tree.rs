@@ -263,22 +263,22 @@ fn no_changed_proof_holds() {
     let mut definition = Definition::of(&all);
     for size in [1_usize, 2, 3, 8, 13, 21] {
         let (leaves, root) = (&all[..size], definition.mth(0, size));
-        for index in 0..size {
+        for (index, leaf) in leaves.iter().enumerate() {
             let proof = definition.path(index, 0, size);
             let (at, of) = (index as u64, size as u64);
             assert_ne!(included(other, at, of, &proof), Some(root));
             for place in 0..proof.len() {
                 let mut changed = proof.clone();
                 changed[place] = other;
-                assert_ne!(included(leaves[index], at, of, &changed), Some(root));
+                assert_ne!(included(*leaf, at, of, &changed), Some(root));
             }
             let longer = [&proof[..], &[other]].concat();
-            assert_eq!(included(leaves[index], at, of, &longer), None);
+            assert_eq!(included(*leaf, at, of, &longer), None);
             if let Some((_, shorter)) = proof.split_last() {
-                assert_eq!(included(leaves[index], at, of, shorter), None);
+                assert_eq!(included(*leaf, at, of, shorter), None);
             }
             for wrong in (0..size).filter(|wrong| *wrong != index) {
-                assert_ne!(included(leaves[index], wrong as u64, of, &proof), Some(root));
+                assert_ne!(included(*leaf, wrong as u64, of, &proof), Some(root));
             }
         }
         for old in 1..size {

@@ -19,9 +19,11 @@ use kairos_engine::{
     Configuration, Engine, Focus, Options, Outside, Parts, Places, Reloaded, Started,
 };
 
+use crate::checkpoints::Checkpoints;
 use crate::config::Env;
 use crate::config::daemon::{ModelConfig, Provider};
 use crate::config::resolve::{self, Paths, Resolved};
+use crate::keys;
 use crate::log::{Detail, Level, Log};
 use crate::output::Voice;
 use crate::performers::{FileThreads, InUse, Performers};
@@ -34,6 +36,13 @@ pub(crate) fn read(root: &Path, paths: &Paths) -> Result<Resolved, Startup> {
     resolve::load(root, paths, &env, &shipped.prices).map_err(Startup::Config)
 }
 
+/// A workspace at work.
+pub(crate) struct Assembled {
+    pub(crate) started: Started,
+    pub(crate) files: FileThreads,
+    pub(crate) checkpoints: Checkpoints,
+}
+
 /// Starts an engine over the workspace, which the caller has locked.
 pub(crate) fn start(
     workspace: &Workspace,
@@ -42,7 +51,7 @@ pub(crate) fn start(
     focus: Focus,
     runtime: &tokio::runtime::Handle,
     voice: &Voice,
-) -> Result<(Started, FileThreads), Startup> {
+) -> Result<Assembled, Startup> {
     // A second call finds it installed, which is as good.
     rustls::crypto::ring::default_provider().install_default().ok();
     let log = Log::open(&workspace.own("logs"), config.options.log);
@@ -52,7 +61,12 @@ pub(crate) fn start(
     let blobs = Arc::new(workspace.blobs().map_err(Startup::cannot("open the blobs"))?);
     blobs.sweep().map_err(Startup::cannot("clear up the blobs"))?;
     let texts = Texts::new(Arc::clone(&blobs));
-    let engine = Engine::default();
+    let key = keys::find_or_make(workspace.root()).map(|(signer, _)| signer);
+    let node = key.as_ref().ok().and_then(keys::node_of);
+    let engine = node.into_iter().fold(Engine::default(), Engine::of);
+    let checkpoints = Checkpoints::open(workspace, key, &log, voice)
+        .map_err(Startup::cannot("open the checkpoints"))?;
+    let witnesses = config.options.witnesses.clone();
     let in_use: InUse = Arc::new(Mutex::new(None));
     let notify = notify(&log);
     *in_use.lock().unwrap_or_else(PoisonError::into_inner) =
@@ -70,6 +84,7 @@ pub(crate) fn start(
         notify,
         log: Arc::clone(&log),
         voice: voice.clone(),
+        checkpoints: checkpoints.clone(),
     };
     let (notices, voice) = (Arc::clone(&log), voice.clone());
     let started = engine.start(Parts {
@@ -92,7 +107,12 @@ pub(crate) fn start(
             }),
         },
     });
-    Ok((started.map_err(Startup::Engine)?, files))
+    let started = started.map_err(Startup::Engine)?;
+    if focus == Focus::Daemon {
+        let begun = checkpoints.begin(witnesses);
+        begun.map_err(Startup::cannot("make a thread"))?;
+    }
+    Ok(Assembled { started, files, checkpoints })
 }
 
 fn performers(
@@ -197,6 +217,7 @@ struct Reload {
     notify: Notify,
     log: Arc<Log>,
     voice: Voice,
+    checkpoints: Checkpoints,
 }
 
 impl Reload {
@@ -213,9 +234,11 @@ impl Reload {
         let (model, configuration) = made.map_err(|startup| startup.line())?;
         let (in_use, log) = (Arc::clone(&self.in_use), Arc::clone(&self.log));
         let (voice, file) = (self.voice.clone(), self.paths.daemon.clone());
+        let checkpoints = self.checkpoints.clone();
         let apply = Box::new(move || {
             *in_use.lock().unwrap_or_else(PoisonError::into_inner) = model;
             log.set_options(config.options.log);
+            checkpoints.witness_by(config.options.witnesses.clone());
             hide(&log, &config);
             log_warnings(&log, &config);
             remarks(&config, &file).for_each(|remark| voice.say(remark));

@@ -2,7 +2,8 @@
 //!
 //! Owns the order of start and stop. Start: configuration, lock, socket, journal, open ends, ready:
 //! what can fail fails before an effect leaves. Stop: the engine drains and closes the journal, the
-//! doors close, the socket goes, the file threads end, the lock is released last.
+//! doors close, the socket goes, the journal as it stands is signed, the file threads end, the lock
+//! is released last.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -10,11 +11,12 @@ use std::time::Duration;
 
 use kairos_engine::lock::PidLock;
 use kairos_engine::{Focus, Started, poison};
+use kairos_wire::status::Checkpoints;
 use tokio::net::UnixListener;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
-use crate::assemble;
+use crate::assemble::{self, Assembled};
 use crate::door::Door;
 use crate::output::{Exit, Failure, Speech, Voice, talk};
 use crate::performers::FileThreads;
@@ -51,11 +53,12 @@ pub(crate) fn daemon(workspace: &Workspace, file: Option<PathBuf>) -> Result<Exi
     let (door, listener) = bound.map_err(Startup::cannot("open the socket"))?;
     let speech = Speech::begin().map_err(Startup::cannot("make a thread"))?;
     let voice = speech.voice();
-    let (started, files) =
+    let Assembled { started, files, checkpoints } =
         assemble::start(workspace, paths, config, Focus::Daemon, runtime.handle(), &voice)?;
-    let served = serve(&runtime, started, listener, signals, voice);
+    let served = serve(&runtime, started, listener, signals, (voice, checkpoints.shown()));
     drop(door);
     runtime.shutdown_timeout(STOP_MAX);
+    checkpoints.stop();
     release(lock, &files);
     Ok(served)
 }
@@ -86,14 +89,14 @@ fn serve(
     started: Started,
     listener: UnixListener,
     mut signals: Signals,
-    voice: Voice,
+    (voice, checkpoints): (Voice, watch::Receiver<Checkpoints>),
 ) -> Exit {
     let Started { handle, thread } = started;
     let (close, closed) = oneshot::channel::<()>();
     let (ended, mut over) = oneshot::channel();
     std::thread::spawn(move || ended.send(thread.join()));
     let result = runtime.block_on(async {
-        let views = kairos_api::Door::open(handle.clone());
+        let views = kairos_api::Door::open(handle.clone()).showing(checkpoints);
         let doors = tokio::spawn(kairos_api::unix::serve(listener, views, async {
             closed.await.ok();
         }));

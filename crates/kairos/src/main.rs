@@ -4,12 +4,14 @@
 //! Everything a verb does stands under [`cli`]; everything it says, under [`output`].
 
 mod assemble;
+mod checkpoints;
 mod cli;
 mod config;
 mod daemon;
 mod demo;
 mod door;
 mod init;
+mod keys;
 mod log;
 mod notices;
 mod once;
@@ -17,6 +19,7 @@ mod output;
 mod performers;
 mod signals;
 mod startup;
+mod witness;
 mod workspace;
 
 use std::process::ExitCode;

@@ -13,7 +13,7 @@ use kairos_core::principal::Principal;
 use kairos_engine::{Control, Focus, Handle, Subject, SubmitError, poison};
 use kairos_wire::MandateRequest;
 
-use crate::assemble;
+use crate::assemble::{self, Assembled};
 use crate::daemon::{lock, release, runtime};
 use crate::output::{Exit, Failure, Speech, talk};
 use crate::signals::{Ending, Signals};
@@ -77,7 +77,7 @@ pub(crate) fn once(
     };
     poison::abort_on_engine_panic(workspace.own("run/poison"));
     let speech = Speech::begin().map_err(Startup::cannot("make a thread"))?;
-    let (started, files) =
+    let Assembled { started, files, checkpoints } =
         assemble::start(workspace, paths, config, Focus::Once, runtime.handle(), &speech.voice())?;
     let handle = started.handle.clone();
     let end = runtime.block_on(follow(&handle, request, &mut signals, say));
@@ -90,11 +90,13 @@ pub(crate) fn once(
         }
     });
     let stopped = started.thread.join();
-    release(lock, &files);
     match stopped {
-        Ok(Ok(())) => end,
+        Ok(Ok(())) => {}
         Ok(Err(_)) | Err(_) => std::process::abort(),
     }
+    checkpoints.stop();
+    release(lock, &files);
+    end
 }
 
 async fn follow(

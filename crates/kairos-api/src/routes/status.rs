@@ -22,6 +22,7 @@ pub(crate) async fn status(State(door): State<Door>) -> Json<wire::Status> {
         waiting: count(status.waiting),
         running: count(status.running),
         queued: count(status.queued),
+        checkpoints: door.checkpoints(),
     })
 }
 

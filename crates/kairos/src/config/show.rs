@@ -150,6 +150,8 @@ pub(crate) fn show(resolved: &Resolved) -> Vec<Setting> {
     }
     let scopes = rules.scopes.iter().map(|raise| format!("{} = {}", raise.pattern, raise.scope));
     rows.push(("scopes", scopes.collect::<Vec<_>>().join(", ")));
+    let witnesses = options.witnesses.iter().map(ToString::to_string);
+    rows.push(("checkpoint.publish", witnesses.collect::<Vec<_>>().join(", ")));
     rows.push(("schedules", resolved.schedules.len().to_string()));
     let origin = |key: &str| {
         let known = resolved.origins.iter().find(|(named, _)| named == key);
