@@ -4,7 +4,7 @@
 //! head, three attempts, then a failure that somebody hears of. Never signs and never decides when;
 //! [`crate::checkpoints`] does, on threads of its own.
 
-mod file;
+pub(crate) mod file;
 mod git;
 mod http;
 mod published;
