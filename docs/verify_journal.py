@@ -4,7 +4,6 @@
 Checksums, positions, links, durable marks, segment heads, NUL behind the last frame, and with NOTE
 and VKEY that the first frames are those signed. 0 if all holds. Python 3.8, standard library."""
 import base64, functools, hashlib, json, os, re, sys, zlib
-
 HEAD = re.compile(rb"kj1 (.{8}) (\d{16}) (\d{16}) (.{64}) (.{8}) (.{8}) ")
 
 def check(holds, what):
@@ -82,21 +81,20 @@ def times(n, a):
 def signed(note, vkey):
     (name, _, key), (text, lines) = vkey.strip().split("+", 2), note.rsplit("\n\n", 1)
     text, key = text + "\n", base64.b64decode(key)
-    ours = [base64.b64decode(line.split(" ")[2]) for line in lines.split("\n")
-            if line.startswith("— %s " % name)]
+    lines = [line.split(" ") for line in lines.split("\n") if line.startswith("— %s " % name)]
+    ours = [base64.b64decode(line[2]) for line in lines]
     id = hashlib.sha256(name.encode() + b"\n" + key).digest()[:4]
     check(id in [sig[:4] for sig in ours] and text.startswith(name + "\n"), "signed by others")
     for sig in [sig[4:] for sig in ours if sig[:4] == id]:
         hash = hashlib.sha512(sig[:32] + key[1:] + text.encode()).digest()
         s, h = int.from_bytes(sig[32:], "little"), int.from_bytes(hash, "little") % Q
-        right = add(point(sig[:32]), times(h, point(key[1:])))
-        check(len(sig) == 64 and s < Q and times(s, BASE) == right, "signature")
+        same = times(s, BASE) == add(point(sig[:32]), times(h, point(key[1:])))
+        check(len(sig) == 64 and s < Q and same, "signature")
     return int(text.split("\n")[1]), base64.b64decode(text.split("\n")[2])
 
 if __name__ == "__main__":
-    (journal, note, vkey), size, root = (sys.argv[1:] + [None, None])[:3], 0, None
-    if note:
-        size, root = signed(open(note, encoding="utf-8").read(), vkey)
+    journal, note, vkey = (sys.argv[1:] + [None, None])[:3]
+    size, root = signed(open(note, encoding="utf-8").read(), vkey) if note else (0, None)
     tree, found = read_journal(journal, size)
-    check(root is None or found == root, "the first %d frames are not those signed" % size)
+    check(not root or found == root, "the first %d frames are not those signed" % size)
     print("sound: %d frames, root" % tree.size, base64.b64encode(tree.root()).decode())

@@ -16,10 +16,11 @@ use kairos_journal::checkpoint::{self, CheckpointError, Places, Upto};
 use kairos_journal::note::{Checkpoint, NOTE_BYTES_MAX, Note, Verifier};
 use kairos_journal::proof::{self, Proof, ProofError};
 use kairos_journal::tree::Hash;
+use kairos_wire::Status;
 use serde::{Deserialize, Serialize};
 
-use super::Root;
 use super::journal::Files;
+use super::{Root, ask};
 use crate::keys;
 use crate::output::{Exit, Failure, Out, talk};
 use crate::witness;
@@ -92,7 +93,7 @@ pub(super) fn sign(root: &Root, output: Option<&Path>, out: &mut Out) -> Result<
             .hint("the next `kairos daemon` makes one, and so does `kairos init`")
     })?;
     let beside = Beside::open(root)?;
-    let signed = checkpoint::sign(&beside.places(), &signer, beside.upto())?;
+    let signed = checkpoint::sign(&beside.places(), &signer, beside.upto(root))?;
     let note = signed.note.to_string();
     if let Some(file) = output {
         witness::file::replace(file, note.as_bytes(), 0o644).map_err(|error| {
@@ -156,7 +157,7 @@ impl Prove {
         let signed = self.against.read(|| public(root))?;
         let size = match &signed {
             Some(checkpoint) => checkpoint.size,
-            None => proof::size(&beside.places(), beside.upto())?,
+            None => proof::size(&beside.places(), beside.upto(root))?,
         };
         let Proof { seq, leaf, size, root, path } = proof::prove(&beside.places(), Seq(seq), size)?;
         if signed.is_some_and(|signed| signed.root != root) {
@@ -266,9 +267,15 @@ impl Beside {
         Places { disk: &RealFs, journal: &self.files.dir, kept: self.kept.as_ref() }
     }
 
-    fn upto(&self) -> Upto {
+    /// How far frames count: beside a daemon as far as it says, since what the files say of that
+    /// comes a turn later.
+    fn upto(&self, root: &Root) -> Upto {
+        let client = root.client();
+        let asked = || ask::wait(async { Ok(client.get::<Status>("/v1/status").await?) });
         match self.files.tail {
-            Tail::Live => Upto::Live,
+            Tail::Live => {
+                asked().map_or(Upto::Live, |status| Upto::Known(Seq(status.journal_head)))
+            }
             Tail::Still => Upto::Still,
         }
     }

@@ -122,3 +122,6 @@ fn attempt_once(witness: &Witness, root: &Path, signed: &Signed) -> Result<(), R
         Witness::Http { url } => http::post(url, note),
     }
 }
+
+#[cfg(test)]
+mod tests;
