@@ -3,7 +3,9 @@
 mod common;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use common::*;
 use kairos_core::fold::Seq;
@@ -13,7 +15,7 @@ use kairos_disk::real::Dir;
 use kairos_journal::checkpoint::{
     CheckpointError, KEPT_MAX, Places, Signed, Upto, keep_roots, make, name, newest, origin, sign,
 };
-use kairos_journal::note::Signer;
+use kairos_journal::note::{Checkpoint, Signer};
 use kairos_journal::proof::{Proof, ProofError, prove, root_at, size};
 use kairos_journal::tree::{Frontier, Gone, Hash};
 use kairos_journal::{Damage, ReadError, Reason};
@@ -28,7 +30,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("the test's own files");
-        let made = ["journal", "kept"].map(|name| {
+        let made = ["journal", "checkpoints"].map(|name| {
             fs::create_dir(dir.path().join(name)).expect("the test's own files");
             RealFs.root(&dir.path().join(name)).expect("the test's own files")
         });
@@ -41,7 +43,7 @@ impl World {
     }
 
     fn kept(&self) -> PathBuf {
-        self.dir.path().join("kept")
+        self.dir.path().join("checkpoints")
     }
 
     fn places(&self) -> Places<'_, RealFs> {
@@ -317,6 +319,7 @@ fn what_remains_after_a_deletion_is_still_proven() {
         assert!(root_at(&world.places(), first - 1).is_ok());
         assert!(matches!(root_at(&world.places(), first - 2), Err(ProofError::Gone(_))));
     }
+    python_finds(&world, &signed);
     // Nothing stands in for the roots of the deleted.
     let file = world.kept().join("deleted.frontier");
     let text = fs::read_to_string(&file).unwrap();
@@ -325,6 +328,22 @@ fn what_remains_after_a_deletion_is_still_proven() {
         let found = root_at(&world.places(), 160);
         assert!(matches!(found, Err(ProofError::Read(ReadError::Pruned { .. }))), "{found:?}");
     }
+}
+
+/// The verifier in `docs/` comes to the same, where there is Python.
+fn python_finds(world: &World, signed: &Signed) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/verify_journal.py");
+    let note = world.dir.path().join("a.note");
+    fs::write(&note, signed.note.to_string()).expect("there is room");
+    let mut python = Command::new("python3");
+    python.arg(script).arg(world.journal()).arg(note).arg(signer().verifier().to_string());
+    let Ok(output) = python.output() else {
+        writeln!(std::io::stderr(), "SKIPPED: python3 cannot be run").ok();
+        return;
+    };
+    let Checkpoint { size, root, .. } = &signed.checkpoint;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(said, format!("sound: {size} frames, root {root}\n"), "{output:?}");
 }
 
 #[test]

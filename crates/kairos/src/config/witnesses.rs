@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::node::Node;
+use super::node::{Node, Value};
 use super::problem::{File, Problem};
 use crate::witness::{WITNESSES_MAX, Witness};
 
@@ -45,17 +45,16 @@ pub(super) fn read(
     }
     let mut witnesses = Vec::new();
     for (raw, node) in raw.into_iter().zip(list.map_or(&[][..], Node::items)) {
-        let name = raw.branch.is_some();
         match witness(raw) {
             Ok(witness) if witnesses.contains(&witness) => {
                 let message = format!("`{witness}` stands here twice");
                 out.push(Problem::new(file, node.at.clone(), message).hint("delete one"));
             }
             Ok(witness) => witnesses.push(witness),
+            // A key that is not known has been told of already.
+            Err(Wrong { key: None, .. }) if has_others(node) => {}
             Err(Wrong { key, message, hint }) => {
-                let key = if key == "ref" && !name { "git" } else { key };
-                let place =
-                    node.place(if key.is_empty() { &[] } else { std::slice::from_ref(&key) });
+                let place = node.place(key.as_slice());
                 out.push(Problem::new(file, place, message).hint(hint));
             }
         }
@@ -63,14 +62,21 @@ pub(super) fn read(
     witnesses
 }
 
+/// Whether there are keys that no witness has.
+fn has_others(node: &Node) -> bool {
+    let Value::Map(entries) = &node.value else { return false };
+    entries.iter().any(|(key, _)| !["file", "git", "ref", "http"].contains(&key.name.as_str()))
+}
+
 struct Wrong {
-    /// Empty when it is the whole entry.
-    key: &'static str,
+    /// `None` when it is the whole entry.
+    key: Option<&'static str>,
     message: String,
     hint: &'static str,
 }
 
 fn wrong<T>(key: &'static str, message: impl Into<String>, hint: &'static str) -> Result<T, Wrong> {
+    let key = Some(key).filter(|key| !key.is_empty());
     Err(Wrong { key, message: message.into(), hint })
 }
 
