@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 /// `GET /v1/status`
+// tidy: table
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// `initialized`, `starting`, `running`, `draining`, `stopped`, `error`.

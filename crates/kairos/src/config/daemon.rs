@@ -69,6 +69,7 @@ pub(crate) enum Provider {
     },
 }
 
+// tidy: table
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Raw {
