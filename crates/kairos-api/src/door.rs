@@ -1,51 +1,71 @@
 //! What every route holds: the engine's handle and a fold for reading.
 //!
-//! Owns the task that folds records into views, and the rule that a read waits until the fold has
+//! Owns the thread that folds records into views, and the rule that a read waits until the fold has
 //! reached what was committed when the request came.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kairos_core::digest::BlobRef;
 use kairos_core::fold::Seq;
+use kairos_core::id::MandateId;
 use kairos_core::kind::Kind;
-use kairos_engine::Handle;
-use kairos_views::Views;
+use kairos_engine::{Follower, Handle, SubmitError};
+use kairos_views::{MandateView, Past, Views};
 use kairos_wire::status::Checkpoints;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::problem::Refusal;
 
 /// How long a read waits for the fold.
 const BEHIND_MAX: Duration = Duration::from_secs(1);
+/// How long the journal is read for one old mandate.
+const PAST_TIME: Duration = Duration::from_secs(20);
+/// Records folded before readers get in again.
+const BATCH_MAX: usize = 64;
 
 /// A way in; cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Door {
     pub(crate) handle: Handle,
     views: Arc<RwLock<Views>>,
     folded: watch::Receiver<Seq>,
     checkpoints: Option<watch::Receiver<Checkpoints>>,
+    past: Arc<Semaphore>,
+    tell: Arc<dyn Fn(&Trouble) + Send + Sync>,
+}
+
+/// What goes wrong at a door and is nobody's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nobody can come in. Told once, until somebody can again.
+    CannotAccept { error: String },
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Door").field("handle", &self.handle).finish_non_exhaustive()
+    }
 }
 
 impl Door {
-    /// Opens a door: begins to fold the journal from its first record. Must be called within a
-    /// runtime; the fold ends with the engine.
+    /// Opens a door: begins to fold the journal from its first record, on a thread of its own that
+    /// ends with the engine. Must be called within a runtime.
     #[must_use]
     pub fn open(handle: Handle) -> Self {
-        let views = Arc::new(RwLock::new(Views::default()));
+        Self::over(handle, Views::default())
+    }
+
+    /// The same over `views`, in which nothing is folded yet.
+    #[must_use]
+    pub fn over(handle: Handle, views: Views) -> Self {
+        let views = Arc::new(RwLock::new(views));
         let (reached, folded) = watch::channel(Seq(0));
-        let mut follower = handle.follow(Seq(1));
-        let folding = Arc::clone(&views);
-        tokio::spawn(async move {
-            while let Some(record) = follower.next().await {
-                let mut views = folding.write().unwrap_or_else(PoisonError::into_inner);
-                views.apply(record.at, &record.events);
-                drop(views);
-                reached.send_replace(record.at.seq);
-            }
-        });
-        Self { handle, views, folded, checkpoints: None }
+        let (follower, folding) = (handle.follow(Seq(1)), Arc::clone(&views));
+        let runtime = tokio::runtime::Handle::current();
+        std::thread::spawn(move || fold(&runtime, follower, &folding, &reached));
+        let past = Arc::new(Semaphore::new(1));
+        Self { handle, views, folded, checkpoints: None, past, tell: Arc::new(|_| {}) }
     }
 
     /// A door that also shows how checkpoints stand.
@@ -59,6 +79,16 @@ impl Door {
         self.checkpoints.as_ref().map(|shown| shown.borrow().clone())
     }
 
+    /// The same door, whose troubles are told to `tell`, which must not block.
+    #[must_use]
+    pub fn telling(self, tell: impl Fn(&Trouble) + Send + Sync + 'static) -> Self {
+        Self { tell: Arc::new(tell), ..self }
+    }
+
+    pub(crate) fn tell(&self, trouble: &Trouble) {
+        (self.tell)(trouble);
+    }
+
     /// The views, at least as new as what was durable when this was asked.
     pub(crate) async fn read(&self) -> Result<RwLockReadGuard<'_, Views>, Refusal> {
         self.read_after(self.handle.head()).await
@@ -68,18 +98,86 @@ impl Door {
     /// position of the answer: answers leave before records are shown to followers.
     pub(crate) async fn read_after(&self, seq: Seq) -> Result<RwLockReadGuard<'_, Views>, Refusal> {
         let mut folded = self.folded.clone();
-        let reached =
-            tokio::time::timeout(BEHIND_MAX, folded.wait_for(|reached| *reached >= seq)).await;
-        if !matches!(reached, Ok(Ok(_))) {
-            let detail = "what is shown lies behind what is recorded";
-            return Err(Refusal::new(Kind::Unavailable, "behind", detail));
+        let wait = folded.wait_for(|reached| *reached >= seq);
+        match tokio::time::timeout(BEHIND_MAX, wait).await.map(|reached| reached.is_ok()) {
+            Ok(true) => Ok(self.views.read().unwrap_or_else(PoisonError::into_inner)),
+            Ok(false) => Err(SubmitError::Stopping.into()),
+            Err(_) => Err(self.behind(seq)),
         }
-        Ok(self.views.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn behind(&self, seq: Seq) -> Refusal {
+        let reached = *self.folded.borrow();
+        let detail = format!("the views are still being read: at seq {reached} of {seq}");
+        Refusal::new(Kind::Unavailable, "behind", detail).retry_after(1)
+    }
+
+    /// The views as far as the record at `seq` alone tells: what it made, as it was made. `None`
+    /// when it cannot be read now.
+    pub(crate) async fn alone(&self, seq: Seq) -> Option<Views> {
+        let (runtime, mut follower) = (tokio::runtime::Handle::current(), self.handle.follow(seq));
+        // It may be shown to followers a moment after its answer, and stand in a file by now.
+        let read = move || {
+            runtime.block_on(async { tokio::time::timeout(BEHIND_MAX, follower.next()).await })
+        };
+        let record = tokio::task::spawn_blocking(read).await.ok()?.ok()??;
+        let mut views = Views::default();
+        views.apply(record.at, &record.events);
+        Some(views)
+    }
+
+    /// A mandate that is older than those the views keep, read from the journal: one at a time, and
+    /// for as long as a client waits.
+    pub(crate) async fn past(&self, id: MandateId) -> Result<Option<MandateView>, Refusal> {
+        let busy = || {
+            let detail = "another old mandate is being read from the journal";
+            Refusal::new(Kind::Unavailable, "busy", detail).retry_after(1)
+        };
+        let place = tokio::time::timeout(BEHIND_MAX, Arc::clone(&self.past).acquire_owned()).await;
+        let place = place.ok().and_then(Result::ok).ok_or_else(busy)?;
+        let (head, mut follower) = (self.handle.head(), self.handle.follow(Seq(1)));
+        let read = tokio::task::spawn_blocking(move || {
+            let (_place, began, mut past) = (place, Instant::now(), Past::of(id));
+            while follower.position() <= head && began.elapsed() < PAST_TIME {
+                let Some(record) = follower.try_next() else { return Ok(None) };
+                if past.apply(record.at, &record.events) {
+                    return Ok(past.view().cloned());
+                }
+            }
+            if follower.position() > head { Ok(past.view().cloned()) } else { Err(head) }
+        });
+        let read = read.await.map_err(|_| Refusal::new(Kind::Bug, "panicked", "reading panicked"));
+        read?.map_err(|head| {
+            let detail = format!("the journal's {head} records were not read in time");
+            let hint = format!("kairos mandate logs {id}");
+            Refusal::new(Kind::Unavailable, "too_long_ago", detail).hint(hint)
+        })
     }
 
     /// A stored text; `None` when it is gone or no text. Texts are small and their directory is
     /// local, so this is done in place.
     pub(crate) fn text(&self, blob: BlobRef) -> Option<String> {
         self.handle.get(blob).ok().and_then(|bytes| String::from_utf8(bytes).ok())
+    }
+}
+
+/// Folds what `follower` brings until the engine ends. Reads files, so it has a thread of its own;
+/// readers get in between batches.
+fn fold(
+    runtime: &tokio::runtime::Handle,
+    mut follower: Follower,
+    views: &RwLock<Views>,
+    reached: &watch::Sender<Seq>,
+) {
+    while let Some(first) = runtime.block_on(follower.next()) {
+        let more = std::iter::from_fn(|| follower.try_next()).take(BATCH_MAX - 1);
+        let batch: Vec<_> = std::iter::once(first).chain(more).collect();
+        let mut views = views.write().unwrap_or_else(PoisonError::into_inner);
+        for record in &batch {
+            views.apply(record.at, &record.events);
+        }
+        let seq = views.seq;
+        drop(views);
+        reached.send_replace(seq);
     }
 }

@@ -19,13 +19,14 @@ pub(crate) struct Refusal {
     detail: String,
     hint: Option<String>,
     candidates: Vec<String>,
+    retry_after_s: Option<u32>,
 }
 
 impl Refusal {
     pub(crate) fn new(kind: Kind, code: &'static str, detail: impl Into<String>) -> Self {
         let (status, exit) = meaning(kind);
-        let (hint, candidates) = (None, Vec::new());
-        Self { status, exit, code, detail: detail.into(), hint, candidates }
+        let (hint, candidates, retry_after_s) = (None, Vec::new(), None);
+        Self { status, exit, code, detail: detail.into(), hint, candidates, retry_after_s }
     }
 
     pub(crate) fn bad(code: &'static str, detail: impl Into<String>) -> Self {
@@ -43,6 +44,12 @@ impl Refusal {
 
     pub(crate) fn candidates(mut self, candidates: Vec<String>) -> Self {
         self.candidates = candidates;
+        self
+    }
+
+    /// After how many seconds asking again may help.
+    pub(crate) const fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after_s = Some(seconds);
         self
     }
 
@@ -92,6 +99,10 @@ impl IntoResponse for Refusal {
         };
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let typed = [(header::CONTENT_TYPE, MEDIA_TYPE)];
-        (self.status, typed, Body::from(body)).into_response()
+        let mut response = (self.status, typed, Body::from(body)).into_response();
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
     }
 }

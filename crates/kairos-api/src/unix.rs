@@ -1,13 +1,14 @@
 //! The socket: who is there, and HTTP/1.1 over it.
 //!
 //! Owns the check of the peer's uid (`SO_PEERCRED`, `unix(7)`): the daemon's own user and root may
-//! come in. Bounded: 256 connections, 30 s for a head. When the door closes, whatever has come is
-//! still answered, for half a second at most: with `stopping`.
+//! come in. Bounded: 256 connections, 30 s for a head. What cannot be accepted is tried again after
+//! a pause and told once. When the door closes, whatever has come is still answered, for half a
+//! second at most: with `stopping`.
 
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -25,7 +26,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::door::Door;
+use crate::door::{Door, Trouble};
 use crate::problem::Refusal;
 use crate::router::{BODY_BYTES_MAX, router};
 
@@ -33,6 +34,8 @@ use crate::router::{BODY_BYTES_MAX, router};
 const CONNECTIONS_MAX: usize = 256;
 /// Time for a request's head.
 const HEAD_TIME: Duration = Duration::from_secs(30);
+/// Time before a connection that could not be accepted is tried again.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(75);
 /// Time to answer what has come when the door closes.
 const CLOSE_TIME: Duration = Duration::from_millis(500);
 /// How long nothing comes from a connection before a closed door ends it.
@@ -40,6 +43,7 @@ const QUIET_TIME: Duration = Duration::from_millis(20);
 
 /// Serves `door` on `listener` until `closed` comes back.
 pub async fn serve(listener: UnixListener, door: Door, closed: impl Future<Output = ()>) {
+    let outage = Outage { door: door.clone(), told: AtomicBool::new(false) };
     let router = router(door);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let (close, closing) = watch::channel(false);
@@ -48,7 +52,7 @@ pub async fn serve(listener: UnixListener, door: Door, closed: impl Future<Outpu
     loop {
         let accepted = tokio::select! {
             () = &mut closed => break,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, &places, &outage) => accepted,
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
         };
         let Some((stream, place)) = accepted else { continue };
@@ -71,10 +75,39 @@ pub async fn serve(listener: UnixListener, door: Door, closed: impl Future<Outpu
 async fn accept(
     listener: &UnixListener,
     places: &Arc<Semaphore>,
+    outage: &Outage,
 ) -> Option<(UnixStream, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
-    let (stream, _) = listener.accept().await.ok()?;
-    Some((stream, place))
+    match listener.accept().await {
+        Ok((stream, _)) => {
+            outage.over();
+            Some((stream, place))
+        }
+        Err(error) => {
+            outage.goes_on(&error);
+            // Whoever knocks still waits, so asking again at once would never end.
+            tokio::time::sleep(ACCEPT_AGAIN).await;
+            None
+        }
+    }
+}
+
+/// A time in which nobody can come in, as when no descriptor is free.
+struct Outage {
+    door: Door,
+    told: AtomicBool,
+}
+
+impl Outage {
+    fn goes_on(&self, error: &io::Error) {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            self.door.tell(&Trouble::CannotAccept { error: error.to_string() });
+        }
+    }
+
+    fn over(&self) {
+        self.told.store(false, Ordering::Relaxed);
+    }
 }
 
 /// Who waits before the door already; an error when nobody does. Asked of the system itself, for

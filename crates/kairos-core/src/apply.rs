@@ -28,6 +28,7 @@ impl Fold for State {
             self.apply_to_mandate(at, id, event, out);
         }
         match event {
+            Event::DaemonStarted { machine, .. } => self.machine = machine.or(self.machine),
             Event::RulesLoaded(rules) => {
                 self.scopes = Arc::new(
                     Scopes::new(rules.scopes.clone(), rules.secrets.clone()).unwrap_or_default(),
@@ -136,16 +137,17 @@ impl State {
 
     fn created(&mut self, at: At, mandate: Mandate) {
         self.index.file(at.seq.0, &mandate);
-        match &*mandate.origin {
-            Origin::Schedule { name } => {
+        let key = match &*mandate.origin {
+            Origin::Schedule { name, key } => {
                 self.index.fires.insert((name.clone(), mandate.id));
+                key
             }
-            Origin::Command { key: Some(key), .. } => {
-                let kept = Kept { request: key.request, mandate: mandate.id };
-                self.index.keys.insert(key.key, kept);
-                self.index.alarm(Alarm::Key(key.key), Some(at.time.plus_ms(KEY_KEPT_MS)));
-            }
-            Origin::Command { key: None, .. } => {}
+            Origin::Command { key, .. } => key,
+        };
+        if let Some(key) = key {
+            let kept = Kept { request: key.request, mandate: mandate.id };
+            self.index.keys.insert(key.key, kept);
+            self.index.alarm(Alarm::Key(key.key), Some(at.time.plus_ms(KEY_KEPT_MS)));
         }
         self.mandates.insert(mandate.id, mandate);
     }
@@ -159,7 +161,7 @@ impl State {
             self.index.effects.remove(&open.effect);
         }
         self.index.proposals.retain(|_, of| *of != id);
-        if let Origin::Schedule { name } = &*mandate.origin {
+        if let Origin::Schedule { name, .. } = &*mandate.origin {
             self.index.fires.remove(&(name.clone(), id));
         }
     }

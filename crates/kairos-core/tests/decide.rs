@@ -102,7 +102,12 @@ impl World {
 fn answered(answer: Answer) -> Outcome {
     let text = BlobRef::of(b"{}");
     let usage = Some(Usage { input: 10, output: 5, cache_read: 0, cache_write: 0 });
-    Outcome::Asked(Attempt { request: None, usage, reply: Reply::Answered { answer, text } })
+    Outcome::Asked(Attempt {
+        request: None,
+        usage,
+        said: None,
+        reply: Reply::Answered { answer, text },
+    })
 }
 
 fn plan() -> Answer {
@@ -390,6 +395,7 @@ fn a_request_that_could_not_be_made_costs_a_call_and_fails_it() {
     let events = world.settle(Outcome::Asked(Attempt {
         request: None,
         usage: Some(Usage::default()),
+        said: None,
         reply,
     }));
     let used = Amounts { calls: 1, ..Amounts::default() };

@@ -15,10 +15,10 @@
 //!
 //! | change | steps; *look* = all checks, and back again if one fails |
 //! |---|---|
-//! | edit | write and sync new · new → temp · exchange temp and target · look · sync dir · *finish:* unlink temp |
-//! | create | write and sync new · sync dir · mark temp (empty) · sync dir · new → target · look · sync dir · *finish:* unlink temp |
-//! | move | link `from` to `to` · sync dir of `to` · `from` → temp · look · sync dir of `from` · *finish:* unlink temp |
-//! | delete | target → temp · look · sync dir · *finish:* unlink temp |
+//! | edit | write and sync new · new → temp · exchange temp and target · look · sync dir · *finish:* unlink temp · sync dir |
+//! | create | write and sync new · sync dir · mark temp (empty) · sync dir · new → target · look · sync dir · *finish:* unlink temp · sync dir |
+//! | move | link `from` to `to` · sync dir of `to` · `from` → temp · look · sync dir of `from` · *finish:* unlink temp · sync dir |
+//! | delete | target → temp · look · sync dir · *finish:* unlink temp · sync dir |
 //!
 //! All renames but the exchange replace nothing.
 //!

@@ -27,7 +27,7 @@ pub enum Reason {
     Symlink,
     #[error("lies on another mount")]
     OtherMount,
-    #[error("lies in a protected directory")]
+    #[error("is protected, or lies in a protected directory")]
     Protected,
     #[error("does not exist")]
     Missing,

@@ -17,7 +17,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use kairos_core::effect::{Call, Outcome};
+use kairos_core::effect::{Call, Failure, Outcome};
 use kairos_core::path::RelPath;
 use kairos_disk::fs::Identity;
 use kairos_disk::{Fs, RealFs, Tree};
@@ -29,41 +29,61 @@ use crate::{Permit, Settled};
 pub struct Files<F: Fs = RealFs> {
     fs: F,
     root: F::Dir,
-    tree: Tree<F>,
+    protected: Protected,
     texts: Texts<F>,
     wait: fn(Duration),
 }
 
-impl<F: Fs + Clone> Files<F> {
-    /// `protected` are directories that no path may lead through or to; `wait` lets time pass while
-    /// somebody has a target open for writing (at most four seconds in all).
-    ///
-    /// # Errors
-    /// The system's, from opening the root again.
-    pub fn new(
-        fs: F,
-        root: F::Dir,
-        protected: Vec<Identity>,
-        texts: Texts<F>,
-        wait: fn(Duration),
-    ) -> io::Result<Self> {
-        let again = fs.open_dir(&root, Path::new(""))?;
-        let tree = Tree::new(fs.clone(), again, protected);
-        Ok(Self { fs, root, tree, texts, wait })
-    }
+/// Directories no path may lead through or to, and files no effect may read, as they are known at
+/// the moment: files are replaced, and configuration is read again.
+pub type Protected = Box<dyn Fn() -> Vec<Identity> + Send + Sync>;
+
+/// One call on its way: what the performers of the single calls work with.
+struct Acting<'a, F: Fs> {
+    fs: &'a F,
+    root: &'a F::Dir,
+    tree: Tree<F>,
+    texts: &'a Texts<F>,
+    wait: fn(Duration),
 }
 
 impl<F: Fs> Files<F> {
+    /// `protected` is asked once for each effect; `wait` lets time pass while somebody has a target
+    /// open for writing (at most four seconds in all).
+    pub fn new(
+        fs: F,
+        root: F::Dir,
+        protected: Protected,
+        texts: Texts<F>,
+        wait: fn(Duration),
+    ) -> Self {
+        Self { fs, root, protected, texts, wait }
+    }
+}
+
+impl<F: Fs + Clone> Files<F> {
     /// Performs one file effect.
     ///
     /// # Panics
     /// On a call that is no file's: dispatching it here is a bug, and the permit is lost then.
     #[must_use = "an outcome nobody records is an effect lost"]
     pub fn perform(&self, permit: Permit) -> Settled {
-        let outcome = self.outcome(permit.effect().call());
+        let outcome = match self.acting() {
+            Ok(acting) => acting.outcome(permit.effect().call()),
+            // Nothing was touched.
+            Err(_) => Outcome::Failed(Failure::Disk),
+        };
         permit.settle(outcome)
     }
 
+    fn acting(&self) -> io::Result<Acting<'_, F>> {
+        let root = self.fs.open_dir(&self.root, Path::new(""))?;
+        let tree = Tree::new(self.fs.clone(), root, (self.protected)());
+        Ok(Acting { fs: &self.fs, root: &self.root, tree, texts: &self.texts, wait: self.wait })
+    }
+}
+
+impl<F: Fs> Acting<'_, F> {
     fn outcome(&self, call: &Call) -> Outcome {
         let done = match call {
             Call::Observe { goal, globs, upload, scopes } => {
@@ -84,7 +104,7 @@ impl<F: Fs> Files<F> {
 
 impl<F: Fs> fmt::Debug for Files<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Files").field("tree", &self.tree).finish_non_exhaustive()
+        f.debug_struct("Files").finish_non_exhaustive()
     }
 }
 

@@ -88,6 +88,20 @@ fn plans_that_mean_the_same_have_one_fingerprint() {
 }
 
 #[test]
+fn a_plan_in_another_order_is_the_same_plan_and_one_with_other_dependencies_is_not() {
+    let step = |id: &str, path: &str, behind: &str| {
+        format!(r#"{{"id":"{id}","action":"file_delete","path":"{path}","depends_on":[{behind}]}}"#)
+    };
+    let plan = |steps: [String; 2]| {
+        decide(&format!(r#"{{"status":"continue","steps":[{}]}}"#, steps.join(","))).fingerprint
+    };
+    let first = plan([step("a", "x", ""), step("b", "y", r#""a""#)]);
+    assert_eq!(first, plan([step("q", "y", r#""p""#), step("p", "x", "")]));
+    assert_ne!(first, plan([step("a", "x", ""), step("b", "y", "")]));
+    assert_ne!(first, plan([step("a", "x", r#""b""#), step("b", "y", "")]));
+}
+
+#[test]
 fn what_is_wrong_is_said_in_one_sentence() {
     let step = |fields: &str| format!(r#"{{"status":"done","reason":"","steps":[{{{fields}}}]}}"#);
     let decide = |fields: &str| problem(Phase::Decide, &step(fields));

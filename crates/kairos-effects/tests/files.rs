@@ -5,7 +5,7 @@ mod common;
 use std::os::unix::ffi::OsStrExt as _;
 
 use common::World;
-use kairos_core::effect::{Outcome, Reconciled, Reply};
+use kairos_core::effect::{FileRefusal, Outcome, Reconciled, Reply};
 use kairos_core::event::Event;
 use kairos_core::mandate::outcome::Outcome as End;
 use kairos_core::mandate::spec::Check;
@@ -321,4 +321,53 @@ fn a_plan_no_record_could_hold_is_repaired_once_and_then_fails() {
         "{:#?}",
         world.events.last()
     );
+}
+
+#[test]
+fn a_protected_file_is_neither_shown_nor_kept_whatever_leads_to_it() {
+    const SECRET: &str = "1.0 is the secret";
+    let mut world = World::new(&[("real/a.md", SECRET), ("free.md", "f"), ("sub/x", "")]);
+    let root = world.dir.path().join("workspace");
+    std::os::unix::fs::symlink("real", root.join("creds")).expect("linked");
+    world.secrets = vec![root.join("creds/a.md")];
+    world.mandate("look at real/a.md", &["**/*.md"], vec![]);
+    assert_eq!(seen(&mut world), (vec!["free.md".to_owned()], 1));
+
+    let playbook = PLAYBOOK.replace("a.md, old", "real/a.md, old").replace("old.md", "real/a.md");
+    let model = model_that_says(&world, &playbook);
+    let outcomes = perform_all_with(&mut world, &model);
+    assert!(outcomes.contains(&Outcome::Refused(FileRefusal::Protected)));
+    assert_eq!(world.read("real/a.md").as_deref(), Some(SECRET));
+    for blob in std::fs::read_dir(world.dir.path().join("blobs")).expect("listed") {
+        let bytes = std::fs::read(blob.expect("an entry").path()).expect("read");
+        assert!(!String::from_utf8_lossy(&bytes).contains(SECRET));
+    }
+}
+
+#[test]
+fn a_file_that_takes_a_protected_ones_place_is_protected_too() {
+    let mut world = World::new(&[("v1/key", "1"), ("v2/key", "2")]);
+    let root = world.dir.path().join("workspace");
+    std::os::unix::fs::symlink("v1", root.join("current")).expect("linked");
+    world.secrets = vec![root.join("current/key")];
+    let files = world.files();
+    std::fs::remove_file(root.join("current")).expect("there");
+    std::os::unix::fs::symlink("v2", root.join("current")).expect("linked");
+    world.mandate("look", &["v2/*"], vec![]);
+    let permit = world.permit();
+    let outcome = world.settle(files.perform(permit));
+    assert_eq!(outcome, Outcome::Observed { files: Vec::new(), left_out: 1 });
+}
+
+#[test]
+fn the_bytes_of_any_daemons_own_files_are_never_kept() {
+    const CONFIG: &str = "max_running: 1.0";
+    let mut world = World::new(&[("sub/.kairos/config/daemon.yml", CONFIG)]);
+    let path = "sub/.kairos/config/daemon.yml, old";
+    let model = model_that_says(&world, &PLAYBOOK.replace("a.md, old", path));
+    world.mandate("do everything", &[], vec![]);
+    let outcomes = perform_all_with(&mut world, &model);
+    assert!(outcomes.contains(&Outcome::Refused(FileRefusal::Protected)));
+    let hash = kairos_core::digest::BlobRef::of(CONFIG.as_bytes());
+    assert!(world.texts.get(hash).is_err());
 }

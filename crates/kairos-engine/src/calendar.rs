@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use kairos_core::event::Loaded;
 use kairos_core::input::Input;
 use kairos_core::schedule::definition::{Definition, ScheduleName};
-use kairos_core::schedule::{Rule, account};
+use kairos_core::schedule::{Rule, Unfired, account, pass};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 
@@ -34,6 +34,20 @@ impl Calendar {
         let next = self.next(&loaded.definition, accounted.cursor);
         let revision = loaded.revision;
         Some(Input::Slots { schedule: name.clone(), revision, accounted, next })
+    }
+
+    /// Lets every due slot pass that was due under a rule still in use; none fires.
+    pub(crate) fn pass_all(&self, state: &State, now: Time) -> Vec<Input> {
+        let passes = |loaded: &Loaded| {
+            let name = &loaded.definition.name;
+            let rule = self.rules.get(name)?;
+            let accounted = pass(rule, loaded.cursor, now, Unfired::Restored);
+            let next = self.next(&loaded.definition, accounted.cursor);
+            let (schedule, revision) = (name.clone(), loaded.revision);
+            Some(Input::Slots { schedule, revision, accounted, next })
+        };
+        let enabled = state.schedules().filter(|loaded| loaded.definition.enabled);
+        enabled.filter_map(passes).collect()
     }
 
     /// What changes when `schedules` take the place of those in the state: new and changed ones,

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use kairos_core::digest::Digest;
 use kairos_core::event::Event;
+use kairos_core::fold::Seq;
 use kairos_core::id::{IdSource, MandateId, NodeId};
 use kairos_core::input::{Input, Now, Pace};
 use kairos_core::mandate::outcome::ParkReason;
@@ -16,7 +18,7 @@ use kairos_core::resume::{Resume, resume};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs, RealFs};
-use kairos_journal::{OpenError, Opening, Permit, Poisoned, Segments};
+use kairos_journal::{OpenError, Opened, Opening, Permit, Poisoned, Repaired, Segments};
 use tokio::sync::{oneshot, watch};
 
 use crate::answer::SubmitError;
@@ -55,10 +57,20 @@ pub struct Places {
     pub poison: PathBuf,
 }
 
+/// Where a journal is opened, and whether it may be one that comes from elsewhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Identity {
+    /// This machine, as a digest; `None` where it cannot be told.
+    pub machine: Option<Digest>,
+    /// Go on with a restored or copied journal; no missed slot fires then.
+    pub adopt: bool,
+}
+
 /// What the engine is assembled from.
 pub struct Parts {
     pub focus: Focus,
     pub version: String,
+    pub identity: Identity,
     /// The journal's directory.
     pub journal: <RealFs as Fs>::Dir,
     pub blobs: Arc<Blobs<RealFs>>,
@@ -124,13 +136,19 @@ impl std::fmt::Debug for Parts {
 /// The engine did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("the journal cannot be opened: {0}")]
+    #[error("the journal cannot be opened")]
     Journal(#[from] OpenError),
+    #[error(
+        "the journal ends at {head}, but a heartbeat saw {seen}: it was restored, or its end is gone"
+    )]
+    Restored { head: Seq, seen: Seq },
+    #[error("the journal was last worked on at another machine: it was copied")]
+    Copied,
     #[error(
         "the schedules take {bytes} bytes, and one journal frame has room for {SCHEDULES_BYTES_MAX}"
     )]
     TooManySchedules { bytes: usize },
-    #[error("the first turn failed: {0}")]
+    #[error("the first turn failed")]
     Poisoned(#[from] Poisoned),
     #[error("the engine's thread cannot be made")]
     Thread(#[source] std::io::Error),
@@ -171,8 +189,12 @@ impl Engine {
     /// The journal or the configuration cannot be used; nothing was dispatched then.
     pub fn start(self, parts: Parts) -> Result<Started, StartError> {
         let to_read = open_again(&parts.journal)?;
-        let (ledger, mut own) =
-            open_ledger(&self.inbox, self.origin, parts.journal, parts.version)?;
+        let journal = open_again(&parts.journal)?;
+        let identity = parts.identity;
+        let (ledger, opened) = open_ledger(&self.inbox, self.origin, parts.journal)?;
+        let elsewhere = known(ledger.state(), &opened, &parts.places.heartbeat, identity)?;
+        let noted = opened.repaired.is_some().then(|| open_again(&journal)).transpose()?;
+        let mut own = begun(parts.version, identity, opened);
         let (feed, source) = Feed::new(ledger.head(), to_read);
         let (show, shown) = watch::channel(Arc::new(Status::default()));
         let handle = Handle {
@@ -203,8 +225,16 @@ impl Engine {
             pulse: Pulse { beat: Instant::now(), fruitless: None },
         };
         engine.heartbeat();
-        own.push(engine.configured(ledger.state(), parts.configuration, time())?);
+        let now = time();
+        own.push(engine.configured(ledger.state(), parts.configuration, now)?);
+        if elsewhere {
+            own.extend(engine.calendar.pass_all(ledger.state(), now));
+        }
         let thread = engine.spawn(ledger, own)?;
+        if let Some(dir) = noted {
+            // A note that stays is recorded once more, which says nothing wrong.
+            kairos_journal::recorded(&RealFs, &dir).ok();
+        }
         Ok(Started { handle, thread })
     }
 }
@@ -214,13 +244,50 @@ fn open_again(dir: &<RealFs as Fs>::Dir) -> Result<<RealFs as Fs>::Dir, OpenErro
     opened.map_err(|source| OpenError::Io { doing: "open the journal's directory", source })
 }
 
-/// Recovers the journal; with it, the first inputs of the first turn.
+/// Whether the journal comes from elsewhere or has lost its end, and may go on here.
+fn known(
+    state: &State,
+    opened: &Opened,
+    heartbeat: &std::path::Path,
+    identity: Identity,
+) -> Result<bool, StartError> {
+    if identity.adopt || opened.repaired.is_some() {
+        return Ok(true);
+    }
+    if let Some(seen) = heartbeat::head(heartbeat).filter(|seen| *seen > opened.head) {
+        return Err(StartError::Restored { head: opened.head, seen });
+    }
+    match (state.machine(), identity.machine) {
+        (Some(before), Some(here)) if before != here => Err(StartError::Copied),
+        _ => Ok(false),
+    }
+}
+
+/// The first inputs of the first turn.
+fn begun(version: String, identity: Identity, opened: Opened) -> Vec<Input> {
+    let Identity { machine, adopt } = identity;
+    let mut own = vec![Input::Started { version, pid: std::process::id(), machine }];
+    own.extend(opened.recovered.map(|torn| Input::Recovered {
+        after: torn.after.0,
+        bytes: torn.bytes,
+        saved_as: torn.saved_as.display().to_string(),
+    }));
+    own.extend(opened.repaired.map(|Repaired { after, bytes, segments, by }| Input::Repaired {
+        after,
+        bytes,
+        segments,
+        by,
+    }));
+    own.extend(adopt.then_some(Input::Adopted));
+    own
+}
+
+/// Recovers the journal.
 fn open_ledger(
     inbox: &Arc<Inbox>,
     origin: Option<NodeId>,
     journal: <RealFs as Fs>::Dir,
-    version: String,
-) -> Result<(Ledger<Disk>, Vec<Input>), OpenError> {
+) -> Result<(Ledger<Disk>, Opened), OpenError> {
     let lost = Arc::clone(inbox);
     let opening = Opening {
         origin: origin.unwrap_or_else(|| IdSource::new(time(), seed()).node()),
@@ -229,20 +296,14 @@ fn open_ledger(
         segments: Segments::default(),
     };
     #[expect(clippy::disallowed_methods, reason = "the one start of the engine")]
-    let (ledger, opened) = Ledger::open(
+    let opened = Ledger::open(
         Arc::new(RealFs),
         journal,
         State::empty(),
         Arc::new(move |effect| lost.dropped(&effect)),
         opening,
     )?;
-    let mut own = vec![Input::Started { version, pid: std::process::id() }];
-    own.extend(opened.recovered.map(|torn| Input::Recovered {
-        after: torn.after.0,
-        bytes: torn.bytes,
-        saved_as: torn.saved_as.display().to_string(),
-    }));
-    Ok((ledger, own))
+    Ok(opened)
 }
 
 /// The thread's own things.

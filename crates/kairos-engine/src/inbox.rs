@@ -39,7 +39,7 @@ pub(crate) enum Ended {
     /// Its permit was dropped.
     Dropped {
         effect: EffectId,
-        outcome: Outcome,
+        outcome: Box<Outcome>,
     },
 }
 
@@ -104,7 +104,7 @@ impl Inbox {
     pub(crate) fn dropped(&self, effect: &Effect) {
         let panicked = std::thread::panicking();
         let outcome = if panicked { Outcome::Failed(Failure::Panicked) } else { Outcome::Lost };
-        let ended = Ended::Dropped { effect: effect.id(), outcome };
+        let ended = Ended::Dropped { effect: effect.id(), outcome: Box::new(outcome) };
         self.queues().ended.push_back(ended);
         self.filled.notify_one();
     }

@@ -22,7 +22,7 @@ mod world;
 pub use answer::{Accepted, Subject, SubmitError};
 pub use calendar::Calendar;
 pub use configuration::{Configuration, Options};
-pub use engine::{Engine, Focus, Outside, Parts, Places, Reloaded, StartError, Started};
+pub use engine::{Engine, Focus, Identity, Outside, Parts, Places, Reloaded, StartError, Started};
 pub use feed::Follower;
 pub use handle::{BlobProblem, Control, Handle, TEXT_BYTES_MAX};
 pub use inbox::{Returns, WAITING_MAX};

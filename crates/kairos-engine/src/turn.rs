@@ -311,17 +311,13 @@ fn recorded(events: &[Event]) -> Option<CommandId> {
 /// What a command was about: what it made, or what it named.
 fn subject(verb: &Verb, events: &[Event], state: &State) -> Option<Subject> {
     match verb {
-        Verb::Create { key, .. } => {
+        Verb::Create { key, .. } | Verb::Fire { key, .. } => {
             let made = events.iter().find_map(|event| match event {
                 Event::MandateCreated { mandate, .. } => Some(*mandate),
                 _ => None,
             });
             made.or_else(|| state.keyed(key.as_ref()?.key)).map(Subject::Mandate)
         }
-        Verb::Fire { .. } => events.iter().find_map(|event| match event {
-            Event::MandateCreated { mandate, .. } => Some(Subject::Mandate(*mandate)),
-            _ => None,
-        }),
         Verb::Stop { mandate } => Some(Subject::Mandate(*mandate)),
         Verb::Decide { proposal, .. } => Some(Subject::Proposal(*proposal)),
         Verb::Judge { effect, .. } => Some(Subject::Effect(*effect)),
@@ -335,7 +331,7 @@ impl Ended {
                 let (effect, outcome): (Effect, Outcome) = settled.into_parts();
                 (effect.id(), outcome)
             }
-            Self::Dropped { effect, outcome } => (effect, outcome),
+            Self::Dropped { effect, outcome } => (effect, *outcome),
         }
     }
 }

@@ -220,7 +220,8 @@ impl Signing {
             // Whoever asks was overtaken.
             return Ok(Self { signed: before.clone(), sealed: None, new: false });
         }
-        let begin = places.latest()?;
+        // What nobody signed with this key, it has not read before either.
+        let begin = if signed == 0 { places.base()? } else { places.latest()? };
         let began = begin.next();
         let (mut tree, mut sealed) = (begin.frontier.clone(), None);
         let mut at_signed = (tree.size() == signed).then(|| tree.root());

@@ -10,6 +10,7 @@ use std::num::NonZero;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use kairos_core::fold::{At, Fold, Seq};
 use kairos_core::id::NodeId;
@@ -22,6 +23,7 @@ use crate::body::{Body, FORMAT, SegmentHead, Stamp};
 use crate::damage::{Damage, Reason};
 use crate::frame::Head;
 use crate::recover::{self, Place, Scan, Tail};
+use crate::repair::{self, Repaired};
 use crate::segment::{self, SEGMENT_BYTES_MAX, Segments};
 use crate::walk::{Cursor, Span};
 
@@ -46,6 +48,8 @@ pub struct Opened {
     pub frames: u64,
     /// What a crash cut short, if it did; the engine records it.
     pub recovered: Option<Torn>,
+    /// A repair that no start has recorded yet; once it is, [`recorded`](crate::recorded) says so.
+    pub repaired: Option<Repaired>,
     pub origin: NodeId,
     pub epoch: u64,
 }
@@ -144,7 +148,8 @@ where
     let used = scan.frames.last().map_or(0, |last| last.range().end as u64);
     let bytes = bytes.len() as u64;
     let journal = Journal { file, bytes, used, cursor, eventful, segment_head };
-    Ok((journal, Opened { head: cursor.head, frames, recovered, origin, epoch }))
+    let repaired = repair::noted(disk, dir).map_err(cannot("read the note of a repair"))?;
+    Ok((journal, Opened { head: cursor.head, frames, recovered, repaired, origin, epoch }))
 }
 
 /// Makes what is there durable before it is read, or makes the first segment: what a read saw and
@@ -211,10 +216,15 @@ fn read_exact<D: Fs>(disk: &D, file: &D::File, bytes: &mut [u8], offset: usize) 
     Ok(())
 }
 
-/// Threads worth checking on.
+/// Threads worth checking on. Asked once: an answer reads a dozen files of the system, more than a
+/// small segment costs.
 pub(crate) fn cores() -> NonZero<usize> {
     const CORES_MAX: NonZero<usize> = NonZero::new(4).expect("four is not zero");
-    std::thread::available_parallelism().map_or(NonZero::<usize>::MIN, |cores| cores.min(CORES_MAX))
+    static CORES: OnceLock<NonZero<usize>> = OnceLock::new();
+    *CORES.get_or_init(|| {
+        std::thread::available_parallelism()
+            .map_or(NonZero::<usize>::MIN, |cores| cores.min(CORES_MAX))
+    })
 }
 
 /// The fold of what is on disk.
@@ -343,7 +353,7 @@ fn unmarked(bytes: &[u8], scan: &Scan) -> Range<usize> {
 }
 
 /// Keeps `bytes` under a name of their own in `torn/`, synced.
-fn save<D: Fs>(
+pub(crate) fn save<D: Fs>(
     disk: &D,
     dir: &D::Dir,
     (segment, offset): (Seq, usize),

@@ -6,9 +6,11 @@
 
 mod effects;
 mod mandates;
+mod past;
 mod prefix;
 mod proposals;
 mod schedules;
+mod troubles;
 
 use kairos_core::event::Event;
 use kairos_core::fold::{At, Seq};
@@ -16,9 +18,11 @@ use kairos_core::rules::Rules;
 
 pub use effects::{EffectView, Effects};
 pub use mandates::{EditView, MandateView, Mandates, ObservedView, StateView};
+pub use past::Past;
 pub use prefix::{Found, find};
 pub use proposals::{ProposalState, ProposalView, Proposals};
 pub use schedules::{ScheduleView, Schedules, SlotView};
+pub use troubles::{TROUBLES_MAX, Trouble, Troubles};
 
 /// Everything people look at.
 #[derive(Debug, Default)]
@@ -34,13 +38,19 @@ pub struct Views {
 }
 
 impl Views {
+    /// Views that keep this many finished mandates, the newest; by default 10,000.
+    #[must_use]
+    pub fn keeping(finished: usize) -> Self {
+        Self { mandates: Mandates::keeping(finished), ..Self::default() }
+    }
+
     /// Folds one record in.
     pub fn apply(&mut self, at: At, events: &[Event]) {
         for event in events {
             if let Event::RulesLoaded(rules) = event {
                 self.rules = Some((**rules).clone());
             }
-            // Effects first: the others ask what an outcome belongs to.
+            // Effects last: the others ask what an outcome belongs to before it is forgotten.
             self.mandates.apply(at, event, &self.effects);
             self.proposals.apply(at, event);
             self.schedules.apply(event);

@@ -1,6 +1,7 @@
 //! Mandates and what became of them.
 //!
-//! Owns the newest 10,000 finished ones and all open ones; older ones are read from the journal.
+//! Owns the newest finished ones, by default 10,000, and all open ones; an older one is a
+//! [`Past`](crate::Past) that is read from the journal.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,18 +14,27 @@ use kairos_core::event::{Event, Origin};
 use kairos_core::fold::{At, Seq};
 use kairos_core::id::{MandateId, ProposalId};
 use kairos_core::mandate::outcome::{EndReason, Outcome, ParkReason};
+use kairos_core::mandate::spec::MandateSpec;
 use kairos_core::time::Time;
 
 use crate::effects::{EffectView, Effects};
+use crate::troubles::Troubles;
 
-/// Finished mandates that are kept.
+/// Finished mandates that are kept by default.
 const FINISHED_MAX: usize = 10_000;
 
 /// All mandates that are shown.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Mandates {
     all: BTreeMap<MandateId, MandateView>,
     finished: VecDeque<MandateId>,
+    finished_max: usize,
+}
+
+impl Default for Mandates {
+    fn default() -> Self {
+        Self::keeping(FINISHED_MAX)
+    }
 }
 
 // tidy: table
@@ -34,7 +44,8 @@ pub struct MandateView {
     pub id: MandateId,
     pub state: StateView,
     pub verified: Option<bool>,
-    pub goal: BlobRef,
+    /// What was asked for.
+    pub spec: Box<MandateSpec>,
     pub schedule: Option<String>,
     pub cycle: u8,
     pub phase: Option<Phase>,
@@ -48,6 +59,8 @@ pub struct MandateView {
     pub spent: Amounts,
     pub edits: Vec<EditView>,
     pub proposals: Vec<ProposalId>,
+    /// What failed lately.
+    pub troubles: Troubles,
     /// The last record that speaks of it.
     pub seq: Seq,
 }
@@ -89,6 +102,10 @@ impl EditView {
 }
 
 impl Mandates {
+    pub(crate) const fn keeping(finished_max: usize) -> Self {
+        Self { all: BTreeMap::new(), finished: VecDeque::new(), finished_max }
+    }
+
     #[must_use]
     pub fn get(&self, id: MandateId) -> Option<&MandateView> {
         self.all.get(&id)
@@ -104,16 +121,16 @@ impl Mandates {
         let Some(id) = event.mandate() else { return };
         if let Event::MandateCreated { origin, spec, .. } = event {
             let schedule = match origin {
-                Origin::Schedule { name } => Some(name.to_string()),
+                Origin::Schedule { name, .. } => Some(name.to_string()),
                 Origin::Command { .. } => None,
             };
-            self.all.insert(id, MandateView::created(id, at, spec.goal, schedule));
+            self.all.insert(id, MandateView::created(id, at, spec.clone(), schedule));
         }
         let Some(mandate) = self.all.get_mut(&id) else { return };
         mandate.apply(at, event, effects);
         if let Event::MandateFinished { .. } = event {
             self.finished.push_back(id);
-            let beyond = self.finished.len().saturating_sub(FINISHED_MAX);
+            let beyond = self.finished.len().saturating_sub(self.finished_max);
             for oldest in self.finished.drain(..beyond) {
                 self.all.remove(&oldest);
             }
@@ -122,12 +139,12 @@ impl Mandates {
 }
 
 impl MandateView {
-    fn created(id: MandateId, at: At, goal: BlobRef, schedule: Option<String>) -> Self {
+    fn created(id: MandateId, at: At, spec: Box<MandateSpec>, schedule: Option<String>) -> Self {
         Self {
             id,
             state: StateView::Queued,
             verified: None,
-            goal,
+            spec,
             schedule,
             cycle: 0,
             phase: None,
@@ -139,12 +156,14 @@ impl MandateView {
             spent: Amounts::default(),
             edits: Vec::new(),
             proposals: Vec::new(),
+            troubles: Troubles::default(),
             seq: at.seq,
         }
     }
 
     fn apply(&mut self, at: At, event: &Event, effects: &Effects) {
         self.seq = at.seq;
+        self.troubles.apply(event, effects);
         match event {
             Event::MandateStarted { .. } => {
                 self.state = StateView::Running;

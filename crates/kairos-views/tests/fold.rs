@@ -18,7 +18,8 @@ use kairos_core::mandate::spec::MandateSpec;
 use kairos_core::principal::Principal;
 use kairos_core::time::Time;
 use kairos_views::{
-    EditView, Found, MandateView, ProposalState, ProposalView, StateView, Views, find,
+    EditView, Found, MandateView, Past, ProposalState, ProposalView, StateView, Troubles, Views,
+    find,
 };
 
 const MANDATE: MandateId = MandateId::from_u128(1);
@@ -29,8 +30,8 @@ fn ann() -> Principal {
     "user:ann(1000)".parse().expect("a principal")
 }
 
-fn created(mandate: MandateId) -> Event {
-    let spec = MandateSpec {
+fn spec() -> MandateSpec {
+    MandateSpec {
         goal: BlobRef::of(b"goal"),
         files: Vec::new(),
         verify: Vec::new(),
@@ -42,9 +43,12 @@ fn created(mandate: MandateId) -> Event {
         hints: None,
         model: None,
         timeout_ms: None,
-    };
+    }
+}
+
+fn created(mandate: MandateId) -> Event {
     let origin = Origin::Command { command: CommandId::from_u128(9), by: ann(), key: None };
-    Event::MandateCreated { mandate, origin, spec: Box::new(spec) }
+    Event::MandateCreated { mandate, origin, spec: Box::new(spec()) }
 }
 
 fn finished(mandate: MandateId) -> Event {
@@ -118,7 +122,7 @@ fn a_mandate_is_followed_from_its_creation_to_its_end() {
         id: mandate,
         state: StateView::Finished { outcome: Outcome::Achieved, reason: None },
         verified: Some(true),
-        goal: BlobRef::of(b"goal"),
+        spec: Box::new(spec()),
         schedule: None,
         cycle: 1,
         phase: Some(Phase::Act),
@@ -130,6 +134,7 @@ fn a_mandate_is_followed_from_its_creation_to_its_end() {
         spent: used,
         edits: vec![edit()],
         proposals: Vec::new(),
+        troubles: Troubles::default(),
         seq: Seq(8),
     };
     assert_eq!(views.mandates.get(mandate), Some(&expected));
@@ -240,6 +245,30 @@ fn the_newest_ten_thousand_finished_mandates_are_kept() {
     let kept: Vec<_> = views.mandates.all().keys().take(2).copied().collect();
     assert_eq!(kept, [open, MandateId::from_u128(2)]);
     assert_eq!(views.mandates.all().len(), 10_001);
+}
+
+#[test]
+fn a_mandate_that_is_no_longer_kept_reads_as_it_was() {
+    let (old, new) = (MANDATE, MandateId::from_u128(99));
+    let events = [
+        created(old),
+        to_change(),
+        settled(Settled::Changed { writers: WritersKnown::Unknown }),
+        finished(old),
+        created(new),
+        finished(new),
+    ];
+    let as_it_was = folded(&events[..4]).mandates.get(old).expect("shown").clone();
+    let (mut views, mut past) = (Views::keeping(1), Past::of(old));
+    let mut ends = Vec::new();
+    for (seq, event) in (1..).zip(&events) {
+        let at = At { seq: Seq(seq), time: second(seq) };
+        views.apply(at, std::slice::from_ref(event));
+        ends.push(past.apply(at, std::slice::from_ref(event)));
+    }
+    assert_eq!(views.mandates.all().keys().collect::<Vec<_>>(), [&new]);
+    assert_eq!(ends, [false, false, false, true, true, true]);
+    assert_eq!(past.view(), Some(&as_it_was));
 }
 
 #[test]

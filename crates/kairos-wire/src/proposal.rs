@@ -101,5 +101,6 @@ pub struct Decided {
     pub command_id: String,
     pub proposal_id: String,
     pub decision: Verdict,
-    pub proposal: Proposal,
+    /// Null while the daemon still reads its history: it is recorded all the same.
+    pub proposal: Option<Proposal>,
 }

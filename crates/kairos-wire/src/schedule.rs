@@ -62,5 +62,6 @@ pub struct Fired {
     pub command_id: String,
     pub schedule: String,
     pub mandate_id: String,
-    pub mandate: Mandate,
+    /// Null while the daemon still reads its history: it is recorded all the same.
+    pub mandate: Option<Mandate>,
 }

@@ -4,8 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// `GET /v1/status`
 // tidy: table
+/// `GET /v1/status`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// `initialized`, `starting`, `running`, `draining`, `stopped`, `error`.
@@ -27,6 +27,10 @@ pub struct Status {
     pub waiting: u64,
     pub running: u64,
     pub queued: u64,
+    /// What keeps the queued ones from starting: `budget`, `scope`, `max_running` or `stopping`;
+    /// null when nothing does.
+    #[serde(default)]
+    pub queued_because: Option<String>,
     /// Signed checkpoints; absent where nobody signs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoints: Option<Checkpoints>,

@@ -81,7 +81,8 @@ impl Server {
             let asked = Asked::of(&body);
             let answer = asked.answer();
             let line = json!({
-                "n": count, "path": path, "phase": asked.phase, "bytes": body.len(),
+                "n": count, "path": path, "phase": asked.phase, "goal": asked.goal(),
+                "bytes": body.len(),
                 "input": body.len() / 4, "output": answer.to_string().len() / 4,
             });
             if let Some(log) = self.log.lock().expect("no panic").as_mut() {
@@ -148,11 +149,15 @@ impl Asked {
         }
     }
 
+    fn goal(&self) -> &str {
+        let goal = self.text.lines().find(|line| line.trim_start().starts_with("change "));
+        goal.unwrap_or_default().trim()
+    }
+
     /// One edit for each `change OLD to NEW in PATH` of the goal whose OLD stands in a line of the
     /// request besides the goal's own.
     fn decide(&self) -> Value {
-        let goal = self.text.lines().find(|line| line.trim_start().starts_with("change "));
-        let wanted = goal.unwrap_or_default().trim().split("; ").filter_map(|part| {
+        let wanted = self.goal().split("; ").filter_map(|part| {
             let (old, rest) = part.trim().strip_prefix("change ")?.split_once(" to ")?;
             let (new, path) = rest.split_once(" in ")?;
             Some((old, new, path.trim_end_matches('.')))
@@ -221,7 +226,11 @@ fn reply(
                             "message": {"role": "assistant", "content": said}}],
                "usage": {"prompt_tokens": input, "completion_tokens": output}})
     };
-    let text = if fault == Some("garbage") { "<html>".to_owned() } else { whole.to_string() };
+    let text = match fault {
+        Some("garbage") => "<html>".to_owned(),
+        Some("401") => json!({"error": {"message": "Incorrect API key\nprovided"}}).to_string(),
+        _ => whole.to_string(),
+    };
     let (status, extra) = match fault {
         Some("429") => ("429 Too Many Requests", "retry-after: 1\r\n"),
         Some("529") => ("529 Overloaded", ""),

@@ -3,12 +3,10 @@
 //! Owns the one place that sees every crate: performers, engine and configuration are constructed
 //! here in a straight line. Rules live elsewhere.
 
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use kairos_core::path::RelPath;
 use kairos_core::rules::Rules;
 use kairos_disk::{Blobs, RealFs};
 use kairos_effects::file::Files;
@@ -16,7 +14,7 @@ use kairos_effects::model::{Client, Model, ModelOptions, Notify, Playbook, Wire,
 use kairos_effects::secret::Secret;
 use kairos_effects::store::Texts;
 use kairos_engine::{
-    Configuration, Engine, Focus, Options, Outside, Parts, Places, Reloaded, Started,
+    Configuration, Engine, Focus, Identity, Options, Outside, Parts, Places, Reloaded, Started,
 };
 
 use crate::checkpoints::Checkpoints;
@@ -27,6 +25,7 @@ use crate::keys;
 use crate::log::{Detail, Level, Log};
 use crate::output::Voice;
 use crate::performers::{FileThreads, InUse, Performers};
+use crate::protected::{self, ProtectedFiles};
 use crate::startup::Startup;
 use crate::workspace::Workspace;
 
@@ -41,6 +40,7 @@ pub(crate) struct Assembled {
     pub(crate) started: Started,
     pub(crate) files: FileThreads,
     pub(crate) checkpoints: Checkpoints,
+    pub(crate) log: Arc<Log>,
 }
 
 /// Starts an engine over the workspace, which the caller has locked.
@@ -48,7 +48,7 @@ pub(crate) fn start(
     workspace: &Workspace,
     paths: Paths,
     config: Resolved,
-    focus: Focus,
+    (focus, identity): (Focus, Identity),
     runtime: &tokio::runtime::Handle,
     voice: &Voice,
 ) -> Result<Assembled, Startup> {
@@ -71,7 +71,11 @@ pub(crate) fn start(
     let notify = notify(&log);
     *in_use.lock().unwrap_or_else(PoisonError::into_inner) =
         model(workspace, config.options.model.as_ref(), &texts, &notify)?;
-    let (mut performers, files) = performers(workspace, &texts, &in_use, runtime, &engine)?;
+    let protected = ProtectedFiles::default();
+    protect(&protected, &paths, &config);
+    let files = files(workspace, &texts, &protected)?;
+    let performers = Performers::new(files, Arc::clone(&in_use), runtime.clone(), engine.returns());
+    let (mut performers, files) = performers.map_err(Startup::cannot("start the file threads"))?;
     let calls = performers.calls();
     let first = configuration(workspace.root(), &config, &blobs)?;
     let reload = Reload {
@@ -83,6 +87,7 @@ pub(crate) fn start(
         in_use,
         notify,
         log: Arc::clone(&log),
+        protected,
         voice: voice.clone(),
         checkpoints: checkpoints.clone(),
     };
@@ -90,6 +95,7 @@ pub(crate) fn start(
     let started = engine.start(Parts {
         focus,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        identity,
         journal: workspace.open_own("journal").map_err(Startup::cannot("open the journal"))?,
         blobs,
         places: Places {
@@ -112,22 +118,19 @@ pub(crate) fn start(
         let begun = checkpoints.begin(witnesses);
         begun.map_err(Startup::cannot("make a thread"))?;
     }
-    Ok(Assembled { started, files, checkpoints })
+    Ok(Assembled { started, files, checkpoints, log })
 }
 
-fn performers(
+fn files(
     workspace: &Workspace,
     texts: &Texts<RealFs>,
-    in_use: &InUse,
-    runtime: &tokio::runtime::Handle,
-    engine: &Engine,
-) -> Result<(Performers, FileThreads), Startup> {
+    protected: &ProtectedFiles,
+) -> Result<Files, Startup> {
     let made = (|| {
-        let (root, protected) = (workspace.open_root()?, workspace.protected()?);
-        let files = Files::new(RealFs, root, protected, texts.clone(), std::thread::sleep)?;
-        Performers::new(files, Arc::clone(in_use), runtime.clone(), engine.returns())
+        let (root, own) = (workspace.open_root()?, workspace.protected()?);
+        Ok(Files::new(RealFs, root, protected.with(own), texts.clone(), std::thread::sleep))
     })();
-    made.map_err(Startup::cannot("open the workspace"))
+    made.map_err(Startup::cannot::<std::io::Error>("open the workspace"))
 }
 
 fn notify(log: &Arc<Log>) -> Notify {
@@ -144,10 +147,7 @@ fn configuration(
     config: &Resolved,
     blobs: &Blobs<RealFs>,
 ) -> Result<Configuration, Startup> {
-    // A secret outside the workspace is out of every act's reach already.
-    let inside = config.secrets.files().filter_map(|file| file.strip_prefix(root).ok());
-    let secrets = inside.filter_map(|file| RelPath::from_bytes(file.as_os_str().as_bytes()).ok());
-    let secrets = secrets.collect();
+    let secrets = protected::paths_in(root, config.secrets.files());
     let texts = |text: &str| -> Result<_, kairos_disk::blob::BlobError> {
         let digest = blobs.put(text.as_bytes())?;
         let digest = kairos_core::digest::Digest::from_bytes(digest);
@@ -206,6 +206,12 @@ fn hide(log: &Log, config: &Resolved) {
     log.hide(known.chain(key.map(|key| key.expose().to_owned())));
 }
 
+/// Keeps every act away from the secrets and from the configuration, which may lie elsewhere.
+fn protect(protected: &ProtectedFiles, paths: &Paths, config: &Resolved) {
+    let own = [&paths.daemon, &paths.schedules, &paths.secrets].map(PathBuf::as_path);
+    protected.set(own.into_iter().chain(config.secrets.files()));
+}
+
 /// Reads the configuration again.
 struct Reload {
     workspace: Workspace,
@@ -216,6 +222,7 @@ struct Reload {
     in_use: InUse,
     notify: Notify,
     log: Arc<Log>,
+    protected: ProtectedFiles,
     voice: Voice,
     checkpoints: Checkpoints,
 }
@@ -233,9 +240,11 @@ impl Reload {
             });
         let (model, configuration) = made.map_err(|startup| startup.line())?;
         let (in_use, log) = (Arc::clone(&self.in_use), Arc::clone(&self.log));
+        let (protected, paths) = (self.protected.clone(), self.paths.clone());
         let (voice, file) = (self.voice.clone(), self.paths.daemon.clone());
         let checkpoints = self.checkpoints.clone();
         let apply = Box::new(move || {
+            protect(&protected, &paths, &config);
             *in_use.lock().unwrap_or_else(PoisonError::into_inner) = model;
             log.set_options(config.options.log);
             checkpoints.witness_by(config.options.witnesses.clone());

@@ -191,8 +191,8 @@ impl Shared {
                 self.log.line(Level::Error, "checkpoint_failed", "checkpoint", &details);
                 let hint = match error {
                     CheckpointError::Shrunk { .. } | CheckpointError::Rewritten { .. } => {
-                        "the journal is not the one that was signed: compare it with a copy, and \
-                         with `kairos journal verify --checkpoint` of an exported note"
+                        "compare the journal with a copy; after a loss you have accepted, move \
+                         `.kairos/keys` away: the next start signs with a new key"
                     }
                     CheckpointError::OtherJournal { .. } => {
                         "move `.kairos/keys` away: the next start makes a key for this journal"

@@ -7,6 +7,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kairos_engine::lock::PidLock;
@@ -18,6 +19,9 @@ use tokio::sync::{oneshot, watch};
 
 use crate::assemble::{self, Assembled};
 use crate::door::Door;
+use crate::identity;
+use crate::log::Log;
+use crate::notices;
 use crate::output::{Exit, Failure, Speech, Voice, talk};
 use crate::performers::FileThreads;
 use crate::signals::Signals;
@@ -35,7 +39,11 @@ const FILES_MAX: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// It did not start; nothing was dispatched then.
-pub(crate) fn daemon(workspace: &Workspace, file: Option<PathBuf>) -> Result<Exit, Failure> {
+pub(crate) fn daemon(
+    workspace: &Workspace,
+    file: Option<PathBuf>,
+    adopt: bool,
+) -> Result<Exit, Failure> {
     let paths = assemble::paths(workspace.root(), file);
     let config = assemble::read(workspace.root(), &paths)?;
     assemble::remarks(&config, &paths.daemon).for_each(talk::say);
@@ -53,9 +61,11 @@ pub(crate) fn daemon(workspace: &Workspace, file: Option<PathBuf>) -> Result<Exi
     let (door, listener) = bound.map_err(Startup::cannot("open the socket"))?;
     let speech = Speech::begin().map_err(Startup::cannot("make a thread"))?;
     let voice = speech.voice();
-    let Assembled { started, files, checkpoints } =
-        assemble::start(workspace, paths, config, Focus::Daemon, runtime.handle(), &voice)?;
-    let served = serve(&runtime, started, listener, signals, (voice, checkpoints.shown()));
+    let role = (Focus::Daemon, identity::here(adopt));
+    let Assembled { started, files, checkpoints, log } =
+        assemble::start(workspace, paths, config, role, runtime.handle(), &voice)?;
+    let said = (voice, checkpoints.shown());
+    let served = serve(&runtime, started, listener, signals, said, &log);
     drop(door);
     runtime.shutdown_timeout(STOP_MAX);
     checkpoints.stop();
@@ -90,13 +100,17 @@ fn serve(
     listener: UnixListener,
     mut signals: Signals,
     (voice, checkpoints): (Voice, watch::Receiver<Checkpoints>),
+    log: &Arc<Log>,
 ) -> Exit {
     let Started { handle, thread } = started;
     let (close, closed) = oneshot::channel::<()>();
     let (ended, mut over) = oneshot::channel();
     std::thread::spawn(move || ended.send(thread.join()));
     let result = runtime.block_on(async {
-        let views = kairos_api::Door::open(handle.clone()).showing(checkpoints);
+        let troubles = Arc::clone(log);
+        let views = kairos_api::Door::open(handle.clone())
+            .showing(checkpoints)
+            .telling(move |trouble| notices::trouble(&troubles, trouble));
         let doors = tokio::spawn(kairos_api::unix::serve(listener, views, async {
             closed.await.ok();
         }));
@@ -106,7 +120,7 @@ fn serve(
         let result = loop {
             tokio::select! {
                 result = &mut over => break result,
-                () = signals.pass_on(&handle) => {}
+                () = signals.pass_on(&handle, log) => {}
             }
         };
         close.send(()).ok();

@@ -19,10 +19,12 @@ use kairos_wire::{EventRecord, Proposal, Status};
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::cli::Stored;
 use crate::cli::story;
 use crate::cli::tale::Tale;
 use crate::config::Env;
 use crate::init;
+use crate::output::table::one_line;
 use crate::output::{Exit, Failure, Out, diff, talk};
 use crate::startup::Startup;
 
@@ -131,7 +133,7 @@ impl Demo {
         let none = Conditions::default();
         let fired: kairos_wire::schedule::Fired =
             client.post("/v1/schedules/docs/fire", &(), &none).await?;
-        let (mut parked, mut tale) = (false, Tale::past());
+        let (mut parked, mut tale) = (false, Tale::past(Stored::below(dir)));
         let mut told = Told::listen().map_err(Startup::cannot("listen to signals"))?;
         loop {
             let message = tokio::select! {
@@ -232,7 +234,7 @@ impl Demo {
 }
 
 fn show(proposal: &Proposal) {
-    let path = &proposal.path;
+    let path = one_line(&proposal.path);
     talk::say(format!("waits for you: 1 edit to {path} [{}]", proposal.scope));
     if let Some(text) = &proposal.diff {
         diff::lines(text, talk::talk_coloured()).for_each(|line| talk::say(format!("    {line}")));

@@ -10,6 +10,7 @@ mod config;
 mod daemon;
 mod demo;
 mod door;
+mod identity;
 mod init;
 mod keys;
 mod log;
@@ -17,6 +18,7 @@ mod notices;
 mod once;
 mod output;
 mod performers;
+mod protected;
 mod signals;
 mod startup;
 mod witness;
@@ -35,6 +37,9 @@ fn main() -> ExitCode {
         Err(error) => return misunderstood(&error),
     };
     let json = cli.global.json;
+    if let Err(error) = signals::survive_full_quota() {
+        return Failure::of(Exit::Usage, "signals", &error).tell(json).into();
+    }
     let mut out = Out::new(json);
     // What was written before a failure is still data.
     let done = cli.perform(&mut out);

@@ -3,6 +3,7 @@
 //!
 //! Owns both forms. The log has every notice; said are those that somebody has to know.
 
+use kairos_api::Trouble;
 use kairos_engine::{Notice, Status};
 
 use crate::log::{Detail, Level, Log};
@@ -88,6 +89,14 @@ pub(crate) fn write(log: &Log, notice: &Notice) {
         }
     };
     log.line(level, event, "daemon", &details);
+}
+
+/// Writes what goes wrong at a door.
+pub(crate) fn trouble(log: &Log, trouble: &Trouble) {
+    let (event, error) = match trouble {
+        Trouble::CannotAccept { error } => ("daemon_cannot_accept", error),
+    };
+    log.line(Level::Error, event, "door", &[("error", text(error))]);
 }
 
 fn text(value: &impl ToString) -> Detail {

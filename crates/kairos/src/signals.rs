@@ -1,17 +1,32 @@
 //! What signals mean.
 //!
 //! Owns the translation: TERM and INT drain and, again, end the grace; HUP reloads, or drains when
-//! the terminal the daemon was started from is gone; USR1 writes the status to the log. SIGXFSZ is
-//! caught so that a full quota is an error of a write and not the end.
+//! the terminal the daemon was started from is gone; USR1 writes the status to the log; USR2 will
+//! rotate the token and says that there is none. SIGXFSZ is caught in every verb, so that a full
+//! quota is an error of a write and not the end.
 
 use std::fs::OpenOptions;
 use std::io;
 
 use kairos_engine::{Control, Handle};
+use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::log::{Detail, Level, Log};
 
 /// `SIGXFSZ` on Linux (`signal(7)`): x86, ARM and RISC-V.
 const SIGXFSZ: i32 = 25;
+
+/// Lets a write beyond a limit on file sizes fail with `EFBIG`, from now to the end of the process.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn survive_full_quota() -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_io().build()?;
+    let _entered = runtime.enter();
+    // Nobody listens: what counts is that the signal is caught, which outlasts the runtime.
+    signal(SignalKind::from_raw(SIGXFSZ)).map(drop)
+}
 
 /// The signals a daemon, or a `once`, listens to.
 #[derive(Debug)]
@@ -20,7 +35,7 @@ pub(crate) struct Signals {
     int: Signal,
     hup: Signal,
     usr1: Signal,
-    _xfsz: Signal,
+    usr2: Signal,
     /// Whether there was a terminal at start.
     terminal: bool,
 }
@@ -36,13 +51,13 @@ impl Signals {
             int: signal(SignalKind::interrupt())?,
             hup: signal(SignalKind::hangup())?,
             usr1: signal(SignalKind::user_defined1())?,
-            _xfsz: signal(SignalKind::from_raw(SIGXFSZ))?,
+            usr2: signal(SignalKind::user_defined2())?,
             terminal: has_terminal(),
         })
     }
 
-    /// Passes the next signal on to the engine.
-    pub(crate) async fn pass_on(&mut self, handle: &Handle) {
+    /// Passes the next signal on to the engine; what means nothing to it goes to the log.
+    pub(crate) async fn pass_on(&mut self, handle: &Handle, log: &Log) {
         let control = tokio::select! {
             _ = self.term.recv() => Control::Shutdown,
             _ = self.int.recv() => Control::Shutdown,
@@ -50,9 +65,15 @@ impl Signals {
                 if self.terminal && !has_terminal() { Control::Shutdown } else { Control::Reload }
             }
             _ = self.usr1.recv() => Control::Report,
+            _ = self.usr2.recv() => return no_token(log),
         };
         handle.signal(control);
     }
+}
+
+fn no_token(log: &Log) {
+    let details = [("message", Detail::Text("there is no token to rotate".to_owned()))];
+    log.line(Level::Warn, "daemon_token_rotation_ignored", "signal", &details);
 }
 
 /// Which signal ends what has no daemon around it.

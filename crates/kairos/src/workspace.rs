@@ -44,7 +44,7 @@ impl Workspace {
             match made {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                     let path = self.own(name);
-                    let text = format!("cannot make `{}`: {error}", path.display());
+                    let text = format!("`{}`: {error}", path.display());
                     return Err(io::Error::new(error.kind(), text));
                 }
                 _ => {}

@@ -40,7 +40,8 @@ pub(crate) async fn events(
     let head = door.handle.head();
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     let from = match (last, query.from.as_deref()) {
-        (Some(last), _) => number(last)?.next(),
+        // Nothing stands beyond the head: whoever names such a position gets what comes from now on.
+        (Some(last), _) => number(last)?.min(head).next(),
         (None, None | Some("head")) => head.next(),
         (None, Some(from)) => number(from)?,
     };

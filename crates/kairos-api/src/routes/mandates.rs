@@ -3,22 +3,20 @@
 use axum::Json;
 use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
-use kairos_core::digest::Digest;
-use kairos_core::event::Key;
 use kairos_core::id::MandateId;
 use kairos_core::input::Verb;
 use kairos_core::kind::{Kind, Refused};
 use kairos_core::principal::Principal;
-use kairos_engine::{BlobProblem, Subject};
+use kairos_engine::{Accepted, BlobProblem, Subject};
 use kairos_views::{StateView, Views, find};
 use kairos_wire as wire;
 use serde::Deserialize;
 
-use super::{Body, Path, Query, one, parse};
+use super::{Body, Path, Query, key, one, parse};
 use crate::convert::{self, SpecError};
 use crate::door::Door;
 use crate::problem::Refusal;
-use crate::show;
+use crate::{queue, show};
 
 /// Mandates on one page.
 const PAGE: usize = 100;
@@ -48,8 +46,13 @@ pub(crate) async fn list(
     let all = views.mandates.all().values().rev();
     let mut older = all.filter(|view| before.is_none_or(|before| view.id < before));
     let text = |blob| door.text(blob);
-    let mandates: Vec<_> =
-        older.by_ref().take(PAGE).map(|view| show::mandate(view, &text)).collect();
+    let status = door.handle.status();
+    let mandates = older.by_ref().take(PAGE).map(|view| {
+        let mut shown = show::mandate(view, &text);
+        queue::explain(&mut shown, view, &views, &status);
+        shown
+    });
+    let mandates: Vec<_> = mandates.collect();
     let next = older.next().and(mandates.last().map(|last| last.id.clone()));
     Ok(Json(wire::mandate::Mandates { active, queued, mandates, next }))
 }
@@ -58,16 +61,36 @@ pub(crate) async fn show(
     State(door): State<Door>,
     Path(id): Path,
 ) -> Result<Json<wire::Mandate>, Refusal> {
-    let views = door.read().await?;
-    let id = one(find(views.mandates.all(), &id), "mandate", &id)?;
-    shown(&door, &views, id).map(Json)
+    let unknown = {
+        let views = door.read().await?;
+        match one(find(views.mandates.all(), &id), "mandate", &id) {
+            Ok(id) => return shown(&door, &views, id).map(Json),
+            Err(refusal) => refusal,
+        }
+    };
+    // Only a whole id can name one that the views have forgotten.
+    let Ok(id) = id.parse() else { return Err(unknown) };
+    let past = door.past(id).await?.ok_or(unknown)?;
+    Ok(Json(show::mandate(&past, &|blob| door.text(blob))))
 }
 
 /// A mandate that is known to exist.
 pub(super) fn shown(door: &Door, views: &Views, id: MandateId) -> Result<wire::Mandate, Refusal> {
     let view = views.mandates.get(id);
     let view = view.ok_or_else(|| Refusal::unknown("unknown_id", format!("no mandate `{id}`")))?;
-    Ok(show::mandate(view, &|blob| door.text(blob)))
+    let mut shown = show::mandate(view, &|blob| door.text(blob));
+    queue::explain(&mut shown, view, views, &door.handle.status());
+    Ok(shown)
+}
+
+/// A mandate in the answer to a command that is durable, whether or not the views have reached it.
+/// One that was made just now is in its own record; `None` when nothing tells of it in time.
+pub(super) async fn told(door: &Door, made: &Accepted, id: MandateId) -> Option<wire::Mandate> {
+    if let Ok(views) = door.read_after(made.seq).await {
+        return shown(door, &views, id).ok();
+    }
+    let views = door.alone(made.seq).await?;
+    shown(door, &views, id).ok()
 }
 
 pub(crate) async fn create(
@@ -79,22 +102,18 @@ pub(crate) async fn create(
     let request: wire::MandateRequest = parse(&body)?;
     // Before anything is stored for it.
     door.handle.room()?;
-    let key = headers.get("idempotency-key").map(|key| Key {
-        key: Digest::of(key.as_bytes()),
-        request: Digest::of(&serde_json::to_vec(&request).unwrap_or_default()),
-    });
+    let key = key(&headers, &serde_json::to_vec(&request).unwrap_or_default());
     let spec = store(&door, request).await?;
     let made = door.handle.submit(by, Verb::Create { spec: Box::new(spec), key }).await?;
     let Some(Subject::Mandate(id)) = made.subject else {
         return Err(Refusal::new(Kind::Bug, "no_mandate", "no mandate was made"));
     };
-    let views = door.read_after(made.seq).await?;
     Ok(Json(wire::mandate::Created {
         enqueued: true,
         command_id: made.command.to_string(),
         mandate_id: id.to_string(),
         seq: made.seq.0,
-        mandate: shown(&door, &views, id)?,
+        mandate: told(&door, &made, id).await,
     }))
 }
 
@@ -140,11 +159,10 @@ pub(crate) async fn stop(
         id
     };
     let stopped = door.handle.submit(by, Verb::Stop { mandate: id }).await?;
-    let views = door.read_after(stopped.seq).await?;
     Ok(Json(wire::mandate::Stopped {
         enqueued: true,
         command_id: stopped.command.to_string(),
         mandate_id: id.to_string(),
-        mandate: shown(&door, &views, id)?,
+        mandate: told(&door, &stopped, id).await,
     }))
 }

@@ -13,8 +13,10 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use kairos_core::digest::Digest;
+use kairos_core::event::Key;
 use kairos_core::kind::{Kind, Refused};
 use kairos_views::Found;
 use serde::de::DeserializeOwned;
@@ -94,6 +96,12 @@ fn parse<T: DeserializeOwned>(Body(body): &Body) -> Result<T, Refusal> {
 /// The same where the body may be left out.
 fn parse_or_default<T: DeserializeOwned + Default>(body: &Body) -> Result<T, Refusal> {
     if body.0.trim_ascii().is_empty() { Ok(T::default()) } else { parse(body) }
+}
+
+/// The idempotency key that came with a request, of which `asked` is what counts.
+fn key(headers: &HeaderMap, asked: &[u8]) -> Option<Key> {
+    let key = headers.get("idempotency-key")?;
+    Some(Key { key: Digest::of(key.as_bytes()), request: Digest::of(asked) })
 }
 
 /// The one id a text begins.

@@ -94,7 +94,8 @@ async fn decide(
     };
     let verb = Verb::Decide { proposal: id, decision, hash, note };
     let decided = door.handle.submit(by, verb).await?;
-    let views = door.read_after(decided.seq).await?;
+    // It is recorded, whether or not the views have reached it.
+    let views = door.read_after(decided.seq).await.ok();
     Ok(Json(wire::proposal::Decided {
         enqueued: true,
         command_id: decided.command.to_string(),
@@ -103,7 +104,7 @@ async fn decide(
             Decision::Approve => wire::proposal::Verdict::Approve,
             Decision::Reject => wire::proposal::Verdict::Reject,
         },
-        proposal: shown(&door, &views, id)?,
+        proposal: views.and_then(|views| shown(&door, &views, id).ok()),
     }))
 }
 

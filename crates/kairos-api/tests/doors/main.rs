@@ -1,5 +1,6 @@
 //! The doors over a real engine.
 
+mod history;
 mod routes;
 mod socket;
 mod world;

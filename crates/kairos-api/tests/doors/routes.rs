@@ -37,7 +37,8 @@ async fn a_created_mandate_can_be_shown_at_once_and_ends_with_its_edit() {
         "finished_at": shown["finished_at"], "until": null,
         "spent": {"calls": 3, "tokens": 45, "usd_micros": 0},
         "edits": [{"path": FREE, "pre": sha256("old"), "post": sha256("new")}],
-        "proposals": [], "seq": shown["seq"],
+        "proposals": [], "failures": [], "files": [], "verify": [], "max_cycles": 10,
+        "project_scope": "", "seq": shown["seq"],
     });
     assert_eq!(shown, expected);
     let list = world.get("/v1/mandates").await.body;
@@ -60,6 +61,26 @@ async fn the_same_key_makes_one_mandate_and_another_request_is_refused() {
     let again = create("one").await.body;
     assert_eq!(first["mandate_id"], again["mandate_id"]);
     assert_eq!(problem(&create("two").await), (409, "key_reused", 1));
+}
+
+#[tokio::test]
+async fn a_schedule_fired_again_under_its_key_has_fired_once() {
+    let world = World::edits(KNOWLEDGE);
+    let post = |path: &str, body: &str, key: &str| {
+        let request = Request::post(path).header("Idempotency-Key", key);
+        world.ask(request.body(body.to_owned()).expect("a request"))
+    };
+    let fire = "/v1/schedules/yearly/fire";
+    let first = post(fire, "", "k-1").await;
+    assert_eq!((first.status, &first.body["enqueued"]), (StatusCode::OK, &json!(true)));
+    let again = post(fire, "{}", "k-1").await;
+    assert_eq!(again.status, StatusCode::OK, "{again:?}");
+    assert_eq!(first.body["mandate_id"], again.body["mandate_id"]);
+    assert_eq!(problem(&post(fire, "", "k-2").await), (409, "overlap", 1));
+    let create = post("/v1/mandates", r#"{"goal": "fix it"}"#, "k-1").await;
+    assert_eq!(problem(&create), (409, "key_reused", 1));
+    let streamed = id(&world.get("/v1/events?from=1&follow=false").await.body);
+    assert_eq!(streamed.matches(r#""type":"slot""#).count(), 1, "{streamed}");
 }
 
 #[tokio::test]
@@ -167,6 +188,14 @@ async fn events_are_the_records_by_their_positions() {
     let first = id(&resumed.body);
     assert!(first.contains(&format!("id: {}\n", ids[2])), "{first}");
     assert!(!first.contains(&format!("id: {}\n", ids[1])), "{first}");
+    let head = ids[ids.len() - 1];
+    for beyond in [head, head + 1, u64::MAX] {
+        let resumed = Request::get("/v1/events?follow=false").header("Last-Event-ID", beyond);
+        let resumed = world.ask(resumed.body(String::new()).expect("a request")).await;
+        assert_eq!((resumed.status, id(&resumed.body).as_str()), (StatusCode::OK, ""), "{beyond}");
+    }
+    let from = format!("/v1/events?follow=false&from={}", u64::MAX);
+    assert_eq!(world.get(&from).await.body, "");
 }
 
 #[tokio::test]
@@ -178,7 +207,7 @@ async fn the_status_keeps_the_former_keys_and_a_closing_slash_does_no_harm() {
         "state": "running", "pid": std::process::id(), "tick_count": status["tick_count"],
         "mailbox_size": 0, "started_at": status["started_at"], "shutdown_requested": false,
         "tick_interval": 10.0, "graceful_timeout": 0.1, "journal_head": status["journal_head"],
-        "waiting": 0, "running": 0, "queued": 0,
+        "waiting": 0, "running": 0, "queued": 0, "queued_because": null,
     });
     assert_eq!(status, expected);
     let ordered = world.post("/v1/admin/reload", "").await.body;

@@ -16,14 +16,24 @@ use kairos_core::digest::{BlobRef, Digest};
 use kairos_core::effect::{
     Attempt, Call, Change, Effect, FileFact, Outcome, Place, Reply, WritersKnown,
 };
+use kairos_core::event::Event;
 use kairos_core::gate::risk::Risk;
+use kairos_core::id::NodeId;
 use kairos_core::plan::{Action, FailurePolicy, Step};
 use kairos_core::principal::Principal;
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
+use kairos_core::schedule::definition::{Concurrency, Definition};
+use kairos_core::schedule::{Cron, Dst, MissedPolicy, Rule};
+use kairos_core::state::State;
+use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs as _, RealFs};
 use kairos_engine::{
-    Configuration, Control, Engine, Focus, Options, Outside, Parts, Places, Reloaded, Started,
+    Configuration, Control, Engine, Focus, Identity, Options, Outside, Parts, Places, Reloaded,
+    Started,
 };
+use kairos_journal::{Ledger, Opening, Segments};
+use kairos_views::Views;
+use kairos_wire::MandateRequest;
 use serde_json::Value;
 use tower_service::Service as _;
 
@@ -42,15 +52,25 @@ pub(crate) struct World {
 pub(crate) struct Answered {
     pub(crate) status: StatusCode,
     pub(crate) media: String,
+    pub(crate) retry_after: Option<String>,
     pub(crate) body: Value,
 }
 
 impl World {
     /// Every plan is one edit of `path`.
     pub(crate) fn edits(path: &'static str) -> Self {
+        Self::after(path, &[], Views::default())
+    }
+
+    /// The same over a journal that has `history` already, shown through `views`.
+    pub(crate) fn after(path: &'static str, history: &[Vec<Event>], views: Views) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
+        for name in ["journal", "blobs"] {
+            std::fs::create_dir_all(dir.path().join(name)).expect("a directory");
+        }
+        write(&dir.path().join("journal"), history);
         let started = start(dir.path(), path);
-        let router = router(Door::open(started.handle.clone()));
+        let router = router(Door::over(started.handle.clone(), views));
         Self { started, router, _dir: dir }
     }
 
@@ -65,11 +85,12 @@ impl World {
         request.extensions_mut().insert(ann);
         let response = self.router.clone().call(request).await.expect("an answer");
         let (parts, body) = response.into_parts();
-        let media = parts.headers.get("content-type").map(|v| v.to_str().expect("text").to_owned());
+        let header = |name| parts.headers.get(name).map(|v| v.to_str().expect("text").to_owned());
         let bytes = body.collect().await.expect("a body").to_bytes();
         Answered {
             status: parts.status,
-            media: media.unwrap_or_default(),
+            media: header("content-type").unwrap_or_default(),
+            retry_after: header("retry-after"),
             body: serde_json::from_slice(&bytes)
                 .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned())),
         }
@@ -83,16 +104,29 @@ impl World {
         self.ask(Request::post(path).body(body.to_owned()).expect("a request")).await
     }
 
+    /// Waits until so many mandates are finished.
+    pub(crate) async fn ended(&self, mandates: usize) {
+        self.nth("mandate_finished", mandates - 1).await;
+    }
+
     /// Waits for a record of this type, from the first on, and answers the event.
     pub(crate) async fn until(&self, kind: &str) -> Value {
+        self.nth(kind, 0).await
+    }
+
+    async fn nth(&self, kind: &str, n: usize) -> Value {
+        let mut left = n;
         let mut follower = self.started.handle.follow(kairos_core::fold::Seq(1));
         loop {
             let next = tokio::time::timeout(std::time::Duration::from_secs(20), follower.next());
             let record = next.await.expect("in time").expect("the engine lives");
             let shown = kairos_api::event::public(record.at, &record.events);
-            let mut events = shown.into_iter().flat_map(|shown| shown.events);
-            if let Some(event) = events.find(|event| event.kind == kind) {
-                return serde_json::to_value(event).expect("JSON");
+            let events = shown.into_iter().flat_map(|shown| shown.events);
+            for event in events.filter(|event| event.kind == kind) {
+                if left == 0 {
+                    return serde_json::to_value(event).expect("JSON");
+                }
+                left -= 1;
             }
         }
     }
@@ -104,10 +138,28 @@ impl Drop for World {
     }
 }
 
-fn start(dir: &Path, path: &'static str) -> Started {
-    for name in ["journal", "blobs"] {
-        std::fs::create_dir_all(dir.join(name)).expect("a directory");
+/// A journal of these frames.
+fn write(dir: &Path, history: &[Vec<Event>]) {
+    let opening = Opening {
+        origin: NodeId::from_u128(7),
+        epoch: 1,
+        schema: 1,
+        segments: Segments::default(),
+    };
+    let dir = RealFs.root(dir).expect("the directory");
+    let empty = State::empty();
+    #[expect(clippy::disallowed_methods, reason = "a history for the engine to find")]
+    let opened = Ledger::<_, (), _>::open(Arc::new(RealFs), dir, empty, Arc::new(|_| {}), opening);
+    let (mut ledger, _) = opened.expect("a journal");
+    for frames in history.chunks(1_000) {
+        for events in frames {
+            ledger.record(Time::from_ms(0), events.clone()).expect("recorded");
+        }
+        ledger = ledger.commit().expect("on disk").0;
     }
+}
+
+fn start(dir: &Path, path: &'static str) -> Started {
     let root = RealFs.root(dir).expect("the root");
     let open = |name: &str| RealFs.open_dir(&root, Path::new(name)).expect("a directory");
     let blobs = Arc::new(Blobs::new(RealFs, open("blobs")));
@@ -117,6 +169,7 @@ fn start(dir: &Path, path: &'static str) -> Started {
     let parts = Parts {
         focus: Focus::Daemon,
         version: "test".into(),
+        identity: Identity::default(),
         journal: open("journal"),
         blobs,
         places: Places { heartbeat: dir.join("heartbeat.json"), poison: dir.join("poison") },
@@ -162,7 +215,7 @@ fn answered(answer: Answer) -> Outcome {
     let text = BlobRef::of(b"{}");
     let usage = Usage { input: 10, output: 5, cache_read: 0, cache_write: 0 };
     let reply = Reply::Answered { answer, text };
-    Outcome::Asked(Attempt { request: Some(text), usage: Some(usage), reply })
+    Outcome::Asked(Attempt { request: Some(text), usage: Some(usage), said: None, reply })
 }
 
 fn plan(path: &str) -> Answer {
@@ -174,6 +227,25 @@ fn plan(path: &str) -> Answer {
     };
     let fingerprint = Digest::of(path.as_bytes());
     Answer::Decide(Decide { status: Status::Done, steps: vec![step], fingerprint })
+}
+
+/// A schedule that is due on no day a test is run.
+fn yearly() -> (Definition, Rule) {
+    let request = MandateRequest { goal: "fix it".into(), ..MandateRequest::default() };
+    let text = |text: &str| Ok::<_, std::io::Error>(BlobRef::of(text.as_bytes()));
+    let definition = Definition {
+        name: "yearly".parse().expect("a name"),
+        cron: "0 0 29 2 1".into(),
+        zone: "UTC".into(),
+        dst: Dst::default(),
+        enabled: false,
+        missed: MissedPolicy::Skip,
+        concurrency: Concurrency::Reject,
+        spec: kairos_api::convert::spec(&request, &mut { text }).expect("a mandate"),
+    };
+    let cron = Cron::parse(&definition.cron).expect("cron");
+    let rule = Rule { cron, zone: TimeZone::UTC, dst: definition.dst };
+    (definition, rule)
 }
 
 fn configuration() -> Configuration {
@@ -193,7 +265,7 @@ fn configuration() -> Configuration {
                 prices: vec![NamedPrice { name: String::new(), price: free }],
             }),
         },
-        schedules: Vec::new(),
+        schedules: vec![yearly()],
         options: Options {
             tick_interval_ms: 10_000,
             graceful_timeout_ms: 100,

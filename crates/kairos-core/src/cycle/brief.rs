@@ -21,6 +21,8 @@ pub struct Brief {
     pub fragments: Vec<Fragment>,
     /// What became of the steps so far, for reflect.
     pub results: Vec<StepResult>,
+    /// Files that were named and are not among the fragments: not read, or no room for them.
+    pub files_left_out: u32,
 }
 
 /// What became of one step.
@@ -93,7 +95,8 @@ impl Brief {
 /// The brief for `phase` as the mandate stands.
 #[must_use]
 pub fn of(mandate: &Mandate, phase: Phase) -> Brief {
-    let mut brief = Builder { fragments: Vec::new(), room: BRIEF_BYTES_MAX - OWN_BYTES_MAX };
+    let mut brief =
+        Builder { fragments: Vec::new(), room: BRIEF_BYTES_MAX - OWN_BYTES_MAX, files_left_out: 0 };
     let spec = &mandate.spec;
     brief.push(Part::Goal, From::Operator, Some(spec.goal), GOAL_BYTES_MAX);
     brief.push(Part::Hints, From::Operator, spec.hints, GOAL_BYTES_MAX);
@@ -111,8 +114,11 @@ pub fn of(mandate: &Mandate, phase: Phase) -> Brief {
         brief.push(Part::Problem, From::Daemon, Some(invalid.problem), ANSWER_BYTES_MAX);
     }
     if phase != Phase::Reflect {
+        brief.files_left_out = cycle.left_out;
         for seen in cycle.seen.iter().flat_map(|seen| seen.iter()) {
             let part = Part::File(seen.path.clone());
+            let room = brief.room > 0;
+            brief.files_left_out = brief.files_left_out.saturating_add(u32::from(!room));
             brief.push(part, From::Workspace, Some(seen.content), FILE_BYTES_MAX);
         }
     }
@@ -124,6 +130,7 @@ pub fn of(mandate: &Mandate, phase: Phase) -> Brief {
 struct Builder {
     fragments: Vec<Fragment>,
     room: u64,
+    files_left_out: u32,
 }
 
 impl Builder {
@@ -137,6 +144,7 @@ impl Builder {
     }
 
     fn done(self, phase: Phase, cycle: u8, results: Vec<StepResult>) -> Brief {
-        Brief { phase, cycle, fragments: self.fragments, results }
+        let Self { fragments, files_left_out, .. } = self;
+        Brief { phase, cycle, fragments, results, files_left_out }
     }
 }

@@ -32,6 +32,8 @@ pub struct Cycle {
     pub phase: Phase,
     /// What observe read; `None` before it settled.
     pub seen: Option<Arc<[Seen]>>,
+    /// Files that were named and not read.
+    pub left_out: u32,
     pub orientation: Option<BlobRef>,
     pub decision: Option<Settled>,
     pub plan: Option<Plan>,
@@ -101,6 +103,7 @@ impl Cycle {
             number,
             phase: Phase::Observe,
             seen: None,
+            left_out: 0,
             orientation: None,
             decision: None,
             plan: None,
@@ -154,7 +157,8 @@ impl Cycle {
 
     pub(crate) fn settled(&mut self, intent: &Intent, outcome: &Outcome) {
         match (intent, outcome) {
-            (Intent::Observe, Outcome::Observed { files, .. }) => {
+            (Intent::Observe, Outcome::Observed { files, left_out }) => {
+                self.left_out = *left_out;
                 self.seen = Some(files.as_slice().into());
             }
             // A workspace that cannot be read is an empty one to the model; the record says why.

@@ -43,7 +43,7 @@ pub(super) fn decide(
             decide_proposal(state, now, by, (*proposal, *decision), *hash, *note)
         }
         Verb::Judge { effect, answer, note } => judge(state, now, by, *effect, *answer, *note),
-        Verb::Fire { schedule } => slots::fire(state, now, by, schedule),
+        Verb::Fire { schedule, key } => slots::fire(state, now, by, schedule, *key),
     }
 }
 
@@ -72,16 +72,21 @@ fn create(
     key: Option<Key>,
 ) -> Result<Vec<Event>, Refusal> {
     let rules = state.rules.as_deref().ok_or(Refusal::NotConfigured)?;
-    if let Some((key, kept)) = key.and_then(|key| Some((key, state.index.keys.get(&key.key)?))) {
-        // Asked again: the same request is answered with the same mandate.
-        let same = kept.request == key.request;
-        let mandate = kept.mandate;
-        return if same { Ok(Vec::new()) } else { Err(Refusal::KeyReused { mandate }) };
+    if made_before(state, key)? {
+        return Ok(Vec::new());
     }
     can_ask(rules, spec)?;
     let mut ids = IdSource::new(now.time, now.seed);
     let origin = Origin::Command { command: ids.command(), by: by.clone(), key };
     Ok(vec![Event::MandateCreated { mandate: ids.mandate(), origin, spec: Box::new(spec.clone()) }])
+}
+
+/// Whether a mandate was made under this key: the same request is answered with the same mandate.
+pub(super) fn made_before(state: &State, key: Option<Key>) -> Result<bool, Refusal> {
+    let Some(key) = key else { return Ok(false) };
+    let Some(kept) = state.index.keys.get(&key.key) else { return Ok(false) };
+    let mandate = kept.mandate;
+    if kept.request == key.request { Ok(true) } else { Err(Refusal::KeyReused { mandate }) }
 }
 
 /// Whether the mandate's model can be asked under these rules.

@@ -4,7 +4,7 @@
 //! calendar has accounted for every slot; here each gets its record, a fire and its mandate in one
 //! frame.
 
-use crate::event::{Event, Loaded, Origin};
+use crate::event::{Event, Key, Loaded, Origin};
 use crate::id::{IdSource, MandateId};
 use crate::input::Now;
 use crate::mandate::outcome::{EndReason, Outcome};
@@ -18,7 +18,7 @@ use crate::schedule::slot::{SlotReason, SlotState};
 use crate::state::State;
 use crate::time::Time;
 
-use super::command::can_ask;
+use super::command::{can_ask, made_before};
 use super::draft::Draft;
 use super::due::stop;
 
@@ -47,14 +47,19 @@ pub(super) fn decide(
                 to: *to,
                 count: *count,
                 state: passed(*why),
-                reason: Some(SlotReason::Policy),
+                reason: Some(match why {
+                    Unfired::Restored => SlotReason::Restored,
+                    Unfired::Coalesced | Unfired::Skipped | Unfired::DroppedStale => {
+                        SlotReason::Policy
+                    }
+                }),
             }),
             Fate::Fires(slot) => {
                 let refused = refusal(state, loaded, fired);
                 let mandate = refused.is_none().then(|| ids.mandate());
                 if let Some(mandate) = mandate {
                     events.extend(replaced(state, now, loaded));
-                    events.push(created(loaded, mandate));
+                    events.push(created(loaded, mandate, None));
                     fired = true;
                 }
                 events.push(slot_event(loaded, slot, mandate, refused));
@@ -68,7 +73,7 @@ pub(super) fn decide(
 fn passed(why: Unfired) -> SlotState {
     match why {
         Unfired::Coalesced => SlotState::Coalesced,
-        Unfired::Skipped => SlotState::Skipped,
+        Unfired::Skipped | Unfired::Restored => SlotState::Skipped,
         Unfired::DroppedStale => SlotState::DroppedStale,
     }
 }
@@ -98,7 +103,11 @@ pub(super) fn fire(
     now: &Now,
     by: &Principal,
     name: &ScheduleName,
+    key: Option<Key>,
 ) -> Result<Vec<Event>, Refusal> {
+    if made_before(state, key)? {
+        return Ok(Vec::new());
+    }
     let loaded = state
         .schedules
         .get(name)
@@ -110,7 +119,7 @@ pub(super) fn fire(
     }
     let mandate = IdSource::new(now.time, now.seed).mandate();
     let mut events: Vec<_> = replaced(state, now, loaded);
-    events.push(created(loaded, mandate));
+    events.push(created(loaded, mandate, key));
     events.push(Event::Slot {
         schedule: name.clone(),
         revision: loaded.revision,
@@ -125,10 +134,10 @@ pub(super) fn fire(
     Ok(events)
 }
 
-fn created(loaded: &Loaded, mandate: MandateId) -> Event {
+fn created(loaded: &Loaded, mandate: MandateId, key: Option<Key>) -> Event {
     Event::MandateCreated {
         mandate,
-        origin: Origin::Schedule { name: loaded.definition.name.clone() },
+        origin: Origin::Schedule { name: loaded.definition.name.clone(), key },
         spec: Box::new(loaded.definition.spec.clone()),
     }
 }

@@ -13,7 +13,8 @@ use crate::tree::Tree;
 
 impl<F: Fs> Tree<F> {
     /// Removes what the change replaced. To be called once the outcome is durable, and as often
-    /// as one likes; a crash before it leaves a name behind, nothing else.
+    /// as one likes; a crash before it leaves a name behind, nothing else. That the names are gone
+    /// is durable: once it is recorded, nobody comes back for them.
     ///
     /// # Errors
     /// The system's.
@@ -34,7 +35,11 @@ impl<F: Fs> Tree<F> {
         }
         let temp = self.look(&place.dir, &names.temp)?;
         match &temp {
-            Seen::Absent => return Ok(Finished::Clean),
+            Seen::Absent => {
+                // Perhaps removed a moment ago, by a process that ended before its sync.
+                self.fs.sync_dir(&place.dir)?;
+                return Ok(Finished::Clean);
+            }
             Seen::Other => return Ok(Finished::Kept),
             // One of several names: the bytes stay.
             Seen::File { stat, .. } if stat.links > 1 => {}
@@ -42,6 +47,7 @@ impl<F: Fs> Tree<F> {
             Seen::File { .. } => return Ok(Finished::Kept),
         }
         self.fs.unlink(&place.dir, &names.temp)?;
+        self.fs.sync_dir(&place.dir)?;
         Ok(Finished::Removed)
     }
 }

@@ -23,7 +23,7 @@ enum Holds {
 
 impl<F: Fs> Tree<F> {
     /// Judges an intent whose outcome is not known, and clears up after it for a retry. What is
-    /// answered as done is durable.
+    /// answered is durable.
     pub fn recover(&self, intent: &Intent<'_>) -> Verdict {
         let names = Names::of(intent.temp);
         let verdict = match intent.change {
@@ -51,7 +51,7 @@ impl<F: Fs> Tree<F> {
             (Holds::Pre, Holds::Absent | Holds::Post) => {
                 self.clear(&place, &names.temp)?;
                 self.clear(&place, &names.new)?;
-                Ok(Verdict::Retry)
+                self.done(&place, Verdict::Retry)
             }
             _ => Err(Doubt::Neither),
         }
@@ -75,11 +75,11 @@ impl<F: Fs> Tree<F> {
             (Holds::Absent, Holds::Pre, Holds::Absent) => self.done(&place, Verdict::Reverted),
             (Holds::Absent, Holds::Pre, Holds::Post) => {
                 self.unmark(&place, names).map_err(disk("removing what was begun"))?;
-                Ok(Verdict::Retry)
+                self.done(&place, Verdict::Retry)
             }
             (Holds::Absent, Holds::Absent, _) => {
                 self.clear(&place, &names.new)?;
-                Ok(Verdict::Retry)
+                self.done(&place, Verdict::Retry)
             }
             _ => Err(Doubt::Neither),
         }
@@ -164,7 +164,8 @@ impl<F: Fs> Tree<F> {
         hold().map_err(disk("looking at the names"))
     }
 
-    /// Makes durable what was found, because the crash may have come before that.
+    /// Makes durable what was found, because the crash may have come before that, and what was
+    /// removed, because the next attempt uses other names and nobody comes back for these.
     fn done(&self, place: &Place<F>, verdict: Verdict) -> Result<Verdict, Doubt> {
         self.fs.sync_dir(&place.dir).map_err(disk("syncing the directory"))?;
         Ok(verdict)

@@ -52,7 +52,7 @@ impl<F: Fs> Tree<F> {
     fn add_name(&self, way: &Way<F>, identity: Identity) -> Result<(), Failure> {
         let (first, second) = ((&way.from.dir, &*way.from.name), (&way.to.dir, &*way.to.name));
         if let Err(source) = self.fs.link(first, second) {
-            return Err(way.to.refuse(link_refused(source)).into());
+            return Err(self.not_linked(way, identity, source));
         }
         let linked = self.fs.stat(&way.to.dir, &way.to.name);
         if !linked.is_ok_and(|stat| stat.identity == identity) {
@@ -63,6 +63,24 @@ impl<F: Fs> Tree<F> {
             let reason = Reason::Disk { step: "syncing the directory", source };
             self.abandon_move(way, way.to.refuse(reason).into())
         })
+    }
+
+    /// What a link that reports failure comes to: the second name may stand all the same.
+    fn not_linked(&self, way: &Way<F>, identity: Identity, source: io::Error) -> Failure {
+        let taken = source.kind() == io::ErrorKind::AlreadyExists;
+        let refused = way.to.refuse(link_refused(source)).into();
+        if taken {
+            return refused;
+        }
+        match self.fs.stat(&way.to.dir, &way.to.name) {
+            Ok(stat) if stat.identity == identity => self.abandon_move(way, refused),
+            Ok(_) => refused,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => refused,
+            Err(source) => {
+                let doubt = Doubt::Disk { step: "looking at the second name", source };
+                way.to.unsettled(doubt, Left::Unknown)
+            }
+        }
     }
 
     fn check_moved(

@@ -83,6 +83,7 @@ fn calls_stand_in_the_order_of_the_table() {
         Call::Rename(Rename::Exchange),
         Call::SyncDir,
         Call::Unlink,
+        Call::SyncDir,
     ];
     let create = [
         Call::Create,
@@ -94,9 +95,10 @@ fn calls_stand_in_the_order_of_the_table() {
         RENAME,
         Call::SyncDir,
         Call::Unlink,
+        Call::SyncDir,
     ];
-    let relocate = [Call::Link, Call::SyncDir, RENAME, Call::SyncDir, Call::Unlink];
-    let delete = [RENAME, Call::SyncDir, Call::Unlink];
+    let relocate = [Call::Link, Call::SyncDir, RENAME, Call::SyncDir, Call::Unlink, Call::SyncDir];
+    let delete = [RENAME, Call::SyncDir, Call::Unlink, Call::SyncDir];
     let tables: [&[Call]; 4] = [&edit, &create, &relocate, &delete];
     for (which, expected) in tables.into_iter().enumerate() {
         let world = World::new();

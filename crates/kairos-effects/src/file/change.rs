@@ -10,12 +10,12 @@ use kairos_disk::fs::Writers;
 use kairos_disk::{Digest, Fs};
 
 use super::refusal::{NotDone, doubt, not_changed};
-use super::{Files, os};
+use super::{Acting, os};
 
 /// Permission bits of a file that a step creates.
 const NEW_FILE_MODE: u32 = 0o644;
 
-impl<F: Fs> Files<F> {
+impl<F: Fs> Acting<'_, F> {
     pub(super) fn change(&self, change: &Change, temp: TempName) -> Result<Outcome, NotDone> {
         self.with_intent(change, temp, |intent| {
             let wait = self.wait;

@@ -15,7 +15,7 @@ use kairos_disk::refusal::Reason;
 
 use super::refusal::NotDone;
 use super::walk::{self, Named};
-use super::{Files, os};
+use super::{Acting, os};
 
 /// The most files shown.
 const FILES_MAX: usize = 64;
@@ -29,7 +29,7 @@ const PATHS_BYTES_MAX: usize = 128 * 1024;
 /// The most words of a goal that are tried as paths.
 const WORDS_MAX: usize = 256;
 
-impl<F: Fs> Files<F> {
+impl<F: Fs> Acting<'_, F> {
     pub(super) fn observe(
         &self,
         goal: BlobRef,
@@ -38,7 +38,7 @@ impl<F: Fs> Files<F> {
         scopes: &Scopes,
     ) -> Result<Outcome, NotDone> {
         let mut observation = Observation {
-            files: self,
+            acting: self,
             upload,
             scopes,
             seen: Vec::new(),
@@ -53,7 +53,7 @@ impl<F: Fs> Files<F> {
 }
 
 struct Observation<'a, F: Fs> {
-    files: &'a Files<F>,
+    acting: &'a Acting<'a, F>,
     upload: &'a [Scope],
     scopes: &'a Scopes,
     seen: Vec<Seen>,
@@ -73,12 +73,12 @@ enum By {
 
 impl<F: Fs> Observation<'_, F> {
     fn all(&mut self, goal: BlobRef, globs: &[String]) -> Result<(), NotDone> {
-        let goal = self.files.texts.get(goal)?;
+        let goal = self.acting.texts.get(goal)?;
         for path in paths(&String::from_utf8_lossy(&goal)) {
             self.file(path, By::Goal)?;
         }
         let named = Named::new(globs);
-        let walked = walk::files(&self.files.fs, &self.files.root, &named, self.scopes);
+        let walked = walk::files(self.acting.fs, self.acting.root, &named, self.scopes);
         for path in walked.files {
             self.file(path, By::Glob)?;
         }
@@ -101,7 +101,7 @@ impl<F: Fs> Observation<'_, F> {
             self.leave_out(1);
             return Ok(());
         }
-        let bytes = match self.files.tree.read(os(&path)) {
+        let bytes = match self.acting.tree.read(os(&path)) {
             Ok(found) => found.bytes,
             Err(refusal) => {
                 let no_file = matches!(
@@ -117,7 +117,7 @@ impl<F: Fs> Observation<'_, F> {
             self.leave_out(1);
             return Ok(());
         }
-        let content = self.files.texts.put(&bytes)?;
+        let content = self.acting.texts.put(&bytes)?;
         self.room -= bytes.len();
         self.paths_room -= named;
         self.seen.push(Seen { path, content });

@@ -1,18 +1,19 @@
 //! Making a step's change out of what the target holds now.
 //!
 //! Owns the fixing of both sides: what stands there, what is to stand there, and the directory it
-//! stands in. Changes nothing but the blobs.
+//! stands in. Changes nothing but the blobs, and stores nothing of what belongs to a daemon.
 
 use kairos_core::digest::BlobRef;
 use kairos_core::edit;
 use kairos_core::effect::{Change, Failure, FileFact, FileRefusal, Outcome, Place};
+use kairos_core::gate::scope::{Classified, Scopes};
 use kairos_core::path::RelPath;
 use kairos_core::plan::{Action, StepName};
 use kairos_disk::Fs;
 use kairos_disk::tree::{Found, TARGET_BYTES_MAX};
 
 use super::refusal::NotDone;
-use super::{Files, diff, os};
+use super::{Acting, diff, os};
 use crate::model::answer::{StepTexts, step_texts};
 
 /// A prepared change and what a person reads of it.
@@ -21,7 +22,7 @@ struct Made {
     diff: String,
 }
 
-impl<F: Fs> Files<F> {
+impl<F: Fs> Acting<'_, F> {
     pub(super) fn prepare(
         &self,
         action: &Action,
@@ -91,6 +92,10 @@ impl<F: Fs> Files<F> {
     }
 
     fn read(&self, path: &RelPath) -> Result<Found, NotDone> {
+        // The gate refuses these whatever stands there, but only after the bytes were stored.
+        if let Classified::Refused { .. } = Scopes::default().classify(path) {
+            return Err(NotDone::Refused(FileRefusal::Protected));
+        }
         Ok(self.tree.read(os(path))?)
     }
 

@@ -9,12 +9,12 @@ use kairos_disk::Fs;
 use kairos_disk::refusal::Reason;
 
 use super::refusal::NotDone;
-use super::{Files, os};
+use super::{Acting, os};
 
 /// The longest piece of an expected text that the report repeats, in characters.
 const SHOWN_CHARS_MAX: usize = 200;
 
-impl<F: Fs> Files<F> {
+impl<F: Fs> Acting<'_, F> {
     pub(super) fn verify(&self, checks: &[Check]) -> Result<Outcome, NotDone> {
         let mut failing = Vec::new();
         let mut report = String::new();

@@ -117,12 +117,18 @@ fn decide(fields: &Fields<'_>) -> Result<(Status, Vec<Draft>), Problem> {
 
 fn accept(status: Status, drafts: &[Draft]) -> Result<Decide, Problem> {
     let steps: Vec<_> = drafts.iter().map(Draft::step).collect();
-    Graph::new(steps.iter().map(kairos_core::plan::Step::node).collect())?;
+    let graph = Graph::new(steps.iter().map(kairos_core::plan::Step::node).collect())?;
     let bytes = serde_json::to_string(&steps).expect("a step is all texts and lists").len();
     if bytes > PLAN_BYTES_MAX {
         return Err(Problem::TooLarge { bytes });
     }
-    let fingerprint =
-        Tree::List(drafts.iter().map(|draft| draft.normal(drafts)).collect()).digest();
+    // A plan that lists the same steps in another order is no other plan.
+    let ordered: Vec<&Draft> = graph
+        .topological_order()
+        .into_iter()
+        .filter_map(|name| drafts.iter().find(|draft| draft.name == *name))
+        .collect();
+    let normal = ordered.iter().map(|draft| draft.normal(&ordered));
+    let fingerprint = Tree::List(normal.collect()).digest();
     Ok(Decide { status, steps, fingerprint })
 }

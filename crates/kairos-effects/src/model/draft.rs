@@ -125,7 +125,7 @@ impl Draft {
 
     /// What the step means: without its name, which others are free to differ in, and without its
     /// intent.
-    pub(crate) fn normal(&self, all: &[Self]) -> Tree {
+    pub(crate) fn normal(&self, all: &[&Self]) -> Tree {
         let place = |name: &StepName| all.iter().position(|other| other.name == *name);
         let mut behind: Vec<usize> = self.depends_on.iter().filter_map(place).collect();
         behind.sort_unstable();

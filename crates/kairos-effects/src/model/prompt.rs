@@ -76,6 +76,16 @@ pub fn render<F: Fs>(brief: &Brief, texts: &Texts<F>) -> Result<Prompt, TextErro
     if brief.phase == Phase::Reflect {
         page.results(&brief.results);
     }
+    if brief.files_left_out > 0 {
+        let line = format!(
+            "\n{} more files that the operator named are not shown: too many, too large, or not \
+             for a model.\n",
+            brief.files_left_out
+        );
+        if page.takes(line.len()) {
+            page.text.push_str(&line);
+        }
+    }
     if page.left_out > 0 {
         page.text.push_str(&format!("\n{} more pieces are not shown.\n", page.left_out));
     }

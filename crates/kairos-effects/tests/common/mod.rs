@@ -1,7 +1,8 @@
 //! A ledger over a real directory, from which permits come.
 
 use std::collections::VecDeque;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use kairos_core::mandate::spec::{Check, MandateSpec};
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
 use kairos_core::state::State;
 use kairos_core::time::Time;
+use kairos_disk::fs::Identity;
 use kairos_disk::{Blobs, RealFs};
 use kairos_effects::file::Files;
 use kairos_effects::model::{Notice, Notify};
@@ -28,6 +30,8 @@ use tempfile::TempDir;
 pub(crate) struct World {
     pub(crate) dir: TempDir,
     pub(crate) texts: Texts,
+    /// Files that are protected whatever they are called.
+    pub(crate) secrets: Vec<PathBuf>,
     pub(crate) notices: Arc<Mutex<Vec<Notice>>>,
     pub(crate) events: Vec<Event>,
     ledger: Option<Ledger<State, (), RealFs>>,
@@ -85,6 +89,7 @@ impl World {
             texts: Texts::new(Arc::new(Blobs::new(RealFs, blobs))),
             ledger: Some(open(&dir.path().join("journal"))),
             dir,
+            secrets: Vec::new(),
             notices: Arc::default(),
             events: Vec::new(),
             permits: VecDeque::new(),
@@ -104,7 +109,12 @@ impl World {
     pub(crate) fn files(&self) -> Files {
         let root = RealFs.root(&self.dir.path().join("workspace")).expect("made before");
         let wait = |_: Duration| std::thread::yield_now();
-        Files::new(RealFs, root, Vec::new(), self.texts.clone(), wait).expect("an open root")
+        let secrets = self.secrets.clone();
+        let protected = move || {
+            let paths = secrets.iter().filter_map(|path| std::fs::metadata(path).ok());
+            paths.map(|about| Identity { device: about.dev(), inode: about.ino() }).collect()
+        };
+        Files::new(RealFs, root, Box::new(protected), self.texts.clone(), wait)
     }
 
     pub(crate) fn read(&self, path: &str) -> Option<String> {

@@ -3,5 +3,6 @@
 mod crowd;
 mod cycle;
 mod poison;
+mod restored;
 mod turn;
 mod world;

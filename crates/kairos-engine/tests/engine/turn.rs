@@ -20,10 +20,10 @@ use kairos_journal::{Opening, Permit, Segments};
 
 use crate::world;
 
-const START_MS: i64 = 1_790_000_000_000;
+pub(crate) const START_MS: i64 = 1_790_000_000_000;
 const MINUTE_MS: u64 = 60_000;
 
-fn ledger(dir: &Path) -> Ledger<RealFs> {
+pub(crate) fn ledger(dir: &Path) -> Ledger<RealFs> {
     let root = RealFs.root(dir).expect("the root");
     let opening = Opening {
         origin: IdSource::new(Time::from_ms(START_MS), Seed([7; 16])).node(),
@@ -36,7 +36,7 @@ fn ledger(dir: &Path) -> Ledger<RealFs> {
     opened.expect("a new journal").0
 }
 
-fn now(time: Time, seed: u8) -> Now {
+pub(crate) fn now(time: Time, seed: u8) -> Now {
     Now {
         time,
         seed: Seed([seed; 16]),
@@ -47,7 +47,7 @@ fn now(time: Time, seed: u8) -> Now {
 }
 
 /// A minutely schedule whose mandates are as large as a configuration may make them.
-fn minutely() -> (Definition, Rule) {
+pub(crate) fn minutely() -> (Definition, Rule) {
     let mut spec = world::spec(BlobRef::of(b"goal"));
     spec.files = (0..64).map(|n| format!("{n:03}{}", "x".repeat(4_000))).collect();
     let definition = Definition {

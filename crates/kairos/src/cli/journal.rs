@@ -1,7 +1,7 @@
 //! `kairos journal …`
 //!
-//! Owns reading the journal's own files, with or without a daemon beside. Never locks, never
-//! repairs.
+//! Owns reading the journal's own files, with or without a daemon beside. Never locks; the one verb
+//! that changes them stands in `repair`.
 
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use kairos_journal::{Problem, Reader, Tail};
 use serde::Serialize;
 
 use super::checkpoint::{Against, Compared, Prove};
-use super::{Root, checkpoint, live};
+use super::{Root, checkpoint, live, repair};
 use crate::output::{Exit, Failure, Out, hint};
 
 #[derive(Debug, Subcommand)]
@@ -49,6 +49,16 @@ pub(crate) enum Verb {
     Show {
         /// The frame's position
         seq: u64,
+    },
+    /// Show what going on without damaged frames would give up, and do it when told to
+    ///
+    /// Without the option nothing changes. What is given up is set aside, never deleted, and the
+    /// next start records the repair.
+    #[command(after_help = "Example: kairos journal repair --accept-loss-after 41")]
+    Repair {
+        /// Give up every frame after this one
+        #[arg(long, value_name = "SEQ")]
+        accept_loss_after: Option<u64>,
     },
     /// Write the journal out for other programs
     #[command(after_help = "Example: kairos journal export --jsonl > journal.jsonl")]
@@ -84,6 +94,10 @@ impl Verb {
             Self::Checkpoint { output } => checkpoint::sign(&root()?, output.as_deref(), out),
             Self::Prove(prove) => prove.perform(root, out),
             Self::Show { seq } => show(Files::open(&root()?)?, seq, out),
+            Self::Repair { accept_loss_after } => {
+                let root = root()?;
+                repair::perform(&root, Files::open(&root)?.dir, accept_loss_after, out)
+            }
             Self::Export { jsonl: _, from } => {
                 let mut reader = Files::open(&root()?)?.reader(from);
                 while let Some(record) = reader.next_record::<Event>()? {
@@ -111,6 +125,9 @@ impl Files {
             if error.kind() == std::io::ErrorKind::NotFound {
                 let message = format!("no journal at `{}`", path.display());
                 return Failure::new(Exit::No, "no_journal", message).hint(hint::FIRST_START);
+            }
+            if error.kind() == std::io::ErrorKind::PermissionDenied {
+                return Failure::denied(&path);
             }
             Failure::of(Exit::No, "journal_unreadable", &error)
         })?;

@@ -7,7 +7,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use clap::{Args, Subcommand};
 use kairos_wire::Proposal;
 use kairos_wire::client::Conditions;
-use kairos_wire::proposal::{Decided, Decision, State};
+use kairos_wire::proposal::{Decided, Decision, State, Verdict};
 use serde::Serialize;
 
 use super::{Root, ask, source, words};
@@ -83,7 +83,7 @@ fn list(root: &Root, all: bool, out: &mut Out) -> Result<Exit, Failure> {
         let until = when::short(&proposal.expires_at);
         table.row([proposal.id.clone(), state, until, what(proposal)]);
     }
-    out.table(&table)?;
+    out.table(&table, "nothing waits for you")?;
     Ok(Exit::Ok)
 }
 
@@ -122,10 +122,13 @@ impl Decide {
         let decided: Decided =
             ask::wait(async { Ok(client.post(&path, &body, &conditions).await?) })?;
         if out.json {
-            out.object(&decided.proposal)?;
+            out.entity(&decided.proposal_id, decided.proposal.as_ref())?;
         } else {
-            let state = word(decided.proposal.state);
-            out.line(format!("{state}: {}", one_line(&what(&decided.proposal))))?;
+            let state = match decided.decision {
+                Verdict::Approve => word(State::Approved),
+                Verdict::Reject => word(State::Rejected),
+            };
+            out.line(format!("{state}: {}", one_line(&what(&proposal))))?;
         }
         Ok(Exit::Ok)
     }

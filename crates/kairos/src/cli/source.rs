@@ -3,12 +3,16 @@
 //! Owns reading entities in their public form: from the daemon, and where none answers from the
 //! journal's files, without lock or repair. Never changes anything.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use kairos_api::show;
 use kairos_core::digest::BlobRef;
 use kairos_core::event::Event;
 use kairos_core::fold::Seq;
+use kairos_core::id::MandateId;
 use kairos_disk::{Blobs, RealFs};
-use kairos_views::{Found, ProposalState, StateView, Views, find};
+use kairos_views::{Found, MandateView, Past, ProposalState, StateView, Views, find};
 use kairos_wire::client::ClientError;
 use kairos_wire::effect::Effects;
 use kairos_wire::mandate::Mandates;
@@ -43,13 +47,13 @@ pub(super) fn mandates(root: &Root, before: Option<&str>) -> Result<Mandates, Fa
 }
 
 pub(super) fn mandate(root: &Root, id: &str) -> Result<Mandate, Failure> {
-    get(root, &format!("/v1/mandates/{}", segment(id)?), |files| files.mandate(id))
+    get(root, &format!("/v1/mandates/{}", segment(id)?), |files| files.mandate(root, id))
 }
 
 /// A mandate with its held steps, read once from the files: for whoever just closed them.
 pub(super) fn mandate_in_files(root: &Root, id: &str) -> Result<(Mandate, Vec<Proposal>), Failure> {
     let files = Files::fold(root)?;
-    let mandate = files.mandate(id)?;
+    let mandate = files.mandate(root, id)?;
     let held = files.waiting().proposals;
     Ok((mandate, held.into_iter().filter(|held| held.mandate_id == id).collect()))
 }
@@ -107,7 +111,7 @@ fn read<T: DeserializeOwned>(
     let client = root.client();
     ask::wait(async {
         match client.get(path).await {
-            Err(ClientError::NoDaemon { .. }) => {
+            Err(error) if nobody_answers(&error) => {
                 let files = Files::fold(root)?;
                 Ok((of_files(&files)?, Some(files.views.seq)))
             }
@@ -116,10 +120,40 @@ fn read<T: DeserializeOwned>(
     })
 }
 
+/// Whether no daemon answers, so that the files are all there is; one of another user may well run.
+pub(super) fn nobody_answers(error: &ClientError) -> bool {
+    let denied = std::io::ErrorKind::PermissionDenied;
+    matches!(error, ClientError::NoDaemon { source, .. } if source.kind() != denied)
+}
+
+/// Stored texts, read from their files.
+#[derive(Clone)]
+pub(crate) struct Stored(Option<Arc<Blobs<RealFs>>>);
+
+impl std::fmt::Debug for Stored {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Stored")
+    }
+}
+
+impl Stored {
+    /// Those below `root`; none where they cannot be read.
+    pub(crate) fn below(root: &Path) -> Self {
+        let dir = RealFs.root(&root.join(".kairos/blobs")).ok();
+        Self(dir.map(|dir| Arc::new(Blobs::new(RealFs, dir))))
+    }
+
+    /// The text, unless it is gone or none.
+    pub(crate) fn text(&self, blob: BlobRef) -> Option<String> {
+        let bytes = self.0.as_ref()?.get(blob.digest.as_bytes(), blob.bytes).ok()?;
+        String::from_utf8(bytes).ok()
+    }
+}
+
 /// The journal's files, folded up to the last whole frame.
 struct Files {
     views: Views,
-    blobs: Option<Blobs<RealFs>>,
+    stored: Stored,
 }
 
 impl Files {
@@ -129,14 +163,19 @@ impl Files {
         while let Some(record) = reader.next_record::<Event>()? {
             views.apply(record.at, &record.events);
         }
-        let blobs = RealFs.root(&root.path().join(".kairos/blobs")).ok();
-        Ok(Self { views, blobs: blobs.map(|dir| Blobs::new(RealFs, dir)) })
+        Ok(Self { views, stored: Stored::below(root.path()) })
     }
 
-    fn mandate(&self, id: &str) -> Result<Mandate, Failure> {
-        let id = one(find(self.views.mandates.all(), id), "mandate", id)?;
-        let view = self.views.mandates.get(id).ok_or_else(|| unknown("mandate", &id))?;
-        Ok(show::mandate(view, &|blob| self.text(blob)))
+    fn mandate(&self, root: &Root, id: &str) -> Result<Mandate, Failure> {
+        let found = one(find(self.views.mandates.all(), id), "mandate", id);
+        let shown = |view: &MandateView| show::mandate(view, &|blob| self.text(blob));
+        let shown = match (found, id.parse()) {
+            (Ok(id), _) => self.views.mandates.get(id).map(shown),
+            // Only a whole id can name one that the views have forgotten.
+            (Err(_), Ok(id)) => past(root, id)?.as_ref().map(shown),
+            (Err(failure), Err(_)) => return Err(failure),
+        };
+        shown.ok_or_else(|| unknown("mandate", &id))
     }
 
     fn waiting(&self) -> Proposals {
@@ -148,9 +187,18 @@ impl Files {
     }
 
     fn text(&self, blob: BlobRef) -> Option<String> {
-        let bytes = self.blobs.as_ref()?.get(blob.digest.as_bytes(), blob.bytes).ok()?;
-        String::from_utf8(bytes).ok()
+        self.stored.text(blob)
     }
+}
+
+/// A mandate older than those the views keep.
+fn past(root: &Root, id: MandateId) -> Result<Option<MandateView>, Failure> {
+    let mut reader = journal::Files::open(root)?.reader(1);
+    let mut past = Past::of(id);
+    while let Some(record) = reader.next_record::<Event>()?
+        && !past.apply(record.at, &record.events)
+    {}
+    Ok(past.view().cloned())
 }
 
 fn unknown(noun: &str, id: &dyn std::fmt::Display) -> Failure {

@@ -19,7 +19,18 @@ pub(super) fn show(root: &Root, out: &mut Out) -> Result<Exit, Failure> {
     out.line(format!("{}{since}, pid {}", one_line(&status.state), status.pid))?;
     let (running, queued, waiting) = (status.running, status.queued, status.waiting);
     let journal_head = status.journal_head;
-    out.line(format!("mandates  {running} running, {queued} queued, {waiting} waiting"))?;
+    let why = status.queued_because.as_deref().map(|reason| {
+        let why = match reason {
+            "budget" => "the day's budget is used up",
+            "scope" => "their project scopes are taken",
+            "max_running" => "as many run as may",
+            "stopping" => "the daemon is stopping",
+            _ => "they wait",
+        };
+        format!(" ({why} [{}])", one_line(reason))
+    });
+    let queued = format!("{queued} queued{}", why.unwrap_or_default());
+    out.line(format!("mandates  {running} running, {queued}, {waiting} waiting"))?;
     out.line(format!("journal   at {journal_head}"))?;
     let Some(checkpoints) = status.checkpoints else { return Ok(Exit::Ok) };
     match (checkpoints.size, checkpoints.problem) {

@@ -4,6 +4,8 @@
 
 use std::io::{self, Write};
 
+use super::visible::visible;
+
 /// Rows under a heading, written with aligned columns.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -18,6 +20,11 @@ impl Table {
 
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().map(|cell| one_line(&cell)).collect());
+    }
+
+    /// Whether it has a heading only.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.len() == 1
     }
 
     pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
@@ -41,10 +48,10 @@ impl Table {
     }
 }
 
-/// Text from outside as part of one line: control characters could move a terminal's cursor and
-/// make one thing look like another.
+/// Text from outside as part of one line: what could move a terminal's cursor or make one thing look
+/// like another stands escaped.
 pub(crate) fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    visible(text, &[])
 }
 
 #[cfg(test)]
@@ -52,12 +59,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_as_wide_as_their_widest_cell_and_controls_are_blanked() {
+    fn columns_are_as_wide_as_their_widest_cell_and_what_hides_is_escaped() {
         let mut table = Table::new(&["id", "goal"]);
-        table.row(["1".to_owned(), "fix\u{1b}[2J".to_owned()]);
+        table.row(["1".to_owned(), "fix\u{202e}\n".to_owned()]);
         table.row(["2345".to_owned(), "ä".to_owned()]);
         let mut text = Vec::new();
         table.write(&mut text).unwrap();
-        assert_eq!(String::from_utf8(text).unwrap(), "ID    GOAL\n1     fix [2J\n2345  ä\n");
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            "ID    GOAL\n1     fix\\u{202e}\\n\n2345  ä\n"
+        );
     }
 }

@@ -28,6 +28,18 @@ impl Out {
         Ok(())
     }
 
+    /// What a command was about, bare; its id alone when the daemon cannot show it yet.
+    pub(crate) fn entity<T: Serialize>(
+        &mut self,
+        id: &str,
+        entity: Option<&T>,
+    ) -> Result<(), Failure> {
+        match entity {
+            Some(entity) => self.object(entity),
+            None => self.object(&serde_json::json!({ "id": id })),
+        }
+    }
+
     pub(crate) fn line(&mut self, text: impl AsRef<str>) -> Result<(), Failure> {
         Ok(writeln!(self.stdout, "{}", text.as_ref())?)
     }
@@ -36,7 +48,12 @@ impl Out {
         Ok(self.stdout.write_all(bytes)?)
     }
 
-    pub(crate) fn table(&mut self, table: &Table) -> Result<(), Failure> {
+    /// A table; of one without rows nothing, and `empty` is said beside the data.
+    pub(crate) fn table(&mut self, table: &Table, empty: &str) -> Result<(), Failure> {
+        if table.is_empty() {
+            say(empty);
+            return Ok(());
+        }
         Ok(table.write(&mut self.stdout)?)
     }
 

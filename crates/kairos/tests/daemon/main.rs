@@ -3,9 +3,14 @@
 mod checkpoint;
 mod crowd;
 mod demo;
+mod door;
 mod home;
 mod kill;
 mod lifecycle;
 mod model;
+mod repair;
+mod secrets;
+mod signals;
 mod states;
 mod told;
+mod why;

@@ -1,0 +1,98 @@
+//! Calls that fail: once or for ever, with and without effect, short, and lying.
+
+use kairos_sim::{Bound, Call, Due, Errno, Fault, Harm, Plan, Rules};
+
+use crate::world::{
+    Ended, KINDS, Kind, PRE, Recorded, Way, end, files, path_of, visible, workspace,
+};
+
+/// What must hold after a change in which calls failed: what was answered is true, now and after a
+/// power loss, and no bytes are gone but those that a change was to remove.
+fn check_answer(way: &Way, ended: &Ended, case: &dyn Fn() -> String) {
+    let (before, after) = (visible(&workspace(Rules::default())), end(way.kind));
+    let mut disks = vec![way.fs.kill()];
+    disks.extend(way.fs.crash_images(Bound::default(), 4).map(|image| image.mount()));
+    for disk in disks {
+        let seen = visible(&disk);
+        let case = || format!("{}: {ended:?}\n{:?}", case(), files(&disk.listing()));
+        match ended {
+            Ended::Done => assert_eq!(seen, after, "{}", case()),
+            Ended::Refused(_) => assert_eq!(seen, before, "{}", case()),
+            Ended::Unsettled(_) | Ended::Stopped => {
+                let old = path_of(&disk, PRE).is_some();
+                assert!(old || way.recorded >= Recorded::Done(0), "bytes are lost\n{}", case());
+                check_pieces(way.kind, &disk.listing(), &case);
+            }
+            Ended::Reverted => panic!("nobody undid it\n{}", case()),
+        }
+    }
+}
+
+/// No file but those beside holds anything but what was there or was asked for.
+fn check_pieces(kind: Kind, listing: &kairos_sim::Listing, case: &dyn Fn() -> String) {
+    let known = [visible(&workspace(Rules::default())), end(kind)];
+    for (path, file) in files(listing) {
+        let whole = known.iter().any(|known| known.get(&path) == Some(&file));
+        assert!(whole || path.contains("/.kairos-"), "{path} is in between\n{}", case());
+    }
+}
+
+#[test]
+fn whichever_call_fails_the_answer_is_true() {
+    let (mut faults, mut ends) = (0, [0; 4]);
+    for kind in KINDS {
+        let begun = Way::new(kind, Rules::default());
+        for number in 0..begun.calls() {
+            let harms = [Errno::IO, Errno::NOSPC, Errno::DQUOT]
+                .into_iter()
+                .flat_map(|errno| [Harm::Fails(errno), Harm::FailsDone(errno)])
+                .chain([Harm::Lies]);
+            for harm in harms {
+                for fault in
+                    [Fault::once(Due::Nth(number), harm), Fault::for_ever(Due::Nth(number), harm)]
+                {
+                    let (way, ended) = begun.planned(Plan::fault(fault));
+                    check_answer(&way, &ended, &|| format!("{kind:?} {fault:?}"));
+                    faults += 1;
+                    ends[match ended {
+                        Ended::Done => 0,
+                        Ended::Refused(_) => 1,
+                        Ended::Unsettled(_) => 2,
+                        Ended::Stopped | Ended::Reverted => 3,
+                    }] += 1;
+                }
+            }
+        }
+    }
+    let [done, refused, unsettled, stopped] = ends;
+    println!(
+        "{faults} faults: {done} done, {refused} refused, {unsettled} unsettled, {stopped} unfinished"
+    );
+}
+
+/// A sync that lied beside the target: nothing of what it was to keep may come to be the target.
+#[test]
+fn new_bytes_that_a_sync_lied_about_never_become_the_file() {
+    for kind in KINDS {
+        let begun = Way::new(kind, Rules::default());
+        let fault = Fault::once(Due::NthOf(Call::Sync, 0), Harm::Lies);
+        let (way, ended) = begun.planned(Plan::fault(fault));
+        check_answer(&way, &ended, &|| format!("{kind:?}"));
+        match kind {
+            Kind::Edit | Kind::Create => assert!(matches!(ended, Ended::Refused(_)), "{ended:?}"),
+            Kind::Move | Kind::Delete => assert!(matches!(ended, Ended::Done), "{ended:?}"),
+        }
+    }
+}
+
+#[test]
+fn short_reads_and_writes_change_nothing() {
+    for kind in KINDS {
+        for bytes in [1, 5, 512, 1000] {
+            let fault = Fault::for_ever(Due::Nth(0), Harm::Short(bytes));
+            let (way, ended) = Way::new(kind, Rules::default()).planned(Plan::fault(fault));
+            assert!(matches!(ended, Ended::Done), "{ended:?}");
+            assert_eq!(files(&way.fs.listing()), end(kind));
+        }
+    }
+}

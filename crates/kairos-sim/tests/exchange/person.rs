@@ -1,0 +1,210 @@
+//! People who change the same files between two calls, or after a crash: their bytes stay, and what
+//! they undid is not done again.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use kairos_disk::Fs;
+use kairos_disk::fs::{Access, Rename};
+use kairos_sim::{Bound, Item, Plan, Rules, SimFs, Stop};
+
+use crate::world::{Ended, KINDS, Kind, POST, PRE, Way, files, path_of, stops, visible, workspace};
+
+const THEIRS: &[u8] = b"a person's own words\n";
+const BOUND: Bound = Bound { units_max: 4, samples: 4 };
+
+/// What a person does, and makes durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Act {
+    /// Writes over the file that stands at the target, or makes one.
+    Overwrite,
+    /// Puts a file of their own in its place, as most editors do.
+    Replace,
+    Remove,
+    /// Has everything as it was, if the change shows.
+    Undo,
+}
+
+const ACTS: [Act; 4] = [Act::Overwrite, Act::Replace, Act::Remove, Act::Undo];
+
+/// Where the change shows.
+fn target(kind: Kind) -> &'static Path {
+    Path::new(match kind {
+        Kind::Edit | Kind::Delete => "docs/a.md",
+        Kind::Create => "docs/b.md",
+        Kind::Move => "other/a.md",
+    })
+}
+
+fn sync(fs: &SimFs, path: &Path) -> io::Result<()> {
+    let dir = fs.open_dir(&fs.root(), path.parent().expect("it lies in a directory"))?;
+    match fs.open(&dir, name(path), Access::Read) {
+        Ok(file) => fs.sync(&file)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    fs.sync_dir(&dir)
+}
+
+fn name(path: &Path) -> &OsStr {
+    path.file_name().expect("it has a name")
+}
+
+fn bytes(fs: &SimFs, path: &str) -> Option<Vec<u8>> {
+    match fs.listing().remove(Path::new(path)) {
+        Some(Item::File { bytes, .. }) => Some(bytes),
+        Some(Item::Directory) | None => None,
+    }
+}
+
+fn remove(fs: &SimFs, path: &Path) -> io::Result<()> {
+    let dir = fs.open_dir(&fs.root(), path.parent().expect("it lies in a directory"))?;
+    match fs.unlink(&dir, name(path)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn shows(fs: &SimFs, kind: Kind) -> bool {
+    let (a, b) = (bytes(fs, "docs/a.md"), bytes(fs, "docs/b.md"));
+    match kind {
+        Kind::Edit => a.as_deref() == Some(POST),
+        Kind::Create => b.as_deref() == Some(POST),
+        Kind::Move => a.is_none() && bytes(fs, "other/a.md").is_some(),
+        Kind::Delete => a.is_none(),
+    }
+}
+
+/// Does it, and answers whether there was anything to do.
+fn act(fs: &SimFs, kind: Kind, act: Act) -> io::Result<bool> {
+    let (fs, path) = (fs.aside(), target(kind));
+    match act {
+        Act::Overwrite => fs.put(path, THEIRS, 0o640)?,
+        Act::Replace => {
+            let beside = path.with_file_name("theirs.swp");
+            fs.put(&beside, THEIRS, 0o640)?;
+            sync(&fs, &beside)?;
+            let dir = fs.open_dir(&fs.root(), path.parent().expect("it lies in a directory"))?;
+            fs.rename((&dir, name(&beside)), (&dir, name(path)), Rename::Replace)?;
+        }
+        Act::Remove => remove(&fs, path)?,
+        Act::Undo if !shows(&fs, kind) => return Ok(false),
+        Act::Undo => match kind {
+            Kind::Edit | Kind::Delete => fs.put(path, PRE, 0o640)?,
+            Kind::Create => remove(&fs, path)?,
+            Kind::Move => {
+                let (docs, other) = (Path::new("docs"), Path::new("other"));
+                let (docs, other) =
+                    (fs.open_dir(&fs.root(), docs)?, fs.open_dir(&fs.root(), other)?);
+                let name = OsStr::new("a.md");
+                fs.rename((&other, name), (&docs, name), Rename::Replace)?;
+                sync(&fs, Path::new("docs/a.md"))?;
+            }
+        },
+    }
+    sync(&fs, path)?;
+    Ok(true)
+}
+
+/// What must hold at the end, whoever did what and whatever was lost.
+fn check(way: &Way, ended: &Ended, act: Act, acted: bool, case: &dyn Fn() -> String) {
+    let listing = files(&way.fs.listing());
+    let case = || format!("{}: {ended:?}\n{listing:?}", case());
+    if acted && matches!(act, Act::Overwrite | Act::Replace) {
+        let shown = path_of(&way.fs, THEIRS);
+        assert!(shown.is_some(), "a person's bytes are lost\n{}", case());
+        // Under a name nobody looks at only when that is said.
+        let hidden = shown.is_some_and(|path| path.contains("/.kairos-"));
+        assert!(!hidden || matches!(ended, Ended::Unsettled(_)), "and hidden\n{}", case());
+    }
+    if acted && act == Act::Undo {
+        let before = visible(&workspace(Rules::default()));
+        assert_eq!(visible(&way.fs), before, "it was done again\n{}", case());
+    }
+    for path in ["docs/a.md", "docs/b.md", "other/a.md"] {
+        let whole = bytes(&way.fs, path)
+            .is_none_or(|bytes| [PRE, POST, THEIRS].contains(&bytes.as_slice()));
+        assert!(whole, "{path} is in between\n{}", case());
+    }
+}
+
+/// The change with a person acting before call `before`, stopped at `stop`; whether they did
+/// anything.
+fn beside(begun: &Way, what: Act, before: u64, stop: Option<Stop>) -> (Way, Ended, bool) {
+    let acted = Arc::new(AtomicBool::new(false));
+    let (kind, seen) = (begun.kind, acted.clone());
+    let person = Plan::person(before, move |fs| {
+        let did = act(fs, kind, what).expect("nothing fails for them");
+        seen.store(did, Ordering::Relaxed);
+    });
+    let (way, ended) = begun.planned(Plan { stop, ..person });
+    (way, ended, acted.load(Ordering::Relaxed))
+}
+
+#[test]
+fn what_a_person_does_between_two_calls_stays() {
+    let mut tried = 0;
+    for kind in KINDS {
+        let begun = Way::new(kind, Rules::default());
+        for what in ACTS {
+            for before in 0..begun.calls() {
+                let (way, ended, acted) = beside(&begun, what, before, None);
+                check(&way, &ended, what, acted, &|| format!("{kind:?}, {what:?} at {before}"));
+                tried += 1;
+            }
+        }
+    }
+    println!("{tried} acts");
+}
+
+#[test]
+fn what_a_person_does_stays_when_the_power_goes_after_it() {
+    let mut tried = 0;
+    for kind in KINDS {
+        let begun = Way::new(kind, Rules::default());
+        for what in ACTS {
+            for before in 0..begun.calls() {
+                let (way, ..) = beside(&begun, what, before, None);
+                for stop in stops(way.fs.calls()).filter(|stop| stop.number() >= before) {
+                    let (stopped, _, acted) = beside(&begun, what, before, Some(stop));
+                    let killed = [stopped.fs.kill()].into_iter();
+                    let images = stopped.fs.crash_images(BOUND, before);
+                    for fs in killed.chain(images.map(|image| image.mount())) {
+                        let case = || format!("{kind:?}, {what:?} at {before}, {stop:?}");
+                        let (way, ended) = stopped.after_crash(fs).planned(Plan::default());
+                        check(&way, &ended, what, acted, &case);
+                        tried += 1;
+                    }
+                }
+            }
+        }
+    }
+    println!("{tried} acts and crashes");
+}
+
+#[test]
+fn what_a_person_does_after_the_crash_stays() {
+    let mut tried = 0;
+    for kind in KINDS {
+        let begun = Way::new(kind, Rules::default());
+        for stop in stops(begun.calls()) {
+            let (stopped, _) = begun.planned(Plan::stop(stop));
+            let killed = [stopped.fs.kill()].into_iter();
+            let images = stopped.fs.crash_images(Bound::default(), 6);
+            for fs in killed.chain(images.map(|image| image.mount())) {
+                for what in ACTS {
+                    let left = stopped.after_crash(fs.kill());
+                    let acted = act(&left.fs, kind, what).expect("nothing fails for them");
+                    let (way, ended) = left.planned(Plan::default());
+                    let case = || format!("{kind:?}, {stop:?}, then {what:?}");
+                    check(&way, &ended, what, acted, &case);
+                    tried += 1;
+                }
+            }
+        }
+    }
+    println!("{tried} crashes and acts");
+}

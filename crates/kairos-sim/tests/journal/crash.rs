@@ -1,0 +1,185 @@
+//! Power loss before and after every call, and again during the recovery.
+
+use std::fmt;
+
+use kairos_sim::{Bound, Image, Item, Order, Plan, Rules, SimFs, Stop};
+
+use crate::book::{Reached, Script, Seen, open, seeds, stopped};
+
+/// What was tried.
+#[derive(Default)]
+struct Tally {
+    stops: u64,
+    images: u64,
+    seconds: u64,
+    /// What recovery started from.
+    distinct: Seen,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { stops, images, seconds, distinct } = self;
+        let distinct = distinct.len();
+        write!(f, "{stops} stops, {images} images, {distinct} distinct, {seconds} second crashes")
+    }
+}
+
+/// Every place at which a scenario can stop: `calls` calls, before and after each.
+pub(crate) fn stops(calls: u64) -> impl Iterator<Item = Stop> {
+    (0..calls).flat_map(|number| [Stop::Before(number), Stop::After(number)])
+}
+
+/// How many calls `act` makes on a copy of `fs`.
+pub(crate) fn calls<T>(fs: &SimFs, act: impl FnOnce(&SimFs) -> T) -> u64 {
+    let fs = fs.kill();
+    drop(act(&fs));
+    fs.calls()
+}
+
+/// Stops `act` on a copy of `fs`.
+pub(crate) fn stopped_at<T>(fs: &SimFs, stop: Stop, act: impl FnOnce(&SimFs) -> T) -> (SimFs, T) {
+    let fs = fs.kill();
+    fs.plan(Plan::stop(stop));
+    let outcome = act(&fs);
+    assert!(fs.is_stopped(), "{stop:?} is behind the end");
+    (fs, outcome)
+}
+
+/// All scripts, stopped everywhere. Of the recoveries, every `share`-th is stopped again.
+fn crash_everywhere(rules: Rules, share: usize) -> Tally {
+    let mut tally = Tally::default();
+    for seed in seeds() {
+        crash_script(rules, seed, share, &mut tally);
+    }
+    tally
+}
+
+fn crash_script(rules: Rules, seed: u64, share: usize, tally: &mut Tally) {
+    let (fresh, script) = (SimFs::new(rules), Script::new(seed));
+    for stop in stops(calls(&fresh, |fs| script.perform(fs))) {
+        let (fs, reached) = stopped_at(&fresh, stop, |fs| script.perform(fs));
+        tally.stops += 1;
+        for (nth, image) in fs.crash_images(Bound::default(), seed).enumerate() {
+            let case = || format!("{rules:?}, seed {seed}, {stop:?}, image {nth}:\n{image:?}");
+            let left = image.mount();
+            tally.images += 1;
+            let new = script.check_once(&mut tally.distinct, &left, reached, &case);
+            if new && nth % share == 0 {
+                crash_again(&script, &image, reached, tally, &case);
+            }
+        }
+    }
+}
+
+/// A second crash at every call of the recovery of `image`.
+fn crash_again(
+    script: &Script,
+    image: &Image,
+    reached: Reached,
+    tally: &mut Tally,
+    case: &dyn Fn() -> String,
+) {
+    let bound = Bound { units_max: 3, samples: 2 };
+    let first = image.mount();
+    for stop in stops(calls(&first, open)) {
+        let (fs, opened) = stopped_at(&first, stop, open);
+        if let Err(error) = opened {
+            assert!(stopped(&error), "{error}\n{}", case());
+        }
+        for (nth, image) in fs.crash_images(bound, stop.number()).enumerate() {
+            let case = || format!("{}second {stop:?}, image {nth}:\n{image:?}", case());
+            script.check_once(&mut tally.distinct, &image.mount(), reached, &case);
+            tally.seconds += 1;
+        }
+    }
+}
+
+#[test]
+fn every_crash_image_opens_with_all_that_was_acknowledged() {
+    let tally = crash_everywhere(Rules { order: Order::Free, names_with_sync: false }, 16);
+    println!("{tally}");
+    assert!(tally.images > 10_000 && tally.seconds > 40_000);
+}
+
+#[test]
+fn every_crash_image_opens_on_a_file_system_that_keeps_order() {
+    let tally = crash_everywhere(Rules { order: Order::Journaled, names_with_sync: true }, 32);
+    println!("{tally}");
+    assert!(tally.images > 10_000 && tally.seconds > 10_000);
+}
+
+/// Goes on with `first` for so many turns, and loses power at every `step`-th place.
+fn go_on_and_crash(
+    script: &Script,
+    (first, reached): (&SimFs, Reached),
+    (turns, step): (usize, usize),
+    tally: &mut Tally,
+    case: &dyn Fn() -> String,
+) {
+    let bound = Bound { units_max: 4, samples: 4 };
+    for again in stops(calls(first, |fs| script.go_on(fs, turns))).step_by(step) {
+        let (fs, then) = stopped_at(first, again, |fs| script.go_on(fs, turns));
+        let reached = Reached {
+            acknowledged: reached.acknowledged.max(then.acknowledged),
+            recorded: reached.recorded.max(then.recorded),
+        };
+        for (last, image) in fs.crash_images(bound, again.number()).enumerate() {
+            let case = || format!("{}, {again:?} image {last}:\n{image:?}", case());
+            script.check_once(&mut tally.distinct, &image.mount(), reached, &case);
+            tally.seconds += 1;
+        }
+    }
+}
+
+/// What recovery and the first turn after it wrote is as safe as what was written before.
+#[test]
+fn journal_goes_on_after_a_crash_and_crashes_again() {
+    let script = Script::new(0);
+    let fresh = SimFs::new(Rules::default());
+    let mut tally = Tally::default();
+    for stop in stops(calls(&fresh, |fs| script.perform(fs))).step_by(9) {
+        let (fs, reached) = stopped_at(&fresh, stop, |fs| script.perform(fs));
+        tally.stops += 1;
+        for (nth, image) in fs.crash_images(Bound { units_max: 3, samples: 3 }, 3).enumerate() {
+            let case = || format!("{stop:?} image {nth}");
+            tally.images += 1;
+            let first = (&image.mount(), reached);
+            go_on_and_crash(&script, first, (1, 1), &mut tally, &case);
+        }
+    }
+    println!("{tally}");
+}
+
+/// The end of the process loses nothing, and leaves un-synced what the next one builds on.
+#[test]
+fn journal_goes_on_after_a_kill_and_loses_power_over_the_next_segment() {
+    let script = Script::new(1);
+    let fresh = SimFs::new(Rules::default());
+    let mut tally = Tally::default();
+    for stop in stops(calls(&fresh, |fs| script.perform(fs))) {
+        let (fs, reached) = stopped_at(&fresh, stop, |fs| script.perform(fs));
+        tally.stops += 1;
+        let case = || format!("{stop:?}, killed");
+        script.check(&fs.kill(), reached, &case);
+        go_on_and_crash(&script, (&fs.kill(), reached), (8, 5), &mut tally, &case);
+    }
+    println!("{tally}");
+}
+
+/// Nobody has synced what `cp` wrote.
+#[test]
+fn journal_that_was_copied_here_is_durable_once_it_was_opened() {
+    for script in seeds().map(Script::new) {
+        let whole = SimFs::new(Rules::default());
+        let reached = script.perform(&whole);
+        let copy = SimFs::new(Rules::default());
+        for (path, item) in whole.listing() {
+            let Item::File { bytes, mode } = item else { continue };
+            copy.put(&path, &bytes, mode).unwrap();
+        }
+        drop(open(&copy).unwrap());
+        for image in copy.crash_images(Bound::default(), 1) {
+            script.check(&image.mount(), reached, &|| format!("copied:\n{image:?}"));
+        }
+    }
+}

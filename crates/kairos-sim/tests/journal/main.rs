@@ -1,0 +1,6 @@
+//! The journal on a disk that forgets: whatever a crash leaves opens, holds every acknowledged frame
+//! and nothing that was not recorded.
+
+mod book;
+mod crash;
+mod fault;
