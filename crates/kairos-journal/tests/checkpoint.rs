@@ -212,6 +212,10 @@ fn a_journal_that_lost_frames_gets_no_signature() {
         root_at(&world.places(), 50),
         Err(ProofError::Short { size: 50, head: found }) if found == head
     ));
+    // A new key has signed nothing yet, so it goes back on no word.
+    let new = Signer::new(signer().verifier().name(), [4; 32]).unwrap();
+    let signed = make(&world.places(), &new, Upto::Still).unwrap();
+    assert_eq!((signed.checkpoint.size, signed.checkpoint.root), (head, world.root(head)));
 }
 
 #[test]

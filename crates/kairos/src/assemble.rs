@@ -61,12 +61,7 @@ pub(crate) fn start(
     let blobs = Arc::new(workspace.blobs().map_err(Startup::cannot("open the blobs"))?);
     blobs.sweep().map_err(Startup::cannot("clear up the blobs"))?;
     let texts = Texts::new(Arc::clone(&blobs));
-    let key = keys::find_or_make(workspace.root()).map(|(signer, _)| signer);
-    let node = key.as_ref().ok().and_then(keys::node_of);
-    let engine = node.into_iter().fold(Engine::default(), Engine::of);
-    let checkpoints = Checkpoints::open(workspace, key, &log, voice)
-        .map_err(Startup::cannot("open the checkpoints"))?;
-    let witnesses = config.options.witnesses.clone();
+    let (engine, checkpoints) = signing(workspace, &log, voice)?;
     let in_use: InUse = Arc::new(Mutex::new(None));
     let notify = notify(&log);
     *in_use.lock().unwrap_or_else(PoisonError::into_inner) =
@@ -113,12 +108,20 @@ pub(crate) fn start(
             }),
         },
     });
-    let started = started.map_err(Startup::Engine)?;
-    if focus == Focus::Daemon {
-        let begun = checkpoints.begin(witnesses);
-        begun.map_err(Startup::cannot("make a thread"))?;
-    }
-    Ok(Assembled { started, files, checkpoints, log })
+    Ok(Assembled { started: started.map_err(Startup::Engine)?, files, checkpoints, log })
+}
+
+/// An engine whose journal, if it is still to begin, is of the node that the key is for.
+fn signing(
+    workspace: &Workspace,
+    log: &Arc<Log>,
+    voice: &Voice,
+) -> Result<(Engine, Checkpoints), Startup> {
+    let key = keys::find_or_make(workspace.root()).map(|(signer, _)| signer);
+    let node = key.as_ref().ok().and_then(keys::node_of);
+    let engine = node.into_iter().fold(Engine::default(), Engine::of);
+    let checkpoints = Checkpoints::open(workspace, key, log, voice);
+    Ok((engine, checkpoints.map_err(Startup::cannot("open the checkpoints"))?))
 }
 
 fn files(

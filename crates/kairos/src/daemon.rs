@@ -61,9 +61,11 @@ pub(crate) fn daemon(
     let (door, listener) = bound.map_err(Startup::cannot("open the socket"))?;
     let speech = Speech::begin().map_err(Startup::cannot("make a thread"))?;
     let voice = speech.voice();
+    let witnesses = config.options.witnesses.clone();
     let role = (Focus::Daemon, identity::here(adopt));
     let Assembled { started, files, checkpoints, log } =
         assemble::start(workspace, paths, config, role, runtime.handle(), &voice)?;
+    checkpoints.begin(witnesses).map_err(Startup::cannot("make a thread"))?;
     let said = (voice, checkpoints.shown());
     let served = serve(&runtime, started, listener, signals, said, &log);
     drop(door);

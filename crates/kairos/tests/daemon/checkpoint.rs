@@ -115,6 +115,7 @@ fn a_journal_that_was_cut_or_written_anew_is_seen() {
     // Written anew: as long as it was, and the chain holds again.
     let (kept, away) = (home.root().join(".kairos/checkpoints"), home.root().join("away"));
     fs::remove_dir_all(&journal).expect("gone");
+    fs::remove_file(home.root().join(".kairos/run/heartbeat.json")).expect("gone");
     fs::rename(&kept, &away).expect("moved");
     stop(&mut home.daemon());
     let note = away.join(note.file_name().expect("a name"));
