@@ -12,6 +12,7 @@ use kairos_core::id::MandateId;
 use kairos_core::kind::Kind;
 use kairos_engine::{Follower, Handle, SubmitError};
 use kairos_views::{MandateView, Past, Views};
+use kairos_wire::status::Checkpoints;
 use tokio::sync::{Semaphore, watch};
 
 use crate::problem::Refusal;
@@ -29,6 +30,7 @@ pub struct Door {
     pub(crate) handle: Handle,
     views: Arc<RwLock<Views>>,
     folded: watch::Receiver<Seq>,
+    checkpoints: Option<watch::Receiver<Checkpoints>>,
     past: Arc<Semaphore>,
     tell: Arc<dyn Fn(&Trouble) + Send + Sync>,
 }
@@ -63,7 +65,18 @@ impl Door {
         let runtime = tokio::runtime::Handle::current();
         std::thread::spawn(move || fold(&runtime, follower, &folding, &reached));
         let past = Arc::new(Semaphore::new(1));
-        Self { handle, views, folded, past, tell: Arc::new(|_| {}) }
+        Self { handle, views, folded, checkpoints: None, past, tell: Arc::new(|_| {}) }
+    }
+
+    /// A door that also shows how checkpoints stand.
+    #[must_use]
+    pub fn showing(self, checkpoints: watch::Receiver<Checkpoints>) -> Self {
+        Self { checkpoints: Some(checkpoints), ..self }
+    }
+
+    /// How checkpoints stand, where somebody signs.
+    pub(crate) fn checkpoints(&self) -> Option<Checkpoints> {
+        self.checkpoints.as_ref().map(|shown| shown.borrow().clone())
     }
 
     /// The same door, whose troubles are told to `tell`, which must not block.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use kairos_core::digest::Digest;
 use kairos_core::event::Event;
 use kairos_core::fold::Seq;
-use kairos_core::id::{IdSource, MandateId};
+use kairos_core::id::{IdSource, MandateId, NodeId};
 use kairos_core::input::{Input, Now, Pace};
 use kairos_core::mandate::outcome::ParkReason;
 use kairos_core::resume::{Resume, resume};
@@ -166,9 +166,16 @@ pub struct Started {
 #[derive(Debug, Default)]
 pub struct Engine {
     inbox: Arc<Inbox>,
+    origin: Option<NodeId>,
 }
 
 impl Engine {
+    /// The node that a journal begun now belongs to; one of its own choice otherwise.
+    #[must_use]
+    pub fn of(self, origin: NodeId) -> Self {
+        Self { origin: Some(origin), ..self }
+    }
+
     /// Where performers bring settled effects.
     #[must_use]
     pub fn returns(&self) -> Returns {
@@ -184,7 +191,7 @@ impl Engine {
         let to_read = open_again(&parts.journal)?;
         let journal = open_again(&parts.journal)?;
         let identity = parts.identity;
-        let (ledger, opened) = open_ledger(&self.inbox, parts.journal)?;
+        let (ledger, opened) = open_ledger(&self.inbox, self.origin, parts.journal)?;
         let elsewhere = known(ledger.state(), &opened, &parts.places.heartbeat, identity)?;
         let noted = opened.repaired.is_some().then(|| open_again(&journal)).transpose()?;
         let mut own = begun(parts.version, identity, opened);
@@ -278,11 +285,12 @@ fn begun(version: String, identity: Identity, opened: Opened) -> Vec<Input> {
 /// Recovers the journal.
 fn open_ledger(
     inbox: &Arc<Inbox>,
+    origin: Option<NodeId>,
     journal: <RealFs as Fs>::Dir,
 ) -> Result<(Ledger<Disk>, Opened), OpenError> {
     let lost = Arc::clone(inbox);
     let opening = Opening {
-        origin: IdSource::new(time(), seed()).node(),
+        origin: origin.unwrap_or_else(|| IdSource::new(time(), seed()).node()),
         epoch: 1,
         schema: SCHEMA,
         segments: Segments::default(),

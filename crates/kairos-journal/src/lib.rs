@@ -1,22 +1,27 @@
 //! Ledger and Permit: the journal, and the proof that something is in it.
 //!
-//! Owns frames, segments, recovery and verification, and the two types that carry the safety
+//! Owns frames, segments, recovery, verification and checkpoints, and the two types that carry the safety
 //! argument: [`Ledger`] keeps every effect and answer inside until the sync that makes its record
 //! durable; [`Permit`] comes out of a commit and nowhere else. Never knows what an event means:
 //! everything is generic over core's `Fold`.
 
 mod body;
+pub mod checkpoint;
 mod damage;
 pub mod forgeries;
 mod frame;
+mod leaves;
 mod ledger;
 mod lock;
+pub mod note;
 mod open;
 mod permit;
+pub mod proof;
 mod reader;
 mod recover;
 mod repair;
 mod segment;
+pub mod tree;
 mod verify;
 mod walk;
 mod writer;

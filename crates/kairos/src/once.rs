@@ -17,7 +17,7 @@ use kairos_core::rules::Rules;
 use kairos_engine::{Control, Focus, Handle, Subject, SubmitError, poison};
 use kairos_wire::MandateRequest;
 
-use crate::assemble;
+use crate::assemble::{self, Assembled};
 use crate::daemon::{lock, release, runtime};
 use crate::identity;
 use crate::output::{Exit, Failure, Speech, talk};
@@ -84,7 +84,7 @@ pub(crate) fn once(
     poison::abort_on_engine_panic(workspace.own("run/poison"));
     let speech = Speech::begin().map_err(Startup::cannot("make a thread"))?;
     let role = (Focus::Once, identity::here(false));
-    let (started, files, _log) =
+    let Assembled { started, files, checkpoints, log: _ } =
         assemble::start(workspace, paths, config, role, runtime.handle(), &speech.voice())?;
     let handle = started.handle.clone();
     let end = runtime.block_on(follow(&handle, request, &mut signals, say));
@@ -97,11 +97,13 @@ pub(crate) fn once(
         }
     });
     let stopped = started.thread.join();
-    release(lock, &files);
     match stopped {
-        Ok(Ok(())) => end,
+        Ok(Ok(())) => {}
         Ok(Err(_)) | Err(_) => std::process::abort(),
     }
+    checkpoints.stop();
+    release(lock, &files);
+    end
 }
 
 /// Refuses what the engine would refuse, before anything is locked or written.

@@ -57,7 +57,8 @@ impl Startup {
     }
 }
 
-fn chain(error: &(dyn Error + 'static)) -> String {
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -23,6 +23,7 @@ pub(crate) async fn status(State(door): State<Door>) -> Json<wire::Status> {
         waiting: count(status.waiting),
         running: count(status.running),
         queued: count(status.queued),
+        checkpoints: door.checkpoints(),
         queued_because: queue::all(&status).map(ToOwned::to_owned),
     })
 }

@@ -4,6 +4,7 @@
 //! that changes them stands in `repair`.
 
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Subcommand;
@@ -14,7 +15,8 @@ use kairos_disk::real::Dir;
 use kairos_journal::{Problem, Reader, Tail};
 use serde::Serialize;
 
-use super::{Root, live, repair};
+use super::checkpoint::{Against, Compared, Prove};
+use super::{Root, checkpoint, live, repair};
 use crate::output::{Exit, Failure, Out, hint};
 
 #[derive(Debug, Subcommand)]
@@ -22,8 +24,26 @@ pub(crate) enum Verb {
     /// Check every checksum, position and link
     ///
     /// Ends with 1 when something acknowledged is damaged. A torn tail is not: nobody was told
-    /// of it, and the next start saves it aside.
-    Verify,
+    /// of it, and the next start saves it aside. What was cut off or written anew whole, only a
+    /// checkpoint that was kept elsewhere shows.
+    #[command(after_help = "Example: kairos journal verify --checkpoint /media/usb/kairos.note")]
+    Verify(Against),
+    /// Sign what stands in the journal now, and print the note
+    ///
+    /// Keep it where nobody who can write the journal can write: there it proves later that
+    /// nothing up to here was cut off or changed.
+    #[command(after_help = "Example: kairos journal checkpoint -o /media/usb/kairos.note")]
+    Checkpoint {
+        /// Write the note to this file instead
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Prove that a frame is one of those a checkpoint is over; JSON
+    #[command(
+        after_help = "Examples:\n  kairos journal prove 42 --checkpoint kairos.note > 42.json\n  \
+                            kairos journal prove --check 42.json --frame 42.kj --checkpoint kairos.note --key VKEY"
+    )]
+    Prove(Prove),
     /// Print one frame as it stands on disk
     #[command(after_help = "Example: kairos journal show 42")]
     Show {
@@ -59,19 +79,27 @@ struct Verdict {
     frames: u64,
     head: u64,
     problem: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint: Option<Compared>,
 }
 
 impl Verb {
-    pub(super) fn perform(self, root: &Root, out: &mut Out) -> Result<Exit, Failure> {
-        let files = Files::open(root)?;
+    pub(super) fn perform(
+        self,
+        root: impl FnOnce() -> Result<Root, Failure>,
+        out: &mut Out,
+    ) -> Result<Exit, Failure> {
         match self {
-            Self::Verify => verify(&files, out),
-            Self::Show { seq } => show(files, seq, out),
+            Self::Verify(against) => verify(&root()?, &against, out),
+            Self::Checkpoint { output } => checkpoint::sign(&root()?, output.as_deref(), out),
+            Self::Prove(prove) => prove.perform(root, out),
+            Self::Show { seq } => show(Files::open(&root()?)?, seq, out),
             Self::Repair { accept_loss_after } => {
-                repair::perform(root, files.dir, accept_loss_after, out)
+                let root = root()?;
+                repair::perform(&root, Files::open(&root)?.dir, accept_loss_after, out)
             }
             Self::Export { jsonl: _, from } => {
-                let mut reader = files.reader(from);
+                let mut reader = Files::open(&root()?)?.reader(from);
                 while let Some(record) = reader.next_record::<Event>()? {
                     if let Some(public) = kairos_api::event::public(record.at, &record.events) {
                         out.object(&public)?;
@@ -85,7 +113,7 @@ impl Verb {
 
 /// A journal's files, open for reading.
 pub(crate) struct Files {
-    dir: Dir,
+    pub(super) dir: Dir,
     pub(crate) tail: Tail,
 }
 
@@ -112,14 +140,17 @@ impl Files {
     }
 }
 
-fn verify(files: &Files, out: &mut Out) -> Result<Exit, Failure> {
+fn verify(root: &Root, against: &Against, out: &mut Out) -> Result<Exit, Failure> {
+    let files = Files::open(root)?;
     let cores = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let found = kairos_journal::verify(&RealFs, &files.dir, files.tail, cores)?;
-    let exit = if found.ok { Exit::Ok } else { Exit::No };
+    let checkpoint = checkpoint::compare(root, against)?;
+    let ok = found.ok && checkpoint.as_ref().is_none_or(|checkpoint| checkpoint.ok);
+    let exit = if ok { Exit::Ok } else { Exit::No };
     if out.json {
         let problem = found.problem.as_ref().map(Problem::to_string);
         let head = found.head.0;
-        out.object(&Verdict { ok: found.ok, frames: found.frames, head, problem })?;
+        out.object(&Verdict { ok, frames: found.frames, head, problem, checkpoint })?;
         return Ok(exit);
     }
     let frames = match found.frames {
@@ -130,6 +161,9 @@ fn verify(files: &Files, out: &mut Out) -> Result<Exit, Failure> {
     out.line(format!("{word}: {frames}, head at {}", found.head.0))?;
     if let Some(problem) = &found.problem {
         out.line(problem.to_string())?;
+    }
+    if let Some(checkpoint) = checkpoint {
+        out.line(checkpoint.line())?;
     }
     Ok(exit)
 }

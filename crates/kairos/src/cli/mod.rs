@@ -5,6 +5,7 @@
 
 mod ask;
 mod budget;
+mod checkpoint;
 mod config;
 mod effect;
 mod event;
@@ -96,7 +97,7 @@ enum Verb {
     Budget,
     /// Print events from the journal, and follow new ones
     Events(event::Events),
-    /// Verify, show, export and repair the journal's files
+    /// Verify, show, export, sign and repair the journal's files
     #[command(subcommand)]
     Journal(journal::Verb),
     /// Check and show the configuration
@@ -121,7 +122,7 @@ impl Cli {
             Verb::Schedule(verb) => verb.perform(global, out),
             Verb::Budget => budget::show(&global.root()?, out),
             Verb::Events(events) => events.perform(&global.root()?, out),
-            Verb::Journal(verb) => verb.perform(&global.root()?, out),
+            Verb::Journal(verb) => verb.perform(|| global.root(), out),
         }
     }
 }

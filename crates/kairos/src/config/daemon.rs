@@ -20,8 +20,10 @@ use super::node::{Node, Value};
 use super::problem::{File, Problem};
 use super::secrets::{Secret, Secrets};
 use super::size::{Size, Usd};
+use super::witnesses::{self, RawCheckpoint};
 use super::{whole, zone};
 use crate::log::{Level, LogOptions};
+use crate::witness::Witness;
 
 /// What the binary needs to know; what the rules need is in [`Rules`].
 #[derive(Clone, Debug)]
@@ -39,6 +41,8 @@ pub(crate) struct DaemonOptions {
     pub(crate) log: LogOptions,
     /// `None`: no model is configured.
     pub(crate) model: Option<ModelConfig>,
+    /// Who else holds the journal's checkpoints.
+    pub(crate) witnesses: Vec<Witness>,
 }
 
 /// How the model is reached.
@@ -67,6 +71,7 @@ pub(crate) enum Provider {
     },
 }
 
+// tidy: table
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Raw {
@@ -82,6 +87,7 @@ struct Raw {
     budget: Option<RawBudget>,
     proposals: Option<RawProposals>,
     scopes: Option<Vec<RawScope>>,
+    checkpoint: Option<RawCheckpoint>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -179,6 +185,7 @@ pub(super) fn read(
 ) -> Option<(Rules, DaemonOptions)> {
     let file = &without_key(file, node);
     let raw: Raw = whole::read(file, node, out)?;
+    let witnesses = witnesses::read(raw.checkpoint, file, node, out);
     let mut check = Check { file, node, out };
     if let Some(mode) = raw.mode.filter(|mode| mode != "daemon") {
         check.wrong(&["mode"], format!("mode `{mode}` is not `daemon`"), "the only mode there is");
@@ -231,6 +238,7 @@ pub(super) fn read(
         day_zone_name,
         log: check.log(raw.log.unwrap_or_default()),
         model,
+        witnesses,
     };
     Some((rules, options))
 }

@@ -17,6 +17,7 @@ mod size;
 #[cfg(test)]
 mod tests;
 mod whole;
+mod witnesses;
 pub(crate) mod zone;
 
 pub(crate) use env::Env;

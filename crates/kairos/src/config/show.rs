@@ -169,6 +169,8 @@ pub(crate) fn show(resolved: &Resolved) -> Vec<Setting> {
     }
     let scopes = rules.scopes.iter().map(|raise| format!("{} = {}", raise.pattern, raise.scope));
     rows.push(("scopes", scopes.collect::<Vec<_>>().join(", ")));
+    let witnesses = options.witnesses.iter().map(ToString::to_string);
+    rows.push(("checkpoint.publish", witnesses.collect::<Vec<_>>().join(", ")));
     rows.push(("schedules", resolved.schedules.len().to_string()));
     let variable = options.model.as_ref().and_then(|model| model.key_variable);
     let origin = |key: &str| {

@@ -422,6 +422,77 @@ fn check_of_named_files_needs_no_root() {
 }
 
 #[test]
+fn witnesses_are_files_branches_and_servers() {
+    let daemon = "\
+checkpoint:
+  publish:
+    - {file: ../kairos.note}
+    - {git: 'git@example.com:audit.git'}
+    - {git: /srv/audit.git, ref: notes/kairos}
+    - {http: 'https://witness.example/add?key=abc'}
+";
+    let resolved = read(daemon, "", "").unwrap_or_else(|p| panic!("{p}"));
+    let named: Vec<_> = resolved.options.witnesses.iter().map(ToString::to_string).collect();
+    let expected = [
+        "file ../kairos.note",
+        "git git@example.com:audit.git kairos-checkpoints",
+        "git /srv/audit.git notes/kairos",
+        "http https://witness.example/add",
+    ];
+    assert_eq!(named, expected, "what may be secret in a URL is not shown");
+    let shown = show(&resolved);
+    let row = shown.iter().find(|row| row.key == "checkpoint.publish").unwrap();
+    assert_eq!((row.value.as_str(), row.origin.as_str()), (&*expected.join(", "), "daemon.yml:2"));
+}
+
+#[test]
+fn each_witness_that_cannot_be_one_is_told_with_its_place() {
+    let daemon = "\
+checkpoint:
+  publish:
+    - {}
+    - {file: a.note, http: 'http://127.0.0.1/'}
+    - {file: a.note, ref: b}
+    - {file: ..}
+    - {git: --upload-pack=evil}
+    - {git: 'ext::sh -c evil'}
+    - {git: 'http://example.com/a.git'}
+    - {git: a.git, ref: ../b}
+    - {http: 'ftp://example.com/'}
+    - {http: 'https://me:secret@example.com/'}
+    - {file: a.note}
+    - {file: a.note}
+    - {files: a.note}
+";
+    let one = "one of `file`, `git` and `http` | one entry for each";
+    let remote = "a path, `ssh://…`, `user@host:path` or `https://…`";
+    let branch = "no name of a branch | such as `kairos-checkpoints`";
+    let expected = [
+        "daemon:15:8 [files] unknown key `files` | did you mean `file`?".to_owned(),
+        format!("daemon:3:7 [{{] a witness is {one}"),
+        format!("daemon:4:7 [{{] a witness is {one}"),
+        "daemon:5:27 [b] key `ref` belongs to `git` | delete it".to_owned(),
+        "daemon:6:14 [..] `..` names no file | a file, replaced each time".to_owned(),
+        format!(
+            "daemon:7:13 [--upload-pack=evil] `--upload-pack=evil` is no git remote | {remote}"
+        ),
+        format!("daemon:8:13 ['ext::sh -c evil'] `ext::sh -c evil` is no git remote | {remote}"),
+        "daemon:9:13 ['http://example.com/a.git'] a git remote without encryption proves little | \
+         use `ssh://` or `https://`"
+            .to_owned(),
+        format!("daemon:10:25 [../b] `../b` is {branch}"),
+        "daemon:11:14 ['ftp://example.com/'] it is no http or https URL | such as \
+         `https://witness.example/add`"
+            .to_owned(),
+        "daemon:12:14 ['https://me:secret@example.com/'] a password never stands in this file | \
+         notes are public: a witness needs none"
+            .to_owned(),
+        "daemon:14:7 [{] `file a.note` stands here twice | delete one".to_owned(),
+    ];
+    assert_eq!(told(read(daemon, "", "")), expected);
+}
+
+#[test]
 fn a_schedule_without_a_goal_is_asked_for_one() {
     let schedules = "schedules:\n  - {name: tidy, cron: '@daily'}\n";
     let resolved = read("", schedules, "").unwrap();

@@ -1,5 +1,6 @@
 //! The real binary, real servers, real files.
 
+mod checkpoint;
 mod crowd;
 mod demo;
 mod door;
