@@ -49,21 +49,26 @@ impl std::fmt::Debug for Door {
 }
 
 impl Door {
-    /// Opens a door: begins to fold the journal from its first record, on a thread of its own that
-    /// ends with the engine. Must be called within a runtime.
+    /// Opens a door: begins to fold the journal, from what a snapshot of the views stands for or else
+    /// from its first record, on a thread of its own that ends with the engine. Has snapshots of the
+    /// views made from now on. Must be called within a runtime.
     #[must_use]
     pub fn open(handle: Handle) -> Self {
         Self::over(handle, Views::default())
     }
 
-    /// The same over `views`, in which nothing is folded yet.
+    /// The same over `empty` views, in which nothing is folded yet.
     #[must_use]
-    pub fn over(handle: Handle, views: Views) -> Self {
-        let views = Arc::new(RwLock::new(views));
+    pub fn over(handle: Handle, empty: Views) -> Self {
+        let views = Arc::new(RwLock::new(Views::default()));
         let (reached, folded) = watch::channel(Seq(0));
-        let (follower, folding) = (handle.follow(Seq(1)), Arc::clone(&views));
+        let (engine, folding) = (handle.clone(), Arc::clone(&views));
         let runtime = tokio::runtime::Handle::current();
-        std::thread::spawn(move || fold(&runtime, follower, &folding, &reached));
+        std::thread::spawn(move || {
+            let seq = begin(&engine, empty, &folding);
+            reached.send_replace(seq);
+            fold(&runtime, engine.follow(seq.next()), &folding, &reached);
+        });
         let past = Arc::new(Semaphore::new(1));
         Self { handle, views, folded, checkpoints: None, past, tell: Arc::new(|_| {}) }
     }
@@ -159,6 +164,14 @@ impl Door {
     pub(crate) fn text(&self, blob: BlobRef) -> Option<String> {
         self.handle.get(blob).ok().and_then(|bytes| String::from_utf8(bytes).ok())
     }
+}
+
+/// Takes up what a snapshot stands for, and answers its position.
+fn begin(engine: &Handle, empty: Views, views: &RwLock<Views>) -> Seq {
+    let (restored, seq) = engine.restore(empty);
+    *views.write().unwrap_or_else(PoisonError::into_inner) = Views { seq, ..restored };
+    engine.keep_snapshots::<Views>(seq);
+    seq
 }
 
 /// Folds what `follower` brings until the engine ends. Reads files, so it has a thread of its own;

@@ -30,9 +30,7 @@ impl Fold for State {
         match event {
             Event::DaemonStarted { machine, .. } => self.machine = machine.or(self.machine),
             Event::RulesLoaded(rules) => {
-                self.scopes = Arc::new(
-                    Scopes::new(rules.scopes.clone(), rules.secrets.clone()).unwrap_or_default(),
-                );
+                self.scopes = scopes(rules);
                 self.rules = Some(Arc::new((**rules).clone()));
                 self.budget_may_fit(at.time, |_| true);
             }
@@ -165,6 +163,12 @@ impl State {
             self.index.fires.remove(&(name.clone(), id));
         }
     }
+}
+
+/// The scopes of the rules in force. A door checks them before they are recorded; what no glob can
+/// be made of raises nothing.
+pub(crate) fn scopes(rules: &Rules) -> Arc<Scopes> {
+    Arc::new(Scopes::new(rules.scopes.clone(), rules.secrets.clone()).unwrap_or_default())
 }
 
 /// The model call under way.

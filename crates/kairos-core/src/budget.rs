@@ -177,7 +177,7 @@ impl Price {
 }
 
 /// What has been used and what open calls may still use; of a day, where it has one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Budget {
     /// The day `used` belongs to; none for a budget that never starts afresh.
     pub day: Option<Date>,

@@ -55,17 +55,21 @@ macro_rules! ids {
             type Err = ParseIdError;
 
             fn from_str(s: &str) -> Result<Self, Self::Err> {
-                let canonical = s.to_ascii_uppercase();
-                Ulid::from_string(&canonical)
-                    .ok()
-                    .map(Self)
-                    .filter(|id| id.to_string() == canonical)
-                    .ok_or_else(|| ParseIdError(s.to_owned()))
+                canonical(s).map(Self).ok_or_else(|| ParseIdError(s.to_owned()))
             }
         }
 
         crate::text::serde_as_text!($name: with_text => "a ULID");
     )+};
+}
+
+/// Reads a ULID in either case; none of the spellings that Crockford would forgive.
+fn canonical(text: &str) -> Option<Ulid> {
+    let mut upper: [u8; ulid::ULID_LEN] = text.as_bytes().try_into().ok()?;
+    upper.make_ascii_uppercase();
+    let upper = std::str::from_utf8(&upper).ok()?;
+    let id = Ulid::from_string(upper).ok()?;
+    (id.array_to_str(&mut [0; ulid::ULID_LEN]) == upper).then_some(id)
 }
 
 ids! {

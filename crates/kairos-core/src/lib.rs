@@ -16,6 +16,7 @@ pub mod edit;
 pub mod effect;
 pub mod event;
 pub mod fold;
+mod form;
 pub mod gate;
 pub mod id;
 pub mod input;

@@ -29,6 +29,7 @@ use crate::handle::Handle;
 use crate::inbox::{Batch, Inbox, Returns, Urgent};
 use crate::lifecycle::{Lifecycle, Status};
 use crate::notice::Notice;
+use crate::snapshots::Snapshots;
 use crate::turn::{Admit, Exits, Inputs, Ledger, Shown, turn};
 use crate::world::{self, seed, time};
 use crate::{ENGINE_THREAD, heartbeat, poison};
@@ -190,18 +191,23 @@ impl Engine {
     pub fn start(self, parts: Parts) -> Result<Started, StartError> {
         let to_read = open_again(&parts.journal)?;
         let journal = open_again(&parts.journal)?;
-        let identity = parts.identity;
-        let (ledger, opened) = open_ledger(&self.inbox, self.origin, parts.journal)?;
+        let to_fold = Arc::new(open_again(&parts.journal)?);
+        let (identity, opening) = (parts.identity, opening(self.origin));
+        let (ledger, opened) = open_ledger(&self.inbox, parts.journal, opening)?;
         let elsewhere = known(ledger.state(), &opened, &parts.places.heartbeat, identity)?;
         let noted = opened.repaired.is_some().then(|| open_again(&journal)).transpose()?;
+        let (mut outside, newest) = (parts.outside, opened.snapshot.unwrap_or_default());
+        passed_over(&opened, &mut outside);
         let mut own = begun(parts.version, identity, opened);
         let (feed, source) = Feed::new(ledger.head(), to_read);
+        let snapshots = Snapshots::new(to_fold, opening, Arc::clone(&self.inbox));
         let (show, shown) = watch::channel(Arc::new(Status::default()));
         let handle = Handle {
             inbox: Arc::clone(&self.inbox),
             status: shown,
             source,
             blobs: Arc::clone(&parts.blobs),
+            snapshots: Arc::clone(&snapshots),
         };
         let status = Status {
             state: Lifecycle::Starting,
@@ -211,12 +217,12 @@ impl Engine {
             ..Status::default()
         };
         let mut engine = Running {
-            shown: Display { status, show, feed },
+            shown: Display { status, show, feed, snapshots: Arc::clone(&snapshots) },
             inbox: self.inbox,
             options: parts.configuration.options.clone(),
             calendar: Calendar::default(),
             places: parts.places,
-            outside: parts.outside,
+            outside,
             focus: parts.focus,
             only: None,
             pending: Vec::new(),
@@ -229,6 +235,9 @@ impl Engine {
         own.push(engine.configured(ledger.state(), parts.configuration, now)?);
         if elsewhere {
             own.extend(engine.calendar.pass_all(ledger.state(), now));
+        }
+        if parts.focus == Focus::Daemon {
+            snapshots.keep::<State>(newest);
         }
         let thread = engine.spawn(ledger, own)?;
         if let Some(dir) = noted {
@@ -282,28 +291,34 @@ fn begun(version: String, identity: Identity, opened: Opened) -> Vec<Input> {
     own
 }
 
+fn opening(origin: Option<NodeId>) -> Opening {
+    let origin = origin.unwrap_or_else(|| IdSource::new(time(), seed()).node());
+    Opening { origin, epoch: 1, schema: SCHEMA, segments: Segments::default() }
+}
+
 /// Recovers the journal.
 fn open_ledger(
     inbox: &Arc<Inbox>,
-    origin: Option<NodeId>,
     journal: <RealFs as Fs>::Dir,
+    opening: Opening,
 ) -> Result<(Ledger<Disk>, Opened), OpenError> {
     let lost = Arc::clone(inbox);
-    let opening = Opening {
-        origin: origin.unwrap_or_else(|| IdSource::new(time(), seed()).node()),
-        epoch: 1,
-        schema: SCHEMA,
-        segments: Segments::default(),
-    };
     #[expect(clippy::disallowed_methods, reason = "the one start of the engine")]
-    let opened = Ledger::open(
+    Ledger::open(
         Arc::new(RealFs),
         journal,
         State::empty(),
         Arc::new(move |effect| lost.dropped(&effect)),
         opening,
-    )?;
-    Ok(opened)
+    )
+}
+
+/// Tells which snapshots a start could not use.
+fn passed_over(opened: &Opened, outside: &mut Outside) {
+    for over in &opened.passed_over {
+        let (name, why) = (over.name.clone(), over.flaw.to_string());
+        (outside.notice)(Notice::SnapshotPassedOver { name, why });
+    }
 }
 
 /// The thread's own things.
@@ -339,6 +354,7 @@ struct Display {
     status: Status,
     show: watch::Sender<Arc<Status>>,
     feed: Feed,
+    snapshots: Arc<Snapshots>,
 }
 
 impl Display {
@@ -376,10 +392,12 @@ impl Running {
                 Ok(ledger) => {
                     began.send(Ok(())).ok();
                     let served = self.serve(ledger);
+                    self.shown.snapshots.close();
                     self.ended(served.is_ok());
                     served
                 }
                 Err(poisoned) => {
+                    self.shown.snapshots.close();
                     began.send(Err(poisoned)).ok();
                     Ok(())
                 }
@@ -476,6 +494,8 @@ impl Running {
         let batch = self.inbox.take(Duration::ZERO);
         let inputs = Inputs { ended: batch.ended, mark: true, ..Inputs::default() };
         let ledger = self.take(ledger, inputs, 0)?;
+        // Before the journal's lock is given back: the next to hold it must be alone.
+        self.shown.snapshots.close();
         for mandate in ledger.state().mandates().filter(|mandate| mandate.open.is_some()) {
             (self.outside.notice)(Notice::CycleInterrupted { mandate: mandate.id });
         }
@@ -534,6 +554,7 @@ impl Running {
         self.pulse.fruitless = turned.records.is_empty().then_some(looked);
         self.out += out;
         self.notices(&turned.records);
+        self.shown.snapshots.sealed(turned.ledger.sealed());
         Ok(turned.ledger)
     }
 
@@ -567,6 +588,9 @@ impl Running {
     fn urgent(&mut self, urgent: Urgent, state: &State, inputs: &mut Inputs) {
         match urgent {
             Urgent::Look => {}
+            Urgent::SnapshotFailed { kind, error } => {
+                (self.outside.notice)(Notice::SnapshotFailed { kind, error });
+            }
             Urgent::Report => {
                 (self.outside.notice)(Notice::Status { status: self.shown.status.clone() })
             }
@@ -630,6 +654,7 @@ impl Running {
         self.shown.status.state = Lifecycle::Draining;
         (self.outside.notice)(Notice::ShutdownBegin { open: self.out });
         self.inbox.close();
+        self.shown.snapshots.stop();
         (self.outside.cancel)();
     }
 

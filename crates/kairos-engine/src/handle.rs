@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use kairos_core::digest::{BlobRef, Digest};
-use kairos_core::fold::Seq;
+use kairos_core::event::Event;
+use kairos_core::fold::{Seq, Snapshot};
 use kairos_core::id::{CommandId, IdSource};
 use kairos_core::input::Verb;
 use kairos_core::principal::Principal;
@@ -17,6 +18,7 @@ use crate::answer::{Accepted, SubmitError};
 use crate::feed::{Follower, Source};
 use crate::inbox::{Asked, Inbox, Returns, Urgent};
 use crate::lifecycle::Status;
+use crate::snapshots::Snapshots;
 use crate::world;
 
 /// Bytes of one text a door may store.
@@ -29,6 +31,7 @@ pub struct Handle {
     pub(crate) status: watch::Receiver<Arc<Status>>,
     pub(crate) source: Source,
     pub(crate) blobs: Arc<Blobs<RealFs>>,
+    pub(crate) snapshots: Arc<Snapshots>,
 }
 
 impl std::fmt::Debug for Handle {
@@ -143,6 +146,18 @@ impl Handle {
     #[must_use]
     pub fn follow(&self, from: Seq) -> Follower {
         self.source.follow(from)
+    }
+
+    /// `empty`, or what it comes to with the records that a snapshot of it stands for; the position of
+    /// the last of them. Blocks.
+    pub fn restore<F: Snapshot>(&self, empty: F) -> (F, Seq) {
+        self.snapshots.restore(empty)
+    }
+
+    /// Keeps snapshots of `F` from now on, on a thread of its own that ends with the engine. `newest`
+    /// is the position of the newest there is.
+    pub fn keep_snapshots<F: Snapshot<Event = Event> + Default>(&self, newest: Seq) {
+        self.snapshots.keep::<F>(newest);
     }
 
     /// Where performers bring settled effects.

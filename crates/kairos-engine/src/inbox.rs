@@ -52,6 +52,11 @@ pub(crate) enum Urgent {
     Report,
     /// Nothing but a turn.
     Look,
+    /// For the log.
+    SnapshotFailed {
+        kind: &'static str,
+        error: String,
+    },
 }
 
 /// One turn's inputs, in the order they are taken.

@@ -17,6 +17,7 @@ mod lifecycle;
 pub mod lock;
 mod notice;
 pub mod poison;
+mod snapshots;
 mod turn;
 mod world;
 

@@ -55,6 +55,18 @@ pub enum Notice {
     CycleFailed {
         mandate: MandateId,
     },
+    /// A snapshot was not believed at the start; an older one was, or none.
+    SnapshotPassedOver {
+        /// Relative to the journal.
+        name: String,
+        why: String,
+    },
+    /// No new snapshot could be made; those there are stay.
+    SnapshotFailed {
+        /// Of what it would have been.
+        kind: &'static str,
+        error: String,
+    },
     /// The heartbeat could not be written.
     HeartbeatFailed {
         error: String,

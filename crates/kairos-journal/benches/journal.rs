@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kairos_core::fold::{At, Fold};
+use kairos_core::fold::{At, Fold, Snapshot};
 use kairos_core::id::NodeId;
 use kairos_core::time::Time;
 use kairos_disk::fs::{Access, write_full};
@@ -38,7 +38,7 @@ enum Event {
 }
 
 /// Adds up, so that nothing of a replay can be left out.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 struct Sum(u64);
 
 impl Fold for Sum {
@@ -47,6 +47,20 @@ impl Fold for Sum {
 
     fn apply(&mut self, _: At, Event::Noted { n, text }: &Event, _: &mut Vec<()>) {
         self.0 += n + text.len() as u64;
+    }
+}
+
+impl Snapshot for Sum {
+    const KIND: &'static str = "sum";
+    const SCHEMA: u32 = 1;
+    type Form = Self;
+
+    fn form(&self) -> &Self {
+        self
+    }
+
+    fn restore(&mut self, form: Self) {
+        *self = form;
     }
 }
 

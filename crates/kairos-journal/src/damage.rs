@@ -11,6 +11,7 @@ use kairos_core::id::NodeId;
 use kairos_core::kind::{Kind, Refused};
 
 use crate::segment;
+use crate::snapshot::Flaw;
 
 /// A journal that does not hold together. Nothing is skipped and nothing guessed: it is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +38,14 @@ pub enum Damage {
     #[error("`{}` was written with schema {found}; this kairos knows up to {known}",
         segment::name(*.segment))]
     Schema { segment: Seq, found: u32, known: u32 },
+    #[error(
+        "`{snapshot}` was made when the frame behind it was on disk, and it is not: the journal \
+        was restored or copied from an earlier time"
+    )]
+    Older { snapshot: String },
+    #[error("the segments before `{}` are gone, and `{snapshot}`, which stands for them, does not \
+        hold: {flaw}", segment::name(*.first))]
+    Unfounded { first: Seq, snapshot: String, flaw: Flaw },
     #[error("`{}` is of the journal of {found}; the segments before it are of {expected}",
         segment::name(*.segment))]
     Origin { segment: Seq, found: NodeId, expected: NodeId },
@@ -78,6 +87,8 @@ impl Damage {
             | Self::Length { .. }
             | Self::Empty { .. }
             | Self::Stranger { .. }
+            | Self::Older { .. }
+            | Self::Unfounded { .. }
             | Self::Origin { .. } => Kind::Corrupt,
         }
     }
@@ -91,7 +102,12 @@ impl Damage {
             Self::Length { segment, .. }
             | Self::Empty { segment }
             | Self::Origin { segment, .. } => segment,
-            Self::Stranger { .. } | Self::Format { .. } | Self::Schema { .. } => return None,
+            // What it gives up only it can tell: it asks for nothing but its snapshots.
+            Self::Older { .. } => return Some("kairos journal repair".to_owned()),
+            Self::Stranger { .. }
+            | Self::Format { .. }
+            | Self::Schema { .. }
+            | Self::Unfounded { .. } => return None,
         };
         let after = first_lost.0.saturating_sub(1);
         Some(format!("kairos journal repair --accept-loss-after {after}"))

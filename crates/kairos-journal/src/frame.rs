@@ -76,6 +76,18 @@ impl Link {
         self.0 == *field(frame, PREV)
     }
 
+    /// The digits.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("hex digits are ASCII")
+    }
+
+    /// Reads what [`text`](Self::text) shows.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let digits: [u8; 2 * DIGEST_BYTES] = text.as_bytes().try_into().ok()?;
+        let digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        digits.iter().all(digit).then_some(Self(digits))
+    }
+
     /// As `frame` names the one before it.
     pub(crate) fn in_head(frame: &[u8]) -> Self {
         Self(*field(frame, PREV))

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use kairos_core::fold::{At, Fold, Seq};
+use kairos_core::fold::{At, Fold, Seq, Snapshot};
 use kairos_core::time::Time;
 use kairos_disk::Fs;
 use serde::Serialize;
@@ -55,18 +55,19 @@ pub struct Ledger<F: Fold, A, D: Fs> {
 
 impl<F, A, D> Ledger<F, A, D>
 where
-    F: Fold,
-    F::Event: Serialize + DeserializeOwned,
+    F: Snapshot,
+    F::Event: DeserializeOwned,
     D: Fs + 'static,
 {
     /// Opens the journal in `dir`, or begins one there, and applies every frame to `empty`; the
-    /// effects they ask for are dropped. The ledger holds the journal's lock until it is dropped.
+    /// effects they ask for are dropped. Where a snapshot of the state holds, it stands for the
+    /// frames up to its own. The ledger holds the journal's lock until it is dropped.
     ///
     /// `lost` gets the effect of every permit that is dropped unsettled.
     ///
     /// # Errors
-    /// `Locked` when another ledger is open; `Damaged` when the journal does not hold together, and
-    /// nothing in it was changed then; else what stood in the way.
+    /// `Locked` when another ledger is open; `Damaged` when the journal does not hold together, or is
+    /// older than its snapshot, and no record in it was changed then; else what stood in the way.
     pub fn open(
         disk: Arc<D>,
         dir: D::Dir,
@@ -77,8 +78,7 @@ where
         let doing = "lock the journal";
         let lock = Lock::take(&*disk, &dir).map_err(|source| OpenError::Io { doing, source })?;
         let lock = lock.ok_or(OpenError::Locked)?;
-        let mut state = empty;
-        let (journal, opened) = open::open(&*disk, &dir, &mut state, &opening)?;
+        let (state, journal, opened) = open::open(&*disk, &dir, empty, &opening)?;
         let ledger = Self {
             state,
             writer: Writer::new(disk, dir, lock, opening.segments, journal),
@@ -90,7 +90,14 @@ where
         };
         Ok((ledger, opened))
     }
+}
 
+impl<F, A, D> Ledger<F, A, D>
+where
+    F: Fold,
+    F::Event: Serialize + DeserializeOwned,
+    D: Fs + 'static,
+{
     /// Records `events` as one frame at `now` and applies them; nothing comes out before the commit.
     /// No events make an empty frame, which only moves the durable mark.
     ///
@@ -154,6 +161,12 @@ impl<F: Fold, A, D: Fs + 'static> Ledger<F, A, D> {
     #[must_use]
     pub fn durable(&self) -> Seq {
         self.writer.chain.durable
+    }
+
+    /// The newest frame of which a snapshot can be made: the last one before the segment in use.
+    #[must_use]
+    pub fn sealed(&self) -> Seq {
+        self.writer.sealed()
     }
 
     /// Whether frames with events stand on disk that no mark there covers: an empty frame would.

@@ -8,23 +8,24 @@ use std::ffi::OsString;
 use std::io;
 use std::num::NonZero;
 use std::ops::Range;
-use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use kairos_core::fold::{At, Fold, Seq};
+use kairos_core::fold::{Seq, Snapshot};
 use kairos_core::id::NodeId;
 use kairos_core::kind::{Kind, Refused};
 use kairos_disk::Fs;
 use kairos_disk::fs::{Access, read_full, write_full};
 use serde::de::DeserializeOwned;
 
-use crate::body::{Body, FORMAT, SegmentHead, Stamp};
-use crate::damage::{Damage, Reason};
+use crate::body::SegmentHead;
+use crate::damage::Damage;
 use crate::frame::Head;
 use crate::recover::{self, Place, Scan, Tail};
 use crate::repair::{self, Repaired};
+use crate::replay::Replay;
 use crate::segment::{self, SEGMENT_BYTES_MAX, Segments};
+use crate::snapshot::{self, Flaw, PassedOver, Search};
 use crate::walk::{Cursor, Span};
 
 /// What a journal is opened with.
@@ -44,7 +45,11 @@ pub struct Opening {
 pub struct Opened {
     /// The newest frame.
     pub head: Seq,
-    /// How many frames were applied.
+    /// The frame whose snapshot stood for all before it, if there was one.
+    pub snapshot: Option<Seq>,
+    /// Snapshots that were newer and not believed.
+    pub passed_over: Vec<PassedOver>,
+    /// How many frames were applied, those behind a snapshot only.
     pub frames: u64,
     /// What a crash cut short, if it did; the engine records it.
     pub recovered: Option<Torn>,
@@ -100,8 +105,9 @@ fn cannot(doing: &'static str) -> impl FnOnce(io::Error) -> OpenError {
 
 /// A journal ready to be written on.
 pub(crate) struct Journal<D: Fs> {
-    /// The segment in use.
+    /// The segment in use, and the position it begins with.
     pub(crate) file: D::File,
+    pub(crate) first: Seq,
     pub(crate) bytes: u64,
     /// Where its last frame ends.
     pub(crate) used: u64,
@@ -111,26 +117,40 @@ pub(crate) struct Journal<D: Fs> {
     pub(crate) segment_head: SegmentHead,
 }
 
-/// Opens the journal in `dir`, or begins one, and applies every frame to `state`. The caller holds
-/// the lock.
+/// Opens the journal in `dir`, or begins one, and applies every frame to `empty`, or to the newest
+/// snapshot those that come after it. The caller holds the lock.
 pub(crate) fn open<F, D>(
     disk: &D,
     dir: &D::Dir,
-    state: &mut F,
+    empty: F,
     opening: &Opening,
-) -> Result<(Journal<D>, Opened), OpenError>
+) -> Result<(F, Journal<D>, Opened), OpenError>
 where
-    F: Fold,
+    F: Snapshot,
     F::Event: DeserializeOwned,
     D: Fs,
 {
-    let firsts = settle(disk, dir, opening.segments)?;
-    let mut replay = Replay::new(state, opening);
+    let (firsts, stranger) =
+        segment::list(disk, dir).map_err(cannot("list the journal's directory"))?;
+    if let Some(stranger) = stranger {
+        return Err(stranger.into());
+    }
+    snapshot::settle(disk, dir).map_err(cannot("sync the snapshots"))?;
+    let Search { found, passed_over } =
+        snapshot::newest::<F, D>(disk, dir, &firsts).map_err(cannot("look for a snapshot"))?;
+    let snapshot = found.as_ref().map(|(basis, _)| basis.cursor.head);
+    let mut replay = match found {
+        Some((basis, form)) => Replay::after(&basis, empty, form, opening),
+        None => Replay::new(empty, opening),
+    };
+    let firsts = if snapshot.is_some() { firsts } else { founded(firsts, &passed_over)? };
+    let mut files = settle(disk, dir, firsts, opening.segments)?;
+    files.retain(|(first, _)| snapshot.is_none_or(|seq| *first > seq));
     let mut bytes = Vec::new();
     let mut last = None;
-    for (i, (first, file)) in firsts.iter().enumerate() {
+    for (i, (first, file)) in files.iter().enumerate() {
         read_whole(disk, file, &mut bytes, cores()).map_err(cannot("read a segment"))?;
-        let place = if i + 1 == firsts.len() { Place::Last } else { Place::Sealed };
+        let place = if i + 1 == files.len() { Place::Last } else { Place::Sealed };
         let expected = replay.cursor.head.next();
         if *first != expected {
             return Err(Damage::Gap { expected, found: *first }.into());
@@ -140,16 +160,41 @@ where
         replay.segment(&bytes, *first, &scan)?;
         last = Some((*first, scan));
     }
+    reaches(replay.cursor.head, &passed_over)?;
     let (first, scan) = last.expect("a journal has at least one segment");
-    let (_, file) = firsts.into_iter().next_back().expect("and the last one was just read");
+    let (_, file) = files.into_iter().next_back().expect("and the last one was just read");
     let recovered = mend(disk, dir, (first, &file), &mut bytes, &scan)?;
-    let Replay { cursor, eventful, frames, segment_head, .. } = replay;
+    let Replay { fold, cursor, eventful, frames, segment_head, .. } = replay;
     let SegmentHead { origin, epoch, .. } = segment_head;
     let used = scan.frames.last().map_or(0, |last| last.range().end as u64);
     let bytes = bytes.len() as u64;
-    let journal = Journal { file, bytes, used, cursor, eventful, segment_head };
+    let journal = Journal { file, first, bytes, used, cursor, eventful, segment_head };
+    let head = cursor.head;
     let repaired = repair::noted(disk, dir).map_err(cannot("read the note of a repair"))?;
-    Ok((journal, Opened { head: cursor.head, frames, recovered, repaired, origin, epoch }))
+    let opened = Opened { head, snapshot, passed_over, frames, recovered, repaired, origin, epoch };
+    Ok((fold, journal, opened))
+}
+
+/// Passes segments that reach back to the first frame; says why no snapshot stands for those that
+/// are gone.
+fn founded(firsts: Vec<Seq>, passed_over: &[PassedOver]) -> Result<Vec<Seq>, Damage> {
+    let Some(PassedOver { name, flaw, .. }) = passed_over.first() else { return Ok(firsts) };
+    match firsts.first() {
+        Some(Seq(1)) => Ok(firsts),
+        Some(first) if *flaw != Flaw::Missing => {
+            Err(Damage::Unfounded { first: *first, snapshot: name.clone(), flaw: flaw.clone() })
+        }
+        _ => Err(Damage::Older { snapshot: name.clone() }),
+    }
+}
+
+/// Refuses a journal that ends before a frame which was on disk when a snapshot was made.
+fn reaches(head: Seq, passed_over: &[PassedOver]) -> Result<(), Damage> {
+    let missing = |over: &&PassedOver| over.flaw == Flaw::Missing && over.seq >= head;
+    match passed_over.iter().find(missing) {
+        Some(over) => Err(Damage::Older { snapshot: over.name.clone() }),
+        None => Ok(()),
+    }
 }
 
 /// Makes what is there durable before it is read, or makes the first segment: what a read saw and
@@ -157,13 +202,9 @@ where
 fn settle<D: Fs>(
     disk: &D,
     dir: &D::Dir,
+    mut firsts: Vec<Seq>,
     segments: Segments,
 ) -> Result<Vec<(Seq, D::File)>, OpenError> {
-    let (mut firsts, stranger) =
-        segment::list(disk, dir).map_err(cannot("list the journal's directory"))?;
-    if let Some(stranger) = stranger {
-        return Err(stranger.into());
-    }
     if firsts.is_empty() {
         let doing = "make the first segment";
         segment::make_first(disk, dir, segments).map_err(cannot(doing))?;
@@ -191,7 +232,13 @@ pub(crate) fn read_whole<D: Fs>(
     // Below this a thread costs more than it saves.
     const SHARE_BYTES_MIN: usize = 1 << 20;
     let length = disk.stat_file(file)?.bytes.min(SEGMENT_BYTES_MAX);
-    bytes.resize(usize::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?, 0);
+    let length = usize::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    if bytes.capacity() < length {
+        // Fresh from the system it is zero already, and need not be written twice.
+        *bytes = vec![0; length];
+    } else {
+        bytes.resize(length, 0);
+    }
     let share = bytes.len().div_ceil(cores.get()).max(SHARE_BYTES_MIN);
     std::thread::scope(|scope| {
         let mut shares = bytes.chunks_mut(share).zip((0..).step_by(share));
@@ -225,89 +272,6 @@ pub(crate) fn cores() -> NonZero<usize> {
         std::thread::available_parallelism()
             .map_or(NonZero::<usize>::MIN, |cores| cores.min(CORES_MAX))
     })
-}
-
-/// The fold of what is on disk.
-struct Replay<'a, F: Fold> {
-    state: &'a mut F,
-    schema: u32,
-    cursor: Cursor,
-    eventful: Seq,
-    frames: u64,
-    /// Of the newest segment that has a frame; as the opening says before there is one.
-    segment_head: SegmentHead,
-    stamp: Stamp,
-    dropped: Vec<F::Effect>,
-}
-
-impl<'a, F: Fold> Replay<'a, F>
-where
-    F::Event: DeserializeOwned,
-{
-    fn new(state: &'a mut F, opening: &Opening) -> Self {
-        let Opening { origin, epoch, schema, .. } = *opening;
-        Self {
-            state,
-            schema,
-            cursor: Cursor::START,
-            eventful: Seq(0),
-            frames: 0,
-            segment_head: SegmentHead { origin, epoch, format: FORMAT, schema, bytes: 0 },
-            stamp: Stamp::default(),
-            dropped: Vec::new(),
-        }
-    }
-
-    fn segment(&mut self, bytes: &[u8], first: Seq, scan: &Scan) -> Result<(), OpenError> {
-        if let Some(head) = scan.head {
-            self.belongs(first, &head)?;
-            self.segment_head.origin = head.origin;
-            self.segment_head.epoch = self.segment_head.epoch.max(head.epoch);
-        }
-        for (i, span) in scan.frames.iter().enumerate() {
-            self.frame(Seq(first.0 + i as u64), span.start as u64, &bytes[span.body()])?;
-        }
-        self.frames += scan.frames.len() as u64;
-        self.cursor = scan.cursor;
-        Ok(())
-    }
-
-    fn belongs(&self, segment: Seq, head: &SegmentHead) -> Result<(), Damage> {
-        let expected = self.segment_head.origin;
-        if self.frames > 0 && head.origin != expected {
-            return Err(Damage::Origin { segment, found: head.origin, expected });
-        }
-        if head.schema > self.schema {
-            return Err(Damage::Schema { segment, found: head.schema, known: self.schema });
-        }
-        Ok(())
-    }
-
-    fn frame(&mut self, seq: Seq, offset: u64, body: &[u8]) -> Result<(), OpenError> {
-        let body =
-            Body::<F::Event>::read(body).map_err(|source| OpenError::Unreadable { seq, source })?;
-        if body.seg.is_some() != (offset == 0) {
-            let (segment, reason) = (self.cursor.head.next(), Reason::SegmentHead);
-            return Err(Damage::Frame { segment, offset, seq, reason }.into());
-        }
-        let time = self.stamp.time(body.t);
-        let time = time.ok_or_else(|| OpenError::Time { seq, text: body.t.to_owned() })?;
-        let at = At { seq, time };
-        if !body.ev.is_empty() {
-            self.eventful = seq;
-        }
-        let apply = AssertUnwindSafe(|| {
-            for event in &body.ev {
-                self.state.apply(at, event, &mut self.dropped);
-                self.dropped.clear();
-            }
-        });
-        std::panic::catch_unwind(apply).map_err(|panic| {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let message = text.or_else(|| panic.downcast_ref().copied()).unwrap_or("no message");
-            OpenError::Panicked { seq, message: message.to_owned() }
-        })
-    }
 }
 
 /// Saves and zeroes what is torn, and writes again every frame above the durable mark: after a

@@ -21,7 +21,7 @@ use crate::ledger::Record;
 use crate::open::{cores, read_whole};
 use crate::recover::{self, Place};
 use crate::segment;
-use crate::walk;
+use crate::walk::{self, Cursor};
 use crate::writer::FRAME_BYTES_MAX;
 
 /// What may stand behind the last whole frame.
@@ -109,6 +109,17 @@ impl<D: Fs> Reader<D> {
             window: Window::default(),
             stamp: Stamp::default(),
         }
+    }
+
+    /// Begins behind frame `seq`, which the next one must name as `link`.
+    pub(crate) fn behind(disk: Arc<D>, dir: D::Dir, seq: Seq, link: Link) -> Self {
+        Self { link: Some(link), ..Self::new(disk, dir, seq.next(), Tail::Live) }
+    }
+
+    /// Where it stands, given what the frames so far say is durable.
+    pub(crate) fn cursor(&self, durable: Seq) -> Cursor {
+        let link = self.link.unwrap_or(Link::START);
+        Cursor { head: Seq(self.next.0.saturating_sub(1)), link, durable }
     }
 
     /// The next record; `None` at the end. Ask again when there may be more.

@@ -23,6 +23,7 @@ use crate::open::{cores, read_whole, save};
 use crate::reader::{ReadError, cannot};
 use crate::recover::{self, Place};
 use crate::segment::{self, SEGMENT_BYTES_MAX};
+use crate::snapshot;
 use crate::walk::{Cursor, used};
 
 /// What says that a repair was made and is not yet recorded.
@@ -118,6 +119,7 @@ pub fn repair<D: Fs>(
     }
     let repaired = Repaired { after: after.0, bytes, segments, by: by.to_owned() };
     note(&**disk, dir, &repaired).map_err(failed("note the repair"))?;
+    set_snapshots_aside(&**disk, dir, after).map_err(failed("set a snapshot aside"))?;
     // The newest first: what is left is a shorter journal with the same damage at its end.
     for first in found.aside.iter().rev() {
         set_aside(&**disk, dir, *first).map_err(failed("set a segment aside"))?;
@@ -215,7 +217,24 @@ fn find<D: Fs>(disk: &D, dir: &D::Dir) -> Result<Found, RepairError> {
             },
         }
     }
-    Err(RepairError::Sound { head: cursor.head })
+    match snapshots_after(disk, dir, cursor.head).map_err(failed("list the snapshots"))?.pop() {
+        None => Err(RepairError::Sound { head: cursor.head }),
+        Some((_, snapshot)) => {
+            without(disk, dir, Damage::Older { snapshot }, cursor.head, None, &[])
+        }
+    }
+}
+
+/// Snapshots that stand for frames behind `after`, or for it as the last of a full segment.
+fn snapshots_after<D: Fs>(disk: &D, dir: &D::Dir, after: Seq) -> io::Result<Vec<(Seq, String)>> {
+    let snapshots = match disk.open_dir(dir, Path::new(snapshot::DIR)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        opened => opened?,
+    };
+    let names = disk.list(&snapshots)?;
+    let names = names.iter().filter_map(|name| name.to_str());
+    let seqs = names.filter_map(|name| Some((Seq(name.get(..20)?.parse().ok()?), name.to_owned())));
+    Ok(seqs.filter(|(seq, _)| *seq >= after).collect())
 }
 
 /// Counts what goes.
@@ -294,19 +313,32 @@ fn note<D: Fs>(disk: &D, dir: &D::Dir, repaired: &Repaired) -> io::Result<()> {
     disk.sync_dir(&torn)
 }
 
-/// Moves a segment into `torn/`, under a name that is free there.
+/// Moves the snapshots away that stand for frames which go: they would say that the journal is too
+/// short.
+fn set_snapshots_aside<D: Fs>(disk: &D, dir: &D::Dir, after: Seq) -> io::Result<()> {
+    for (_, name) in snapshots_after(disk, dir, after)? {
+        let snapshots = disk.open_dir(dir, Path::new(snapshot::DIR))?;
+        move_aside(disk, dir, &snapshots, &name)?;
+    }
+    Ok(())
+}
+
 fn set_aside<D: Fs>(disk: &D, dir: &D::Dir, first: Seq) -> io::Result<()> {
+    move_aside(disk, dir, dir, &segment::name(first))
+}
+
+/// Moves a file into `torn/`, under a name that is free there.
+fn move_aside<D: Fs>(disk: &D, dir: &D::Dir, from: &D::Dir, file: &str) -> io::Result<()> {
     const COPIES_MAX: u32 = 1000;
     let torn = make_torn(disk, dir)?;
-    let name = OsString::from(segment::name(first));
     for copy in 0..COPIES_MAX {
-        let kept = OsString::from(format!("{}.{copy}", segment::name(first)));
-        match disk.rename((dir, &name), (&torn, &kept), Rename::NoReplace) {
+        let kept = OsString::from(format!("{file}.{copy}"));
+        match disk.rename((from, OsStr::new(file)), (&torn, &kept), Rename::NoReplace) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
             Ok(()) => {
                 disk.sync_dir(&torn)?;
-                return disk.sync_dir(dir);
+                return disk.sync_dir(from);
             }
         }
     }

@@ -18,6 +18,7 @@ use kairos_disk::fs::{Access, FileKind, Rename, write_full};
 
 use crate::damage::Damage;
 use crate::lock;
+use crate::snapshot;
 use crate::walk::is_nul;
 
 /// The next segment while it is being filled, and until it is put in place.
@@ -95,7 +96,7 @@ pub(crate) fn list<D: Fs>(disk: &D, dir: &D::Dir) -> io::Result<(Vec<Seq>, Optio
     let mut firsts = Vec::new();
     let mut stranger = None;
     for name in disk.list(dir)? {
-        let belongs = [lock::NAME, NEXT, TORN].iter().any(|known| name == *known);
+        let belongs = [lock::NAME, NEXT, TORN, snapshot::DIR].iter().any(|known| name == *known);
         match first_of(&name) {
             Some(first) => firsts.push(first),
             None if belongs => {}

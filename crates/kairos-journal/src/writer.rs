@@ -95,6 +95,7 @@ pub(crate) struct Chain {
 /// The segment that frames go to.
 struct InUse<D: Fs> {
     file: D::File,
+    first: Seq,
     bytes: u64,
     used: u64,
 }
@@ -125,7 +126,7 @@ impl<D: Fs + 'static> Writer<D> {
         journal: Journal<D>,
     ) -> Self {
         let dir = Arc::new(dir);
-        let Journal { file, bytes, used, cursor, eventful, segment_head } = journal;
+        let Journal { file, first, bytes, used, cursor, eventful, segment_head } = journal;
         let mut supply = Supply::new(disk.clone(), dir.clone(), segments);
         supply.begin(bytes);
         let chain = Chain {
@@ -140,7 +141,7 @@ impl<D: Fs + 'static> Writer<D> {
             dir,
             segments,
             supply,
-            segment: InUse { file, bytes, used },
+            segment: InUse { file, first, bytes, used },
             segment_head,
             chain,
             stamp: Stamp::default(),
@@ -190,7 +191,7 @@ impl<D: Fs + 'static> Writer<D> {
             blank
                 .place(&*self.disk, &self.dir, first)
                 .map_err(|source| Poisoned { doing, source })?;
-            self.segment = InUse { file: blank.file, bytes: blank.bytes, used: 0 };
+            self.segment = InUse { file: blank.file, first, bytes: blank.bytes, used: 0 };
             self.segment.write(&*self.disk, &self.frames[at..])?;
             self.supply.begin(self.segment.bytes);
         }
@@ -200,6 +201,11 @@ impl<D: Fs + 'static> Writer<D> {
         self.frames.clear();
         self.frames.shrink_to(FRAMES_BYTES_KEPT);
         Ok(())
+    }
+
+    /// The last frame before the segment in use.
+    pub(crate) fn sealed(&self) -> Seq {
+        Seq(self.segment.first.0 - 1)
     }
 
     /// What can still be taken; near the end of the segment it waits for the next one.

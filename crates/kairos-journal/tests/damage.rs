@@ -330,7 +330,21 @@ fn a_journal_of_another_node_format_or_schema_is_refused() {
 
 #[test]
 fn a_fold_that_panics_is_told_with_its_frame() {
+    #[derive(serde::Serialize, serde::Deserialize)]
     struct Touchy;
+    impl kairos_core::fold::Snapshot for Touchy {
+        const KIND: &'static str = "touchy";
+        const SCHEMA: u32 = 1;
+        type Form = Self;
+
+        fn form(&self) -> &Self {
+            self
+        }
+
+        fn restore(&mut self, form: Self) {
+            *self = form;
+        }
+    }
     impl kairos_core::fold::Fold for Touchy {
         type Event = Event;
         type Effect = ();

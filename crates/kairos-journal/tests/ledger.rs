@@ -16,8 +16,16 @@ fn what_was_committed_is_there_after_reopening() {
     let root = tempfile::tempdir().unwrap();
     let (book, opened) = open(root.path(), Segments::default()).unwrap();
     let origin = NodeId::from_u128(7);
-    let fresh =
-        Opened { head: Seq(0), frames: 0, recovered: None, repaired: None, origin, epoch: 1 };
+    let fresh = Opened {
+        head: Seq(0),
+        snapshot: None,
+        passed_over: Vec::new(),
+        frames: 0,
+        recovered: None,
+        repaired: None,
+        origin,
+        epoch: 1,
+    };
     assert_eq!(opened, fresh);
     let frames = vec![vec![noted("first"), asked("mail")], vec![], vec![noted("\0 \"ü\"\n")]];
     let (book, released) = turn(book, frames.clone());

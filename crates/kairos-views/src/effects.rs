@@ -7,15 +7,16 @@ use kairos_core::event::Event;
 use kairos_core::fold::At;
 use kairos_core::id::{EffectId, MandateId};
 use kairos_core::time::Time;
+use serde::{Deserialize, Serialize};
 
 /// Effects begun and not settled.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Effects {
     open: BTreeMap<EffectId, EffectView>,
 }
 
 /// One of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EffectView {
     pub id: EffectId,
     pub mandate: MandateId,

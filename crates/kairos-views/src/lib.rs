@@ -12,9 +12,12 @@ mod proposals;
 mod schedules;
 mod troubles;
 
+use std::convert::Infallible;
+
 use kairos_core::event::Event;
-use kairos_core::fold::{At, Seq};
+use kairos_core::fold::{At, Fold, Seq, Snapshot};
 use kairos_core::rules::Rules;
+use serde::{Deserialize, Serialize};
 
 pub use effects::{EffectView, Effects};
 pub use mandates::{EditView, MandateView, Mandates, ObservedView, StateView};
@@ -25,7 +28,7 @@ pub use schedules::{ScheduleView, Schedules, SlotView};
 pub use troubles::{TROUBLES_MAX, Trouble, Troubles};
 
 /// Everything people look at.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Views {
     /// The newest record folded in.
     pub seq: Seq,
@@ -47,15 +50,46 @@ impl Views {
     /// Folds one record in.
     pub fn apply(&mut self, at: At, events: &[Event]) {
         for event in events {
-            if let Event::RulesLoaded(rules) = event {
-                self.rules = Some((**rules).clone());
-            }
-            // Effects last: the others ask what an outcome belongs to before it is forgotten.
-            self.mandates.apply(at, event, &self.effects);
-            self.proposals.apply(at, event);
-            self.schedules.apply(event);
-            self.effects.apply(at, event);
+            self.fold(at, event);
         }
         self.seq = at.seq;
+    }
+
+    fn fold(&mut self, at: At, event: &Event) {
+        if let Event::RulesLoaded(rules) = event {
+            self.rules = Some((**rules).clone());
+        }
+        // Effects last: the others ask what an outcome belongs to before it is forgotten.
+        self.mandates.apply(at, event, &self.effects);
+        self.proposals.apply(at, event);
+        self.schedules.apply(event);
+        self.effects.apply(at, event);
+    }
+}
+
+impl Fold for Views {
+    type Event = Event;
+    type Effect = Infallible;
+
+    fn apply(&mut self, at: At, event: &Event, _: &mut Vec<Infallible>) {
+        self.fold(at, event);
+        self.seq = at.seq;
+    }
+}
+
+impl Snapshot for Views {
+    const KIND: &'static str = "views";
+    const SCHEMA: u32 = 1;
+    type Form = Self;
+
+    fn form(&self) -> &Self {
+        self
+    }
+
+    /// Keeps as many finished mandates as these views do, whatever the others kept.
+    fn restore(&mut self, form: Self) {
+        let kept = self.mandates.finished_max();
+        *self = form;
+        self.mandates.keep(kept);
     }
 }

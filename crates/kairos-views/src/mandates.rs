@@ -16,6 +16,7 @@ use kairos_core::id::{MandateId, ProposalId};
 use kairos_core::mandate::outcome::{EndReason, Outcome, ParkReason};
 use kairos_core::mandate::spec::MandateSpec;
 use kairos_core::time::Time;
+use serde::{Deserialize, Serialize};
 
 use crate::effects::{EffectView, Effects};
 use crate::troubles::Troubles;
@@ -24,11 +25,16 @@ use crate::troubles::Troubles;
 const FINISHED_MAX: usize = 10_000;
 
 /// All mandates that are shown.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Mandates {
     all: BTreeMap<MandateId, MandateView>,
     finished: VecDeque<MandateId>,
+    #[serde(skip, default = "by_default")]
     finished_max: usize,
+}
+
+const fn by_default() -> usize {
+    FINISHED_MAX
 }
 
 impl Default for Mandates {
@@ -39,7 +45,7 @@ impl Default for Mandates {
 
 // tidy: table
 /// One mandate as people see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MandateView {
     pub id: MandateId,
     pub state: StateView,
@@ -66,7 +72,8 @@ pub struct MandateView {
 }
 
 /// Where it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StateView {
     Queued,
     Running,
@@ -75,14 +82,14 @@ pub enum StateView {
 }
 
 /// Files that were read, and files that were named and not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedView {
     pub files: u32,
     pub left_out: u32,
 }
 
 /// A change that stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EditView {
     pub path: String,
     pub to: Option<String>,
@@ -130,10 +137,24 @@ impl Mandates {
         mandate.apply(at, event, effects);
         if let Event::MandateFinished { .. } = event {
             self.finished.push_back(id);
-            let beyond = self.finished.len().saturating_sub(self.finished_max);
-            for oldest in self.finished.drain(..beyond) {
-                self.all.remove(&oldest);
-            }
+            self.forget();
+        }
+    }
+
+    pub(crate) const fn finished_max(&self) -> usize {
+        self.finished_max
+    }
+
+    /// Keeps `finished_max` of the finished from now on.
+    pub(crate) fn keep(&mut self, finished_max: usize) {
+        self.finished_max = finished_max;
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        let beyond = self.finished.len().saturating_sub(self.finished_max);
+        for oldest in self.finished.drain(..beyond) {
+            self.all.remove(&oldest);
         }
     }
 }

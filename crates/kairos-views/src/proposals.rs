@@ -10,19 +10,20 @@ use kairos_core::gate::proposal::{Closed, Decision, Proposal};
 use kairos_core::id::{MandateId, ProposalId};
 use kairos_core::principal::Principal;
 use kairos_core::time::Time;
+use serde::{Deserialize, Serialize};
 
 /// Closed proposals that are kept.
 const CLOSED_MAX: usize = 10_000;
 
 /// All proposals that are shown.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Proposals {
     all: BTreeMap<ProposalId, ProposalView>,
     closed: VecDeque<ProposalId>,
 }
 
 /// One proposal as people see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProposalView {
     pub id: ProposalId,
     pub mandate: MandateId,
@@ -34,7 +35,8 @@ pub struct ProposalView {
 }
 
 /// Where it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ProposalState {
     Waiting,
     Closed(Closed),

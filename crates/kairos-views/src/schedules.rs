@@ -8,22 +8,23 @@ use kairos_core::principal::Principal;
 use kairos_core::schedule::definition::ScheduleName;
 use kairos_core::schedule::slot::{SlotReason, SlotState};
 use kairos_core::time::Time;
+use serde::{Deserialize, Serialize};
 
 /// All schedules.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Schedules {
     all: BTreeMap<ScheduleName, ScheduleView>,
 }
 
 /// One schedule as people see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScheduleView {
     pub loaded: Loaded,
     pub last: Option<SlotView>,
 }
 
 /// What became of a slot, or of several in a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlotView {
     pub state: SlotState,
     pub reason: Option<SlotReason>,

@@ -11,6 +11,7 @@ use kairos_core::effect::{Attempt, Failure, Intent, Outcome as EffectOutcome, Re
 use kairos_core::event::Event;
 use kairos_core::mandate::outcome::Outcome;
 use kairos_core::plan::{Action, StepEnd, StepFailure};
+use serde::{Deserialize, Serialize};
 
 use crate::effects::Effects;
 
@@ -18,7 +19,7 @@ use crate::effects::Effects;
 pub const TROUBLES_MAX: usize = 8;
 
 /// The latest failures of one mandate.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Troubles {
     /// The cycle under way.
     cycle: u8,
@@ -30,7 +31,8 @@ pub struct Troubles {
 }
 
 /// One thing that failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Trouble {
     /// A call brought no answer; `said` is what came instead.
     Call { phase: Phase, failure: CallFailure, said: Option<BlobRef> },

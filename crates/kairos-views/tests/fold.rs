@@ -7,8 +7,8 @@ use kairos_core::effect::{
     Change, Class, Doubt, FileFact, Intent, Outcome as Settled, PersonSays, Place, Reconciled,
     TempName, WritersKnown,
 };
-use kairos_core::event::{Event, Origin};
-use kairos_core::fold::{At, Seq};
+use kairos_core::event::{Event, Loaded, Origin};
+use kairos_core::fold::{At, Seq, Snapshot as _};
 use kairos_core::gate::proposal::{Closed, Decision, HoldReason, Proposal};
 use kairos_core::gate::risk::Risk;
 use kairos_core::gate::scope::Scope;
@@ -16,6 +16,9 @@ use kairos_core::id::{CommandId, EffectId, MandateId, ProposalId};
 use kairos_core::mandate::outcome::{Outcome, ParkReason};
 use kairos_core::mandate::spec::MandateSpec;
 use kairos_core::principal::Principal;
+use kairos_core::schedule::definition::{Concurrency, Definition, ScheduleName};
+use kairos_core::schedule::slot::{SlotReason, SlotState};
+use kairos_core::schedule::{Dst, MissedPolicy};
 use kairos_core::time::Time;
 use kairos_views::{
     EditView, Found, MandateView, Past, ProposalState, ProposalView, StateView, Troubles, Views,
@@ -293,4 +296,94 @@ fn a_beginning_of_an_id_stands_for_the_one_id_that_has_it() {
     ] {
         assert_eq!(find(&all, prefix), found, "{prefix}");
     }
+}
+
+/// Some of everything that views show.
+fn history() -> Vec<Event> {
+    let (mandate, proposal) = (MANDATE, PROPOSAL);
+    let what = Proposal {
+        step: 0,
+        change: change(),
+        diff: BlobRef::of(b"diff"),
+        scope: Scope::L1,
+        risk: Risk::Low,
+        reason: HoldReason::ProtectedScope,
+        hash: Digest::of(b"hash"),
+    };
+    let (decision, hash) = (Decision::Approve, what.hash);
+    let name: ScheduleName = "nightly".parse().expect("a name");
+    let Event::MandateCreated { spec, .. } = created(mandate) else { panic!("it was made so") };
+    let definition = Definition {
+        name: name.clone(),
+        cron: "0 2 * * *".into(),
+        zone: "UTC".into(),
+        dst: Dst::default(),
+        enabled: true,
+        missed: MissedPolicy::Skip,
+        concurrency: Concurrency::Queue,
+        spec: *spec,
+    };
+    let loaded = Loaded { definition, revision: 1, cursor: second(1), next: Some(second(50)) };
+    vec![
+        Event::SchedulesLoaded { set: vec![loaded], gone: Vec::new() },
+        created(MandateId::from_u128(7)),
+        finished(MandateId::from_u128(7)),
+        created(mandate),
+        Event::MandateStarted { mandate },
+        Event::CycleStarted { mandate, cycle: 1 },
+        Event::ProposalOpened { mandate, proposal, expires: second(99), what: Box::new(what) },
+        Event::MandateParked { mandate, reason: ParkReason::Approval, until: Some(second(99)) },
+        Event::Decided { mandate, proposal, decision, hash, by: ann(), note: None },
+        Event::ProposalClosed { mandate, proposal, how: Closed::Approved },
+        to_change(),
+        Event::EffectUnsettled { mandate, effect: EFFECT, doubt: Doubt::Neither },
+        settled(Settled::Reconciled(Reconciled::Done)),
+        Event::Slots {
+            schedule: name.clone(),
+            revision: 1,
+            from: second(2),
+            to: second(9),
+            count: 3,
+            state: SlotState::Skipped,
+            reason: Some(SlotReason::Policy),
+        },
+        Event::Accounted { schedule: name, cursor: second(9), next: None },
+        finished(mandate),
+        created(MandateId::from_u128(8)),
+    ]
+}
+
+#[test]
+fn views_read_back_go_on_as_those_that_were_written() {
+    let events = history();
+    let whole = format!("{:?}", folded(&events));
+    for written in 0..=events.len() {
+        let text = serde_json::to_string(folded(&events[..written]).form()).expect("JSON");
+        let mut views = Views::default();
+        views.restore(serde_json::from_str(&text).expect("what was written is read"));
+        let seqs = (1..).zip(&events).skip(written);
+        for (n, event) in seqs {
+            views.apply(At { seq: Seq(n), time: second(n) }, std::slice::from_ref(event));
+        }
+        assert_eq!(format!("{views:?}"), whole, "written after {written} records");
+    }
+}
+
+#[test]
+fn views_that_keep_less_forget_what_the_written_ones_kept() {
+    let mut views = Views::keeping(1);
+    views.restore(folded(&history()));
+    let kept: Vec<_> = views.mandates.all().keys().copied().collect();
+    assert_eq!(kept, [MANDATE, MandateId::from_u128(8)]);
+}
+
+#[test]
+fn a_record_folded_event_by_event_is_the_same_record() {
+    let (events, at) = (history(), At { seq: Seq(3), time: second(3) });
+    let (mut whole, mut parts) = (Views::default(), Views::default());
+    whole.apply(at, &events);
+    for event in &events {
+        kairos_core::fold::Fold::apply(&mut parts, at, event, &mut Vec::new());
+    }
+    assert_eq!(format!("{parts:?}"), format!("{whole:?}"));
 }

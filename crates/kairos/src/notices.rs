@@ -36,6 +36,12 @@ pub(crate) fn said(notice: &Notice) -> Option<String> {
             "warning: the grace is over with {open} effects open\n\
              hint: the next start looks what became of them"
         ),
+        Notice::SnapshotPassedOver { name, why } => format!(
+            "warning: the snapshot `.kairos/journal/{}` was not used: {}\n\
+             hint: nothing is lost, the start took an older one or read all records",
+            one_line(name),
+            one_line(why)
+        ),
         Notice::Started { .. }
         | Notice::ShutdownBegin { .. }
         | Notice::CycleInterrupted { .. }
@@ -43,6 +49,7 @@ pub(crate) fn said(notice: &Notice) -> Option<String> {
         | Notice::Status { .. }
         | Notice::BudgetExceeded { .. }
         | Notice::CycleFailed { .. }
+        | Notice::SnapshotFailed { .. }
         | Notice::HeartbeatFailed { .. } => return None,
     })
 }
@@ -83,6 +90,14 @@ pub(crate) fn write(log: &Log, notice: &Notice) {
         Notice::Quarantined { mandate: id } => (Level::Error, "daemon_quarantined", mandate(id)),
         Notice::CycleFailed { mandate: id } => {
             (Level::Error, "daemon_cycle_runner_failed", mandate(id))
+        }
+        Notice::SnapshotPassedOver { name, why } => {
+            let details = vec![("name", text(name)), ("error", text(why))];
+            (Level::Warn, "snapshot_passed_over", details)
+        }
+        Notice::SnapshotFailed { kind, error } => {
+            let details = vec![("kind", text(kind)), ("error", text(error))];
+            (Level::Warn, "snapshot_failed", details)
         }
         Notice::HeartbeatFailed { error } => {
             (Level::Error, "daemon_heartbeat", vec![("error", text(error))])

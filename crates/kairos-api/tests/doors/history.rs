@@ -1,8 +1,11 @@
 //! What the doors do about a long past.
 
 use axum::http::StatusCode;
-use kairos_core::event::Event;
-use kairos_core::id::MandateId;
+use kairos_core::digest::BlobRef;
+use kairos_core::event::{Event, Origin};
+use kairos_core::gate::risk::Risk;
+use kairos_core::id::{CommandId, MandateId};
+use kairos_core::mandate::spec::MandateSpec;
 use kairos_views::Views;
 use serde_json::json;
 
@@ -63,4 +66,50 @@ async fn a_mandate_the_views_have_forgotten_is_read_from_the_journal() {
         let answered = world.get(&format!("/v1/mandates/{unknown}")).await;
         assert_eq!(answered.body["code"], "unknown_id", "{answered:?}");
     }
+}
+
+/// A mandate that takes some 20 KB in the journal.
+fn created(id: u128) -> Vec<Event> {
+    let spec = MandateSpec {
+        goal: BlobRef::of(b"goal"),
+        files: vec!["f".repeat(500); 40],
+        verify: Vec::new(),
+        max_cycles: 10,
+        risk_budget: Risk::Low,
+        project_scope: String::new(),
+        allowed_actions: None,
+        upload: Vec::new(),
+        hints: None,
+        model: None,
+        timeout_ms: None,
+    };
+    let by = "user:ann(1000)".parse().expect("a principal");
+    let origin = Origin::Command { command: CommandId::from_u128(id), by, key: None };
+    let mandate = MandateId::from_u128(id);
+    vec![Event::MandateCreated { mandate, origin, spec: Box::new(spec) }]
+}
+
+#[tokio::test]
+async fn a_door_needs_no_more_of_the_past_than_a_snapshot_leaves() {
+    const MANDATES: usize = 90;
+    let history: Vec<_> = (1..=MANDATES).map(|id| created(id as u128)).collect();
+    let mut world = World::after(FREE, &history, Views::default());
+    let shown = world.get("/v1/mandates").await.body;
+    assert_eq!(shown["mandates"].as_array().map(Vec::len), Some(MANDATES));
+    let of_views = || {
+        let names = std::fs::read_dir(world.journal().join("snapshots")).ok()?;
+        let mut names = names.map(|entry| entry.expect("an entry").path());
+        names.find(|path| path.extension().is_some_and(|kind| kind == "views"))
+    };
+    while of_views().is_none() {
+        tokio::task::yield_now().await;
+    }
+    std::fs::remove_file(world.journal().join("00000000000000000001.kj")).expect("removed");
+    world.through_another_door();
+    let again = world.get("/v1/mandates").await.body;
+    let ids = |list: &serde_json::Value| {
+        let all = list["mandates"].as_array().cloned().expect("a list");
+        all.iter().map(|mandate| mandate["id"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&again), ids(&shown));
 }

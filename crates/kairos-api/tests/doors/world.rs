@@ -44,7 +44,7 @@ pub(crate) const DIFF: &str = "-old\n+new\n";
 pub(crate) struct World {
     started: Started,
     router: Router,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 /// One answer.
@@ -71,12 +71,22 @@ impl World {
         write(&dir.path().join("journal"), history);
         let started = start(dir.path(), path);
         let router = router(Door::over(started.handle.clone(), views));
-        Self { started, router, _dir: dir }
+        Self { started, router, dir }
     }
 
     /// Another door over the same engine.
     pub(crate) fn door(&self) -> Door {
         Door::open(self.started.handle.clone())
+    }
+
+    /// The journal's directory.
+    pub(crate) fn journal(&self) -> std::path::PathBuf {
+        self.dir.path().join("journal")
+    }
+
+    /// The same engine behind another door.
+    pub(crate) fn through_another_door(&mut self) {
+        self.router = router(self.door());
     }
 
     pub(crate) async fn ask(&self, request: Request<String>) -> Answered {

@@ -12,12 +12,15 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::cycle::answer::{Answer, Decide};
 use crate::cycle::brief::StepResult;
 use crate::cycle::phase::Phase;
 use crate::digest::BlobRef;
 use crate::effect::{Failure, Intent, Outcome, Reconciled, Reply, Seen};
 use crate::event::Event;
+use crate::form::is_default;
 use crate::gate::judge::SoFar;
 use crate::gate::proposal::{Closed, Decision, Proposal};
 use crate::id::ProposalId;
@@ -25,35 +28,42 @@ use crate::plan::{Graph, Status as NodeStatus, Step, StepEnd};
 use crate::time::Time;
 
 /// A cycle under way.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cycle {
     /// Counted from 1.
     pub number: u8,
     pub phase: Phase,
     /// What observe read; `None` before it settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Arc<[Seen]>>,
     /// Files that were named and not read.
     pub left_out: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orientation: Option<BlobRef>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Settled>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Plan>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reflection: Option<BlobRef>,
     /// Positions of the checks that do not hold; `None` before they were looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_checks: Option<u8>,
     /// Whether any change of this cycle stands.
     pub changed: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub call: CallStanding,
 }
 
 /// Decide's valid answer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settled {
     pub answer: Arc<Decide>,
     pub text: BlobRef,
 }
 
 /// The model call of the present phase.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallStanding {
     /// Attempts begun since the call or its park began.
     pub attempts: u8,
@@ -66,7 +76,7 @@ pub struct CallStanding {
 }
 
 /// An answer that could not be read, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invalid {
     pub text: BlobRef,
     pub problem: BlobRef,
@@ -75,7 +85,8 @@ pub struct Invalid {
 }
 
 /// The plan of a cycle and how far it is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "PlanForm")]
 pub struct Plan {
     pub steps: Arc<[Step]>,
     pub graph: Graph,
@@ -88,8 +99,33 @@ pub struct Plan {
     pub so_far: SoFar,
 }
 
+/// A plan as it is read: the graph follows from the steps and where each stands.
+#[derive(Deserialize)]
+struct PlanForm {
+    steps: Arc<[Step]>,
+    graph: Vec<NodeStatus>,
+    ends: Vec<Option<StepEnd>>,
+    held: Vec<Held>,
+    tries: u8,
+    so_far: SoFar,
+}
+
+impl TryFrom<PlanForm> for Plan {
+    type Error = &'static str;
+
+    fn try_from(form: PlanForm) -> Result<Self, Self::Error> {
+        let PlanForm { steps, graph, ends, held, tries, so_far } = form;
+        if ends.len() != steps.len() {
+            return Err("a plan has as many ends as steps");
+        }
+        let graph = Graph::standing(steps.iter().map(Step::node).collect(), &graph)
+            .ok_or("the steps of a plan are no graph")?;
+        Ok(Self { steps, graph, ends, held, tries, so_far })
+    }
+}
+
 /// A step held for a person.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Held {
     pub proposal: ProposalId,
     pub expires: Time,

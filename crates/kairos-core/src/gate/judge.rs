@@ -29,7 +29,7 @@ pub enum Verdict {
 }
 
 /// How much the cycle has changed before this step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SoFar {
     pub files: u32,
     pub bytes: u64,

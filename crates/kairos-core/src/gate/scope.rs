@@ -123,7 +123,7 @@ pub struct Scopes {
     secrets: Vec<RelPath>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Rule {
     raise: Raise,
     globs: Vec<GlobMatcher>,
@@ -160,6 +160,13 @@ impl Scopes {
             }
         }
         Classified::Scoped { scope, reason }
+    }
+}
+
+impl fmt::Debug for Rule {
+    /// What the operator wrote; the machines made of it are pages long.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.raise.fmt(f)
     }
 }
 

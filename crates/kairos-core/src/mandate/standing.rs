@@ -14,18 +14,22 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::budget::{Amounts, Price};
 use crate::cycle::standing::Cycle;
 use crate::digest::{BlobRef, Digest};
 use crate::effect::{Intent, Outcome as EffectOutcome, PersonSays, Reconciled};
 use crate::event::{Event, Origin};
+use crate::form::is_default;
 use crate::id::{EffectId, MandateId, ProposalId};
 use crate::mandate::outcome::{EndReason, Outcome, ParkReason};
 use crate::mandate::spec::MandateSpec;
 use crate::time::Time;
 
 /// Where an open mandate stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Standing {
     Queued,
     Running,
@@ -39,7 +43,7 @@ pub enum Standing {
 }
 
 /// An effect that was begun and has no outcome.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Open {
     pub effect: EffectId,
     pub intent: Intent,
@@ -49,29 +53,35 @@ pub struct Open {
 }
 
 /// How a mandate that was asked to end will end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ending {
     pub outcome: Outcome,
     pub reason: Option<EndReason>,
 }
 
 /// An open mandate.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mandate {
     pub id: MandateId,
     pub spec: Arc<MandateSpec>,
     pub origin: Arc<Origin>,
     pub standing: Standing,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<Ending>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycle: Option<Cycle>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<Open>,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub past: Past,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub spent: Spent,
 }
 
 /// What earlier cycles leave to later ones.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Past {
     /// Cycles that ended.
     pub cycles: u8,
@@ -89,7 +99,7 @@ pub struct Past {
 }
 
 /// What a mandate used and holds of its own budget.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
     pub used: Amounts,
     pub held: Amounts,

@@ -55,7 +55,8 @@ pub enum FailurePolicy {
 }
 
 /// Where a step stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Status {
     Pending,
     Running,
@@ -164,6 +165,16 @@ impl Graph {
         let ordered = graph.order().iter().fold(0, |set, position| set | bit(*position));
         let remaining = graph.names(|position, _| ordered & bit(position) == 0);
         if remaining.is_empty() { Ok(graph) } else { Err(GraphError::Cycle { remaining }) }
+    }
+
+    /// The graph of `nodes` with each step where `statuses` say; `None` when they make none.
+    pub(crate) fn standing(nodes: Vec<Node>, statuses: &[Status]) -> Option<Self> {
+        let mut graph =
+            Self::new(nodes).ok().filter(|graph| graph.steps.len() == statuses.len())?;
+        for (step, status) in graph.steps.iter_mut().zip(statuses) {
+            step.status = *status;
+        }
+        Some(graph)
     }
 
     /// The steps in the order of the plan, and where each stands.
@@ -277,6 +288,13 @@ impl Graph {
     fn names(&self, wanted: impl Fn(usize, &Step) -> bool) -> Vec<StepName> {
         let steps = self.steps.iter().enumerate();
         steps.filter(|(n, step)| wanted(*n, step)).map(|(_, step)| step.name.clone()).collect()
+    }
+}
+
+impl serde::Serialize for Graph {
+    /// Where each step stands; the rest follows from the plan's steps.
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(self.steps.iter().map(|step| step.status))
     }
 }
 

@@ -4,5 +4,6 @@ mod crowd;
 mod cycle;
 mod poison;
 mod restored;
+mod snapshot;
 mod turn;
 mod world;

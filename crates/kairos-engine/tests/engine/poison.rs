@@ -8,7 +8,7 @@ use std::sync::{Arc, mpsc};
 
 use kairos_core::effect::Effect;
 use kairos_core::event::Event;
-use kairos_core::fold::{At, Fold};
+use kairos_core::fold::{At, Fold, Snapshot};
 use kairos_core::id::{IdSource, MandateId, Seed};
 use kairos_core::input::{Input, Now, Pace, Verb};
 use kairos_core::mandate::outcome::{EndReason, Outcome};
@@ -82,6 +82,20 @@ impl Fold for Folds {
             }
         }
         self.state.apply(at, event, out);
+    }
+}
+
+impl Snapshot for Folds {
+    const KIND: &'static str = State::KIND;
+    const SCHEMA: u32 = State::SCHEMA;
+    type Form = State;
+
+    fn form(&self) -> &State {
+        &self.state
+    }
+
+    fn restore(&mut self, state: State) {
+        self.state = state;
     }
 }
 

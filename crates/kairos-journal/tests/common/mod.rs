@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use kairos_core::fold::{At, Fold, Seq};
+use kairos_core::fold::{At, Fold, Seq, Snapshot};
 use kairos_core::id::NodeId;
 use kairos_core::time::Time;
 use kairos_disk::{Fs, RealFs};
@@ -25,7 +25,7 @@ pub(crate) struct Effect {
 }
 
 /// Remembers everything it was told, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Memory(pub(crate) Vec<(At, Event)>);
 
 impl Fold for Memory {
@@ -37,6 +37,20 @@ impl Fold for Memory {
             out.push(Effect { what: what.clone() });
         }
         self.0.push((at, event.clone()));
+    }
+}
+
+impl Snapshot for Memory {
+    const KIND: &'static str = "memory";
+    const SCHEMA: u32 = 5;
+    type Form = Self;
+
+    fn form(&self) -> &Self {
+        self
+    }
+
+    fn restore(&mut self, form: Self) {
+        *self = form;
     }
 }
 

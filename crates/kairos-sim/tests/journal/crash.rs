@@ -4,7 +4,7 @@ use std::fmt;
 
 use kairos_sim::{Bound, Image, Item, Order, Plan, Rules, SimFs, Stop};
 
-use crate::book::{Reached, Script, Seen, open, seeds, stopped};
+use crate::book::{Reached, Script, Seen, open, refold_on, seeds, stopped};
 
 /// What was tried.
 #[derive(Default)]
@@ -49,13 +49,13 @@ pub(crate) fn stopped_at<T>(fs: &SimFs, stop: Stop, act: impl FnOnce(&SimFs) -> 
 fn crash_everywhere(rules: Rules, share: usize) -> Tally {
     let mut tally = Tally::default();
     for seed in seeds() {
-        crash_script(rules, seed, share, &mut tally);
+        crash_script(rules, &Script::new(seed), (seed, share), &mut tally);
     }
     tally
 }
 
-fn crash_script(rules: Rules, seed: u64, share: usize, tally: &mut Tally) {
-    let (fresh, script) = (SimFs::new(rules), Script::new(seed));
+fn crash_script(rules: Rules, script: &Script, (seed, share): (u64, usize), tally: &mut Tally) {
+    let fresh = SimFs::new(rules);
     for stop in stops(calls(&fresh, |fs| script.perform(fs))) {
         let (fs, reached) = stopped_at(&fresh, stop, |fs| script.perform(fs));
         tally.stops += 1;
@@ -65,7 +65,7 @@ fn crash_script(rules: Rules, seed: u64, share: usize, tally: &mut Tally) {
             tally.images += 1;
             let new = script.check_once(&mut tally.distinct, &left, reached, &case);
             if new && nth % share == 0 {
-                crash_again(&script, &image, reached, tally, &case);
+                crash_again(script, &image, reached, tally, &case);
             }
         }
     }
@@ -106,6 +106,46 @@ fn every_crash_image_opens_on_a_file_system_that_keeps_order() {
     let tally = crash_everywhere(Rules { order: Order::Journaled, names_with_sync: true }, 32);
     println!("{tally}");
     assert!(tally.images > 10_000 && tally.seconds > 10_000);
+}
+
+/// No crash leaves a snapshot that does not hold, and none leaves a journal that its snapshot is
+/// ahead of.
+#[test]
+fn every_crash_image_with_snapshots_opens_with_all_that_was_acknowledged() {
+    for rules in [
+        Rules { order: Order::Free, names_with_sync: false },
+        Rules { order: Order::Journaled, names_with_sync: true },
+    ] {
+        let mut tally = Tally::default();
+        for seed in seeds().take(1) {
+            crash_script(rules, &Script::with_snapshots(seed), (seed, 32), &mut tally);
+        }
+        println!("{tally}");
+        assert!(tally.images > 1_000 && tally.seconds > 1_000);
+    }
+}
+
+/// Beside a writer, what can be read need not be on disk: a snapshot made of it must not outlive it.
+#[test]
+fn a_snapshot_of_frames_that_were_never_synced_is_not_ahead_of_its_journal() {
+    let script = Script::new(0);
+    let fresh = SimFs::new(Rules { order: Order::Free, names_with_sync: false });
+    let mut tally = Tally::default();
+    for stop in stops(calls(&fresh, |fs| script.perform(fs))) {
+        let (fs, reached) = stopped_at(&fresh, stop, |fs| script.perform(fs));
+        let left = fs.kill();
+        if refold_on(&left).expect("it holds so far").is_none() {
+            continue;
+        }
+        tally.stops += 1;
+        for (nth, image) in left.crash_images(Bound::default(), stop.number()).enumerate() {
+            let case = || format!("{stop:?}, refolded, image {nth}:\n{image:?}");
+            script.check_once(&mut tally.distinct, &image.mount(), reached, &case);
+            tally.images += 1;
+        }
+    }
+    println!("{tally}");
+    assert!(tally.stops > 50);
 }
 
 /// Goes on with `first` for so many turns, and loses power at every `step`-th place.
@@ -169,7 +209,7 @@ fn journal_goes_on_after_a_kill_and_loses_power_over_the_next_segment() {
 /// Nobody has synced what `cp` wrote.
 #[test]
 fn journal_that_was_copied_here_is_durable_once_it_was_opened() {
-    for script in seeds().map(Script::new) {
+    for script in seeds().flat_map(|seed| [Script::new(seed), Script::with_snapshots(seed)]) {
         let whole = SimFs::new(Rules::default());
         let reached = script.perform(&whole);
         let copy = SimFs::new(Rules::default());

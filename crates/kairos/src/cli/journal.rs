@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 use kairos_core::event::Event;
-use kairos_core::fold::Seq;
+use kairos_core::fold::{Seq, Snapshot};
 use kairos_disk::RealFs;
 use kairos_disk::real::Dir;
 use kairos_journal::{Problem, Reader, Tail};
@@ -132,6 +132,17 @@ impl Files {
             Failure::of(Exit::No, "journal_unreadable", &error)
         })?;
         Ok(Self { dir, tail: live::tail(&path) })
+    }
+
+    /// The newest snapshot of `F` and the frame it stands for with all before it; `empty` and 0 when
+    /// none holds.
+    pub(crate) fn restore<F: Snapshot>(&self, mut empty: F) -> (F, Seq) {
+        let form = kairos_journal::newest_snapshot::<F, _>(&RealFs, &self.dir).ok().flatten();
+        let seq = form.map_or(Seq(0), |(seq, form)| {
+            empty.restore(form);
+            seq
+        });
+        (empty, seq)
     }
 
     /// Goes through the frames from position `from` on.

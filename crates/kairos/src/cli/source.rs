@@ -158,8 +158,10 @@ struct Files {
 
 impl Files {
     fn fold(root: &Root) -> Result<Self, Failure> {
-        let mut reader = journal::Files::open(root)?.reader(1);
-        let mut views = Views::default();
+        let files = journal::Files::open(root)?;
+        let (mut views, seq) = files.restore(Views::default());
+        views.seq = seq;
+        let mut reader = files.reader(seq.next().0);
         while let Some(record) = reader.next_record::<Event>()? {
             views.apply(record.at, &record.events);
         }
