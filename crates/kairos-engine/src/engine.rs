@@ -12,7 +12,6 @@ use kairos_core::event::Event;
 use kairos_core::id::{IdSource, MandateId};
 use kairos_core::input::{Input, Now, Pace};
 use kairos_core::mandate::outcome::ParkReason;
-use kairos_core::resume::{Resume, resume};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs, RealFs};
@@ -27,6 +26,7 @@ use crate::handle::Handle;
 use crate::inbox::{Batch, Inbox, Returns, Urgent};
 use crate::lifecycle::{Lifecycle, Status};
 use crate::notice::Notice;
+use crate::start::{self, TooManySchedules};
 use crate::turn::{Admit, Exits, Inputs, Ledger, Shown, turn};
 use crate::world::{self, seed, time};
 use crate::{ENGINE_THREAD, heartbeat, poison};
@@ -37,8 +37,6 @@ const SCHEMA: u32 = 1;
 const WAIT_MAX: Duration = Duration::from_secs(3600);
 /// How long something due waits that a turn could not take.
 const LEFT_WAIT: Duration = Duration::from_secs(1);
-/// Bytes that all schedules of a configuration may take in one frame.
-const SCHEDULES_BYTES_MAX: usize = 900 * 1024;
 
 /// Whether everything is served, or one mandate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,10 +124,8 @@ impl std::fmt::Debug for Parts {
 pub enum StartError {
     #[error("the journal cannot be opened: {0}")]
     Journal(#[from] OpenError),
-    #[error(
-        "the schedules take {bytes} bytes, and one journal frame has room for {SCHEDULES_BYTES_MAX}"
-    )]
-    TooManySchedules { bytes: usize },
+    #[error(transparent)]
+    TooManySchedules(#[from] TooManySchedules),
     #[error("the first turn failed: {0}")]
     Poisoned(#[from] Poisoned),
     #[error("the engine's thread cannot be made")]
@@ -227,13 +223,7 @@ fn open_ledger(
         Arc::new(move |effect| lost.dropped(&effect)),
         opening,
     )?;
-    let mut own = vec![Input::Started { version, pid: std::process::id() }];
-    own.extend(opened.recovered.map(|torn| Input::Recovered {
-        after: torn.after.0,
-        bytes: torn.bytes,
-        saved_as: torn.saved_as.display().to_string(),
-    }));
-    Ok((ledger, own))
+    Ok((ledger, start::opened(version, std::process::id(), opened.recovered)))
 }
 
 /// The thread's own things.
@@ -330,16 +320,12 @@ impl Running {
         state: &State,
         configuration: Configuration,
         now: Time,
-    ) -> Result<Input, StartError> {
-        let mut calendar = Calendar::default();
-        let (set, gone) = calendar.load(state, configuration.schedules, now);
-        let bytes = serde_json::to_vec(&set).map_or(usize::MAX, |text| text.len());
-        if bytes > SCHEDULES_BYTES_MAX {
-            return Err(StartError::TooManySchedules { bytes });
-        }
+    ) -> Result<Input, TooManySchedules> {
+        let Configuration { rules, schedules, options } = configuration;
+        let (calendar, input) = start::configured(state, rules, schedules, now)?;
         self.calendar = calendar;
-        self.options = configuration.options;
-        Ok(Input::Configured { rules: Box::new(configuration.rules), set, gone })
+        self.options = options;
+        Ok(input)
     }
 
     /// The first turn: start, configuration, quarantine, open ends.
@@ -349,16 +335,12 @@ impl Running {
         mut own: Vec<Input>,
     ) -> Result<Ledger<Disk>, Poisoned> {
         let notes = poison::notes(&self.places.poison);
-        for note in notes.into_iter().filter(poison::Note::quarantines) {
-            own.push(Input::Quarantine { mandate: note.mandate });
-            (self.outside.notice)(Notice::Quarantined { mandate: note.mandate });
-        }
+        let bad = notes.into_iter().filter(poison::Note::quarantines).map(|note| note.mandate);
+        own.extend(start::quarantined(bad.inspect(|mandate| {
+            (self.outside.notice)(Notice::Quarantined { mandate: *mandate });
+        })));
         if self.focus == Focus::Daemon {
-            let left = resume(ledger.state()).into_iter().map(|end| match end {
-                Resume::Lost { effect, .. } => Input::Lost { effect },
-                Resume::Continue { mandate } => Input::Continue { mandate },
-            });
-            own.extend(left);
+            own.extend(start::left_open(ledger.state()));
         }
         self.shown.status.state = Lifecycle::Running;
         let ledger = self.take(ledger, Inputs { own, ..Inputs::default() }, 0)?;

@@ -16,6 +16,7 @@ mod lifecycle;
 pub mod lock;
 mod notice;
 pub mod poison;
+pub mod start;
 mod turn;
 mod world;
 
