@@ -31,7 +31,7 @@ pub use kairos_journal::Record;
 pub use lifecycle::{Lifecycle, Status};
 pub use notice::Notice;
 pub use turn::{Admit, Answer, Exits, Folding, Inputs, Ledger, Shown, Turned, turn};
-pub use world::time;
+pub use world::{circumstances, time};
 
 /// The name of the engine's thread: a panic there ends the process.
 pub const ENGINE_THREAD: &str = "engine";

@@ -18,6 +18,7 @@ mod fs;
 mod image;
 mod listing;
 mod plan;
+pub mod whole;
 mod world;
 
 pub use fs::{SimDir, SimFile, SimFs};
