@@ -191,7 +191,7 @@ impl Engine {
             pulse: Pulse { beat: Instant::now(), fruitless: None },
         };
         engine.heartbeat();
-        own.push(engine.configured(ledger.state(), parts.configuration, time())?);
+        own.extend(engine.configured(ledger.state(), parts.configuration, time())?);
         let thread = engine.spawn(ledger, own)?;
         Ok(Started { handle, thread })
     }
@@ -314,18 +314,18 @@ impl Running {
         }
     }
 
-    /// Makes the input for a configuration, and its calendar the one in use.
+    /// Makes the inputs for a configuration, and its calendar the one in use.
     fn configured(
         &mut self,
         state: &State,
         configuration: Configuration,
         now: Time,
-    ) -> Result<Input, TooManySchedules> {
-        let Configuration { rules, schedules, options } = configuration;
-        let (calendar, input) = start::configured(state, rules, schedules, now)?;
+    ) -> Result<Vec<Input>, TooManySchedules> {
+        let Configuration { rules, schedules, zones, options } = configuration;
+        let (calendar, inputs) = start::configured(state, rules, schedules, zones, now)?;
         self.calendar = calendar;
         self.options = options;
-        Ok(input)
+        Ok(inputs)
     }
 
     /// The first turn: start, configuration, quarantine, open ends.
@@ -355,6 +355,10 @@ impl Running {
     fn serve(&mut self, mut ledger: Ledger<Disk>) -> Result<(), Poisoned> {
         loop {
             let batch = self.inbox.take(self.wait(ledger.state()));
+            if batch.urgent.iter().any(|urgent| matches!(urgent, Urgent::Reload(_))) {
+                // What is due falls under the rules by which it came due.
+                ledger = self.take(ledger, Inputs::default(), batch.waiting)?;
+            }
             let mut inputs = Inputs::default();
             for urgent in batch.urgent {
                 self.urgent(urgent, ledger.state(), &mut inputs);
@@ -502,12 +506,12 @@ impl Running {
         let read = (self.outside.reload)().and_then(|reloaded| {
             let Reloaded { configuration, apply } = reloaded;
             let schedules = configuration.schedules.len();
-            let input = self.configured(state, configuration, time());
-            input.map(|input| (input, schedules, apply)).map_err(|error| error.to_string())
+            let own = self.configured(state, configuration, time());
+            own.map(|own| (own, schedules, apply)).map_err(|error| error.to_string())
         });
         match read {
-            Ok((input, schedules, apply)) => {
-                inputs.own.push(input);
+            Ok((own, schedules, apply)) => {
+                inputs.own.extend(own);
                 self.pending.push(Pending { schedules, apply: Some(apply), answer });
             }
             Err(error) => {

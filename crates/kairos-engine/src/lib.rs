@@ -21,7 +21,7 @@ mod turn;
 mod world;
 
 pub use answer::{Accepted, Subject, SubmitError};
-pub use calendar::Calendar;
+pub use calendar::{Calendar, Zones};
 pub use configuration::{Configuration, Options};
 pub use engine::{Engine, Focus, Outside, Parts, Places, Reloaded, StartError, Started};
 pub use feed::Follower;

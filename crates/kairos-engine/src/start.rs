@@ -14,7 +14,7 @@ use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_journal::Torn;
 
-use crate::calendar::Calendar;
+use crate::calendar::{Calendar, Zones};
 
 /// Bytes that all schedules of a configuration may take in one frame.
 pub(crate) const SCHEDULES_BYTES_MAX: usize = 900 * 1024;
@@ -41,7 +41,8 @@ pub fn opened(version: String, pid: u32, recovered: Option<Torn>) -> Vec<Input> 
     inputs
 }
 
-/// The input for a configuration, at a start or a reload, and the calendar to use from then on.
+/// The inputs for a configuration, at a start or a reload, and the calendar to use from then on: the
+/// last fates under rules that end, then the configuration itself.
 ///
 /// # Errors
 /// No frame has room for so many schedules; the calendar in use stays.
@@ -49,15 +50,18 @@ pub fn configured(
     state: &State,
     rules: Rules,
     schedules: Vec<(Definition, Rule)>,
+    zones: Zones,
     now: Time,
-) -> Result<(Calendar, Input), TooManySchedules> {
+) -> Result<(Calendar, Vec<Input>), TooManySchedules> {
     let mut calendar = Calendar::default();
+    let mut inputs = Calendar::endings(state, &schedules, zones, now);
     let (set, gone) = calendar.load(state, schedules, now);
     let bytes = serde_json::to_vec(&set).map_or(usize::MAX, |text| text.len());
     if bytes > SCHEDULES_BYTES_MAX {
         return Err(TooManySchedules { bytes });
     }
-    Ok((calendar, Input::Configured { rules: Box::new(rules), set, gone }))
+    inputs.push(Input::Configured { rules: Box::new(rules), set, gone });
+    Ok((calendar, inputs))
 }
 
 /// Mandates that brought the engine down leave.

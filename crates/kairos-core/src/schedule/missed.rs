@@ -33,6 +33,8 @@ pub enum Unfired {
     Skipped,
     /// Too late by the policy's deadline or staleness.
     DroppedStale,
+    /// Its rule was edited or taken away.
+    RuleChanged,
 }
 
 /// What became of one slot, or of a range of neighbours.
@@ -103,6 +105,13 @@ pub fn account(rule: &Rule, policy: MissedPolicy, after: Time, now: Time) -> Acc
         [passed(rule, after, stale, Unfired::DroppedStale), passed(rule, stale, rest, why)];
     let fates = passed.into_iter().flatten().chain(fires.into_iter().map(Fate::Fires)).collect();
     Accounted { fates, cursor: now }
+}
+
+/// Gives every slot in (`after`, `now`] of a rule that ends now its fate: none fires any more.
+#[must_use]
+pub fn account_last(rule: &Rule, after: Time, now: Time) -> Accounted {
+    let fates = passed(rule, after, now, Unfired::RuleChanged).into_iter().collect();
+    Accounted { fates, cursor: now.max(after) }
 }
 
 /// The slots in (`after`, `until`] as one range, if there are any.

@@ -24,7 +24,7 @@ pub enum SlotState {
 pub enum SlotReason {
     /// The schedule's policy for missed slots.
     Policy,
-    /// Its rule was edited while the daemon was down.
+    /// Its rule was edited or taken away before it fired.
     RuleChanged,
     /// An earlier mandate is not finished.
     Overlap,

@@ -21,7 +21,7 @@ use kairos_journal::{Ahead, OpenError, Opened, Opening, Segments};
 
 use super::law::{Findings, History, Watched};
 use super::model::{Asked, Saying};
-use super::scene::{Chosen, configuration};
+use super::scene::{Chosen, configuration, zone};
 use crate::{SimDir, SimFs};
 
 pub(super) const JOURNAL: &str = ".kairos/journal";
@@ -120,9 +120,10 @@ impl Daemon {
         let (ledger, opened) = open_ledger(fs, findings, history, &lost)?;
         let mut own = start::opened("simulated".into(), 1, opened.recovered);
         let state = ledger.state().state();
-        let configured = start::configured(state, chosen.rules, chosen.schedules, now);
-        let (calendar, input) = configured.expect("few schedules");
-        own.push(input);
+        let (rules, schedules) = (chosen.rules, chosen.schedules);
+        let configured = start::configured(state, rules, schedules, |name| Some(zone(name)), now);
+        let (calendar, inputs) = configured.expect("few schedules");
+        own.extend(inputs);
         own.extend(start::left_open(state));
         let daemon = Self {
             ledger: Some(ledger),
@@ -137,14 +138,15 @@ impl Daemon {
     }
 
     /// Reads the configuration again; none where its texts cannot be stored.
-    pub(super) fn reload(&mut self, number: u16, now: Time) -> Option<Input> {
+    pub(super) fn reload(&mut self, number: u16, now: Time) -> Option<Vec<Input>> {
         let chosen = chosen(&self.texts, number)?;
         let state = self.ledger.as_ref()?.state().state();
-        let configured = start::configured(state, chosen.rules, chosen.schedules, now);
-        let (calendar, input) = configured.expect("few schedules");
+        let (rules, schedules) = (chosen.rules, chosen.schedules);
+        let configured = start::configured(state, rules, schedules, |name| Some(zone(name)), now);
+        let (calendar, inputs) = configured.expect("few schedules");
         self.calendar = calendar;
         self.day_zone = chosen.day_zone;
-        Some(input)
+        Some(inputs)
     }
 
     /// Stores the text of a goal.

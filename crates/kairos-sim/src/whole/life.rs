@@ -206,10 +206,12 @@ impl Life {
     }
 
     pub(super) fn reload(&mut self, number: u16) {
+        // The engine takes a turn before, too.
+        self.turn(Vec::new(), Vec::new(), Pace::Running);
         let Some(daemon) = &mut self.daemon else { return };
         self.number = number;
-        if let Some(input) = daemon.reload(number, self.clock) {
-            self.turn(vec![input], Vec::new(), Pace::Running);
+        if let Some(own) = daemon.reload(number, self.clock) {
+            self.turn(own, Vec::new(), Pace::Running);
         }
     }
 

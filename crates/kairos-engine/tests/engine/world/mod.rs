@@ -156,6 +156,7 @@ pub(crate) fn configuration() -> Configuration {
     Configuration {
         rules: rules(),
         schedules: Vec::new(),
+        zones: |_| Some(TimeZone::UTC),
         options: Options {
             tick_interval_ms: 10_000,
             graceful_timeout_ms: 100,
