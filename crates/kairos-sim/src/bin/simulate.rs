@@ -4,7 +4,7 @@
 //! everything for people on stderr.
 //!
 //! ```text
-//! simulate [--seeds N] [--from SEED]     many worlds
+//! simulate [--seeds N] [--from SEED]     many worlds; without N, as many as KAIROS_SIM_SEEDS says
 //! simulate --seed SEED                   one, again
 //! simulate --script TEXT                 one, as it was shrunk to
 //! ```
@@ -17,6 +17,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use kairos_sim::whole::{Script, Tally, attempt, shrink};
+
+/// Worlds, when nobody says how many.
+const SEEDS: u64 = 1_000;
 
 /// How long a failing script is shrunk.
 const SHRINK: Duration = Duration::from_secs(60);
@@ -37,7 +40,9 @@ fn main() -> ExitCode {
 }
 
 fn asked(mut words: impl Iterator<Item = String>) -> Result<Asked, String> {
-    let (mut seeds, mut from, mut one) = (1_000_u64, 0_u64, None);
+    let said = std::env::var("KAIROS_SIM_SEEDS").ok();
+    let said = said.map(|said| said.parse().map_err(|_| format!("`{said}` is no number")));
+    let (mut seeds, mut from, mut one) = (said.unwrap_or(Ok(SEEDS))?, 0_u64, None);
     while let Some(word) = words.next() {
         let value = words.next().ok_or_else(|| format!("`{word}` lacks its value"))?;
         let number = || value.parse::<u64>().map_err(|_| format!("`{value}` is no number"));

@@ -232,7 +232,7 @@ impl Life {
         let mut inputs = Inputs::default();
         inputs.own = daemon.losses();
         inputs.own.extend(own);
-        inputs.mark = self.tally.turns % 8 == 0;
+        inputs.mark = self.tally.turns.is_multiple_of(8);
         let mut answers = Vec::new();
         for verb in verbs {
             let command = IdSource::new(self.clock, seed(self.draw())).command();

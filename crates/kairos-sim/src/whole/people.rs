@@ -57,7 +57,7 @@ pub(super) fn verb(act: Act, state: &State, daemon: &Daemon) -> Option<Verb> {
 fn keyed(key: u16, what: u16) -> Option<Key> {
     let name = Digest::of(&(key / 4 % 3).to_be_bytes());
     let request = Digest::of(&(what % 2).to_be_bytes());
-    (key % 4 == 0).then_some(Key { key: name, request })
+    key.is_multiple_of(4).then_some(Key { key: name, request })
 }
 
 fn nth<T>(of: impl Iterator<Item = T>, which: u16) -> Option<T> {

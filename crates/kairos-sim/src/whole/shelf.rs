@@ -178,13 +178,13 @@ impl Shelf {
         let touched = std::mem::take(&mut people(&self.people).touched);
         self.litter |= !touched.is_empty();
         self.undo(&touched, power_lost);
-        for file in 0..FILES.len() {
+        for (file, (path, _)) in FILES.iter().enumerate() {
             let (now, bytes) = held(fs, file);
             let legal = self.may_hold(fs, file, now, power_lost, &touched);
             self.findings.check(legal, Wrong::Lost, || {
                 let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or_default());
                 let before = self.tracks[file].now;
-                format!("{} came to hold {now:?} {text:?}, before {before:?}", FILES[file].0)
+                format!("{path} came to hold {now:?} {text:?}, before {before:?}")
             });
             let track = &mut self.tracks[file];
             self.changes += u64::from(track.now != now);

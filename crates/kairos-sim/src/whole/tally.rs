@@ -81,16 +81,16 @@ impl fmt::Display for Tally {
         let none = [0; 4];
         let rows = [
             ("seeds", self.seeds, self.wrong),
-            ("simulated_crashes", self.crashes, none),
-            ("simulated_second_crashes", self.seconds, none),
-            ("simulated_images", self.images, none),
-            ("simulated_distinct_images", self.distinct.len() as u64, none),
-            ("simulated_faults", self.faults, none),
-            ("simulated_turns", self.turns, none),
-            ("simulated_events", self.events, none),
-            ("simulated_answers", self.answers, none),
-            ("simulated_file_changes", self.changes, none),
-            ("simulated_slots", self.slots, none),
+            ("simulated crashes", self.crashes, none),
+            ("simulated second crashes", self.seconds, none),
+            ("simulated images", self.images, none),
+            ("simulated distinct images", self.distinct.len() as u64, none),
+            ("simulated faults", self.faults, none),
+            ("simulated turns", self.turns, none),
+            ("simulated events", self.events, none),
+            ("simulated answers", self.answers, none),
+            ("simulated file changes", self.changes, none),
+            ("simulated slots", self.slots, none),
         ];
         for (place, (name, tried, wrong)) in rows.into_iter().enumerate() {
             let end = if place + 1 < rows.len() { "\n" } else { "" };
