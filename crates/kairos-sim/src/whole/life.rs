@@ -166,7 +166,12 @@ impl Life {
             }
             Act::Crash { calls, how, image } => {
                 self.fall = Fall { power: how % 6 < 4, image: image.into() };
-                let call = u64::from(calls % 400);
+                let calls = match calls % 4 {
+                    0 => calls % 400,
+                    1 => calls % 120,
+                    _ => calls % 40,
+                };
+                let call = u64::from(calls);
                 let stop = if how % 2 == 0 { Stop::Before(call) } else { Stop::After(call) };
                 self.fs.plan(Plan::stop(stop));
             }
@@ -302,9 +307,19 @@ impl Life {
         self.fs = self.fs.kill();
     }
 
-    /// What was planned for the call at which everything stopped.
+    /// What was planned for the call at which everything stopped. Now and then somebody is at the
+    /// files before the next start.
     fn crash(&mut self) {
-        if self.fall.power { self.cut() } else { self.kill() }
+        if self.fall.power {
+            self.cut()
+        } else {
+            self.kill()
+        }
+        let how = u16::try_from(self.fall.image % 11).expect("below 11");
+        if how < 8 {
+            (self.shelf.touch(1, how))(&self.fs);
+            self.shelf.look(&self.fs, false);
+        }
     }
 
     /// The power goes. Of the disks that may be left, one is gone on with and a few are read.

@@ -83,7 +83,7 @@ acts! {
     /// A person changes a file.
     Touch "touch" { file, how } 5,
     /// A person changes a file between two calls on the disk.
-    Beside "beside" { calls, file, how } 6,
+    Beside "beside" { calls, file, how } 9,
     /// The configuration is read again.
     Reload "reload" { configuration } 4,
     /// A performer ends without an outcome, before or after it did what it was to do.
@@ -93,9 +93,9 @@ acts! {
     /// The process ends.
     Kill "kill" { again } 2,
     /// The power goes.
-    Cut "cut" { image, again } 3,
+    Cut "cut" { image, again } 5,
     /// The process or the machine ends at a call on the disk that is still to come.
-    Crash "crash" { calls, how, image } 7,
+    Crash "crash" { calls, how, image } 11,
     /// A call on the disk that is still to come fails.
     Fault "fault" { calls, harm } 5,
 }

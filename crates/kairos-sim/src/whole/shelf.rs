@@ -140,9 +140,8 @@ impl Shelf {
                 let Some(active) = self.ended(*effect) else { return };
                 let change = active.change.clone();
                 match outcome {
-                    Outcome::Changed { .. } | Outcome::Reconciled(Reconciled::Done) => {
-                        self.done.push(change);
-                    }
+                    Outcome::Changed { .. } => self.changed(*effect, change),
+                    Outcome::Reconciled(Reconciled::Done) => self.done.push(change),
                     _ => {}
                 }
             }
@@ -164,6 +163,23 @@ impl Shelf {
                 of.for_each(|active| active.ended = true);
             }
             _ => {}
+        }
+    }
+
+    /// A change stands, and it is said that it does: from now on no power loss takes it back.
+    fn changed(&mut self, effect: EffectId, change: Change) {
+        let about = |file: &usize| after(&change, *file).is_some();
+        let files: Vec<usize> = (0..FILES.len()).filter(about).collect();
+        let touched = &people(&self.people).touched;
+        if touched.iter().any(|touched| files.contains(&touched.file)) {
+            // Whose doing it is that stands there, the next look will tell.
+            return self.done.push(change);
+        }
+        self.active.retain(|active| active.effect != effect);
+        for file in files {
+            let now = after(&change, file).unwrap_or_default();
+            self.tracks[file] = Track { now, may: [now].into() };
+            self.changes += 1;
         }
     }
 
@@ -278,10 +294,16 @@ impl Shelf {
         names.filter(|path| path.contains(".kairos-")).collect()
     }
 
-    /// What a person does, now or whenever it is called.
+    /// What a person does, now or whenever it is called; every second one at a file that is being
+    /// changed, if there is one.
     pub(super) fn touch(&self, file: u16, how: u16) -> impl Fn(&SimFs) + Send + Sync + 'static {
         let people = Arc::clone(&self.people);
-        let file = usize::from(file) % CLOSED;
+        let changing = self.active.last().and_then(|active| {
+            let shows = active.change.to().unwrap_or_else(|| active.change.path());
+            (0..CLOSED).find(|file| is(shows, *file))
+        });
+        let any = usize::from(file / 2) % CLOSED;
+        let file = changing.filter(|_| file % 2 == 1).unwrap_or(any);
         move |fs| touch(&people, fs, file, how)
     }
 }
