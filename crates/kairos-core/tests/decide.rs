@@ -8,7 +8,7 @@ use kairos_core::decide::decide;
 use kairos_core::digest::{BlobRef, Digest};
 use kairos_core::effect::{
     Attempt, Call, Change, Doubt, Effect, Failure, FileFact, Outcome, PersonSays, Place,
-    Reconciled, Reply,
+    Reconciled, Reply, WritersKnown,
 };
 use kairos_core::event::Event;
 use kairos_core::fold::{At, Fold as _, Seq};
@@ -456,4 +456,39 @@ fn raised_caps_wake_each_waiting_mandate_in_a_frame_of_its_own() {
         let events = world.input(&Input::Due(Alarm::Mandate(mandate)));
         assert_eq!(events, [Event::MandateReady { mandate }]);
     }
+}
+
+#[test]
+fn what_lies_beside_a_target_is_cleared_again_when_that_failed() {
+    let mut world = World::new(Price::default());
+    world.create();
+    changing(&mut world);
+    world.settle(Outcome::Changed { writers: WritersKnown::None });
+    let mut failed = 0;
+    loop {
+        let events = world.settle(Outcome::Failed(Failure::Disk));
+        failed += 1;
+        if let Some(end) = events.iter().find_map(|event| match event {
+            Event::StepFinished { end, .. } => Some(*end),
+            _ => None,
+        }) {
+            break assert_eq!(end, StepEnd::Succeeded);
+        }
+        let under_way = world.effects.last().map(Effect::call);
+        assert!(matches!(under_way, Some(Call::Clear { .. })), "{under_way:?}");
+    }
+    assert!((2..8).contains(&failed), "{failed}");
+}
+
+#[test]
+fn what_lies_beside_a_target_is_left_to_the_next_start_by_a_drain() {
+    let mut world = World::new(Price::default());
+    world.create();
+    changing(&mut world);
+    world.settle(Outcome::Changed { writers: WritersKnown::None });
+    world.pace = Pace::Draining;
+    assert_eq!(world.settle(Outcome::Failed(Failure::Disk)), []);
+    world.pace = Pace::Running;
+    let left = resume(&world.state);
+    assert!(matches!(left[..], [Resume::Lost { .. }]), "{left:?}");
 }

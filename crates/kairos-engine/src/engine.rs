@@ -14,11 +14,10 @@ use kairos_core::fold::Seq;
 use kairos_core::id::{IdSource, MandateId, NodeId};
 use kairos_core::input::{Input, Now, Pace};
 use kairos_core::mandate::outcome::ParkReason;
-use kairos_core::resume::{Resume, resume};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs, RealFs};
-use kairos_journal::{OpenError, Opened, Opening, Permit, Poisoned, Repaired, Segments};
+use kairos_journal::{OpenError, Opened, Opening, Permit, Poisoned, Segments};
 use tokio::sync::{oneshot, watch};
 
 use crate::answer::SubmitError;
@@ -30,6 +29,7 @@ use crate::inbox::{Batch, Inbox, Returns, Urgent};
 use crate::lifecycle::{Lifecycle, Status};
 use crate::notice::Notice;
 use crate::snapshots::Snapshots;
+use crate::start::{self, TooManySchedules};
 use crate::turn::{Admit, Exits, Inputs, Ledger, Shown, turn};
 use crate::world::{self, seed, time};
 use crate::{ENGINE_THREAD, heartbeat, poison};
@@ -40,8 +40,6 @@ const SCHEMA: u32 = 1;
 const WAIT_MAX: Duration = Duration::from_secs(3600);
 /// How long something due waits that a turn could not take.
 const LEFT_WAIT: Duration = Duration::from_secs(1);
-/// Bytes that all schedules of a configuration may take in one frame.
-const SCHEDULES_BYTES_MAX: usize = 900 * 1024;
 
 /// Whether everything is served, or one mandate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,10 +143,8 @@ pub enum StartError {
     Restored { head: Seq, seen: Seq },
     #[error("the journal was last worked on at another machine: it was copied")]
     Copied,
-    #[error(
-        "the schedules take {bytes} bytes, and one journal frame has room for {SCHEDULES_BYTES_MAX}"
-    )]
-    TooManySchedules { bytes: usize },
+    #[error(transparent)]
+    TooManySchedules(#[from] TooManySchedules),
     #[error("the first turn failed")]
     Poisoned(#[from] Poisoned),
     #[error("the engine's thread cannot be made")]
@@ -198,7 +194,10 @@ impl Engine {
         let noted = opened.repaired.is_some().then(|| open_again(&journal)).transpose()?;
         let (mut outside, newest) = (parts.outside, opened.snapshot.unwrap_or_default());
         passed_over(&opened, &mut outside);
-        let mut own = begun(parts.version, identity, opened);
+        let Identity { machine, adopt } = identity;
+        let (version, pid) = (parts.version, std::process::id());
+        let begun = Input::Started { version, pid, machine };
+        let mut own = start::opened(begun, opened.recovered, opened.repaired, adopt);
         let (feed, source) = Feed::new(ledger.head(), to_read);
         let snapshots = Snapshots::new(to_fold, opening, Arc::clone(&self.inbox));
         let (show, shown) = watch::channel(Arc::new(Status::default()));
@@ -232,7 +231,7 @@ impl Engine {
         };
         engine.heartbeat();
         let now = time();
-        own.push(engine.configured(ledger.state(), parts.configuration, now)?);
+        own.extend(engine.configured(ledger.state(), parts.configuration, now)?);
         if elsewhere {
             own.extend(engine.calendar.pass_all(ledger.state(), now));
         }
@@ -270,25 +269,6 @@ fn known(
         (Some(before), Some(here)) if before != here => Err(StartError::Copied),
         _ => Ok(false),
     }
-}
-
-/// The first inputs of the first turn.
-fn begun(version: String, identity: Identity, opened: Opened) -> Vec<Input> {
-    let Identity { machine, adopt } = identity;
-    let mut own = vec![Input::Started { version, pid: std::process::id(), machine }];
-    own.extend(opened.recovered.map(|torn| Input::Recovered {
-        after: torn.after.0,
-        bytes: torn.bytes,
-        saved_as: torn.saved_as.display().to_string(),
-    }));
-    own.extend(opened.repaired.map(|Repaired { after, bytes, segments, by }| Input::Repaired {
-        after,
-        bytes,
-        segments,
-        by,
-    }));
-    own.extend(adopt.then_some(Input::Adopted));
-    own
 }
 
 fn opening(origin: Option<NodeId>) -> Opening {
@@ -412,22 +392,18 @@ impl Running {
         }
     }
 
-    /// Makes the input for a configuration, and its calendar the one in use.
+    /// Makes the inputs for a configuration, and its calendar the one in use.
     fn configured(
         &mut self,
         state: &State,
         configuration: Configuration,
         now: Time,
-    ) -> Result<Input, StartError> {
-        let mut calendar = Calendar::default();
-        let (set, gone) = calendar.load(state, configuration.schedules, now);
-        let bytes = serde_json::to_vec(&set).map_or(usize::MAX, |text| text.len());
-        if bytes > SCHEDULES_BYTES_MAX {
-            return Err(StartError::TooManySchedules { bytes });
-        }
+    ) -> Result<Vec<Input>, TooManySchedules> {
+        let Configuration { rules, schedules, zones, options } = configuration;
+        let (calendar, inputs) = start::configured(state, rules, schedules, zones, now)?;
         self.calendar = calendar;
-        self.options = configuration.options;
-        Ok(Input::Configured { rules: Box::new(configuration.rules), set, gone })
+        self.options = options;
+        Ok(inputs)
     }
 
     /// The first turn: start, configuration, quarantine, open ends.
@@ -437,16 +413,12 @@ impl Running {
         mut own: Vec<Input>,
     ) -> Result<Ledger<Disk>, Poisoned> {
         let notes = poison::notes(&self.places.poison);
-        for note in notes.into_iter().filter(poison::Note::quarantines) {
-            own.push(Input::Quarantine { mandate: note.mandate });
-            (self.outside.notice)(Notice::Quarantined { mandate: note.mandate });
-        }
+        let bad = notes.into_iter().filter(poison::Note::quarantines).map(|note| note.mandate);
+        own.extend(start::quarantined(bad.inspect(|mandate| {
+            (self.outside.notice)(Notice::Quarantined { mandate: *mandate });
+        })));
         if self.focus == Focus::Daemon {
-            let left = resume(ledger.state()).into_iter().map(|end| match end {
-                Resume::Lost { effect, .. } => Input::Lost { effect },
-                Resume::Continue { mandate } => Input::Continue { mandate },
-            });
-            own.extend(left);
+            own.extend(start::left_open(ledger.state()));
         }
         self.shown.status.state = Lifecycle::Running;
         let ledger = self.take(ledger, Inputs { own, ..Inputs::default() }, 0)?;
@@ -461,6 +433,10 @@ impl Running {
     fn serve(&mut self, mut ledger: Ledger<Disk>) -> Result<(), Poisoned> {
         loop {
             let batch = self.inbox.take(self.wait(ledger.state()));
+            if batch.urgent.iter().any(|urgent| matches!(urgent, Urgent::Reload(_))) {
+                // What is due falls under the rules by which it came due.
+                ledger = self.take(ledger, Inputs::default(), batch.waiting)?;
+            }
             let mut inputs = Inputs::default();
             for urgent in batch.urgent {
                 self.urgent(urgent, ledger.state(), &mut inputs);
@@ -614,12 +590,12 @@ impl Running {
         let read = (self.outside.reload)().and_then(|reloaded| {
             let Reloaded { configuration, apply } = reloaded;
             let schedules = configuration.schedules.len();
-            let input = self.configured(state, configuration, time());
-            input.map(|input| (input, schedules, apply)).map_err(|error| error.to_string())
+            let own = self.configured(state, configuration, time());
+            own.map(|own| (own, schedules, apply)).map_err(|error| error.to_string())
         });
         match read {
-            Ok((input, schedules, apply)) => {
-                inputs.own.push(input);
+            Ok((own, schedules, apply)) => {
+                inputs.own.extend(own);
                 self.pending.push(Pending { schedules, apply: Some(apply), answer });
             }
             Err(error) => {

@@ -18,11 +18,12 @@ pub mod lock;
 mod notice;
 pub mod poison;
 mod snapshots;
+pub mod start;
 mod turn;
 mod world;
 
 pub use answer::{Accepted, Subject, SubmitError};
-pub use calendar::Calendar;
+pub use calendar::{Calendar, Zones};
 pub use configuration::{Configuration, Options};
 pub use engine::{Engine, Focus, Identity, Outside, Parts, Places, Reloaded, StartError, Started};
 pub use feed::Follower;
@@ -33,7 +34,7 @@ pub use last_words::last_words;
 pub use lifecycle::{Lifecycle, Status};
 pub use notice::Notice;
 pub use turn::{Admit, Answer, Exits, Folding, Inputs, Ledger, Shown, Turned, turn};
-pub use world::time;
+pub use world::{circumstances, time};
 
 /// The name of the engine's thread: a panic there ends the process.
 pub const ENGINE_THREAD: &str = "engine";

@@ -165,6 +165,7 @@ fn configuration(
     Ok(Configuration {
         rules: Rules { secrets, ..config.rules.clone() },
         schedules,
+        zones: |name| crate::config::zone::zone(name).ok(),
         options: Options {
             tick_interval_ms: config.options.tick_interval_ms,
             graceful_timeout_ms: config.options.graceful_timeout_ms,

@@ -275,6 +275,7 @@ fn configuration() -> Configuration {
                 prices: vec![NamedPrice { name: String::new(), price: free }],
             }),
         },
+        zones: |_| None,
         schedules: vec![yearly()],
         options: Options {
             tick_interval_ms: 10_000,

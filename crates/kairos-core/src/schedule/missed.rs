@@ -35,6 +35,8 @@ pub enum Unfired {
     DroppedStale,
     /// The journal has lost sight of what happened to them.
     Restored,
+    /// Its rule was edited or taken away.
+    RuleChanged,
 }
 
 /// What became of one slot, or of a range of neighbours.

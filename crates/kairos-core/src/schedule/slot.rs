@@ -24,7 +24,7 @@ pub enum SlotState {
 pub enum SlotReason {
     /// The schedule's policy for missed slots.
     Policy,
-    /// Its rule was edited while the daemon was down.
+    /// Its rule was edited or taken away before it fired.
     RuleChanged,
     /// The journal was restored, copied or repaired: nobody can say whether it fired meanwhile.
     Restored,

@@ -75,7 +75,7 @@ fn whichever_call_fails_the_answer_is_true() {
 fn new_bytes_that_a_sync_lied_about_never_become_the_file() {
     for kind in KINDS {
         let begun = Way::new(kind, Rules::default());
-        let fault = Fault::once(Due::NthOf(Call::Sync, 0), Harm::Lies);
+        let fault = Fault::once(Due::NthOf(Call::SyncAll, 0), Harm::Lies);
         let (way, ended) = begun.planned(Plan::fault(fault));
         check_answer(&way, &ended, &|| format!("{kind:?}"));
         match kind {
@@ -95,4 +95,25 @@ fn short_reads_and_writes_change_nothing() {
             assert_eq!(files(&way.fs.listing()), end(kind));
         }
     }
+}
+
+/// A refusal is recorded as the end of the attempt: nobody comes back for names beside the target.
+#[test]
+fn refused_change_leaves_no_name_that_a_power_loss_brings_back() {
+    let mut refused = 0;
+    for kind in KINDS {
+        let begun = Way::new(kind, Rules::default());
+        for number in 0..begun.calls() {
+            let fault = Fault::once(Due::Nth(number), Harm::Fails(Errno::IO));
+            let (way, ended) = begun.planned(Plan { trace: true, ..Plan::fault(fault) });
+            let Ended::Refused(_) = ended else { continue };
+            for image in way.fs.crash_images(Bound::default(), 8) {
+                let listing = files(&image.mount().listing());
+                let beside = listing.keys().find(|path| path.contains("/.kairos-"));
+                assert_eq!(beside, None, "{kind:?} {fault:?}\n{image:?}");
+            }
+            refused += 1;
+        }
+    }
+    assert!(refused > 20, "{refused}");
 }

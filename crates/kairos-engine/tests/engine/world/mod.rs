@@ -175,6 +175,7 @@ fn configuration(schedules: Vec<(Definition, Rule)>) -> Configuration {
     Configuration {
         rules: rules(),
         schedules,
+        zones: |_| Some(TimeZone::UTC),
         options: Options {
             tick_interval_ms: 10_000,
             graceful_timeout_ms: 100,
