@@ -1,5 +1,7 @@
 //! The real binary, real servers, real files.
 
+#[path = "../../../kairos-sim/tests/count/mod.rs"]
+mod count;
 mod crowd;
 mod demo;
 mod door;
