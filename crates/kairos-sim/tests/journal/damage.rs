@@ -135,17 +135,16 @@ fn frames(bytes: &[u8]) -> Vec<usize> {
 /// A journal in which one byte at a time is another.
 struct Flips<'a> {
     whole: &'a Whole,
-    segment: usize,
+    segment: &'a (PathBuf, Vec<u8>),
     fs: SimFs,
     file: SimFile,
 }
 
 impl<'a> Flips<'a> {
     fn new(whole: &'a Whole, segment: usize) -> Self {
-        let fs = whole.fs.kill();
-        let path = &whole.segments[segment].0;
+        let (fs, segment) = (whole.fs.kill(), &whole.segments[segment]);
         let aside = fs.aside();
-        let opened = aside.open(&aside.root(), path.as_os_str(), Access::ReadWrite);
+        let opened = aside.open(&aside.root(), segment.0.as_os_str(), Access::ReadWrite);
         let file = opened.expect("it is there");
         Self { whole, segment, fs, file }
     }
@@ -155,18 +154,15 @@ impl<'a> Flips<'a> {
     }
 
     /// Flips every bit that `bits` picks of every byte in `range`.
-    fn flip(mut self, range: Range<usize>, bits: impl Fn(usize) -> u8, count: &mut Count) {
-        let (path, bytes) = &self.whole.segments[self.segment];
+    fn flip(self, range: Range<usize>, bits: impl Fn(usize) -> u8, count: &mut Count) {
+        let (path, bytes) = self.segment;
         for at in range {
             for bit in (0..8).filter(|bit| bits(at) >> bit & 1 == 1) {
                 let flipped = bytes[at] ^ 1 << bit;
                 self.write(at, flipped);
-                count.add();
                 let case = || format!("{}, byte {at}, bit {bit}", path.display());
-                if self.whole.judge(&self.fs, &case) {
-                    // Recovered, with all that was written: what stands there now is no flip.
-                    self = Self::new(self.whole, self.segment);
-                } else if count.tried.is_multiple_of(1009) {
+                self.whole.refused(&self.fs, count, &case);
+                if count.tried.is_multiple_of(1009) {
                     let stays = self.fs.listing()[path].clone();
                     let Item::File { bytes: left, .. } = stays else { panic!("a file") };
                     assert_eq!(left[at], flipped, "a refusal changed something\n{}", case());

@@ -113,8 +113,9 @@ fn kills_around_any_system_call_lose_nothing_and_repeat_nothing() {
         println!("`strace` is missing, so nothing was killed at its system calls");
         return;
     }
-    let mut counts = [Count::new("kills before a system call"), Count::new("kills after one")];
-    let mut missed = Count::new("kills with no such call");
+    let mut counts =
+        [Count::new("kills before a system call"), Count::new("kills after a system call")];
+    let mut missed = Count::new("kills at random times");
     kill_all(kills(), |home, random| {
         let site = Site::draw(random);
         match site.kill(home) {
