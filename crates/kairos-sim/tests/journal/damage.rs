@@ -249,6 +249,25 @@ fn every_length_of_a_journal_is_refused() {
     }
 }
 
+/// Cut where all its frames stay, a segment is as long as one can be, and not as long as it says.
+#[test]
+fn segments_cut_behind_their_frames_are_refused() {
+    const BLOCK: usize = 4096;
+    let mut count = Count::new("truncations");
+    let mut behind = 0;
+    for (seed, left) in (0..16).flat_map(|seed| LEFT.map(|left| (seed, left))) {
+        let whole = Whole::long(&Script::new(seed), left);
+        for (path, bytes) in &whole.segments {
+            for length in (0..bytes.len()).step_by(BLOCK) {
+                let fs = whole.with(&[(path, &bytes[..length])]);
+                whole.refused(&fs, &mut count, &|| format!("{} cut to {length}", path.display()));
+                behind += usize::from(bytes[length..].iter().all(|byte| *byte == 0));
+            }
+        }
+    }
+    assert!(behind > 0);
+}
+
 /// The segment with its frames in another order, as long as before.
 fn reordered(bytes: &[u8], order: &[usize]) -> Option<Vec<u8>> {
     let starts = frames(bytes);
