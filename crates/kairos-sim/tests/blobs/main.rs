@@ -91,7 +91,8 @@ fn whatever_a_crash_leaves_a_blob_is_there_or_not_believed() {
 fn whichever_call_fails_a_blob_is_there_or_not_believed() {
     let disks = disks(Rules::default());
     let calls = disks.each_ref().map(|disk| planned(disk, Plan::default()).0.calls());
-    let mut faults = Count::every("failing calls, blobs", calls.iter().sum::<u64>() * 7 * 2);
+    let mut faults = Count::new("failing calls, blobs");
+    faults.of = Some(calls.iter().sum::<u64>() * 7 * 2);
     for (disk, calls) in disks.iter().zip(calls) {
         let harms = [Errno::IO, Errno::NOSPC, Errno::DQUOT]
             .into_iter()
@@ -115,7 +116,8 @@ fn no_flipped_bit_of_a_blob_is_believed() {
     let name = put(&fs).expect("nothing fails");
     let path = fs.listing().into_keys().next().expect("the blob");
     let file = fs.open(&fs.root(), path.as_os_str(), Access::ReadWrite).expect("it is there");
-    let mut flips = Count::every("bit flips, blobs", text().len() as u64 * 8);
+    let mut flips = Count::new("bit flips, blobs");
+    flips.of = Some(text().len() as u64 * 8);
     for (at, byte) in text().into_iter().enumerate() {
         for bit in 0..8 {
             fs.write_at(&file, &[byte ^ 1 << bit], at as u64).expect("nothing fails");

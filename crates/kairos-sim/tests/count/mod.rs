@@ -44,11 +44,6 @@ impl Count {
         Self { name, tried: 0, of: None }
     }
 
-    /// One that counts up to `of`.
-    pub(crate) fn every(name: &'static str, of: u64) -> Self {
-        Self { name, tried: 0, of: Some(of) }
-    }
-
     pub(crate) fn add(&mut self) {
         self.tried += 1;
     }

@@ -236,7 +236,8 @@ fn every_length_of_a_journal_is_refused() {
     for left in LEFT {
         let whole = Whole::long(&Script::new(1), left);
         let lengths = whole.segments.iter().map(|(_, bytes)| bytes.len() as u64).sum();
-        let mut count = Count::every("truncations", lengths);
+        let mut count = Count::new("truncations");
+        count.of = Some(lengths);
         for (path, bytes) in &whole.segments {
             let fs = whole.fs.kill();
             let file = fs.aside().open(&fs.root(), path.as_os_str(), Access::ReadWrite);

@@ -39,7 +39,8 @@ fn whichever_call_fails_every_acknowledged_frame_stays() {
     let script = Script::new(0);
     let fresh = SimFs::new(Rules::default());
     let whole = calls(&fresh, |fs| script.perform(fs));
-    let mut sites = Count::every("failing calls, journal", whole * 3 * 2 * 2);
+    let mut sites = Count::new("failing calls, journal");
+    sites.of = Some(whole * 3 * 2 * 2);
     let (mut images, mut seen) = (Count::new("crash points after a fault"), Seen::new());
     for errno in [Errno::IO, Errno::NOSPC, Errno::DQUOT] {
         for harm in [Harm::Fails(errno), Harm::FailsDone(errno)] {

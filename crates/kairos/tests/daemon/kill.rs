@@ -97,7 +97,8 @@ fn kill_all(kills: u64, mut kill: impl FnMut(&Home, &mut u64)) {
 
 #[test]
 fn kills_at_any_moment_lose_nothing_and_repeat_nothing() {
-    let mut count = Count::every("kills at random times", kills());
+    let mut count = Count::new("kills at random times");
+    count.of = Some(kills());
     kill_all(kills(), |home, random| {
         let daemon = home.daemon();
         // The moment is the point of the test, so it is drawn, not waited for.
