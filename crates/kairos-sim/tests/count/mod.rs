@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::io::Write as _;
 
 /// In which way a promise was broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ impl Count {
 impl Drop for Count {
     /// Of the counts of one test, the first that is dropped bears what went wrong.
     fn drop(&mut self) {
-        println!("{self}");
+        writeln!(std::io::stdout(), "{self}").ok();
         WRONG.set(None);
     }
 }

@@ -124,7 +124,7 @@ fn check(way: &Way, ended: &Ended, act: Act, acted: bool, case: &dyn Fn() -> Str
     }
     if acted && act == Act::Undo {
         let before = visible(&workspace(Rules::default()));
-        hold(Wrong::Duplicated, visible(&way.fs) == before, &case);
+        hold(Wrong::Duplicated, visible(&way.fs) == before, case);
     }
     for path in ["docs/a.md", "docs/b.md", "other/a.md"] {
         let whole = bytes(&way.fs, path)

@@ -140,7 +140,18 @@ pub(super) const PARTS: [Part; 6] = [
     },
     Part {
         name: "simulation",
-        args: &["run", "--quiet", "--locked", "--package", "kairos-sim", "--bin", "simulate"],
+        // With what the tests are optimized by.
+        args: &[
+            "run",
+            "--quiet",
+            "--locked",
+            "--profile",
+            "test",
+            "--package",
+            "kairos-sim",
+            "--bin",
+            "simulate",
+        ],
         effort: Effort::Variable("KAIROS_SIM_SEEDS", SEEDS),
         needs_strace: false,
         quotas: &[Quota::new("seeds", SEEDS)],
