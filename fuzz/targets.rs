@@ -15,8 +15,10 @@ use kairos_core::id::NodeId;
 use kairos_journal::{Ahead, Ledger, OpenError, Opened, Opening, Reader, Segments, Tail, verify};
 use kairos_sim::{Rules, SimFs};
 
+type Target = fn(&[u8]);
+
 /// By name, as in `corpus/`.
-pub(crate) const TARGETS: [(&str, fn(&[u8])); 4] =
+pub(crate) const TARGETS: [(&str, Target); 4] =
     [("segment", segment), ("bodies", bodies), ("record", record), ("blob_ref", blob_ref)];
 
 const SEGMENT_BYTES_MAX: usize = 1 << 16;
