@@ -1,6 +1,8 @@
 //! The real binary, real servers, real files.
 
 mod checkpoint;
+#[path = "../../../kairos-sim/tests/count/mod.rs"]
+mod count;
 mod crowd;
 mod demo;
 mod door;
