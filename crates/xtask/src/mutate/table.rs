@@ -159,7 +159,7 @@ pub(super) const MUTATIONS: [Mutation; 30] = [
     Mutation {
         name: "exchange: sync of the new file",
         file: "crates/kairos-disk/src/exchange/stage.rs",
-        old: "            self.fs.sync(&file).map_err(refuse(\"syncing beside it\"))?;\n",
+        old: "            self.fs.sync_all(&file).map_err(refuse(\"syncing beside it\"))?;\n",
         new: "",
         test: CHANGE,
     },
