@@ -237,22 +237,8 @@ impl Law {
                 self.begun(*mandate, *effect, intent);
             }
             Event::EffectSettled { effect, outcome, .. } => self.settled(*effect, outcome),
-            Event::EffectJudged { mandate, effect, answer, .. } => {
-                let was_open = self.open.remove(effect).is_some();
-                self.findings.check(was_open, Wrong::Accepted, || format!("judged: {effect}"));
-                let going = self.mandates.entry(*mandate).or_default();
-                going.stands |= *answer == PersonSays::Happened;
-            }
-            Event::StepBegun { mandate, .. } => {
-                let going = self.mandates.entry(*mandate).or_default();
-                (going.changes, going.stands) = (false, false);
-            }
-            Event::StepFinished { mandate, end: StepEnd::Succeeded, .. } => {
-                let going = self.mandates.entry(*mandate).or_default();
-                let holds = !going.changes || going.stands;
-                self.findings.check(holds, Wrong::Lost, || {
-                    format!("a step of {mandate} succeeded, and nobody said that its change stands")
-                });
+            Event::EffectJudged { .. } | Event::StepBegun { .. } | Event::StepFinished { .. } => {
+                self.step(event);
             }
             Event::ProposalOpened { proposal, what, .. } => {
                 let (change, hash) = (what.change.clone(), what.hash);
@@ -402,6 +388,27 @@ impl Law {
             if let Some(asked) = elevation.and_then(|proposal| self.proposals.get_mut(&proposal)) {
                 asked.uses += 1;
             }
+        }
+    }
+
+    /// Whether a step that succeeded did what it was to do.
+    fn step(&mut self, event: &Event) {
+        let Some(mandate) = event.mandate() else { return };
+        let going = self.mandates.entry(mandate).or_default();
+        match event {
+            Event::EffectJudged { effect, answer, .. } => {
+                let was_open = self.open.remove(effect).is_some();
+                self.findings.check(was_open, Wrong::Accepted, || format!("judged: {effect}"));
+                going.stands |= *answer == PersonSays::Happened;
+            }
+            Event::StepBegun { .. } => (going.changes, going.stands) = (false, false),
+            Event::StepFinished { end: StepEnd::Succeeded, .. } => {
+                let holds = !going.changes || going.stands;
+                self.findings.check(holds, Wrong::Lost, || {
+                    format!("a step of {mandate} succeeded, and nobody said that its change stands")
+                });
+            }
+            _ => {}
         }
     }
 
