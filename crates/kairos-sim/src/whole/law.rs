@@ -9,13 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use kairos_core::budget::{Amounts, Caps};
 use kairos_core::digest::Digest;
-use kairos_core::effect::{Change, Effect, Intent, Outcome, Reconciled};
+use kairos_core::effect::{Change, Effect, Intent, Outcome, PersonSays, Reconciled};
 use kairos_core::event::{Event, Origin};
 use kairos_core::fold::{At, Fold, Seq, Snapshot};
 use kairos_core::gate::proposal::Decision;
 use kairos_core::gate::risk::Risk;
 use kairos_core::gate::scope::{Classified, Scope, Scopes};
 use kairos_core::id::{EffectId, MandateId, ProposalId};
+use kairos_core::plan::StepEnd;
 use kairos_core::rules::Rules;
 use kairos_core::schedule::slot::SlotState;
 use kairos_core::state::State;
@@ -156,6 +157,9 @@ struct Going {
     risk: Risk,
     /// The proposal that allowed its last change.
     elevation: Option<ProposalId>,
+    /// Whether the present step is to change a file, and whether somebody said that it did.
+    changes: bool,
+    stands: bool,
 }
 
 /// An effect that was begun and has no end.
@@ -188,7 +192,8 @@ struct Frame {
     created: BTreeSet<MandateId>,
     fired: BTreeSet<MandateId>,
     reserved: BTreeMap<EffectId, Amounts>,
-    booked: BTreeSet<EffectId>,
+    /// What was reserved, and what of it was used.
+    booked: BTreeMap<EffectId, (Amounts, Amounts)>,
 }
 
 impl Law {
@@ -247,9 +252,8 @@ impl Law {
                 self.begun(*mandate, *effect, intent);
             }
             Event::EffectSettled { effect, outcome, .. } => self.settled(*effect, outcome),
-            Event::EffectJudged { effect, .. } => {
-                let was_open = self.open.remove(effect).is_some();
-                self.findings.check(was_open, Wrong::Accepted, || format!("judged: {effect}"));
+            Event::EffectJudged { .. } | Event::StepBegun { .. } | Event::StepFinished { .. } => {
+                self.step(event);
             }
             Event::ProposalOpened { proposal, what, .. } => {
                 let (change, hash) = (what.change.clone(), what.hash);
@@ -269,7 +273,7 @@ impl Law {
     }
 
     fn created(&mut self, mandate: MandateId, origin: &Origin, risk: Risk) {
-        let going = Going { risk, elevation: None };
+        let going = Going { risk, ..Going::default() };
         let new = self.mandates.insert(mandate, going).is_none();
         self.findings.check(new, Wrong::Duplicated, || format!("mandate {mandate} made twice"));
         let key = match origin {
@@ -309,7 +313,7 @@ impl Law {
         if let Some(open) = self.open.get_mut(&effect) {
             open.reserved = None;
         }
-        self.frame.booked.insert(effect);
+        self.frame.booked.insert(effect, (reserved.unwrap_or_default(), used));
     }
 
     fn begun(&mut self, mandate: MandateId, effect: EffectId, intent: &Intent) {
@@ -326,7 +330,8 @@ impl Law {
         }
         if let Intent::Change { change, elevation, .. } = intent {
             self.gate(mandate, effect, change, *elevation);
-            self.mandates.entry(mandate).or_default().elevation = *elevation;
+            let going = self.mandates.entry(mandate).or_default();
+            (going.elevation, going.changes, going.stands) = (*elevation, true, false);
         }
         self.open.insert(effect, Open { mandate, intent: intent.clone(), reserved });
     }
@@ -375,18 +380,50 @@ impl Law {
         let Some(open) = self.open.remove(&effect) else {
             return self.findings.add(Wrong::Duplicated, format!("{effect} settled twice"));
         };
-        let booked = self.frame.booked.contains(&effect);
+        let booked = self.frame.booked.get(&effect).copied();
         let asks = matches!(open.intent, Intent::Ask { .. });
-        self.findings.check(asks == booked, Wrong::Lost, || {
+        self.findings.check(asks == booked.is_some(), Wrong::Lost, || {
             format!("{effect} settled, and its reservation was not")
+        });
+        // Whoever does not say what a call cost has spent all that was held for it.
+        let known = match outcome {
+            Outcome::Asked(attempt) => attempt.usage.is_some(),
+            _ => false,
+        };
+        let whole = known || booked.is_none_or(|(reserved, used)| reserved == used);
+        self.findings.check(whole, Wrong::Lost, || {
+            format!("{effect} ended as {outcome:?}, and cost {booked:?}")
         });
         let stands =
             matches!(outcome, Outcome::Changed { .. } | Outcome::Reconciled(Reconciled::Done));
         if stands && let Intent::Change { .. } | Intent::Reconcile { .. } = open.intent {
-            let elevation = self.mandates.get(&open.mandate).and_then(|going| going.elevation);
+            let going = self.mandates.entry(open.mandate).or_default();
+            going.stands = true;
+            let elevation = going.elevation;
             if let Some(asked) = elevation.and_then(|proposal| self.proposals.get_mut(&proposal)) {
                 asked.uses += 1;
             }
+        }
+    }
+
+    /// Whether a step that succeeded did what it was to do.
+    fn step(&mut self, event: &Event) {
+        let Some(mandate) = event.mandate() else { return };
+        let going = self.mandates.entry(mandate).or_default();
+        match event {
+            Event::EffectJudged { effect, answer, .. } => {
+                let was_open = self.open.remove(effect).is_some();
+                self.findings.check(was_open, Wrong::Accepted, || format!("judged: {effect}"));
+                going.stands |= *answer == PersonSays::Happened;
+            }
+            Event::StepBegun { .. } => (going.changes, going.stands) = (false, false),
+            Event::StepFinished { end: StepEnd::Succeeded, .. } => {
+                let holds = !going.changes || going.stands;
+                self.findings.check(holds, Wrong::Lost, || {
+                    format!("a step of {mandate} succeeded, and nobody said that its change stands")
+                });
+            }
+            _ => {}
         }
     }
 

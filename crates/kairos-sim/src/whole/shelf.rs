@@ -206,6 +206,9 @@ impl Shelf {
             self.changes += u64::from(track.now != now);
             track.now = now;
             track.may.insert(now);
+            // What a person met may be what their own act, not durable yet, gives way to.
+            let met = touched.iter().filter(|touched| touched.file == file);
+            track.may.extend(met.map(|touched| touched.before));
             // What was made while a person was at the same file may be theirs.
             let theirs = touched.iter().any(|touched| touched.file == file && !touched.durable);
             let firm = self.done.iter().any(|change| after(change, file) == Some(now));
