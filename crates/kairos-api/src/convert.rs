@@ -29,7 +29,9 @@ pub enum SpecError<E: std::error::Error + 'static> {
     TooMany { field: &'static str, count: usize, most: usize },
     #[error("`files`: `{glob}` is no glob")]
     Glob { glob: String, source: globset::Error },
-    #[error("`verify`: {source}")]
+    #[error("`files`: `{glob}` leads out of the workspace; globs are relative to it")]
+    Outside { glob: String },
+    #[error("`verify` names a file that cannot be looked at")]
     Path { source: PathError },
     #[error("`max_cycles: {cycles}` is not 1 to 50")]
     Cycles { cycles: u8 },
@@ -64,6 +66,9 @@ pub fn spec<E: std::error::Error + 'static>(
     few("files", request.files.len(), FILES_MAX)?;
     few("verify", request.verify.len(), VERIFY_MAX)?;
     for glob in &request.files {
+        if leads_out(glob) {
+            return Err(SpecError::Outside { glob: glob.clone() });
+        }
         let parsed = Glob::new(glob);
         parsed.map_err(|source| SpecError::Glob { glob: glob.clone(), source })?;
     }
@@ -95,6 +100,12 @@ pub fn spec<E: std::error::Error + 'static>(
         model: request.model.clone(),
         timeout_ms: request.timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX)),
     })
+}
+
+/// Whether a glob can only match outside of the workspace, or steps through its parent.
+#[must_use]
+pub fn leads_out(glob: &str) -> bool {
+    glob.starts_with('/') || glob.split('/').any(|component| component == "..")
 }
 
 fn few<E: std::error::Error>(

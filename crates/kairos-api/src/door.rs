@@ -12,6 +12,7 @@ use kairos_core::id::MandateId;
 use kairos_core::kind::Kind;
 use kairos_engine::{Follower, Handle, SubmitError};
 use kairos_views::{MandateView, Past, Views};
+use kairos_wire::status::Checkpoints;
 use tokio::sync::{Semaphore, watch};
 
 use crate::problem::Refusal;
@@ -29,6 +30,7 @@ pub struct Door {
     pub(crate) handle: Handle,
     views: Arc<RwLock<Views>>,
     folded: watch::Receiver<Seq>,
+    checkpoints: Option<watch::Receiver<Checkpoints>>,
     past: Arc<Semaphore>,
     tell: Arc<dyn Fn(&Trouble) + Send + Sync>,
 }
@@ -68,7 +70,18 @@ impl Door {
             fold(&runtime, engine.follow(seq.next()), &folding, &reached);
         });
         let past = Arc::new(Semaphore::new(1));
-        Self { handle, views, folded, past, tell: Arc::new(|_| {}) }
+        Self { handle, views, folded, checkpoints: None, past, tell: Arc::new(|_| {}) }
+    }
+
+    /// A door that also shows how checkpoints stand.
+    #[must_use]
+    pub fn showing(self, checkpoints: watch::Receiver<Checkpoints>) -> Self {
+        Self { checkpoints: Some(checkpoints), ..self }
+    }
+
+    /// How checkpoints stand, where somebody signs.
+    pub(crate) fn checkpoints(&self) -> Option<Checkpoints> {
+        self.checkpoints.as_ref().map(|shown| shown.borrow().clone())
     }
 
     /// The same door, whose troubles are told to `tell`, which must not block.
@@ -131,7 +144,7 @@ impl Door {
         let read = tokio::task::spawn_blocking(move || {
             let (_place, began, mut past) = (place, Instant::now(), Past::of(id));
             while follower.position() <= head && began.elapsed() < PAST_TIME {
-                let Some(record) = follower.try_next() else { return Ok(None) };
+                let Some(record) = follower.try_next() else { return Err(head) };
                 if past.apply(record.at, &record.events) {
                     return Ok(past.view().cloned());
                 }
@@ -169,7 +182,20 @@ fn fold(
     views: &RwLock<Views>,
     reached: &watch::Sender<Seq>,
 ) {
-    while let Some(first) = runtime.block_on(follower.next()) {
+    loop {
+        // What is durable and cannot be read now, for want of a descriptor say, is tried again.
+        let next = runtime.block_on(async {
+            if follower.lags() {
+                tokio::time::timeout(BEHIND_MAX, follower.next()).await.ok()
+            } else {
+                Some(follower.next().await)
+            }
+        });
+        let first = match next {
+            None => continue,
+            Some(None) => break,
+            Some(Some(first)) => first,
+        };
         let more = std::iter::from_fn(|| follower.try_next()).take(BATCH_MAX - 1);
         let batch: Vec<_> = std::iter::once(first).chain(more).collect();
         let mut views = views.write().unwrap_or_else(PoisonError::into_inner);

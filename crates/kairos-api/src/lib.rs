@@ -8,10 +8,12 @@ pub mod convert;
 mod door;
 pub mod event;
 mod problem;
+mod queue;
 mod router;
 mod routes;
 pub mod show;
 pub mod unix;
+pub mod words;
 
 pub use door::{Door, Trouble};
 pub use router::router;

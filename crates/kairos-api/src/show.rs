@@ -7,12 +7,16 @@ use kairos_core::digest::BlobRef;
 use kairos_core::effect::Doubt;
 use kairos_core::gate::proposal::Closed;
 use kairos_core::mandate::outcome::{EndReason, ParkReason};
+use kairos_core::mandate::spec::Check;
 use kairos_core::schedule::MissedPolicy;
 use kairos_core::schedule::definition::Concurrency;
 use kairos_views::{
     EditView, EffectView, MandateView, ProposalState, ProposalView, ScheduleView, StateView,
+    Trouble,
 };
 use kairos_wire as wire;
+
+use crate::words;
 
 /// Reads a stored text; `None` when it is gone.
 pub type Texts<'a> = &'a dyn Fn(BlobRef) -> Option<String>;
@@ -47,13 +51,18 @@ pub fn mandate(view: &MandateView, texts: Texts<'_>) -> wire::Mandate {
         blocked_reason: blocked.and_then(texts).and_then(|answer| why_blocked(&answer)),
         outcome: outcome.map(ToOwned::to_owned),
         verified: view.verified,
-        goal: texts(view.goal),
+        goal: texts(view.spec.goal),
+        files: view.spec.files.clone(),
+        verify: view.spec.verify.iter().map(|check| verify(check, texts)).collect(),
+        max_cycles: view.spec.max_cycles,
+        project_scope: view.spec.project_scope.clone(),
         schedule: view.schedule.clone(),
         cycle: view.cycle,
         phase: view.phase.map(|phase| phase.word().to_owned()),
         created_at: view.created.to_string(),
         started_at: view.started.map(|at| at.to_string()),
         finished_at: view.finished.map(|at| at.to_string()),
+        failures: view.troubles.list().iter().map(|trouble| failure(trouble, texts)).collect(),
         until: until.map(|at| at.to_string()),
         observed: view
             .observed
@@ -69,6 +78,12 @@ pub fn mandate(view: &MandateView, texts: Texts<'_>) -> wire::Mandate {
     }
 }
 
+fn verify(check: &Check, texts: Texts<'_>) -> wire::mandate::Verify {
+    let Check::Contains { file, text } = check;
+    let contains = texts(*text).unwrap_or_else(|| "(erased)".to_owned());
+    wire::mandate::Verify { file: file.to_string(), contains }
+}
+
 /// Characters of a model's reason that are shown.
 const REASON_CHARS_MAX: usize = 1_000;
 
@@ -81,12 +96,16 @@ fn why_blocked(answer: &str) -> Option<String> {
     // Prose or a fence may stand around the object, which was checked when it was answered.
     let object = answer.get(answer.find('{')?..=answer.rfind('}')?)?;
     let Blocked { reason } = serde_json::from_str(object).ok()?;
-    let words: Vec<&str> = reason.split(|c: char| c.is_whitespace() || steers(c)).collect();
-    let words = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    match words.char_indices().nth(REASON_CHARS_MAX) {
-        _ if words.is_empty() => None,
-        Some((end, _)) => Some(format!("{}…", &words[..end])),
-        None => Some(words),
+    Some(line(&reason, REASON_CHARS_MAX)).filter(|line| !line.is_empty())
+}
+
+/// A text from outside on one line, cut after `chars_max`.
+fn line(text: &str, chars_max: usize) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || steers(c));
+    let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(chars_max) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
     }
 }
 
@@ -94,6 +113,37 @@ fn why_blocked(answer: &str) -> Option<String> {
 fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Characters of a stored text that are shown with a failure.
+const SAID_CHARS_MAX: usize = 200;
+
+/// One failure in words.
+fn failure(trouble: &Trouble, texts: Texts<'_>) -> wire::mandate::Failure {
+    let text = |blob: BlobRef| texts(blob).map(|text| line(&text, SAID_CHARS_MAX));
+    let (what, why) = match trouble {
+        Trouble::Call { phase, failure, said } => {
+            let said = said.and_then(text);
+            (phase.word().to_owned(), words::call(*failure, said.as_deref()))
+        }
+        Trouble::Answer { phase, problem } => {
+            (phase.word().to_owned(), words::invalid(text(*problem).as_deref()))
+        }
+        Trouble::Performer { phase, failure } => {
+            (phase.word().to_owned(), words::performer(*failure))
+        }
+        Trouble::Step { step, action, failure } => {
+            let number = u64::from(*step) + 1;
+            let action = action.as_ref().map(|action| format!(": {}", words::action(action)));
+            let what = format!("step {number}{}", action.unwrap_or_default());
+            (what, words::step(*failure))
+        }
+        Trouble::Checks { report } => {
+            let words = report.and_then(text).unwrap_or_else(|| "some do not hold".to_owned());
+            ("checks".to_owned(), words::Why { words, code: "checks_failed".to_owned() })
+        }
+    };
+    wire::mandate::Failure { what, why: why.words, code: why.code }
 }
 
 fn edit(view: &EditView) -> wire::mandate::Edit {

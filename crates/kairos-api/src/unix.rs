@@ -38,6 +38,8 @@ const HEAD_TIME: Duration = Duration::from_secs(30);
 const ACCEPT_AGAIN: Duration = Duration::from_millis(75);
 /// Time to answer what has come when the door closes.
 const CLOSE_TIME: Duration = Duration::from_millis(500);
+/// How long what was answered may still take to leave a quiet connection.
+const LEAVE_TIME: Duration = Duration::from_millis(50);
 /// How long nothing comes from a connection before a closed door ends it.
 const QUIET_TIME: Duration = Duration::from_millis(20);
 
@@ -153,7 +155,8 @@ async fn connection(
         }
     }
     connection.as_mut().graceful_shutdown();
-    connection.await.ok();
+    // Half a request, or answers that nobody reads, hold nobody up.
+    tokio::time::timeout(LEAVE_TIME, connection).await.ok();
 }
 
 /// One connection, from the first request to the last.

@@ -86,5 +86,5 @@ fn a_field_that_cannot_be_used_is_named() {
         assert_eq!(convert(json).map(drop), Err(said.to_owned()));
     }
     let outside = convert(r#"{"goal": "g", "verify": [{"file": "../x", "contains": "y"}]}"#);
-    assert!(outside.is_err_and(|said| said.starts_with("`verify`: ")));
+    assert!(outside.is_err_and(|said| said.starts_with("`verify` ")));
 }

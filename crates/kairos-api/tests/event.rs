@@ -14,7 +14,7 @@ const AT: At = At { seq: Seq(7), time: Time::from_ms(1_500) };
 fn an_event_says_its_type_and_whose_it_is() {
     let (mandate, proposal) = (MandateId::from_u128(1), ProposalId::from_u128(2));
     let events = [
-        Event::DaemonStarted { version: "1".into(), pid: 9 },
+        Event::DaemonStarted { version: "1".into(), pid: 9, machine: None },
         Event::MandateStarted { mandate },
         Event::Decided {
             mandate,

@@ -149,7 +149,7 @@ impl World {
         let text = BlobRef::of(b"{}");
         let usage = Usage { input: 10, output: 5, cache_read: 0, cache_write: 0 };
         let reply = Reply::Answered { answer: Answer::Orient { risk: Risk::Low }, text };
-        let answered = Attempt { request: Some(text), usage: Some(usage), reply };
+        let answered = Attempt { request: Some(text), usage: Some(usage), said: None, reply };
         self.settle(Outcome::Asked(answered.clone()));
         self.step(&Input::Command { by, verb: Verb::Stop { mandate } });
         self.effects.retain(|effect| self.state.effect(effect.id()).is_some());

@@ -28,6 +28,7 @@ impl Fold for State {
             self.apply_to_mandate(at, id, event, out);
         }
         match event {
+            Event::DaemonStarted { machine, .. } => self.machine = machine.or(self.machine),
             Event::RulesLoaded(rules) => {
                 self.scopes = scopes(rules);
                 self.rules = Some(Arc::new((**rules).clone()));

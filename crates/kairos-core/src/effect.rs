@@ -344,6 +344,9 @@ pub struct Attempt {
     /// As the provider reported it; without it the reservation counts as used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// The beginning of what was said instead of an answer, fit to be shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<BlobRef>,
     pub reply: Reply,
 }
 

@@ -29,6 +29,9 @@ pub enum Event {
     DaemonStarted {
         version: String,
         pid: u32,
+        /// Which machine that was, as a digest that says nothing else of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        machine: Option<Digest>,
     },
     /// A torn tail was cut off at start.
     Recovered {
@@ -36,6 +39,15 @@ pub enum Event {
         bytes: u64,
         saved_as: String,
     },
+    /// A person gave up everything after frame `after`; it was set aside before this start.
+    Repaired {
+        after: u64,
+        bytes: u64,
+        segments: u32,
+        by: String,
+    },
+    /// A person said that this journal, restored or copied, goes on here.
+    Adopted {},
     /// The configuration in force changed.
     RulesLoaded(Box<Rules>),
     /// Schedules appeared, changed (a new revision) or went; the rest stay as they are.
@@ -301,6 +313,8 @@ impl Event {
             Self::Slot { mandate, .. } => *mandate,
             Self::DaemonStarted { .. }
             | Self::Recovered { .. }
+            | Self::Repaired { .. }
+            | Self::Adopted {}
             | Self::RulesLoaded(_)
             | Self::SchedulesLoaded { .. }
             | Self::DayBegan { .. }

@@ -46,6 +46,8 @@ struct Form<'a> {
     schedules: Vec<Cow<'a, Loaded>>,
     mandates: Vec<Filed<'a>>,
     keys: Vec<KeyForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    machine: Option<Digest>,
 }
 
 /// What is as it began need not be written: most of what waits never began.
@@ -97,7 +99,8 @@ impl<'de> Deserialize<'de> for State {
 
 impl<'a> Form<'a> {
     fn of(state: &'a State) -> Self {
-        let State { rules, budget, day_ends, schedules, mandates, index, scopes: _ } = state;
+        let State { rules, budget, day_ends, schedules, mandates, index, machine, scopes: _ } =
+            state;
         let filed = mandates.values().map(|mandate| {
             let place = index.places.get(&mandate.id).copied();
             Filed { place, mandate: Cow::Borrowed(mandate) }
@@ -114,6 +117,7 @@ impl<'a> Form<'a> {
             schedules: schedules.values().map(Cow::Borrowed).collect(),
             mandates: filed.collect(),
             keys: keys.collect(),
+            machine: *machine,
         }
     }
 }
@@ -193,7 +197,7 @@ fn undecided(mandate: &Mandate) -> impl Iterator<Item = (ProposalId, MandateId)>
 impl From<Form<'_>> for State {
     fn from(form: Form<'_>) -> Self {
         let index = form.index();
-        let Form { rules, budget, day_ends, schedules, mandates, .. } = form;
+        let Form { rules, budget, day_ends, schedules, mandates, machine, .. } = form;
         let schedules = schedules.into_iter().map(Cow::into_owned);
         let mandates = mandates.into_iter().map(|filed| filed.mandate.into_owned());
         Self {
@@ -204,6 +208,7 @@ impl From<Form<'_>> for State {
             schedules: schedules.map(|loaded| (loaded.definition.name.clone(), loaded)).collect(),
             mandates: mandates.map(|mandate| (mandate.id, mandate)).collect(),
             index,
+            machine,
         }
     }
 }

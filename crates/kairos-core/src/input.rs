@@ -40,9 +40,13 @@ pub enum Pace {
 #[derive(Clone, Debug)]
 pub enum Input {
     /// The journal was opened.
-    Started { version: String, pid: u32 },
+    Started { version: String, pid: u32, machine: Option<Digest> },
     /// A torn tail was cut off when it was opened.
     Recovered { after: u64, bytes: u64, saved_as: String },
+    /// What is damaged was given up before the journal was opened.
+    Repaired { after: u64, bytes: u64, segments: u32, by: String },
+    /// The journal was restored or copied, and goes on here.
+    Adopted,
     /// The configuration was read: all of it, or none.
     Configured { rules: Box<Rules>, set: Vec<Loaded>, gone: Vec<ScheduleName> },
     /// A person asks.

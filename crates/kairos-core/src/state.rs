@@ -30,6 +30,8 @@ pub struct State {
     pub(crate) day_ends: Option<Time>,
     pub(crate) schedules: BTreeMap<ScheduleName, Loaded>,
     pub(crate) mandates: BTreeMap<MandateId, Mandate>,
+    /// The machine it was last worked on at.
+    pub(crate) machine: Option<Digest>,
     pub(crate) index: Index,
 }
 
@@ -88,6 +90,12 @@ impl State {
     #[must_use]
     pub fn due_of(&self, mandate: MandateId) -> Option<Time> {
         self.index.set.get(&Alarm::Mandate(mandate)).copied()
+    }
+
+    /// The machine that last worked on this, where it could be told.
+    #[must_use]
+    pub const fn machine(&self) -> Option<Digest> {
+        self.machine
     }
 
     #[must_use]

@@ -8,7 +8,7 @@ use kairos_core::decide::decide;
 use kairos_core::digest::{BlobRef, Digest};
 use kairos_core::effect::{
     Attempt, Call, Change, Doubt, Effect, Failure, FileFact, Outcome, PersonSays, Place,
-    Reconciled, Reply,
+    Reconciled, Reply, WritersKnown,
 };
 use kairos_core::event::Event;
 use kairos_core::fold::{At, Fold as _, Seq};
@@ -102,7 +102,12 @@ impl World {
 fn answered(answer: Answer) -> Outcome {
     let text = BlobRef::of(b"{}");
     let usage = Some(Usage { input: 10, output: 5, cache_read: 0, cache_write: 0 });
-    Outcome::Asked(Attempt { request: None, usage, reply: Reply::Answered { answer, text } })
+    Outcome::Asked(Attempt {
+        request: None,
+        usage,
+        said: None,
+        reply: Reply::Answered { answer, text },
+    })
 }
 
 fn plan() -> Answer {
@@ -390,6 +395,7 @@ fn a_request_that_could_not_be_made_costs_a_call_and_fails_it() {
     let events = world.settle(Outcome::Asked(Attempt {
         request: None,
         usage: Some(Usage::default()),
+        said: None,
         reply,
     }));
     let used = Amounts { calls: 1, ..Amounts::default() };
@@ -398,15 +404,30 @@ fn a_request_that_could_not_be_made_costs_a_call_and_fails_it() {
 }
 
 #[test]
-fn a_call_lost_with_its_daemon_is_asked_again_however_often_that_happens() {
+fn a_call_lost_with_its_daemon_is_asked_again_at_once_and_then_ever_later() {
     let mut world = World::new(Price::default());
-    world.create();
+    let mandate = world.create();
     world.settle(Outcome::Observed { files: Vec::new(), left_out: 0 });
-    for _ in 0..5 {
-        world.settle(Outcome::Lost);
+    let mut waits = Vec::new();
+    for _ in 0..12 {
+        let events = world.settle(Outcome::Lost);
+        let until = world.state.due_of(mandate);
+        let delayed = events.iter().any(|event| matches!(event, Event::CallDelayed { .. }));
+        assert!(delayed, "{events:?}");
+        let wait = until.map_or(0, |until| {
+            let now = Time::from_ms(1_800_000_000_000).plus_ms(world.later_ms);
+            until.ms_since(now)
+        });
+        waits.push(wait);
+        if until.is_some() {
+            world.later_ms += wait;
+            world.input(&Input::Due(Alarm::Mandate(mandate)));
+        }
         let under_way = world.effects.last().map(Effect::call);
         assert!(matches!(under_way, Some(Call::Ask { .. })), "{under_way:?}");
     }
+    assert_eq!(waits[..2], [0, 0]);
+    assert!(waits[2] >= 1_600 && waits[5] > 2 * waits[3] && waits[11] >= 720_000, "{waits:?}");
 }
 
 #[test]
@@ -435,4 +456,39 @@ fn raised_caps_wake_each_waiting_mandate_in_a_frame_of_its_own() {
         let events = world.input(&Input::Due(Alarm::Mandate(mandate)));
         assert_eq!(events, [Event::MandateReady { mandate }]);
     }
+}
+
+#[test]
+fn what_lies_beside_a_target_is_cleared_again_when_that_failed() {
+    let mut world = World::new(Price::default());
+    world.create();
+    changing(&mut world);
+    world.settle(Outcome::Changed { writers: WritersKnown::None });
+    let mut failed = 0;
+    loop {
+        let events = world.settle(Outcome::Failed(Failure::Disk));
+        failed += 1;
+        if let Some(end) = events.iter().find_map(|event| match event {
+            Event::StepFinished { end, .. } => Some(*end),
+            _ => None,
+        }) {
+            break assert_eq!(end, StepEnd::Succeeded);
+        }
+        let under_way = world.effects.last().map(Effect::call);
+        assert!(matches!(under_way, Some(Call::Clear { .. })), "{under_way:?}");
+    }
+    assert!((2..8).contains(&failed), "{failed}");
+}
+
+#[test]
+fn what_lies_beside_a_target_is_left_to_the_next_start_by_a_drain() {
+    let mut world = World::new(Price::default());
+    world.create();
+    changing(&mut world);
+    world.settle(Outcome::Changed { writers: WritersKnown::None });
+    world.pace = Pace::Draining;
+    assert_eq!(world.settle(Outcome::Failed(Failure::Disk)), []);
+    world.pace = Pace::Running;
+    let left = resume(&world.state);
+    assert!(matches!(left[..], [Resume::Lost { .. }]), "{left:?}");
 }

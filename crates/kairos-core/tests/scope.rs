@@ -58,6 +58,8 @@ fn the_control_plane_is_nobodys_to_change() {
         ("run/attach_token", ControlPlane::Run),
         ("logs/kairos.log", ControlPlane::Logs),
         ("state/budget.json", ControlPlane::State),
+        ("keys/checkpoint.key", ControlPlane::Keys),
+        ("checkpoints/sealed.frontier", ControlPlane::Keys),
         ("journal", ControlPlane::Journal),
     ];
     for (below, part) in parts {

@@ -115,8 +115,11 @@ pub trait Fs: Send + Sync {
     fn write_at(&self, file: &Self::File, bytes: &[u8], offset: u64) -> io::Result<usize>;
     /// Sets the length.
     fn set_len(&self, file: &Self::File, bytes: u64) -> io::Result<()>;
-    /// Makes content and what is needed to read it durable (`fdatasync(2)`).
+    /// Makes content and what is needed to read it durable (`fdatasync(2)`). Mode, owner and
+    /// extended attributes may stay behind.
     fn sync(&self, file: &Self::File) -> io::Result<()>;
+    /// Makes content and everything about the file durable (`fsync(2)`).
+    fn sync_all(&self, file: &Self::File) -> io::Result<()>;
     /// `fstat(2)`.
     fn stat_file(&self, file: &Self::File) -> io::Result<Stat>;
     /// Takes the exclusive advisory lock without waiting (`flock(2)`): `false` when another holds

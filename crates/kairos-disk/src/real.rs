@@ -138,6 +138,10 @@ impl Fs for RealFs {
         Ok(retry_on_intr(|| rustix::fs::fdatasync(&file.0))?)
     }
 
+    fn sync_all(&self, file: &File) -> io::Result<()> {
+        Ok(retry_on_intr(|| rustix::fs::fsync(&file.0))?)
+    }
+
     fn stat_file(&self, file: &File) -> io::Result<Stat> {
         stat_open(file.0.as_fd())
     }

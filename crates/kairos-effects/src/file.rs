@@ -17,7 +17,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use kairos_core::effect::{Call, Failure, Outcome};
+use kairos_core::effect::{Call, Effect, Failure, Outcome};
+use kairos_core::fold::Fold;
 use kairos_core::path::RelPath;
 use kairos_disk::fs::Identity;
 use kairos_disk::{Fs, RealFs, Tree};
@@ -67,7 +68,7 @@ impl<F: Fs + Clone> Files<F> {
     /// # Panics
     /// On a call that is no file's: dispatching it here is a bug, and the permit is lost then.
     #[must_use = "an outcome nobody records is an effect lost"]
-    pub fn perform(&self, permit: Permit) -> Settled {
+    pub fn perform<S: Fold<Effect = Effect>>(&self, permit: Permit<S>) -> Settled<S> {
         let outcome = match self.acting() {
             Ok(acting) => acting.outcome(permit.effect().call()),
             // Nothing was touched.

@@ -13,8 +13,8 @@ pub mod store;
 use kairos_core::effect::Outcome;
 use kairos_core::state::State;
 
-/// Leave to perform one effect, once.
-pub type Permit = kairos_journal::Permit<State>;
+/// Leave to perform one effect, once; out of a ledger of the daemon's state, or of a fold around it.
+pub type Permit<F = State> = kairos_journal::Permit<F>;
 
 /// An effect and how it ended.
-pub type Settled = kairos_journal::Settled<State, Outcome>;
+pub type Settled<F = State> = kairos_journal::Settled<F, Outcome>;

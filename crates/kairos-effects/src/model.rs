@@ -8,6 +8,7 @@ pub mod answer;
 pub mod anthropic;
 mod ask;
 mod draft;
+mod excerpt;
 pub mod extract;
 mod fields;
 pub mod http;

@@ -181,6 +181,10 @@ fn what_a_provider_says_reaches_the_operator_without_the_key() {
     let (_, notices) = once(response("401 Unauthorized", "", &body));
     let message = "{\"error\":\"bad key [secret]\"}".to_owned();
     assert_eq!(notices, [Notice::Said { status: 401, message }]);
+    let server = serve(vec![response("401 Unauthorized", "", &body)]);
+    let (mut world, model) = asking(&server, PATIENT);
+    let said = ask(&mut world, &model).said.expect("it is kept with the outcome");
+    assert_eq!(world.text(said), "bad key [secret]");
 }
 
 #[test]

@@ -5,12 +5,16 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
 use kairos_core::event::Loaded;
 use kairos_core::input::Input;
 use kairos_core::schedule::definition::{Definition, ScheduleName};
-use kairos_core::schedule::{Rule, account};
+use kairos_core::schedule::{Cron, Rule, Unfired, account, pass};
 use kairos_core::state::State;
 use kairos_core::time::Time;
+
+/// The zone of that name, if there is one.
+pub type Zones = fn(&str) -> Option<TimeZone>;
 
 /// The rules by schedule name.
 #[derive(Debug, Default)]
@@ -36,6 +40,20 @@ impl Calendar {
         Some(Input::Slots { schedule: name.clone(), revision, accounted, next })
     }
 
+    /// Lets every due slot pass that was due under a rule still in use; none fires.
+    pub(crate) fn pass_all(&self, state: &State, now: Time) -> Vec<Input> {
+        let passes = |loaded: &Loaded| {
+            let name = &loaded.definition.name;
+            let rule = self.rules.get(name)?;
+            let accounted = pass(rule, loaded.cursor, now, Unfired::Restored);
+            let next = self.next(&loaded.definition, accounted.cursor);
+            let (schedule, revision) = (name.clone(), loaded.revision);
+            Some(Input::Slots { schedule, revision, accounted, next })
+        };
+        let enabled = state.schedules().filter(|loaded| loaded.definition.enabled);
+        enabled.filter_map(passes).collect()
+    }
+
     /// What changes when `schedules` take the place of those in the state: new and changed ones,
     /// and the names of those that went.
     pub fn load(
@@ -56,6 +74,33 @@ impl Calendar {
         let gone = gone.filter(|name| !self.rules.contains_key(*name)).cloned().collect();
         let set = definitions.into_iter().filter_map(|d| self.loaded(state, d, now)).collect();
         (set, gone)
+    }
+
+    /// The last fates under the rules that end when `schedules` take the place of those in the state:
+    /// slots that came due and were never looked at, as after a time without a daemon. Of a zone
+    /// that nobody knows any more, nobody can say which these were.
+    pub(crate) fn endings(
+        state: &State,
+        schedules: &[(Definition, Rule)],
+        zones: Zones,
+        now: Time,
+    ) -> Vec<Input> {
+        let stays = |loaded: &Loaded| {
+            schedules.iter().any(|(definition, _)| {
+                definition.name == loaded.definition.name
+                    && definition.same_slots(&loaded.definition)
+            })
+        };
+        let ending = state.schedules().filter(|loaded| loaded.definition.enabled && !stays(loaded));
+        let inputs = ending.filter_map(|loaded| {
+            let Definition { name, cron, zone, dst, .. } = &loaded.definition;
+            let rule = Rule { cron: Cron::parse(cron).ok()?, zone: zones(zone)?, dst: *dst };
+            let accounted = pass(&rule, loaded.cursor, now, Unfired::RuleChanged);
+            let (schedule, revision) = (name.clone(), loaded.revision);
+            let any = !accounted.fates.is_empty();
+            any.then_some(Input::Slots { schedule, revision, accounted, next: None })
+        });
+        inputs.collect()
     }
 
     /// The schedule as the state should have it; `None` when it has it so already.

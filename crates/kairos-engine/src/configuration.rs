@@ -5,12 +5,16 @@ use kairos_core::rules::Rules;
 use kairos_core::schedule::Rule;
 use kairos_core::schedule::definition::Definition;
 
+use crate::calendar::Zones;
+
 /// A configuration that was read whole.
 #[derive(Debug)]
 pub struct Configuration {
     pub rules: Rules,
     /// Each schedule with its compiled rule.
     pub schedules: Vec<(Definition, Rule)>,
+    /// Zones by name, for rules that are in no configuration any more.
+    pub zones: Zones,
     pub options: Options,
 }
 

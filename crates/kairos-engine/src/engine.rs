@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use kairos_core::digest::Digest;
 use kairos_core::event::Event;
-use kairos_core::id::{IdSource, MandateId};
+use kairos_core::fold::Seq;
+use kairos_core::id::{IdSource, MandateId, NodeId};
 use kairos_core::input::{Input, Now, Pace};
 use kairos_core::mandate::outcome::ParkReason;
-use kairos_core::resume::{Resume, resume};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs, RealFs};
@@ -28,6 +29,7 @@ use crate::inbox::{Batch, Inbox, Returns, Urgent};
 use crate::lifecycle::{Lifecycle, Status};
 use crate::notice::Notice;
 use crate::snapshots::Snapshots;
+use crate::start::{self, TooManySchedules};
 use crate::turn::{Admit, Exits, Inputs, Ledger, Shown, turn};
 use crate::world::{self, seed, time};
 use crate::{ENGINE_THREAD, heartbeat, poison};
@@ -38,8 +40,6 @@ const SCHEMA: u32 = 1;
 const WAIT_MAX: Duration = Duration::from_secs(3600);
 /// How long something due waits that a turn could not take.
 const LEFT_WAIT: Duration = Duration::from_secs(1);
-/// Bytes that all schedules of a configuration may take in one frame.
-const SCHEDULES_BYTES_MAX: usize = 900 * 1024;
 
 /// Whether everything is served, or one mandate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,10 +56,20 @@ pub struct Places {
     pub poison: PathBuf,
 }
 
+/// Where a journal is opened, and whether it may be one that comes from elsewhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Identity {
+    /// This machine, as a digest; `None` where it cannot be told.
+    pub machine: Option<Digest>,
+    /// Go on with a restored or copied journal; no missed slot fires then.
+    pub adopt: bool,
+}
+
 /// What the engine is assembled from.
 pub struct Parts {
     pub focus: Focus,
     pub version: String,
+    pub identity: Identity,
     /// The journal's directory.
     pub journal: <RealFs as Fs>::Dir,
     pub blobs: Arc<Blobs<RealFs>>,
@@ -125,13 +135,17 @@ impl std::fmt::Debug for Parts {
 /// The engine did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("the journal cannot be opened: {0}")]
+    #[error("the journal cannot be opened")]
     Journal(#[from] OpenError),
     #[error(
-        "the schedules take {bytes} bytes, and one journal frame has room for {SCHEDULES_BYTES_MAX}"
+        "the journal ends at {head}, but a heartbeat saw {seen}: it was restored, or its end is gone"
     )]
-    TooManySchedules { bytes: usize },
-    #[error("the first turn failed: {0}")]
+    Restored { head: Seq, seen: Seq },
+    #[error("the journal was last worked on at another machine: it was copied")]
+    Copied,
+    #[error(transparent)]
+    TooManySchedules(#[from] TooManySchedules),
+    #[error("the first turn failed")]
     Poisoned(#[from] Poisoned),
     #[error("the engine's thread cannot be made")]
     Thread(#[source] std::io::Error),
@@ -149,9 +163,16 @@ pub struct Started {
 #[derive(Debug, Default)]
 pub struct Engine {
     inbox: Arc<Inbox>,
+    origin: Option<NodeId>,
 }
 
 impl Engine {
+    /// The node that a journal begun now belongs to; one of its own choice otherwise.
+    #[must_use]
+    pub fn of(self, origin: NodeId) -> Self {
+        Self { origin: Some(origin), ..self }
+    }
+
     /// Where performers bring settled effects.
     #[must_use]
     pub fn returns(&self) -> Returns {
@@ -165,11 +186,18 @@ impl Engine {
     /// The journal or the configuration cannot be used; nothing was dispatched then.
     pub fn start(self, parts: Parts) -> Result<Started, StartError> {
         let to_read = open_again(&parts.journal)?;
+        let journal = open_again(&parts.journal)?;
         let to_fold = Arc::new(open_again(&parts.journal)?);
-        let opening = opening();
+        let (identity, opening) = (parts.identity, opening(self.origin));
         let (ledger, opened) = open_ledger(&self.inbox, parts.journal, opening)?;
-        let mut outside = parts.outside;
-        let mut own = begin(&opened, parts.version, &mut outside);
+        let elsewhere = known(ledger.state(), &opened, &parts.places.heartbeat, identity)?;
+        let noted = opened.repaired.is_some().then(|| open_again(&journal)).transpose()?;
+        let (mut outside, newest) = (parts.outside, opened.snapshot.unwrap_or_default());
+        passed_over(&opened, &mut outside);
+        let Identity { machine, adopt } = identity;
+        let (version, pid) = (parts.version, std::process::id());
+        let begun = Input::Started { version, pid, machine };
+        let mut own = start::opened(begun, opened.recovered, opened.repaired, adopt);
         let (feed, source) = Feed::new(ledger.head(), to_read);
         let snapshots = Snapshots::new(to_fold, opening, Arc::clone(&self.inbox));
         let (show, shown) = watch::channel(Arc::new(Status::default()));
@@ -202,11 +230,19 @@ impl Engine {
             pulse: Pulse { beat: Instant::now(), fruitless: None },
         };
         engine.heartbeat();
-        own.push(engine.configured(ledger.state(), parts.configuration, time())?);
+        let now = time();
+        own.extend(engine.configured(ledger.state(), parts.configuration, now)?);
+        if elsewhere {
+            own.extend(engine.calendar.pass_all(ledger.state(), now));
+        }
         if parts.focus == Focus::Daemon {
-            snapshots.keep::<State>(opened.snapshot.unwrap_or_default());
+            snapshots.keep::<State>(newest);
         }
         let thread = engine.spawn(ledger, own)?;
+        if let Some(dir) = noted {
+            // A note that stays is recorded once more, which says nothing wrong.
+            kairos_journal::recorded(&RealFs, &dir).ok();
+        }
         Ok(Started { handle, thread })
     }
 }
@@ -216,8 +252,27 @@ fn open_again(dir: &<RealFs as Fs>::Dir) -> Result<<RealFs as Fs>::Dir, OpenErro
     opened.map_err(|source| OpenError::Io { doing: "open the journal's directory", source })
 }
 
-fn opening() -> Opening {
-    let origin = IdSource::new(time(), seed()).node();
+/// Whether the journal comes from elsewhere or has lost its end, and may go on here.
+fn known(
+    state: &State,
+    opened: &Opened,
+    heartbeat: &std::path::Path,
+    identity: Identity,
+) -> Result<bool, StartError> {
+    if identity.adopt || opened.repaired.is_some() {
+        return Ok(true);
+    }
+    if let Some(seen) = heartbeat::head(heartbeat).filter(|seen| *seen > opened.head) {
+        return Err(StartError::Restored { head: opened.head, seen });
+    }
+    match (state.machine(), identity.machine) {
+        (Some(before), Some(here)) if before != here => Err(StartError::Copied),
+        _ => Ok(false),
+    }
+}
+
+fn opening(origin: Option<NodeId>) -> Opening {
+    let origin = origin.unwrap_or_else(|| IdSource::new(time(), seed()).node());
     Opening { origin, epoch: 1, schema: SCHEMA, segments: Segments::default() }
 }
 
@@ -238,19 +293,12 @@ fn open_ledger(
     )
 }
 
-/// The first inputs of the first turn; what is not for the journal is told.
-fn begin(opened: &Opened, version: String, outside: &mut Outside) -> Vec<Input> {
+/// Tells which snapshots a start could not use.
+fn passed_over(opened: &Opened, outside: &mut Outside) {
     for over in &opened.passed_over {
         let (name, why) = (over.name.clone(), over.flaw.to_string());
         (outside.notice)(Notice::SnapshotPassedOver { name, why });
     }
-    let mut own = vec![Input::Started { version, pid: std::process::id() }];
-    own.extend(opened.recovered.as_ref().map(|torn| Input::Recovered {
-        after: torn.after.0,
-        bytes: torn.bytes,
-        saved_as: torn.saved_as.display().to_string(),
-    }));
-    own
 }
 
 /// The thread's own things.
@@ -344,22 +392,18 @@ impl Running {
         }
     }
 
-    /// Makes the input for a configuration, and its calendar the one in use.
+    /// Makes the inputs for a configuration, and its calendar the one in use.
     fn configured(
         &mut self,
         state: &State,
         configuration: Configuration,
         now: Time,
-    ) -> Result<Input, StartError> {
-        let mut calendar = Calendar::default();
-        let (set, gone) = calendar.load(state, configuration.schedules, now);
-        let bytes = serde_json::to_vec(&set).map_or(usize::MAX, |text| text.len());
-        if bytes > SCHEDULES_BYTES_MAX {
-            return Err(StartError::TooManySchedules { bytes });
-        }
+    ) -> Result<Vec<Input>, TooManySchedules> {
+        let Configuration { rules, schedules, zones, options } = configuration;
+        let (calendar, inputs) = start::configured(state, rules, schedules, zones, now)?;
         self.calendar = calendar;
-        self.options = configuration.options;
-        Ok(Input::Configured { rules: Box::new(configuration.rules), set, gone })
+        self.options = options;
+        Ok(inputs)
     }
 
     /// The first turn: start, configuration, quarantine, open ends.
@@ -369,16 +413,12 @@ impl Running {
         mut own: Vec<Input>,
     ) -> Result<Ledger<Disk>, Poisoned> {
         let notes = poison::notes(&self.places.poison);
-        for note in notes.into_iter().filter(poison::Note::quarantines) {
-            own.push(Input::Quarantine { mandate: note.mandate });
-            (self.outside.notice)(Notice::Quarantined { mandate: note.mandate });
-        }
+        let bad = notes.into_iter().filter(poison::Note::quarantines).map(|note| note.mandate);
+        own.extend(start::quarantined(bad.inspect(|mandate| {
+            (self.outside.notice)(Notice::Quarantined { mandate: *mandate });
+        })));
         if self.focus == Focus::Daemon {
-            let left = resume(ledger.state()).into_iter().map(|end| match end {
-                Resume::Lost { effect, .. } => Input::Lost { effect },
-                Resume::Continue { mandate } => Input::Continue { mandate },
-            });
-            own.extend(left);
+            own.extend(start::left_open(ledger.state()));
         }
         self.shown.status.state = Lifecycle::Running;
         let ledger = self.take(ledger, Inputs { own, ..Inputs::default() }, 0)?;
@@ -393,6 +433,10 @@ impl Running {
     fn serve(&mut self, mut ledger: Ledger<Disk>) -> Result<(), Poisoned> {
         loop {
             let batch = self.inbox.take(self.wait(ledger.state()));
+            if batch.urgent.iter().any(|urgent| matches!(urgent, Urgent::Reload(_))) {
+                // What is due falls under the rules by which it came due.
+                ledger = self.take(ledger, Inputs::default(), batch.waiting)?;
+            }
             let mut inputs = Inputs::default();
             for urgent in batch.urgent {
                 self.urgent(urgent, ledger.state(), &mut inputs);
@@ -546,12 +590,12 @@ impl Running {
         let read = (self.outside.reload)().and_then(|reloaded| {
             let Reloaded { configuration, apply } = reloaded;
             let schedules = configuration.schedules.len();
-            let input = self.configured(state, configuration, time());
-            input.map(|input| (input, schedules, apply)).map_err(|error| error.to_string())
+            let own = self.configured(state, configuration, time());
+            own.map(|own| (own, schedules, apply)).map_err(|error| error.to_string())
         });
         match read {
-            Ok((input, schedules, apply)) => {
-                inputs.own.push(input);
+            Ok((own, schedules, apply)) => {
+                inputs.own.extend(own);
                 self.pending.push(Pending { schedules, apply: Some(apply), answer });
             }
             Err(error) => {

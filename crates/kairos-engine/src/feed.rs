@@ -103,6 +103,12 @@ impl Follower {
         self.next
     }
 
+    /// Whether there is a durable record that was not read yet.
+    #[must_use]
+    pub fn lags(&self) -> bool {
+        self.next <= *self.source.head.borrow()
+    }
+
     /// The next record, if it is durable already.
     pub fn try_next(&mut self) -> Option<Arc<Record<Event>>> {
         if self.next > *self.source.head.borrow_and_update() {

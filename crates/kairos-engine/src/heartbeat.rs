@@ -8,8 +8,9 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use kairos_core::fold::Seq;
 use kairos_core::id::MandateId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::lifecycle::Status;
 
@@ -24,6 +25,16 @@ struct Heartbeat<'a> {
     tick_count: u64,
     state: &'static str,
     journal_head: u64,
+}
+
+/// The head of the journal as the last heartbeat saw it, if there is one that can be read.
+pub(crate) fn head(file: &Path) -> Option<Seq> {
+    #[derive(Deserialize)]
+    struct Last {
+        journal_head: u64,
+    }
+    let last: Last = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+    Some(Seq(last.journal_head))
 }
 
 /// Writes the heartbeat.

@@ -32,6 +32,16 @@ pub(crate) struct Asked {
     pub(crate) answer: oneshot::Sender<Result<Accepted, SubmitError>>,
 }
 
+impl Asked {
+    /// Whether it is about work that is there already: such go before new work.
+    pub(crate) fn is_decision(&self) -> bool {
+        match self.verb {
+            Verb::Create { .. } | Verb::Fire { .. } => false,
+            Verb::Stop { .. } | Verb::Decide { .. } | Verb::Judge { .. } => true,
+        }
+    }
+}
+
 /// An effect's end, as it came in.
 #[derive(Debug)]
 pub(crate) enum Ended {
@@ -39,7 +49,7 @@ pub(crate) enum Ended {
     /// Its permit was dropped.
     Dropped {
         effect: EffectId,
-        outcome: Outcome,
+        outcome: Box<Outcome>,
     },
 }
 
@@ -109,7 +119,7 @@ impl Inbox {
     pub(crate) fn dropped(&self, effect: &Effect) {
         let panicked = std::thread::panicking();
         let outcome = if panicked { Outcome::Failed(Failure::Panicked) } else { Outcome::Lost };
-        let ended = Ended::Dropped { effect: effect.id(), outcome };
+        let ended = Ended::Dropped { effect: effect.id(), outcome: Box::new(outcome) };
         self.queues().ended.push_back(ended);
         self.filled.notify_one();
     }
@@ -126,11 +136,9 @@ impl Inbox {
             asked.answer.send(Err(refused)).ok();
             return;
         }
-        match asked.verb {
-            Verb::Create { .. } | Verb::Fire { .. } => queues.commands.push_back(asked),
-            Verb::Stop { .. } | Verb::Decide { .. } | Verb::Judge { .. } => {
-                queues.decisions.push_back(asked);
-            }
+        match asked.is_decision() {
+            true => queues.decisions.push_back(asked),
+            false => queues.commands.push_back(asked),
         }
         self.filled.notify_one();
     }

@@ -12,26 +12,29 @@ mod feed;
 mod handle;
 mod heartbeat;
 mod inbox;
+mod last_words;
 mod lifecycle;
 pub mod lock;
 mod notice;
 pub mod poison;
 mod snapshots;
+pub mod start;
 mod turn;
 mod world;
 
 pub use answer::{Accepted, Subject, SubmitError};
-pub use calendar::Calendar;
+pub use calendar::{Calendar, Zones};
 pub use configuration::{Configuration, Options};
-pub use engine::{Engine, Focus, Outside, Parts, Places, Reloaded, StartError, Started};
+pub use engine::{Engine, Focus, Identity, Outside, Parts, Places, Reloaded, StartError, Started};
 pub use feed::Follower;
 pub use handle::{BlobProblem, Control, Handle, TEXT_BYTES_MAX};
 pub use inbox::{Returns, WAITING_MAX};
 pub use kairos_journal::Record;
+pub use last_words::last_words;
 pub use lifecycle::{Lifecycle, Status};
 pub use notice::Notice;
 pub use turn::{Admit, Answer, Exits, Folding, Inputs, Ledger, Shown, Turned, turn};
-pub use world::time;
+pub use world::{circumstances, time};
 
 /// The name of the engine's thread: a panic there ends the process.
 pub const ENGINE_THREAD: &str = "engine";

@@ -46,14 +46,17 @@ impl Note {
 pub fn abort_on_engine_panic(file: PathBuf) {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        before(panic);
-        if std::thread::current().name() == Some(crate::ENGINE_THREAD) {
-            if let Some(mandate) = FOLDING.get() {
-                // A note that cannot be written costs a quarantine, never the abort.
-                write(&file, mandate).ok();
-            }
-            std::process::abort();
+        if std::thread::current().name() != Some(crate::ENGINE_THREAD) {
+            return before(panic);
         }
+        if let Some(mandate) = FOLDING.get() {
+            // A note that cannot be written costs a quarantine, never the abort.
+            write(&file, mandate).ok();
+        }
+        // Not by the hook before: it would wait for whoever reads stderr.
+        let trace = std::backtrace::Backtrace::capture();
+        crate::last_words(format!("{panic}\n{trace}"));
+        std::process::abort();
     }));
 }
 

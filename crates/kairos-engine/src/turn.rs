@@ -14,6 +14,7 @@ use kairos_core::event::{Event, Origin};
 use kairos_core::fold::{Fold, Seq};
 use kairos_core::id::{CommandId, MandateId};
 use kairos_core::input::{Alarm, Input, Now, Verb};
+use kairos_core::principal::Principal;
 use kairos_core::state::State;
 use kairos_disk::Fs;
 use kairos_journal::{Permit, Poisoned, Record, RecordError, Room};
@@ -61,6 +62,22 @@ pub struct Inputs {
     pub admit: Admit,
     /// Append an empty frame if the durable mark lags.
     pub mark: bool,
+}
+
+impl Inputs {
+    /// Adds what a person asks. The answer comes with the commit, or never, if that fails.
+    pub fn ask(
+        &mut self,
+        by: Principal,
+        verb: Verb,
+        command: CommandId,
+    ) -> oneshot::Receiver<Result<Accepted, SubmitError>> {
+        let (answer, answered) = oneshot::channel();
+        let asked = Asked { by, verb, command, answer };
+        let queue = if asked.is_decision() { &mut self.decisions } else { &mut self.commands };
+        queue.push(asked);
+        answered
+    }
 }
 
 /// Which waiting mandates may start in a turn, and whether slots are looked at.
@@ -331,7 +348,7 @@ impl Ended {
                 let (effect, outcome): (Effect, Outcome) = settled.into_parts();
                 (effect.id(), outcome)
             }
-            Self::Dropped { effect, outcome } => (effect, outcome),
+            Self::Dropped { effect, outcome } => (effect, *outcome),
         }
     }
 }

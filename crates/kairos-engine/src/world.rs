@@ -30,11 +30,16 @@ pub(crate) fn seed() -> Seed {
     Seed(bytes)
 }
 
-/// The circumstances at this moment; the civil day is `zone`'s.
+/// The circumstances at this moment.
 pub(crate) fn now(zone: &TimeZone, pace: Pace) -> Now {
-    let time = time();
+    circumstances(time(), seed(), zone, pace)
+}
+
+/// The circumstances at `time`; the civil day is `zone`'s.
+#[must_use]
+pub fn circumstances(time: Time, seed: Seed, zone: &TimeZone, pace: Pace) -> Now {
     let zoned = time.timestamp().to_zoned(zone.clone());
     let tomorrow = zoned.checked_add(1.day()).and_then(|next| next.start_of_day());
     let day_ends = tomorrow.map_or(time.plus_ms(DAY_MS), |next| Time::from(next.timestamp()));
-    Now { time, seed: seed(), day: zoned.date(), day_ends, pace }
+    Now { time, seed, day: zoned.date(), day_ends, pace }
 }

@@ -362,7 +362,7 @@ impl World {
 }
 
 fn answered(reply: Reply) -> Outcome {
-    Outcome::Asked(Attempt { request: Some(BlobRef::of(b"{}")), usage: None, reply })
+    Outcome::Asked(Attempt { request: Some(BlobRef::of(b"{}")), usage: None, reply, said: None })
 }
 
 fn outcome(call: &Call) -> Outcome {

@@ -96,7 +96,20 @@ impl Damage {
     /// The command that would go on without what is damaged, when there is one.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        let Self::Frame { seq, .. } = self else { return None };
-        Some(format!("kairos journal repair --accept-loss-after {}", seq.0.saturating_sub(1)))
+        let first_lost = match self {
+            Self::Frame { seq, .. } => seq,
+            Self::Gap { expected, .. } => expected,
+            Self::Length { segment, .. }
+            | Self::Empty { segment }
+            | Self::Origin { segment, .. } => segment,
+            // What it gives up only it can tell: it asks for nothing but its snapshots.
+            Self::Older { .. } => return Some("kairos journal repair".to_owned()),
+            Self::Stranger { .. }
+            | Self::Format { .. }
+            | Self::Schema { .. }
+            | Self::Unfounded { .. } => return None,
+        };
+        let after = first_lost.0.saturating_sub(1);
+        Some(format!("kairos journal repair --accept-loss-after {after}"))
     }
 }

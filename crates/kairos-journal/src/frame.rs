@@ -92,6 +92,25 @@ impl Link {
     pub(crate) fn in_head(frame: &[u8]) -> Self {
         Self(*field(frame, PREV))
     }
+
+    /// The hash itself; `None` when the digits are none.
+    pub(crate) fn bytes(&self) -> Option<[u8; DIGEST_BYTES]> {
+        let mut bytes = [0; DIGEST_BYTES];
+        let (words, _) = self.0.as_chunks();
+        for (four, digits) in bytes.as_chunks_mut().0.iter_mut().zip(words) {
+            *four = read_hex(digits)?.to_be_bytes();
+        }
+        Some(bytes)
+    }
+
+    /// From the hash itself.
+    pub(crate) fn from_bytes(bytes: &[u8; DIGEST_BYTES]) -> Self {
+        let mut text = [0; 2 * DIGEST_BYTES];
+        for (pair, byte) in text.as_chunks_mut().0.iter_mut().zip(bytes) {
+            *pair = hex(*byte);
+        }
+        Self(text)
+    }
 }
 
 /// What a head says whose checksum holds.
@@ -262,6 +281,8 @@ mod tests {
             let hash = Sha256::new().chain_update([0]).chain_update(&frame).finalize();
             let text: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(Link::of(&frame).0, text.as_bytes(), "{body_bytes}");
+            assert_eq!(Link::of(&frame).bytes(), Some(hash.into()), "{body_bytes}");
+            assert_eq!(Link::from_bytes(&hash.into()), Link::of(&frame), "{body_bytes}");
         }
     }
 

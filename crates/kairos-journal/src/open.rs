@@ -22,6 +22,7 @@ use crate::body::SegmentHead;
 use crate::damage::Damage;
 use crate::frame::Head;
 use crate::recover::{self, Place, Scan, Tail};
+use crate::repair::{self, Repaired};
 use crate::replay::Replay;
 use crate::segment::{self, SEGMENT_BYTES_MAX, Segments};
 use crate::snapshot::{self, Flaw, PassedOver, Search};
@@ -52,6 +53,8 @@ pub struct Opened {
     pub frames: u64,
     /// What a crash cut short, if it did; the engine records it.
     pub recovered: Option<Torn>,
+    /// A repair that no start has recorded yet; once it is, [`recorded`](crate::recorded) says so.
+    pub repaired: Option<Repaired>,
     pub origin: NodeId,
     pub epoch: u64,
 }
@@ -167,7 +170,9 @@ where
     let bytes = bytes.len() as u64;
     let journal = Journal { file, first, bytes, used, cursor, eventful, segment_head };
     let head = cursor.head;
-    Ok((fold, journal, Opened { head, snapshot, passed_over, frames, recovered, origin, epoch }))
+    let repaired = repair::noted(disk, dir).map_err(cannot("read the note of a repair"))?;
+    let opened = Opened { head, snapshot, passed_over, frames, recovered, repaired, origin, epoch };
+    Ok((fold, journal, opened))
 }
 
 /// Passes segments that reach back to the first frame; says why no snapshot stands for those that
@@ -312,7 +317,7 @@ fn unmarked(bytes: &[u8], scan: &Scan) -> Range<usize> {
 }
 
 /// Keeps `bytes` under a name of their own in `torn/`, synced.
-fn save<D: Fs>(
+pub(crate) fn save<D: Fs>(
     disk: &D,
     dir: &D::Dir,
     (segment, offset): (Seq, usize),

@@ -43,6 +43,14 @@ pub(crate) struct Version<T> {
     pub(crate) stray: bool,
 }
 
+/// What a sync makes durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// The bytes and the length: `fdatasync`, of which nobody promises more.
+    Content,
+    All,
+}
+
 /// A file.
 #[derive(Clone, Debug)]
 pub(crate) struct File {
@@ -181,14 +189,14 @@ impl File {
         }
     }
 
-    /// Makes everything durable but what is stray.
-    pub(crate) fn sync(&mut self) {
+    /// Makes `what` durable, but for what is stray.
+    pub(crate) fn sync(&mut self, what: What) {
         let newest = |versions: &Vec<Version<Sector>>| match versions.last() {
             Some(newest) if !newest.stray => versions.len(),
             Some(_) | None => 0,
         };
         let choice = |sector| self.written.get(&sector).map_or(0, newest);
-        let durable = self.keep(self.inodes.len(), choice);
+        let mut durable = self.keep(self.inodes.len(), choice);
         let cuts = self.cuts(self.inodes.len());
         self.written.retain(|_, versions| newest(versions) == 0);
         for (sector, versions) in &mut self.written {
@@ -196,8 +204,25 @@ impl File {
                 version.value = cut_since(version.value.clone(), *sector, version.stamp, &cuts);
             }
         }
-        self.inodes.clear();
+        match what {
+            What::All => self.inodes.clear(),
+            What::Content => durable.0.attributes = self.keep_attributes(),
+        }
         self.durable = durable;
+    }
+
+    /// Leaves of the inode's versions only what they say of attributes, and answers the durable ones.
+    fn keep_attributes(&mut self) -> Arc<Attributes> {
+        let durable = self.durable.0.attributes.clone();
+        let mut before = durable.clone();
+        let bytes = self.inode.bytes;
+        self.inodes.retain_mut(|version| {
+            let changed = version.value.attributes != before;
+            before = version.value.attributes.clone();
+            version.value.bytes = bytes;
+            changed
+        });
+        durable
     }
 
     /// What a sync does that fails and then lies: the bytes are still seen, and no later sync will

@@ -14,7 +14,7 @@ use kairos_disk::Fs;
 use kairos_disk::fs::{Access, Rename, Space, Stat, Writers, write_full};
 use rustix::io::Errno;
 
-use crate::file::Attributes;
+use crate::file::{Attributes, What};
 use crate::image::{Bound, Images};
 use crate::listing::{self, Listing};
 use crate::plan::{Call, Course, Fate, Harm, Plan, Site, crash};
@@ -217,11 +217,26 @@ impl SimFs {
             Fate::Harmed(Harm::ShortTo(grain)) => {
                 act(world, Way { grain: Some(grain.max(1)), ..Way::WHOLE })
             }
-            Fate::Harmed(Harm::Lies) if call == Call::Sync => {
+            Fate::Harmed(Harm::Lies) if matches!(call, Call::Sync | Call::SyncAll) => {
                 act(world, Way { lies: true, ..Way::WHOLE })
             }
             Fate::Harmed(Harm::Lies) => Err(Errno::IO.into()),
         }
+    }
+
+    fn sync_file(&self, file: &SimFile, call: Call, what: What) -> io::Result<()> {
+        self.call(
+            &file.mount,
+            call,
+            || file.path.to_path_buf(),
+            |world, way| {
+                if way.lies {
+                    world.file_mut(file.inode)?.lie();
+                    return Err(Errno::IO.into());
+                }
+                world.sync(file.inode, what)
+            },
+        )
     }
 
     fn handle(&self, dir: &SimDir, name: &OsStr, inode: u64, access: Access) -> SimFile {
@@ -425,18 +440,11 @@ impl Fs for SimFs {
     }
 
     fn sync(&self, file: &SimFile) -> io::Result<()> {
-        self.call(
-            &file.mount,
-            Call::Sync,
-            || file.path.to_path_buf(),
-            |world, way| {
-                if way.lies {
-                    world.file_mut(file.inode)?.lie();
-                    return Err(Errno::IO.into());
-                }
-                world.sync(file.inode)
-            },
-        )
+        self.sync_file(file, Call::Sync, What::Content)
+    }
+
+    fn sync_all(&self, file: &SimFile) -> io::Result<()> {
+        self.sync_file(file, Call::SyncAll, What::All)
     }
 
     fn stat_file(&self, file: &SimFile) -> io::Result<Stat> {

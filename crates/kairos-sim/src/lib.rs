@@ -1,6 +1,7 @@
 //! A world in which everything that can go wrong does.
 //!
-//! Owns a file system that forgets what was not synced and fails when told to. Never ships, and no
+//! Owns a file system that forgets what was not synced and fails when told to, and [`whole`], the
+//! life of a whole daemon on it that one seed makes. Never ships, and no
 //! product crate knows of it: what the tests drive is the very code of the release binary, generic
 //! over [`kairos_disk::Fs`].
 //!
@@ -18,6 +19,7 @@ mod fs;
 mod image;
 mod listing;
 mod plan;
+pub mod whole;
 mod world;
 
 pub use fs::{SimDir, SimFile, SimFs};

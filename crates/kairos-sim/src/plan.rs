@@ -27,6 +27,7 @@ pub enum Call {
     Write,
     SetLen,
     Sync,
+    SyncAll,
     StatFile,
     Lock,
     Writers,
@@ -48,6 +49,7 @@ impl Call {
             | Self::Write
             | Self::SetLen
             | Self::Sync
+            | Self::SyncAll
             | Self::CopyAttributes
             | Self::Rename
             | Self::Link

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use kairos_disk::fs::{FileKind, Identity, Rename, Stat};
 use rustix::io::Errno;
 
-use crate::file::{Attributes, File};
+use crate::file::{Attributes, File, What};
 
 pub(crate) const ROOT: u64 = 1;
 const DEVICE: u64 = 1;
@@ -252,12 +252,12 @@ impl World {
     }
 
     /// Makes a file durable.
-    pub(crate) fn sync(&mut self, inode: u64) -> io::Result<()> {
+    pub(crate) fn sync(&mut self, inode: u64, what: What) -> io::Result<()> {
         if self.dirs.contains_key(&inode) {
             self.sync_dir(inode);
             return Ok(());
         }
-        self.file_mut(inode)?.sync();
+        self.file_mut(inode)?.sync(what);
         if self.rules.names_with_sync {
             self.keep_changes(|change| change.inodes.contains(&inode));
         }
@@ -267,7 +267,7 @@ impl World {
     /// Makes everything durable.
     pub(crate) fn settle(&mut self) {
         for file in self.files.values_mut() {
-            Arc::make_mut(file).sync();
+            Arc::make_mut(file).sync(What::All);
         }
         self.keep_changes(|_| true);
     }

@@ -10,6 +10,7 @@ mod past;
 mod prefix;
 mod proposals;
 mod schedules;
+mod troubles;
 
 use std::convert::Infallible;
 
@@ -24,6 +25,7 @@ pub use past::Past;
 pub use prefix::{Found, find};
 pub use proposals::{ProposalState, ProposalView, Proposals};
 pub use schedules::{ScheduleView, Schedules, SlotView};
+pub use troubles::{TROUBLES_MAX, Trouble, Troubles};
 
 /// Everything people look at.
 #[derive(Debug, Default, Serialize, Deserialize)]

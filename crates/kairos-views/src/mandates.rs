@@ -14,10 +14,12 @@ use kairos_core::event::{Event, Origin};
 use kairos_core::fold::{At, Seq};
 use kairos_core::id::{MandateId, ProposalId};
 use kairos_core::mandate::outcome::{EndReason, Outcome, ParkReason};
+use kairos_core::mandate::spec::MandateSpec;
 use kairos_core::time::Time;
 use serde::{Deserialize, Serialize};
 
 use crate::effects::{EffectView, Effects};
+use crate::troubles::Troubles;
 
 /// Finished mandates that are kept by default.
 const FINISHED_MAX: usize = 10_000;
@@ -48,7 +50,8 @@ pub struct MandateView {
     pub id: MandateId,
     pub state: StateView,
     pub verified: Option<bool>,
-    pub goal: BlobRef,
+    /// What was asked for.
+    pub spec: Box<MandateSpec>,
     pub schedule: Option<String>,
     pub cycle: u8,
     pub phase: Option<Phase>,
@@ -62,6 +65,8 @@ pub struct MandateView {
     pub spent: Amounts,
     pub edits: Vec<EditView>,
     pub proposals: Vec<ProposalId>,
+    /// What failed lately.
+    pub troubles: Troubles,
     /// The last record that speaks of it.
     pub seq: Seq,
 }
@@ -126,7 +131,7 @@ impl Mandates {
                 Origin::Schedule { name, .. } => Some(name.to_string()),
                 Origin::Command { .. } => None,
             };
-            self.all.insert(id, MandateView::created(id, at, spec.goal, schedule));
+            self.all.insert(id, MandateView::created(id, at, spec.clone(), schedule));
         }
         let Some(mandate) = self.all.get_mut(&id) else { return };
         mandate.apply(at, event, effects);
@@ -155,12 +160,12 @@ impl Mandates {
 }
 
 impl MandateView {
-    fn created(id: MandateId, at: At, goal: BlobRef, schedule: Option<String>) -> Self {
+    fn created(id: MandateId, at: At, spec: Box<MandateSpec>, schedule: Option<String>) -> Self {
         Self {
             id,
             state: StateView::Queued,
             verified: None,
-            goal,
+            spec,
             schedule,
             cycle: 0,
             phase: None,
@@ -172,12 +177,14 @@ impl MandateView {
             spent: Amounts::default(),
             edits: Vec::new(),
             proposals: Vec::new(),
+            troubles: Troubles::default(),
             seq: at.seq,
         }
     }
 
     fn apply(&mut self, at: At, event: &Event, effects: &Effects) {
         self.seq = at.seq;
+        self.troubles.apply(event, effects);
         match event {
             Event::MandateStarted { .. } => {
                 self.state = StateView::Running;

@@ -21,7 +21,8 @@ use kairos_core::schedule::slot::{SlotReason, SlotState};
 use kairos_core::schedule::{Dst, MissedPolicy};
 use kairos_core::time::Time;
 use kairos_views::{
-    EditView, Found, MandateView, Past, ProposalState, ProposalView, StateView, Views, find,
+    EditView, Found, MandateView, Past, ProposalState, ProposalView, StateView, Troubles, Views,
+    find,
 };
 
 const MANDATE: MandateId = MandateId::from_u128(1);
@@ -32,8 +33,8 @@ fn ann() -> Principal {
     "user:ann(1000)".parse().expect("a principal")
 }
 
-fn created(mandate: MandateId) -> Event {
-    let spec = MandateSpec {
+fn spec() -> MandateSpec {
+    MandateSpec {
         goal: BlobRef::of(b"goal"),
         files: Vec::new(),
         verify: Vec::new(),
@@ -45,9 +46,12 @@ fn created(mandate: MandateId) -> Event {
         hints: None,
         model: None,
         timeout_ms: None,
-    };
+    }
+}
+
+fn created(mandate: MandateId) -> Event {
     let origin = Origin::Command { command: CommandId::from_u128(9), by: ann(), key: None };
-    Event::MandateCreated { mandate, origin, spec: Box::new(spec) }
+    Event::MandateCreated { mandate, origin, spec: Box::new(spec()) }
 }
 
 fn finished(mandate: MandateId) -> Event {
@@ -121,7 +125,7 @@ fn a_mandate_is_followed_from_its_creation_to_its_end() {
         id: mandate,
         state: StateView::Finished { outcome: Outcome::Achieved, reason: None },
         verified: Some(true),
-        goal: BlobRef::of(b"goal"),
+        spec: Box::new(spec()),
         schedule: None,
         cycle: 1,
         phase: Some(Phase::Act),
@@ -133,6 +137,7 @@ fn a_mandate_is_followed_from_its_creation_to_its_end() {
         spent: used,
         edits: vec![edit()],
         proposals: Vec::new(),
+        troubles: Troubles::default(),
         seq: Seq(8),
     };
     assert_eq!(views.mandates.get(mandate), Some(&expected));

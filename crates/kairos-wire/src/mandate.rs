@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::duration;
 
-pub use shown::{Created, Edit, Mandate, Mandates, Observed, Spent, State, Stopped};
+pub use shown::{Created, Edit, Failure, Mandate, Mandates, Observed, Spent, State, Stopped};
 
 /// Cycles a mandate may be given.
 pub const MAX_CYCLES: std::ops::RangeInclusive<u64> = 1..=50;

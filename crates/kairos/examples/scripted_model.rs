@@ -226,7 +226,11 @@ fn reply(
                             "message": {"role": "assistant", "content": said}}],
                "usage": {"prompt_tokens": input, "completion_tokens": output}})
     };
-    let text = if fault == Some("garbage") { "<html>".to_owned() } else { whole.to_string() };
+    let text = match fault {
+        Some("garbage") => "<html>".to_owned(),
+        Some("401") => json!({"error": {"message": "Incorrect API key\nprovided"}}).to_string(),
+        _ => whole.to_string(),
+    };
     let (status, extra) = match fault {
         Some("429") => ("429 Too Many Requests", "retry-after: 1\r\n"),
         Some("529") => ("529 Overloaded", ""),

@@ -14,12 +14,14 @@ use kairos_effects::model::{Client, Model, ModelOptions, Notify, Playbook, Wire,
 use kairos_effects::secret::Secret;
 use kairos_effects::store::Texts;
 use kairos_engine::{
-    Configuration, Engine, Focus, Options, Outside, Parts, Places, Reloaded, Started,
+    Configuration, Engine, Focus, Identity, Options, Outside, Parts, Places, Reloaded, Started,
 };
 
+use crate::checkpoints::Checkpoints;
 use crate::config::Env;
 use crate::config::daemon::{ModelConfig, Provider};
 use crate::config::resolve::{self, Paths, Resolved};
+use crate::keys;
 use crate::log::{Detail, Level, Log};
 use crate::output::Voice;
 use crate::performers::{FileThreads, InUse, Performers};
@@ -33,15 +35,23 @@ pub(crate) fn read(root: &Path, paths: &Paths) -> Result<Resolved, Startup> {
     resolve::load(root, paths, &env, &shipped.prices).map_err(Startup::Config)
 }
 
+/// A workspace at work.
+pub(crate) struct Assembled {
+    pub(crate) started: Started,
+    pub(crate) files: FileThreads,
+    pub(crate) checkpoints: Checkpoints,
+    pub(crate) log: Arc<Log>,
+}
+
 /// Starts an engine over the workspace, which the caller has locked.
 pub(crate) fn start(
     workspace: &Workspace,
     paths: Paths,
     config: Resolved,
-    focus: Focus,
+    (focus, identity): (Focus, Identity),
     runtime: &tokio::runtime::Handle,
     voice: &Voice,
-) -> Result<(Started, FileThreads, Arc<Log>), Startup> {
+) -> Result<Assembled, Startup> {
     // A second call finds it installed, which is as good.
     rustls::crypto::ring::default_provider().install_default().ok();
     let log = Log::open(&workspace.own("logs"), config.options.log);
@@ -51,7 +61,7 @@ pub(crate) fn start(
     let blobs = Arc::new(workspace.blobs().map_err(Startup::cannot("open the blobs"))?);
     blobs.sweep().map_err(Startup::cannot("clear up the blobs"))?;
     let texts = Texts::new(Arc::clone(&blobs));
-    let engine = Engine::default();
+    let (engine, checkpoints) = signing(workspace, &log, voice)?;
     let in_use: InUse = Arc::new(Mutex::new(None));
     let notify = notify(&log);
     *in_use.lock().unwrap_or_else(PoisonError::into_inner) =
@@ -74,11 +84,13 @@ pub(crate) fn start(
         log: Arc::clone(&log),
         protected,
         voice: voice.clone(),
+        checkpoints: checkpoints.clone(),
     };
     let (notices, voice) = (Arc::clone(&log), voice.clone());
     let started = engine.start(Parts {
         focus,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        identity,
         journal: workspace.open_own("journal").map_err(Startup::cannot("open the journal"))?,
         blobs,
         places: Places {
@@ -96,7 +108,20 @@ pub(crate) fn start(
             }),
         },
     });
-    Ok((started.map_err(Startup::Engine)?, files, log))
+    Ok(Assembled { started: started.map_err(Startup::Engine)?, files, checkpoints, log })
+}
+
+/// An engine whose journal, if it is still to begin, is of the node that the key is for.
+fn signing(
+    workspace: &Workspace,
+    log: &Arc<Log>,
+    voice: &Voice,
+) -> Result<(Engine, Checkpoints), Startup> {
+    let key = keys::find_or_make(workspace.root()).map(|(signer, _)| signer);
+    let node = key.as_ref().ok().and_then(keys::node_of);
+    let engine = node.into_iter().fold(Engine::default(), Engine::of);
+    let checkpoints = Checkpoints::open(workspace, key, log, voice);
+    Ok((engine, checkpoints.map_err(Startup::cannot("open the checkpoints"))?))
 }
 
 fn files(
@@ -140,6 +165,7 @@ fn configuration(
     Ok(Configuration {
         rules: Rules { secrets, ..config.rules.clone() },
         schedules,
+        zones: |name| crate::config::zone::zone(name).ok(),
         options: Options {
             tick_interval_ms: config.options.tick_interval_ms,
             graceful_timeout_ms: config.options.graceful_timeout_ms,
@@ -202,6 +228,7 @@ struct Reload {
     log: Arc<Log>,
     protected: ProtectedFiles,
     voice: Voice,
+    checkpoints: Checkpoints,
 }
 
 impl Reload {
@@ -219,10 +246,12 @@ impl Reload {
         let (in_use, log) = (Arc::clone(&self.in_use), Arc::clone(&self.log));
         let (protected, paths) = (self.protected.clone(), self.paths.clone());
         let (voice, file) = (self.voice.clone(), self.paths.daemon.clone());
+        let checkpoints = self.checkpoints.clone();
         let apply = Box::new(move || {
             protect(&protected, &paths, &config);
             *in_use.lock().unwrap_or_else(PoisonError::into_inner) = model;
             log.set_options(config.options.log);
+            checkpoints.witness_by(config.options.witnesses.clone());
             hide(&log, &config);
             log_warnings(&log, &config);
             remarks(&config, &file).for_each(|remark| voice.say(remark));

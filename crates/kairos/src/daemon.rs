@@ -2,21 +2,23 @@
 //!
 //! Owns the order of start and stop. Start: configuration, lock, socket, journal, open ends, ready:
 //! what can fail fails before an effect leaves. Stop: the engine drains and closes the journal, the
-//! doors close, the socket goes, the file threads end, the lock is released last.
+//! doors close, the socket goes, the journal as it stands is signed, the file threads end, the lock
+//! is released last.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kairos_engine::lock::PidLock;
-use kairos_engine::{Focus, Started, poison};
+use kairos_engine::{Focus, Started, last_words, poison};
+use kairos_wire::status::Checkpoints;
 use tokio::net::UnixListener;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
-use crate::assemble;
+use crate::assemble::{self, Assembled};
 use crate::door::Door;
+use crate::identity;
 use crate::log::Log;
 use crate::notices;
 use crate::output::{Exit, Failure, Speech, Voice, talk};
@@ -36,7 +38,11 @@ const FILES_MAX: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// It did not start; nothing was dispatched then.
-pub(crate) fn daemon(workspace: &Workspace, file: Option<PathBuf>) -> Result<Exit, Failure> {
+pub(crate) fn daemon(
+    workspace: &Workspace,
+    file: Option<PathBuf>,
+    adopt: bool,
+) -> Result<Exit, Failure> {
     let paths = assemble::paths(workspace.root(), file);
     let config = assemble::read(workspace.root(), &paths)?;
     assemble::remarks(&config, &paths.daemon).for_each(talk::say);
@@ -54,11 +60,16 @@ pub(crate) fn daemon(workspace: &Workspace, file: Option<PathBuf>) -> Result<Exi
     let (door, listener) = bound.map_err(Startup::cannot("open the socket"))?;
     let speech = Speech::begin().map_err(Startup::cannot("make a thread"))?;
     let voice = speech.voice();
-    let (started, files, log) =
-        assemble::start(workspace, paths, config, Focus::Daemon, runtime.handle(), &voice)?;
-    let served = serve(&runtime, started, listener, signals, voice, &log);
+    let witnesses = config.options.witnesses.clone();
+    let role = (Focus::Daemon, identity::here(adopt));
+    let Assembled { started, files, checkpoints, log } =
+        assemble::start(workspace, paths, config, role, runtime.handle(), &voice)?;
+    checkpoints.begin(witnesses).map_err(Startup::cannot("make a thread"))?;
+    let said = (voice, checkpoints.shown());
+    let served = serve(&runtime, started, listener, signals, said, &log);
     drop(door);
     runtime.shutdown_timeout(STOP_MAX);
+    checkpoints.stop();
     release(lock, &files);
     Ok(served)
 }
@@ -89,7 +100,7 @@ fn serve(
     started: Started,
     listener: UnixListener,
     mut signals: Signals,
-    voice: Voice,
+    (voice, checkpoints): (Voice, watch::Receiver<Checkpoints>),
     log: &Arc<Log>,
 ) -> Exit {
     let Started { handle, thread } = started;
@@ -99,6 +110,7 @@ fn serve(
     let result = runtime.block_on(async {
         let troubles = Arc::clone(log);
         let views = kairos_api::Door::open(handle.clone())
+            .showing(checkpoints)
             .telling(move |trouble| notices::trouble(&troubles, trouble));
         let doors = tokio::spawn(kairos_api::unix::serve(listener, views, async {
             closed.await.ok();
@@ -120,7 +132,7 @@ fn serve(
         Ok(Ok(Ok(()))) => Exit::Ok,
         Ok(Ok(Err(poisoned))) => {
             // What is true now only a new start can tell: nothing may run on, not even a drop.
-            writeln!(std::io::stderr(), "error: {poisoned}: {}", poisoned.source).ok();
+            last_words(format!("error: {poisoned}: {}", poisoned.source));
             std::process::abort()
         }
         Ok(Err(_)) | Err(_) => std::process::abort(),

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use kairos_wire::admin::Ordered;
@@ -16,9 +16,11 @@ use kairos_wire::client::{Client, Conditions};
 use kairos_wire::event::Event;
 use kairos_wire::proposal::{Decided, Decision, Proposals};
 use kairos_wire::{EventRecord, Proposal, Status};
+use rustix::process::{Pid, Signal as Sign, kill_process};
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::cli::Stored;
 use crate::cli::story;
 use crate::cli::tale::Tale;
 use crate::config::Env;
@@ -87,8 +89,16 @@ struct Summary {
 /// A daemon of this demo; ended when dropped.
 struct Daemon(Child);
 
+/// How long the daemon of a demo that failed may take to drain.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
 impl Drop for Daemon {
     fn drop(&mut self) {
+        kill_process(Pid::from_child(&self.0), Sign::TERM).ok();
+        let told = Instant::now();
+        while told.elapsed() < DRAIN_MAX && matches!(self.0.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         self.0.kill().ok();
         self.0.wait().ok();
     }
@@ -102,14 +112,18 @@ impl Demo {
         make(&dir)?;
         let dir = dir.canonicalize().map_err(Startup::cannot("find the demo's directory"))?;
         talk::say(format!("a small workspace: {}", dir.display()));
-        git(&dir);
-        let mut daemon = start(&dir)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(Startup::cannot("make the runtime"))?;
+        // From here on a signal is kept until somebody looks: no daemon is left behind.
+        let told = {
+            let _entered = runtime.enter();
+            Told::listen().map_err(Startup::cannot("listen to signals"))?
+        };
+        git(&dir);
+        let mut daemon = start(&dir)?;
         let mut summary = Summary { dir: dir.display().to_string(), ..Summary::default() };
-        let watched = runtime.block_on(self.watch(&dir, &mut summary));
+        runtime.block_on(self.watch(&dir, told, &mut summary))?;
         let status = daemon.0.wait().map_err(Startup::cannot("wait for the daemon"))?;
-        watched?;
         if !status.success() {
             return Err(Failure::new(
                 Exit::Bug,
@@ -125,15 +139,19 @@ impl Demo {
         Ok(Exit::Ok)
     }
 
-    async fn watch(&self, dir: &Path, summary: &mut Summary) -> Result<(), Failure> {
+    async fn watch(
+        &self,
+        dir: &Path,
+        mut told: Told,
+        summary: &mut Summary,
+    ) -> Result<(), Failure> {
         let client = Client::new(dir.join(".kairos/run/kairos.sock"));
         let mut stream = client.events(Some(1)).await?;
         talk::say("the schedule `docs` is due at seven in the morning; we fire it now");
         let none = Conditions::default();
         let fired: kairos_wire::schedule::Fired =
             client.post("/v1/schedules/docs/fire", &(), &none).await?;
-        let (mut parked, mut tale) = (false, Tale::past());
-        let mut told = Told::listen().map_err(Startup::cannot("listen to signals"))?;
+        let (mut parked, mut tale) = (false, Tale::past(Stored::below(dir)));
         loop {
             let message = tokio::select! {
                 message = stream.next() => message?,

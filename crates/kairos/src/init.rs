@@ -1,6 +1,6 @@
 //! `kairos init`: the files a workspace needs, with every key explained.
 //!
-//! Owns the three commented files, `.kairos/.gitignore` and the directories. Never overwrites: what
+//! Owns the three commented files, `.kairos/.gitignore`, the directories, and that there is a key. Never overwrites: what
 //! is there stays, and is said to be there. Says what it found, so that the next step is clear.
 
 use std::fs::{DirBuilder, OpenOptions};
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::config::Env;
+use crate::keys::{self, KeyError};
 use crate::output::{Exit, Failure};
 
 const DAEMON: &str = include_str!("init/daemon.yml");
@@ -18,9 +19,10 @@ const SCHEDULES: &str = include_str!("init/schedules.yml");
 const SECRETS: &str = include_str!("init/secrets.yml");
 
 /// Only what kairos makes; configuration and knowledge belong into version control.
-const GITIGNORE: &str = "/run/\n/journal/\n/blobs/\n/logs/\n/state/\n";
+const GITIGNORE: &str = "/run/\n/journal/\n/blobs/\n/logs/\n/state/\n/keys/\n/checkpoints/\n";
 
-const DIRECTORIES: [&str; 6] = ["", "config", "run", "journal", "blobs", "logs"];
+const DIRECTORIES: [&str; 8] =
+    ["", "config", "run", "journal", "blobs", "logs", "keys", "checkpoints"];
 
 /// The variables that a model's key is usually in.
 const KEYS: [&str; 2] = ["ANTHROPIC_API_KEY", "OPENAI_API_KEY"];
@@ -50,6 +52,8 @@ pub(crate) enum InitError {
         #[source]
         source: io::Error,
     },
+    #[error("the key for checkpoints cannot be made")]
+    Key(#[from] KeyError),
     #[error("file `{}` cannot be written", path.display())]
     File {
         path: PathBuf,
@@ -60,14 +64,15 @@ pub(crate) enum InitError {
 
 impl InitError {
     /// What to do about it.
-    const fn hint(&self) -> &'static str {
+    fn hint(&self) -> String {
         match self {
             Self::NotADirectory { .. } => {
-                "`kairos init DIR` takes a directory, made if it is missing"
+                "`kairos init DIR` takes a directory, made if it is missing".into()
             }
             Self::Directory { .. } | Self::File { .. } => {
-                "`ls -ld` shows whose it is; `kairos init DIR` takes another place"
+                "`ls -ld` shows whose it is; `kairos init DIR` takes another place".into()
             }
+            Self::Key(error) => error.hint(),
         }
     }
 }
@@ -113,6 +118,8 @@ pub(crate) fn init(root: &Path, env: &Env) -> Result<Made, InitError> {
         let list = if write_new(root, name, text)? { &mut made.written } else { &mut made.kept };
         list.push(name.into());
     }
+    let list = if keys::find_or_make(root)?.1 { &mut made.written } else { &mut made.kept };
+    list.push(keys::KEY.into());
     Ok(made)
 }
 
@@ -181,6 +188,7 @@ mod tests {
             ".kairos/config/schedules.yml",
             ".kairos/config/secrets.yml",
             ".kairos/.gitignore",
+            ".kairos/keys/checkpoint.key",
         ]
         .map(PathBuf::from);
         let mut expected = Made {

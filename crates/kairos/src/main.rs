@@ -4,12 +4,15 @@
 //! Everything a verb does stands under [`cli`]; everything it says, under [`output`].
 
 mod assemble;
+mod checkpoints;
 mod cli;
 mod config;
 mod daemon;
 mod demo;
 mod door;
+mod identity;
 mod init;
+mod keys;
 mod log;
 mod notices;
 mod once;
@@ -18,6 +21,7 @@ mod performers;
 mod protected;
 mod signals;
 mod startup;
+mod witness;
 mod workspace;
 
 use std::process::ExitCode;

@@ -3,18 +3,23 @@
 //! Owns the way from a request to an outcome: the same engine, no door, no slot, no other mandate.
 //! What is parked in the end stays in the journal, and the next daemon continues it.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 
+use kairos_core::digest::BlobRef;
 use kairos_core::event::Event;
 use kairos_core::id::MandateId;
 use kairos_core::input::Verb;
 use kairos_core::mandate::outcome::{Outcome, ParkReason};
 use kairos_core::principal::Principal;
+use kairos_core::refusal::Refusal;
+use kairos_core::rules::Rules;
 use kairos_engine::{Control, Focus, Handle, Subject, SubmitError, poison};
 use kairos_wire::MandateRequest;
 
-use crate::assemble;
+use crate::assemble::{self, Assembled};
 use crate::daemon::{lock, release, runtime};
+use crate::identity;
 use crate::output::{Exit, Failure, Speech, talk};
 use crate::signals::{Ending, Signals};
 use crate::startup::Startup;
@@ -68,6 +73,7 @@ pub(crate) fn once(
 ) -> Result<End, Failure> {
     let paths = assemble::paths(workspace.root(), file);
     let config = assemble::read(workspace.root(), &paths)?;
+    can_ask(&config.rules, request)?;
     config.warnings.iter().for_each(|warning| talk::say(format!("warning: {}", warning.line())));
     let lock = lock(workspace, &config.options.pid_path)?;
     let runtime = runtime()?;
@@ -77,8 +83,9 @@ pub(crate) fn once(
     };
     poison::abort_on_engine_panic(workspace.own("run/poison"));
     let speech = Speech::begin().map_err(Startup::cannot("make a thread"))?;
-    let (started, files, _log) =
-        assemble::start(workspace, paths, config, Focus::Once, runtime.handle(), &speech.voice())?;
+    let role = (Focus::Once, identity::here(false));
+    let Assembled { started, files, checkpoints, log: _ } =
+        assemble::start(workspace, paths, config, role, runtime.handle(), &speech.voice())?;
     let handle = started.handle.clone();
     let end = runtime.block_on(follow(&handle, request, &mut signals, say));
     handle.signal(Control::Shutdown);
@@ -90,11 +97,31 @@ pub(crate) fn once(
         }
     });
     let stopped = started.thread.join();
-    release(lock, &files);
     match stopped {
-        Ok(Ok(())) => end,
+        Ok(Ok(())) => {}
         Ok(Err(_)) | Err(_) => std::process::abort(),
     }
+    checkpoints.stop();
+    release(lock, &files);
+    end
+}
+
+/// Refuses what the engine would refuse, before anything is locked or written.
+fn can_ask(rules: &Rules, request: &MandateRequest) -> Result<(), Failure> {
+    let stored_nowhere = |text: &str| Ok::<_, Infallible>(BlobRef::of(text.as_bytes()));
+    kairos_api::convert::spec(request, &mut { stored_nowhere })
+        .map_err(|error| Failure::of(Exit::Usage, "bad_mandate", &error))?;
+    let refusal = match &rules.model {
+        None => Refusal::NoModel,
+        Some(model) => {
+            let name = request.model.as_deref().unwrap_or(&model.name);
+            if model.price_of(name).is_some() {
+                return Ok(());
+            }
+            Refusal::Unpriced { model: name.to_owned() }
+        }
+    };
+    Err(refused(refusal.into()))
 }
 
 async fn follow(

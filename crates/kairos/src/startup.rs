@@ -4,8 +4,10 @@
 
 use std::error::Error;
 
+use kairos_core::kind::Kind;
 use kairos_engine::StartError;
 use kairos_engine::lock::LockError;
+use kairos_journal::OpenError;
 
 use crate::config::problem::Problems;
 use crate::output::{Exit, Failure, talk};
@@ -55,7 +57,8 @@ impl Startup {
     }
 }
 
-fn chain(error: &(dyn Error + 'static)) -> String {
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -84,8 +87,20 @@ impl From<Startup> for Failure {
             Startup::Engine(StartError::TooManySchedules { .. }) => {
                 Self::new(Exit::Config, "config", startup.line())
             }
+            Startup::Engine(StartError::Restored { .. } | StartError::Copied) => {
+                Self::new(Exit::Usage, "adopt", startup.line())
+                    .hint("`kairos daemon --adopt` goes on here, and fires no missed slot")
+            }
             Startup::Engine(StartError::Poisoned(_) | StartError::Thread(_)) => {
                 Self::new(Exit::Usage, "startup", startup.line())
+            }
+            Startup::Engine(StartError::Journal(ref error)) if error.kind() == Kind::Corrupt => {
+                let hint = match error {
+                    OpenError::Damaged(damage) => damage.hint(),
+                    _ => None,
+                };
+                let hint = hint.unwrap_or_else(|| "kairos journal verify".to_owned());
+                Self::new(Kind::Corrupt.into(), "corrupt", startup.line()).status(500).hint(hint)
             }
             Startup::Engine(StartError::Journal(_)) => {
                 Self::new(Exit::Usage, "startup", startup.line()).hint("kairos journal verify")

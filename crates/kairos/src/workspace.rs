@@ -17,7 +17,7 @@ pub(crate) struct Workspace {
 }
 
 /// Directories the daemon alone may write.
-const OWN: [&str; 5] = ["config", "journal", "blobs", "run", "logs"];
+const OWN: [&str; 7] = ["config", "journal", "blobs", "run", "logs", "keys", "checkpoints"];
 
 impl Workspace {
     pub(crate) fn at(root: &Path) -> io::Result<Self> {
@@ -39,12 +39,12 @@ impl Workspace {
 
     /// Makes the directories that are missing.
     pub(crate) fn make(&self) -> io::Result<()> {
-        for name in ["", "config", "journal", "blobs", "run", "logs"] {
+        for name in [""].into_iter().chain(OWN) {
             let made = DirBuilder::new().mode(0o700).create(self.own(name));
             match made {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                     let path = self.own(name);
-                    let text = format!("cannot make `{}`: {error}", path.display());
+                    let text = format!("`{}`: {error}", path.display());
                     return Err(io::Error::new(error.kind(), text));
                 }
                 _ => {}

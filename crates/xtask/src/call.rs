@@ -5,6 +5,7 @@
 //! run again. Never uses a shell.
 
 use std::fmt;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -61,6 +62,19 @@ impl Call {
     pub(crate) fn show_within(&self, dir: &Path, limit: Duration) -> Result<bool> {
         let child = self.command(dir).spawn().with_context(|| self.not_started())?;
         wait_within(child, limit).with_context(|| format!("`{self}` cannot be waited for"))
+    }
+
+    /// As [`show_within`](Self::show_within), its output thrown away, and all it has started ended
+    /// with it.
+    pub(crate) fn quiet_within(&self, dir: &Path, limit: Duration) -> Result<bool> {
+        let mut command = self.command(dir);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        let child = command.spawn().with_context(|| self.not_started())?;
+        let group = format!("-{}", child.id());
+        let good = wait_within(child, limit);
+        // Where nothing is left of it, this fails, and that is well.
+        Self::new("kill", &["-KILL", "--", &group]).works(dir);
+        good.with_context(|| format!("`{self}` cannot be waited for"))
     }
 
     /// Keeps what it writes.

@@ -1,14 +1,17 @@
 //! `cargo xtask`: what a developer and the build machine type.
 //!
-//! Owns the verbs `test`, `tidy`, `vectors` and `bench`. Depends on no crate of ours and never
+//! Owns the verbs `test`, `tidy`, `vectors`, `bench`, `faults` and `mutate`. Depends on no crate of ours and never
 //! ships; it starts cargo and reads what comes back. Each verb is one module; `call` starts
-//! programs, `metadata` asks cargo about the workspace, `table` prints.
+//! programs, `packages` installs them, `metadata` asks cargo about the workspace, `table` prints.
 
 #![expect(clippy::print_stdout, reason = "printing is what these verbs are for")]
 
 mod bench;
 mod call;
+mod faults;
 mod metadata;
+mod mutate;
+mod packages;
 mod table;
 mod test;
 mod tidy;
@@ -25,7 +28,10 @@ usage: cargo xtask VERB
   test                    check everything: format, house rules, lints, tests, recorded cases
   tidy                    check the rules of the house that a compiler does not know
   vectors [DIR]           compare with recorded cases, file by file (default: those in the tree)
-  bench [NAME] [--json]   measure, each row beside its control";
+  bench [NAME] [--json]   measure, each row beside its control
+  faults [--nightly] [--json] [NAME…]
+                          crash, damage and kill it, and count what was tried and went wrong
+  mutate [NAME…]          take each precaution out in turn; a test has to notice";
 
 /// What a verb found. A program that could not be started is an error instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +54,13 @@ fn main() -> ExitCode {
             Some(request) => root().and_then(|root| bench::bench(&root, &request)),
             None => return usage(),
         },
+        ["faults", rest @ ..] => match faults::Request::parse(rest) {
+            Some(request) => root().and_then(|root| faults::faults(&root, &request)),
+            None => return usage(),
+        },
+        ["mutate", names @ ..] if names.iter().all(|name| !name.starts_with('-')) => {
+            root().and_then(|root| mutate::mutate(&root, names))
+        }
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;

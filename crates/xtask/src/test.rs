@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::Verdict;
 use crate::call::Call;
+use crate::{Verdict, packages};
 
 /// Known to build with our toolchain; newer ones may ask for a newer compiler.
 const NEXTEST_VERSION: &str = "0.9.143";
@@ -72,6 +72,7 @@ fn stages(nextest: bool) -> Vec<Stage> {
             name: "recorded cases",
             act: Act::Inside(|root| crate::vectors::vectors(root, None), "cargo xtask vectors"),
         },
+        Stage { name: "faults", act: Act::Inside(crate::faults::all, "cargo xtask faults") },
     ]
 }
 
@@ -87,23 +88,7 @@ fn install_components(root: &Path) -> Result<()> {
             bail!("`{component}` cannot be installed; repeat it alone: {install}");
         }
     }
-    if !Call::new("git", &["--version"]).works(root) {
-        install_git(root)?;
-    }
-    Ok(())
-}
-
-fn install_git(root: &Path) -> Result<()> {
-    println!("installing git, which is missing");
-    let install = ["apt-get", "install", "--yes", "--no-install-recommends", "git"];
-    let call = match Call::new("id", &["-u"]).text(root)?.trim() {
-        "0" => Call::new(install[0], &install[1..]),
-        _ => Call::new("sudo", &[&["--non-interactive"], &install[..]].concat()),
-    };
-    if !call.show(root)? {
-        bail!("`git` is needed to list the tree and cannot be installed; repeat it alone: {call}");
-    }
-    Ok(())
+    packages::install(root, "git", "lists the tree")
 }
 
 /// Whether nextest is there in the end. The tests do not depend on it: without it the runner that
@@ -143,6 +128,7 @@ mod tests {
             "tests",
             "documentation tests",
             "recorded cases",
+            "faults",
         ];
         assert_eq!(names, expected);
     }

@@ -16,7 +16,7 @@ use super::{Body, Path, Query, key, one, parse};
 use crate::convert::{self, SpecError};
 use crate::door::Door;
 use crate::problem::Refusal;
-use crate::show;
+use crate::{queue, show};
 
 /// Mandates on one page.
 const PAGE: usize = 100;
@@ -46,8 +46,13 @@ pub(crate) async fn list(
     let all = views.mandates.all().values().rev();
     let mut older = all.filter(|view| before.is_none_or(|before| view.id < before));
     let text = |blob| door.text(blob);
-    let mandates: Vec<_> =
-        older.by_ref().take(PAGE).map(|view| show::mandate(view, &text)).collect();
+    let status = door.handle.status();
+    let mandates = older.by_ref().take(PAGE).map(|view| {
+        let mut shown = show::mandate(view, &text);
+        queue::explain(&mut shown, view, &views, &status);
+        shown
+    });
+    let mandates: Vec<_> = mandates.collect();
     let next = older.next().and(mandates.last().map(|last| last.id.clone()));
     Ok(Json(wire::mandate::Mandates { active, queued, mandates, next }))
 }
@@ -73,7 +78,9 @@ pub(crate) async fn show(
 pub(super) fn shown(door: &Door, views: &Views, id: MandateId) -> Result<wire::Mandate, Refusal> {
     let view = views.mandates.get(id);
     let view = view.ok_or_else(|| Refusal::unknown("unknown_id", format!("no mandate `{id}`")))?;
-    Ok(show::mandate(view, &|blob| door.text(blob)))
+    let mut shown = show::mandate(view, &|blob| door.text(blob));
+    queue::explain(&mut shown, view, views, &door.handle.status());
+    Ok(shown)
 }
 
 /// A mandate in the answer to a command that is durable, whether or not the views have reached it.

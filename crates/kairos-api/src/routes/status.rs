@@ -5,6 +5,7 @@ use axum::extract::State;
 use kairos_wire as wire;
 
 use crate::door::Door;
+use crate::queue;
 
 pub(crate) async fn status(State(door): State<Door>) -> Json<wire::Status> {
     let status = door.handle.status();
@@ -22,6 +23,8 @@ pub(crate) async fn status(State(door): State<Door>) -> Json<wire::Status> {
         waiting: count(status.waiting),
         running: count(status.running),
         queued: count(status.queued),
+        checkpoints: door.checkpoints(),
+        queued_because: queue::all(&status).map(ToOwned::to_owned),
     })
 }
 

@@ -37,7 +37,8 @@ async fn a_created_mandate_can_be_shown_at_once_and_ends_with_its_edit() {
         "finished_at": shown["finished_at"], "until": null,
         "spent": {"calls": 3, "tokens": 45, "usd_micros": 0},
         "edits": [{"path": FREE, "pre": sha256("old"), "post": sha256("new")}],
-        "proposals": [], "seq": shown["seq"],
+        "proposals": [], "failures": [], "files": [], "verify": [], "max_cycles": 10,
+        "project_scope": "", "seq": shown["seq"],
     });
     assert_eq!(shown, expected);
     let list = world.get("/v1/mandates").await.body;
@@ -206,7 +207,7 @@ async fn the_status_keeps_the_former_keys_and_a_closing_slash_does_no_harm() {
         "state": "running", "pid": std::process::id(), "tick_count": status["tick_count"],
         "mailbox_size": 0, "started_at": status["started_at"], "shutdown_requested": false,
         "tick_interval": 10.0, "graceful_timeout": 0.1, "journal_head": status["journal_head"],
-        "waiting": 0, "running": 0, "queued": 0,
+        "waiting": 0, "running": 0, "queued": 0, "queued_because": null,
     });
     assert_eq!(status, expected);
     let ordered = world.post("/v1/admin/reload", "").await.body;

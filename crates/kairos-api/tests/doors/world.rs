@@ -28,7 +28,8 @@ use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs as _, RealFs};
 use kairos_engine::{
-    Configuration, Control, Engine, Focus, Options, Outside, Parts, Places, Reloaded, Started,
+    Configuration, Control, Engine, Focus, Identity, Options, Outside, Parts, Places, Reloaded,
+    Started,
 };
 use kairos_journal::{Ledger, Opening, Segments};
 use kairos_views::Views;
@@ -178,6 +179,7 @@ fn start(dir: &Path, path: &'static str) -> Started {
     let parts = Parts {
         focus: Focus::Daemon,
         version: "test".into(),
+        identity: Identity::default(),
         journal: open("journal"),
         blobs,
         places: Places { heartbeat: dir.join("heartbeat.json"), poison: dir.join("poison") },
@@ -223,7 +225,7 @@ fn answered(answer: Answer) -> Outcome {
     let text = BlobRef::of(b"{}");
     let usage = Usage { input: 10, output: 5, cache_read: 0, cache_write: 0 };
     let reply = Reply::Answered { answer, text };
-    Outcome::Asked(Attempt { request: Some(text), usage: Some(usage), reply })
+    Outcome::Asked(Attempt { request: Some(text), usage: Some(usage), said: None, reply })
 }
 
 fn plan(path: &str) -> Answer {
@@ -273,6 +275,7 @@ fn configuration() -> Configuration {
                 prices: vec![NamedPrice { name: String::new(), price: free }],
             }),
         },
+        zones: |_| None,
         schedules: vec![yearly()],
         options: Options {
             tick_interval_ms: 10_000,

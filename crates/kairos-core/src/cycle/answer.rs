@@ -25,8 +25,8 @@ pub struct Decide {
     pub status: Status,
     /// A checked graph: names unique, dependencies known, no cycle, at most 64.
     pub steps: Vec<Step>,
-    /// Hash over the normalised steps: the same plan in other words of intent, or listed in another
-    /// order, is the same plan.
+    /// Hash over the normalised steps in the order they would be taken: the same plan in other words
+    /// of intent is the same plan.
     pub fingerprint: Digest,
 }
 

@@ -97,6 +97,17 @@ pub fn parked_wait_ms(times_before: u32, effect: EffectId) -> u64 {
     spread(FIRST_PARKED_MS << times_before.min(5), effect).min(MAX_PARKED_MS)
 }
 
+/// How long a call waits that was lost with its daemon, as the `attempts_made`th attempt in a row:
+/// not at all at first, then growing as for a silent provider, so that a daemon that crashes again
+/// and again does not spend a mandate's money as fast as it starts.
+#[must_use]
+pub fn lost_wait_ms(attempts_made: u8, effect: EffectId) -> u64 {
+    match u32::from(attempts_made).checked_sub(u32::from(MAX_ATTEMPTS)) {
+        None => 0,
+        Some(more) => spread(FIRST_WAIT_MS << more.min(9), effect).min(MAX_PARKED_MS),
+    }
+}
+
 /// `span_ms` ± 20 %, the same for the same effect.
 fn spread(span_ms: u64, effect: EffectId) -> u64 {
     let hash: [u8; 32] = Sha256::digest(effect.as_u128().to_be_bytes()).into();

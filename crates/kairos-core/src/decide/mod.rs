@@ -26,9 +26,15 @@ use crate::state::State;
 /// never refused: those that no longer mean anything yield no events.
 pub fn decide(state: &State, input: &Input, now: &Now) -> Result<Vec<Event>, Refusal> {
     match input {
-        Input::Started { version, pid } => {
-            Ok(vec![Event::DaemonStarted { version: version.clone(), pid: *pid }])
+        Input::Started { version, pid, machine } => {
+            let (version, pid, machine) = (version.clone(), *pid, *machine);
+            Ok(vec![Event::DaemonStarted { version, pid, machine }])
         }
+        Input::Repaired { after, bytes, segments, by } => {
+            let (after, bytes, segments, by) = (*after, *bytes, *segments, by.clone());
+            Ok(vec![Event::Repaired { after, bytes, segments, by }])
+        }
+        Input::Adopted => Ok(vec![Event::Adopted {}]),
         Input::Recovered { after, bytes, saved_as } => {
             Ok(vec![Event::Recovered { after: *after, bytes: *bytes, saved_as: saved_as.clone() }])
         }
@@ -67,6 +73,8 @@ pub fn subject(state: &State, input: &Input, now: &Now) -> Option<MandateId> {
         },
         Input::Started { .. }
         | Input::Recovered { .. }
+        | Input::Repaired { .. }
+        | Input::Adopted
         | Input::Configured { .. }
         | Input::Due(_)
         | Input::Slots { .. } => None,

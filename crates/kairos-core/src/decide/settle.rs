@@ -50,7 +50,8 @@ pub(super) fn lost(state: &State, now: &Now, effect: EffectId) -> Vec<Event> {
 /// Whether the step of this outcome can go on only by a further effect.
 fn needs_more(open: &Open, outcome: &Outcome) -> bool {
     match open.intent {
-        Intent::Ask { .. } | Intent::Observe | Intent::Verify | Intent::Clear { .. } => false,
+        Intent::Ask { .. } | Intent::Observe | Intent::Verify => false,
+        Intent::Clear { .. } => is_unclear(outcome),
         Intent::Prepare { .. } | Intent::Reconcile { .. } => {
             !matches!(outcome, Outcome::Refused(_) | Outcome::Unsettled(_))
         }
@@ -58,6 +59,11 @@ fn needs_more(open: &Open, outcome: &Outcome) -> bool {
             !matches!(outcome, Outcome::Refused(_) | Outcome::Unsettled(_) | Outcome::Stale)
         }
     }
+}
+
+/// Whether something may still lie beside the target.
+fn is_unclear(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Lost | Outcome::Failed(_))
 }
 
 fn doubt(outcome: &Outcome) -> Option<Doubt> {
@@ -133,7 +139,7 @@ fn after(draft: &mut Draft<'_>, open: &Open, outcome: &Outcome) {
             }
         },
         Intent::Clear { step, change, temp } => match outcome {
-            Outcome::Lost if !step::is_tired(draft) => {
+            _ if is_unclear(outcome) && !step::is_tired(draft) => {
                 let (step, change, temp) = (*step, change.clone(), *temp);
                 draft.begin(Intent::Clear { step, change, temp });
             }
@@ -203,8 +209,10 @@ fn asked(draft: &mut Draft<'_>, effect: EffectId, attempt: u8, outcome: &Outcome
     };
     let mandate = draft.id();
     if *outcome == Outcome::Lost {
-        // It died with its daemon, which says nothing of the provider: asked again at once.
-        return draft.emit(Event::CallDelayed { mandate, until: draft.now.time });
+        // It died with its daemon, which says nothing of the provider: asked again, and at once
+        // unless that happens again and again.
+        let until = draft.now.time.plus_ms(retry::lost_wait_ms(attempt, effect));
+        return draft.emit(Event::CallDelayed { mandate, until });
     }
     match retry::after(failure, attempt, effect) {
         Next::Retry { wait_ms } => {

@@ -46,8 +46,8 @@ pub(super) fn decide(
                 from: *from,
                 to: *to,
                 count: *count,
-                state: passed(*why),
-                reason: Some(SlotReason::Policy),
+                state: passed(*why).0,
+                reason: Some(passed(*why).1),
             }),
             Fate::Fires(slot) => {
                 let refused = refusal(state, loaded, fired);
@@ -65,11 +65,13 @@ pub(super) fn decide(
     events
 }
 
-fn passed(why: Unfired) -> SlotState {
+fn passed(why: Unfired) -> (SlotState, SlotReason) {
     match why {
-        Unfired::Coalesced => SlotState::Coalesced,
-        Unfired::Skipped => SlotState::Skipped,
-        Unfired::DroppedStale => SlotState::DroppedStale,
+        Unfired::Coalesced => (SlotState::Coalesced, SlotReason::Policy),
+        Unfired::Skipped => (SlotState::Skipped, SlotReason::Policy),
+        Unfired::DroppedStale => (SlotState::DroppedStale, SlotReason::Policy),
+        Unfired::RuleChanged => (SlotState::Skipped, SlotReason::RuleChanged),
+        Unfired::Restored => (SlotState::Skipped, SlotReason::Restored),
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! | path | scope | why |
 //! |---|---|---|
-//! | `.kairos/{config,journal,blobs,run,logs,state}/**`, files that hold secrets | refused | whoever writes them is a daemon |
+//! | `.kairos/{config,journal,blobs,run,logs,state,keys,checkpoints}/**`, files that hold secrets | refused | whoever writes them is a daemon |
 //! | `.kairos/skills/**`, `.kairos/skillsets/**`, `KairosChain_mcp_server/**` | l0 | they are what the agent is |
 //! | `.kairos/knowledge/**` | l1 | what the agent believes |
 //! | `.kairos/context/**` | l2 | what the agent notes |
@@ -87,6 +87,8 @@ pub enum ControlPlane {
     Run,
     Logs,
     State,
+    /// What checkpoints are signed with, and what was signed.
+    Keys,
     Secrets,
 }
 
@@ -211,6 +213,8 @@ fn control_plane(names: &[&str]) -> Option<ControlPlane> {
             "run" => Some(ControlPlane::Run),
             "logs" => Some(ControlPlane::Logs),
             "state" => Some(ControlPlane::State),
+            // Whoever has the key signs another history; what was signed before would say so.
+            "keys" | "checkpoints" => Some(ControlPlane::Keys),
             _ => None,
         },
         _ => None,
@@ -315,6 +319,7 @@ impl fmt::Display for ControlPlane {
             Self::Run => "the running daemon's files",
             Self::Logs => "the log",
             Self::State => "the daemon's state",
+            Self::Keys => "the key and the checkpoints",
             Self::Secrets => "a file that holds secrets",
         })
     }

@@ -33,6 +33,10 @@ pub enum Unfired {
     Skipped,
     /// Too late by the policy's deadline or staleness.
     DroppedStale,
+    /// The journal has lost sight of what happened to them.
+    Restored,
+    /// Its rule was edited or taken away.
+    RuleChanged,
 }
 
 /// What became of one slot, or of a range of neighbours.
@@ -103,6 +107,13 @@ pub fn account(rule: &Rule, policy: MissedPolicy, after: Time, now: Time) -> Acc
         [passed(rule, after, stale, Unfired::DroppedStale), passed(rule, stale, rest, why)];
     let fates = passed.into_iter().flatten().chain(fires.into_iter().map(Fate::Fires)).collect();
     Accounted { fates, cursor: now }
+}
+
+/// Lets every slot in (`after`, `now`] pass.
+#[must_use]
+pub fn pass(rule: &Rule, after: Time, now: Time, why: Unfired) -> Accounted {
+    let fates = passed(rule, after, now, why).into_iter().collect();
+    Accounted { fates, cursor: now.max(after) }
 }
 
 /// The slots in (`after`, `until`] as one range, if there are any.

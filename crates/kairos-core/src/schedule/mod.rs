@@ -15,4 +15,4 @@ pub mod slot;
 pub use civil::{Dst, InFold, InGap, Rule, Slot};
 pub use cron::Cron;
 pub use expr::{CronError, Field};
-pub use missed::{Accounted, Fate, MissedPolicy, Unfired, account};
+pub use missed::{Accounted, Fate, MissedPolicy, Unfired, account, pass};

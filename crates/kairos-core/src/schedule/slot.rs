@@ -24,8 +24,10 @@ pub enum SlotState {
 pub enum SlotReason {
     /// The schedule's policy for missed slots.
     Policy,
-    /// Its rule was edited while the daemon was down.
+    /// Its rule was edited or taken away before it fired.
     RuleChanged,
+    /// The journal was restored, copied or repaired: nobody can say whether it fired meanwhile.
+    Restored,
     /// An earlier mandate is not finished.
     Overlap,
     /// No model is configured.
@@ -55,6 +57,7 @@ impl SlotReason {
         match self {
             Self::Policy => "policy",
             Self::RuleChanged => "rule_changed",
+            Self::Restored => "restored",
             Self::Overlap => "overlap",
             Self::NoModel => "no_model",
             Self::Unpriced => "unpriced",

@@ -365,7 +365,8 @@ fn asked(chance: &mut Chance, phase: Phase) -> Outcome {
     };
     let usage = Some(Usage { input: 10, output: 5, cache_read: 1, cache_write: 2 });
     let usage = chance.of(&[usage, None]);
-    Outcome::Asked(Attempt { request: chance.of(&[None, Some(blob("request"))]), usage, reply })
+    let request = chance.of(&[None, Some(blob("request"))]);
+    Outcome::Asked(Attempt { request, usage, reply, said: chance.of(&[None, Some(blob("said"))]) })
 }
 
 fn decided(chance: &mut Chance) -> Decide {

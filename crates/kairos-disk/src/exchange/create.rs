@@ -35,8 +35,7 @@ impl<F: Fs> Tree<F> {
             let what = "rename without replacing";
             let failure = self.not_renamed(&place, &place.name, staged, what, source);
             let Failure::Refused(refusal) = failure else { return Err(failure) };
-            // A failure here leaves names behind, and no doubt.
-            drop(self.unmark(&place, names));
+            self.abandon_create(&place, names);
             let refusal = if taken { place.refuse(Reason::Occupied) } else { refusal };
             return Err(refusal.into());
         }
@@ -63,9 +62,15 @@ impl<F: Fs> Tree<F> {
             return marked;
         }
         self.fs.sync_dir(&place.dir).map_err(|source| {
-            drop(self.unmark(place, names));
+            self.abandon_create(place, names);
             refuse("syncing the directory")(source)
         })
+    }
+
+    /// Removes what a refused creation has made. A failure here leaves names behind, and no doubt.
+    fn abandon_create(&self, place: &Place<F>, names: &Names) {
+        let unmarked = self.unmark(place, names);
+        drop(unmarked.and_then(|()| self.fs.sync_dir(&place.dir)));
     }
 
     /// Removes mark and new file, the mark durably first: alone it would mean that the file was

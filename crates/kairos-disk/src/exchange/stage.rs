@@ -30,22 +30,24 @@ impl<F: Fs> Tree<F> {
             .create(&place.dir, &names.new, mode)
             .map_err(refuse("creating a file beside it"))?;
         let write = || -> Result<Identity, Refusal> {
-            // Attributes before bytes, so that syncing the bytes makes them durable as well.
             if let Some(like) = like {
                 let copied = self.fs.copy_attributes(like, &file);
                 copied.map_err(refuse("keeping its owner and attributes"))?;
             }
             write_full(&self.fs, &file, post, 0).map_err(refuse("writing beside it"))?;
-            self.fs.sync(&file).map_err(refuse("syncing beside it"))?;
+            // All of it: a sync of the bytes alone may leave mode and owner behind.
+            self.fs.sync_all(&file).map_err(refuse("syncing beside it"))?;
             let stat = self.fs.stat_file(&file).map_err(refuse("looking beside it"))?;
             Ok(stat.identity)
         };
         write().inspect_err(|_| self.discard(place, &names.new))
     }
 
-    /// Removes a file of ours after something else has failed, which is what will be told.
+    /// Removes a file of ours, durably, after something else has failed, which is what will be told:
+    /// once that is recorded, nobody comes back for the name.
     pub(super) fn discard(&self, place: &Place<F>, name: &OsStr) {
-        drop(self.fs.unlink(&place.dir, name));
+        let removed = self.fs.unlink(&place.dir, name);
+        drop(removed.and_then(|()| self.fs.sync_dir(&place.dir)));
     }
 
     /// Makes the change itself durable.

@@ -91,6 +91,10 @@ impl Fs for Watched {
         self.around(Call::Sync, || RealFs.sync(file))
     }
 
+    fn sync_all(&self, file: &real::File) -> io::Result<()> {
+        self.around(Call::Sync, || RealFs.sync_all(file))
+    }
+
     fn stat_file(&self, file: &real::File) -> io::Result<Stat> {
         RealFs.stat_file(file)
     }

@@ -122,7 +122,8 @@ fn accept(status: Status, drafts: &[Draft]) -> Result<Decide, Problem> {
     if bytes > PLAN_BYTES_MAX {
         return Err(Problem::TooLarge { bytes });
     }
-    // A plan that lists the same steps in another order is no other plan.
+    // Where a step stands in the list says nothing once its dependencies are given; among steps that
+    // wait for nothing the order stays, for it is the order they are taken in.
     let ordered: Vec<&Draft> = graph
         .topological_order()
         .into_iter()

@@ -65,7 +65,7 @@ impl Desk {
     pub(crate) fn not_sent(&self, error: &TextError) -> Attempt {
         (self.notify)(Notice::Text { message: error.to_string() });
         let reply = Reply::Failed(CallFailure::NotSent);
-        Attempt { request: None, usage: Some(Usage::default()), reply }
+        Attempt { request: None, usage: Some(Usage::default()), said: None, reply }
     }
 
     pub(crate) async fn render(&self, brief: &Brief) -> Result<Prompt, TextError> {
@@ -76,6 +76,11 @@ impl Desk {
     pub(crate) async fn put(&self, bytes: Vec<u8>) -> Result<BlobRef, TextError> {
         let texts = self.texts.clone();
         blocking(move || texts.put(&bytes)).await
+    }
+
+    /// Stores what was said instead of an answer; what cannot be stored stays unsaid.
+    pub(crate) async fn said(&self, excerpt: String) -> Option<BlobRef> {
+        if excerpt.is_empty() { None } else { self.put(excerpt.into_bytes()).await.ok() }
     }
 
     pub(crate) async fn get(&self, text: BlobRef) -> Result<Vec<u8>, TextError> {

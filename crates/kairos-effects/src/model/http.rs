@@ -23,7 +23,7 @@ use super::ask::Desk;
 use super::notice::{Notice, Notify};
 use super::prompt::Prompt;
 use super::wire::{Form, Said, Unreadable};
-use super::{anthropic, openai, retry_after};
+use super::{anthropic, excerpt, openai, retry_after};
 use crate::cancel::CancelToken;
 use crate::secret::Secret;
 use crate::store::{TextError, Texts};
@@ -126,23 +126,28 @@ impl Client {
         let answered = tokio::select! {
             biased;
             () = cancel.cancelled() => {
-                return Ok(Attempt { request, usage: None, reply: Reply::Cancelled });
+                return Ok(Attempt { request, usage: None, said: None, reply: Reply::Cancelled });
             }
             answered = exchange => answered,
         };
+        let mut said = None;
         let (usage, reply) = match answered {
             Err(_) => (None, Reply::Failed(CallFailure::Timeout)),
             Ok(Err(Failed { failure, message, sent })) => {
                 // What was provably not sent cost nothing.
                 let usage = (!sent).then(Usage::default);
-                (usage, self.failed(model, form, failure, &message))
+                let reply = self.failed(model, form, failure, &message);
+                if matches!(reply, Reply::Failed(_)) {
+                    said = self.desk.said(excerpt::of(&self.redacted(&message))).await;
+                }
+                (usage, reply)
             }
             Ok(Ok(body)) => match self.read(&body) {
                 Ok(said) => (said.usage, self.desk.reply(brief.phase, said).await?),
                 Err(_) => (None, Reply::Failed(CallFailure::Unreadable)),
             },
         };
-        Ok(Attempt { request, usage, reply })
+        Ok(Attempt { request, usage, said, reply })
     }
 
     fn body(&self, model: &str, tokens_max: u32, prompt: &Prompt, form: Form) -> Vec<u8> {
@@ -258,13 +263,17 @@ impl Client {
         fits
     }
 
+    fn redacted(&self, message: &str) -> String {
+        match &self.options.api_key {
+            Some(key) => key.redact(message),
+            None => message.to_owned(),
+        }
+    }
+
     /// The beginning of what a provider said, fit for a log line.
     fn shown(&self, message: &str) -> String {
         let blank = |char: char| if char.is_control() { ' ' } else { char };
-        let message = match &self.options.api_key {
-            Some(key) => key.redact(message),
-            None => message.to_owned(),
-        };
+        let message = self.redacted(message);
         message.trim().chars().map(blank).take(ERROR_CHARS_SHOWN).collect()
     }
 }

@@ -27,6 +27,7 @@ use kairos_core::kind::{Kind, Refused};
 use serde::Deserialize;
 
 use super::ask::Desk;
+use super::excerpt;
 use super::notice::{Notice, Notify};
 use super::wire::{Said, Stop};
 use crate::cancel::CancelToken;
@@ -138,33 +139,16 @@ impl Playbook {
         texts: Texts,
         notify: Notify,
     ) -> Result<Self, PlaybookError> {
-        let shown = || file.to_owned();
-        let read = |source| PlaybookError::Read { file: shown(), source };
-        let mut text = String::new();
-        let opened = File::open(root.join(file)).map_err(read)?;
-        opened.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(read)?;
-        if text.len() as u64 > FILE_BYTES_MAX {
-            return Err(PlaybookError::TooLarge { file: shown() });
-        }
-        let written: Written = serde_saphyr::from_str(&text).map_err(|error| {
-            let at = error.location();
-            PlaybookError::Yaml {
-                file: shown(),
-                line: at.map_or(0, |at| at.line()),
-                column: at.map_or(0, |at| at.column()),
-                message: error.without_snippet().to_string(),
-            }
-        })?;
-        let count = written.answers.len();
-        if count > ANSWERS_MAX {
-            return Err(PlaybookError::TooMany { file: shown(), count });
-        }
-        let entries = (1..).zip(written.answers).map(|(number, entry)| {
-            let wrong = |problem| PlaybookError::Entry { file: shown(), number, problem };
-            Entry::new(entry).map_err(wrong)
-        });
-        let entries = entries.collect::<Result<_, _>>()?;
-        Ok(Self { desk: Desk { texts, notify }, file: shown(), entries })
+        let entries = read(root, file)?;
+        Ok(Self { desk: Desk { texts, notify }, file: file.to_owned(), entries })
+    }
+
+    /// Whether `file`, relative to `root`, is a playbook, without making one ready.
+    ///
+    /// # Errors
+    /// As [`Playbook::load`].
+    pub fn check(root: &Path, file: &Path) -> Result<(), PlaybookError> {
+        read(root, file).map(drop)
     }
 
     pub(super) async fn ask(
@@ -182,21 +166,24 @@ impl Playbook {
         let goal = self.goal(brief).await?;
         let Some(entry) = self.entries.iter().find(|entry| entry.answers(brief, &goal)) else {
             let (file, phase, cycle) = (self.file.clone(), brief.phase, brief.cycle);
-            (self.desk.notify)(Notice::NoAnswer { file, phase, cycle });
+            let notice = Notice::NoAnswer { file, phase, cycle };
+            let said = self.desk.said(excerpt::of(&notice.to_string())).await;
+            (self.desk.notify)(notice);
             let failure = CallFailure::Status { code: 404, retry_after_ms: None };
-            return Ok(Attempt { request, usage: None, reply: Reply::Failed(failure) });
+            return Ok(Attempt { request, usage: None, said, reply: Reply::Failed(failure) });
         };
         tokio::select! {
             biased;
             () = cancel.cancelled() => {
-                return Ok(Attempt { request, usage: None, reply: Reply::Cancelled });
+                return Ok(Attempt { request, usage: None, said: None, reply: Reply::Cancelled });
             }
             () = tokio::time::sleep(entry.delay) => {}
         }
         let output = entry.text.len() as u64 / BYTES_PER_TOKEN;
         let usage = Some(Usage { input, output, ..Usage::default() });
         let said = Said { text: entry.text.clone(), stop: Stop::Finished, usage };
-        Ok(Attempt { request, usage, reply: self.desk.reply(brief.phase, said).await? })
+        let reply = self.desk.reply(brief.phase, said).await?;
+        Ok(Attempt { request, usage, said: None, reply })
     }
 
     async fn goal(&self, brief: &Brief) -> Result<String, TextError> {
@@ -204,6 +191,35 @@ impl Playbook {
         let Some(goal) = goal else { return Ok(String::new()) };
         Ok(String::from_utf8_lossy(&self.desk.get(goal.text).await?).into_owned())
     }
+}
+
+fn read(root: &Path, file: &Path) -> Result<Vec<Entry>, PlaybookError> {
+    let shown = || file.to_owned();
+    let unread = |source| PlaybookError::Read { file: shown(), source };
+    let mut text = String::new();
+    let opened = File::open(root.join(file)).map_err(unread)?;
+    opened.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(unread)?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(PlaybookError::TooLarge { file: shown() });
+    }
+    let written: Written = serde_saphyr::from_str(&text).map_err(|error| {
+        let at = error.location();
+        PlaybookError::Yaml {
+            file: shown(),
+            line: at.map_or(0, |at| at.line()),
+            column: at.map_or(0, |at| at.column()),
+            message: error.without_snippet().to_string(),
+        }
+    })?;
+    let count = written.answers.len();
+    if count > ANSWERS_MAX {
+        return Err(PlaybookError::TooMany { file: shown(), count });
+    }
+    let entries = (1..).zip(written.answers).map(|(number, entry)| {
+        let wrong = |problem| PlaybookError::Entry { file: shown(), number, problem };
+        Entry::new(entry).map_err(wrong)
+    });
+    entries.collect()
 }
 
 impl Entry {

@@ -3,6 +3,7 @@
 mod crowd;
 mod cycle;
 mod poison;
+mod restored;
 mod snapshot;
 mod turn;
 mod world;

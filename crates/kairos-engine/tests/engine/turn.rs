@@ -10,20 +10,20 @@ use kairos_core::id::{IdSource, Seed};
 use kairos_core::input::{Input, Now, Pace, Verb};
 use kairos_core::path::RelPath;
 use kairos_core::schedule::definition::{Concurrency, Definition};
-use kairos_core::schedule::slot::SlotState;
+use kairos_core::schedule::slot::{SlotReason, SlotState};
 use kairos_core::schedule::{Cron, Dst, MissedPolicy, Rule};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::RealFs;
-use kairos_engine::{Calendar, Exits, Inputs, Ledger, Shown, turn};
+use kairos_engine::{Calendar, Exits, Inputs, Ledger, Shown, start, turn};
 use kairos_journal::{Opening, Permit, Segments};
 
 use crate::world;
 
-const START_MS: i64 = 1_790_000_000_000;
+pub(crate) const START_MS: i64 = 1_790_000_000_000;
 const MINUTE_MS: u64 = 60_000;
 
-fn ledger(dir: &Path) -> Ledger<RealFs> {
+pub(crate) fn ledger(dir: &Path) -> Ledger<RealFs> {
     let root = RealFs.root(dir).expect("the root");
     let opening = Opening {
         origin: IdSource::new(Time::from_ms(START_MS), Seed([7; 16])).node(),
@@ -36,7 +36,7 @@ fn ledger(dir: &Path) -> Ledger<RealFs> {
     opened.expect("a new journal").0
 }
 
-fn now(time: Time, seed: u8) -> Now {
+pub(crate) fn now(time: Time, seed: u8) -> Now {
     Now {
         time,
         seed: Seed([seed; 16]),
@@ -47,7 +47,7 @@ fn now(time: Time, seed: u8) -> Now {
 }
 
 /// A minutely schedule whose mandates are as large as a configuration may make them.
-fn minutely() -> (Definition, Rule) {
+pub(crate) fn minutely() -> (Definition, Rule) {
     let mut spec = world::spec(BlobRef::of(b"goal"));
     spec.files = (0..64).map(|n| format!("{n:03}{}", "x".repeat(4_000))).collect();
     let definition = Definition {
@@ -154,4 +154,33 @@ fn a_catch_up_too_large_for_one_frame_fires_every_slot_in_order() {
     let newest: Vec<_> = (11..=60).map(|n| Time::from_ms((minutes + n) * 60_000)).collect();
     assert_eq!(fired, newest);
     drop(ledger);
+}
+
+#[test]
+fn slots_missed_under_a_rule_that_is_gone_have_their_fate() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (ledger, calendar) = (Some(ledger(dir.path())), Calendar::default());
+    let mut turns = Turns { ledger, calendar, seed: 0, events: Vec::new(), permits: Vec::new() };
+    let configured = |turns: &Turns, schedules, at_ms| {
+        let state = turns.ledger.as_ref().expect("the last turn gave it back").state();
+        let zones = |_: &str| Some(jiff::tz::TimeZone::UTC);
+        start::configured(state, world::rules(), schedules, zones, Time::from_ms(at_ms)).unwrap().1
+    };
+    let first = configured(&turns, vec![minutely()], START_MS - 600_000);
+    turns.take(first);
+    turns.events.clear();
+    let last = configured(&turns, Vec::new(), START_MS);
+    turns.take(last);
+    let minute = |back: i64| Time::from_ms((START_MS / 60_000 - back) * 60_000);
+    let expected = Event::Slots {
+        schedule: "minutely".parse().expect("a name"),
+        revision: 1,
+        from: minute(9),
+        to: minute(0),
+        count: 10,
+        state: SlotState::Skipped,
+        reason: Some(SlotReason::RuleChanged),
+    };
+    assert_eq!(turns.events.first(), Some(&expected));
+    assert!(matches!(turns.events.last(), Some(Event::SchedulesLoaded { .. })));
 }

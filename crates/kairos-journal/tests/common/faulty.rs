@@ -134,6 +134,11 @@ impl Fs for Faulty {
         RealFs.sync(file)
     }
 
+    fn sync_all(&self, file: &Self::File) -> io::Result<()> {
+        self.pass(Call::Sync)?;
+        RealFs.sync_all(file)
+    }
+
     fn stat_file(&self, file: &Self::File) -> io::Result<Stat> {
         RealFs.stat_file(file)
     }

@@ -67,6 +67,7 @@ fn act<F: Fs>(fs: &F, dirs: &[F::Dir; 2], random: &mut fastrand::Rng) -> String 
         _ => told(fs.open(dir, name, Access::ReadWrite).and_then(|file| {
             let written = fs.write_at(&file, &text, offset)?;
             fs.sync(&file)?;
+            fs.sync_all(&file)?;
             fs.sync_dir(dir)?;
             Ok(written)
         })),

@@ -149,6 +149,28 @@ fn order_of_names_is_what_the_rules_say() {
 }
 
 #[test]
+fn attributes_may_be_lost_until_all_is_synced() {
+    let (fs, root, a) = disk(FREE);
+    let b = fs.create(&root, name("b"), 0o640).unwrap();
+    fs.write_at(&b, b"x", 0).unwrap();
+    fs.sync_dir(&root).unwrap();
+    fs.copy_attributes(&a, &b).unwrap();
+    let modes = || -> BTreeSet<(u32, usize)> {
+        let images = fs.crash_images(Bound::default(), 0).map(|image| image.mount());
+        let item = images.map(|fs| fs.listing().remove(Path::new("b")));
+        item.map(|item| match item {
+            Some(Item::File { bytes, mode }) => (mode, bytes.len()),
+            other => panic!("{other:?}"),
+        })
+        .collect()
+    };
+    fs.sync(&b).unwrap();
+    assert_eq!(modes(), [(0o640, 1), (0o600, 1)].into());
+    fs.sync_all(&b).unwrap();
+    assert_eq!(modes(), [(0o600, 1)].into());
+}
+
+#[test]
 fn sync_that_lies_shows_the_bytes_and_loses_them() {
     let (fs, root, file) = disk(FREE);
     fs.set_len(&file, 512).unwrap();

@@ -11,6 +11,7 @@ use kairos_disk::Fs;
 use kairos_disk::fs::{Access, Rename};
 use kairos_sim::{Bound, Item, Plan, Rules, SimFs, Stop};
 
+use crate::count::{Count, Wrong, hold};
 use crate::world::{Ended, KINDS, Kind, POST, PRE, Way, files, path_of, stops, visible, workspace};
 
 const THEIRS: &[u8] = b"a person's own words\n";
@@ -115,19 +116,20 @@ fn check(way: &Way, ended: &Ended, act: Act, acted: bool, case: &dyn Fn() -> Str
     let case = || format!("{}: {ended:?}\n{listing:?}", case());
     if acted && matches!(act, Act::Overwrite | Act::Replace) {
         let shown = path_of(&way.fs, THEIRS);
-        assert!(shown.is_some(), "a person's bytes are lost\n{}", case());
+        hold(Wrong::Lost, shown.is_some(), || format!("a person's bytes\n{}", case()));
         // Under a name nobody looks at only when that is said.
         let hidden = shown.is_some_and(|path| path.contains("/.kairos-"));
-        assert!(!hidden || matches!(ended, Ended::Unsettled(_)), "and hidden\n{}", case());
+        let said = !hidden || matches!(ended, Ended::Unsettled(_));
+        hold(Wrong::Lost, said, || format!("hidden, and nobody says so\n{}", case()));
     }
     if acted && act == Act::Undo {
         let before = visible(&workspace(Rules::default()));
-        assert_eq!(visible(&way.fs), before, "it was done again\n{}", case());
+        hold(Wrong::Duplicated, visible(&way.fs) == before, case);
     }
     for path in ["docs/a.md", "docs/b.md", "other/a.md"] {
         let whole = bytes(&way.fs, path)
             .is_none_or(|bytes| [PRE, POST, THEIRS].contains(&bytes.as_slice()));
-        assert!(whole, "{path} is in between\n{}", case());
+        hold(Wrong::Accepted, whole, || format!("{path} is in between\n{}", case()));
     }
 }
 
@@ -146,23 +148,22 @@ fn beside(begun: &Way, what: Act, before: u64, stop: Option<Stop>) -> (Way, Ende
 
 #[test]
 fn what_a_person_does_between_two_calls_stays() {
-    let mut tried = 0;
+    let mut tried = Count::new("people beside an exchange");
     for kind in KINDS {
         let begun = Way::new(kind, Rules::default());
         for what in ACTS {
             for before in 0..begun.calls() {
                 let (way, ended, acted) = beside(&begun, what, before, None);
                 check(&way, &ended, what, acted, &|| format!("{kind:?}, {what:?} at {before}"));
-                tried += 1;
+                tried.add();
             }
         }
     }
-    println!("{tried} acts");
 }
 
 #[test]
 fn what_a_person_does_stays_when_the_power_goes_after_it() {
-    let mut tried = 0;
+    let mut tried = Count::new("people beside an exchange");
     for kind in KINDS {
         let begun = Way::new(kind, Rules::default());
         for what in ACTS {
@@ -176,18 +177,17 @@ fn what_a_person_does_stays_when_the_power_goes_after_it() {
                         let case = || format!("{kind:?}, {what:?} at {before}, {stop:?}");
                         let (way, ended) = stopped.after_crash(fs).planned(Plan::default());
                         check(&way, &ended, what, acted, &case);
-                        tried += 1;
+                        tried.add();
                     }
                 }
             }
         }
     }
-    println!("{tried} acts and crashes");
 }
 
 #[test]
 fn what_a_person_does_after_the_crash_stays() {
-    let mut tried = 0;
+    let mut tried = Count::new("people beside an exchange");
     for kind in KINDS {
         let begun = Way::new(kind, Rules::default());
         for stop in stops(begun.calls()) {
@@ -201,10 +201,9 @@ fn what_a_person_does_after_the_crash_stays() {
                     let (way, ended) = left.planned(Plan::default());
                     let case = || format!("{kind:?}, {stop:?}, then {what:?}");
                     check(&way, &ended, what, acted, &case);
-                    tried += 1;
+                    tried.add();
                 }
             }
         }
     }
-    println!("{tried} crashes and acts");
 }

@@ -17,6 +17,8 @@ use kairos_journal::{
 use kairos_sim::{Bound, Item, Rules, SimFs, is_crash};
 use serde::{Deserialize, Serialize};
 
+use crate::count::{Wrong, hold};
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Noted(pub(crate) String);
 
@@ -64,8 +66,9 @@ pub(crate) type Seen = HashMap<u64, u64>;
 
 impl Reached {
     fn check(self, frames: u64, case: &dyn Fn() -> String) {
-        let bounds = self.acknowledged..=self.recorded;
-        assert!(bounds.contains(&frames), "{frames} frames, not in {bounds:?}\n{}", case());
+        let told = || format!("{frames} frames stand, {self:?}\n{}", case());
+        hold(Wrong::Lost, frames >= self.acknowledged, told);
+        hold(Wrong::Accepted, frames <= self.recorded, told);
     }
 }
 
@@ -85,14 +88,19 @@ const FRAMES_MAX: usize = 7;
 /// Bytes a frame notes: shorter than a sector, about one, over several, and no event.
 const NOTED_BYTES: [usize; 5] = [20, 250, 700, 1400, 0];
 
-fn time(ms: u64) -> Time {
+pub(crate) fn time(ms: u64) -> Time {
     Time::from_ms(1_796_115_600_000).plus_ms(ms)
 }
 
 pub(crate) fn open(fs: &SimFs) -> Result<(Book, Opened), OpenError> {
+    open_as(fs, 7, 1)
+}
+
+/// As a node of that number, in that epoch.
+pub(crate) fn open_as(fs: &SimFs, node: u128, epoch: u64) -> Result<(Book, Opened), OpenError> {
     // The smallest there are, made in one order with everything else.
     let segments = Segments::new(4096, 8192, Ahead::OnDemand);
-    let opening = Opening { origin: NodeId::from_u128(7), epoch: 1, schema: 1, segments };
+    let opening = Opening { origin: NodeId::from_u128(node), epoch, schema: 1, segments };
     let lost = Arc::new(|()| {});
     Ledger::open(Arc::new(fs.clone()), fs.root(), Notes::default(), lost, opening)
 }
@@ -107,8 +115,12 @@ pub(crate) fn refold_on(fs: &SimFs) -> Result<Option<Seq>, RefoldError> {
 /// How many scripts are performed: 2, or as many times that as `KAIROS_SIM_EFFORT` says. The number
 /// of a script is its seed.
 pub(crate) fn seeds() -> std::ops::Range<u64> {
+    0..2 * effort()
+}
+
+pub(crate) fn effort() -> u64 {
     let effort = std::env::var("KAIROS_SIM_EFFORT").ok();
-    0..2 * effort.map_or(1, |effort| effort.parse::<u64>().expect("an effort is a number"))
+    effort.map_or(1, |effort| effort.parse::<u64>().expect("an effort is a number"))
 }
 
 fn commit(book: Book, reached: &mut Reached) -> Option<Book> {
@@ -148,15 +160,25 @@ impl Script {
         Self { snapshots: true, ..Self::new(seed) }
     }
 
+    /// What is noted when so many frames stand.
+    pub(crate) fn notes(&self, frames: u64) -> &Notes {
+        &self.notes[usize::try_from(frames).expect("few frames")]
+    }
+
     /// How many frames all turns have.
-    fn frames(&self) -> u64 {
+    pub(crate) fn frames(&self) -> u64 {
         self.turns.iter().map(Vec::len).sum::<usize>() as u64
     }
 
     /// All turns, as far as the disk lets them go.
     pub(crate) fn perform(&self, fs: &SimFs) -> Reached {
+        self.perform_as(fs, 7, 1)
+    }
+
+    /// As a node of that number, in that epoch.
+    pub(crate) fn perform_as(&self, fs: &SimFs, node: u128, epoch: u64) -> Reached {
         let mut reached = Reached::default();
-        let Ok((mut book, _)) = open(fs) else { return reached };
+        let Ok((mut book, _)) = open_as(fs, node, epoch) else { return reached };
         for turn in &self.turns {
             for note in turn {
                 let now = time(book.head().next().0);
@@ -225,22 +247,22 @@ impl Script {
     /// Opens what a crash left, and checks everything that must hold of it. Answers how many frames
     /// stand.
     pub(crate) fn check(&self, fs: &SimFs, reached: Reached, case: &dyn Fn() -> String) -> u64 {
-        let (book, opened) = match open(fs) {
-            Ok(opened) => opened,
-            Err(error) => panic!("refused: {error} ({error:?})\n{}", case()),
-        };
+        let opened = open(fs);
+        hold(Wrong::Refused, opened.is_ok(), || format!("{:?}\n{}", opened.as_ref().err(), case()));
+        let (book, opened) = opened.expect("it was just held");
         let frames = opened.head.0;
         assert!(opened.passed_over.is_empty(), "{:?}\n{}", opened.passed_over, case());
         reached.check(frames, case);
-        let expected = &self.notes[usize::try_from(frames).expect("few frames")];
-        assert!(book.state() == expected, "other frames than recorded\n{}", case());
+        let same = book.state() == self.notes(frames);
+        hold(Wrong::Accepted, same, || format!("other frames than recorded\n{}", case()));
         drop(book);
         if let Some(torn) = opened.recovered {
             check_saved(fs, &torn, case);
         }
         let verdict = verify(fs, &fs.root(), Tail::Still, NonZero::<usize>::MIN);
         let verdict = verdict.expect("nothing fails");
-        assert!(verdict.ok && verdict.problem.is_none(), "{verdict:?}\n{}", case());
+        let sound = verdict.ok && verdict.problem.is_none();
+        hold(Wrong::Refused, sound, || format!("{verdict:?}\n{}", case()));
         assert_eq!((verdict.frames, verdict.head), (frames, Seq(frames)), "{}", case());
         frames
     }
@@ -254,9 +276,10 @@ fn check_saved(fs: &SimFs, torn: &Torn, case: &dyn Fn() -> String) {
     };
     let bytes = saved(fs);
     let length = bytes.as_ref().map(|bytes| bytes.len() as u64);
-    assert_eq!(length, Some(torn.bytes), "the torn bytes are not there\n{}", case());
+    let told = || format!("the torn bytes are not kept\n{}", case());
+    hold(Wrong::Lost, length == Some(torn.bytes), told);
     for image in fs.crash_images(Bound { units_max: 3, samples: 1 }, 1) {
-        assert!(saved(&image.mount()) == bytes, "the torn bytes are lost again\n{}", case());
+        hold(Wrong::Lost, saved(&image.mount()) == bytes, told);
     }
 }
 

@@ -1,26 +1,31 @@
 //! Power loss before and after every call, and again during the recovery.
 
-use std::fmt;
-
 use kairos_sim::{Bound, Image, Item, Order, Plan, Rules, SimFs, Stop};
 
 use crate::book::{Reached, Script, Seen, open, refold_on, seeds, stopped};
+use crate::count::Count;
 
 /// What was tried.
-#[derive(Default)]
 struct Tally {
-    stops: u64,
-    images: u64,
-    seconds: u64,
+    /// By operation and surviving subset.
+    images: Count,
+    seconds: Count,
     /// What recovery started from.
     distinct: Seen,
+    of_those: Count,
 }
 
-impl fmt::Display for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { stops, images, seconds, distinct } = self;
-        let distinct = distinct.len();
-        write!(f, "{stops} stops, {images} images, {distinct} distinct, {seconds} second crashes")
+impl Default for Tally {
+    fn default() -> Self {
+        let [images, seconds, of_those] =
+            ["crash points", "second crashes", "distinct images"].map(Count::new);
+        Self { images, seconds, distinct: Seen::new(), of_those }
+    }
+}
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        self.of_those.tried = self.distinct.len() as u64;
     }
 }
 
@@ -58,11 +63,10 @@ fn crash_script(rules: Rules, script: &Script, (seed, share): (u64, usize), tall
     let fresh = SimFs::new(rules);
     for stop in stops(calls(&fresh, |fs| script.perform(fs))) {
         let (fs, reached) = stopped_at(&fresh, stop, |fs| script.perform(fs));
-        tally.stops += 1;
         for (nth, image) in fs.crash_images(Bound::default(), seed).enumerate() {
             let case = || format!("{rules:?}, seed {seed}, {stop:?}, image {nth}:\n{image:?}");
             let left = image.mount();
-            tally.images += 1;
+            tally.images.add();
             let new = script.check_once(&mut tally.distinct, &left, reached, &case);
             if new && nth % share == 0 {
                 crash_again(script, &image, reached, tally, &case);
@@ -89,7 +93,7 @@ fn crash_again(
         for (nth, image) in fs.crash_images(bound, stop.number()).enumerate() {
             let case = || format!("{}second {stop:?}, image {nth}:\n{image:?}", case());
             script.check_once(&mut tally.distinct, &image.mount(), reached, &case);
-            tally.seconds += 1;
+            tally.seconds.add();
         }
     }
 }
@@ -97,15 +101,13 @@ fn crash_again(
 #[test]
 fn every_crash_image_opens_with_all_that_was_acknowledged() {
     let tally = crash_everywhere(Rules { order: Order::Free, names_with_sync: false }, 16);
-    println!("{tally}");
-    assert!(tally.images > 10_000 && tally.seconds > 40_000);
+    assert!(tally.images.tried > 10_000 && tally.seconds.tried > 40_000);
 }
 
 #[test]
 fn every_crash_image_opens_on_a_file_system_that_keeps_order() {
     let tally = crash_everywhere(Rules { order: Order::Journaled, names_with_sync: true }, 32);
-    println!("{tally}");
-    assert!(tally.images > 10_000 && tally.seconds > 10_000);
+    assert!(tally.images.tried > 10_000 && tally.seconds.tried > 10_000);
 }
 
 /// No crash leaves a snapshot that does not hold, and none leaves a journal that its snapshot is
@@ -120,8 +122,7 @@ fn every_crash_image_with_snapshots_opens_with_all_that_was_acknowledged() {
         for seed in seeds().take(1) {
             crash_script(rules, &Script::with_snapshots(seed), (seed, 32), &mut tally);
         }
-        println!("{tally}");
-        assert!(tally.images > 1_000 && tally.seconds > 1_000);
+        assert!(tally.images.tried > 1_000 && tally.seconds.tried > 1_000);
     }
 }
 
@@ -130,22 +131,21 @@ fn every_crash_image_with_snapshots_opens_with_all_that_was_acknowledged() {
 fn a_snapshot_of_frames_that_were_never_synced_is_not_ahead_of_its_journal() {
     let script = Script::new(0);
     let fresh = SimFs::new(Rules { order: Order::Free, names_with_sync: false });
-    let mut tally = Tally::default();
+    let (mut tally, mut made) = (Tally::default(), 0);
     for stop in stops(calls(&fresh, |fs| script.perform(fs))) {
         let (fs, reached) = stopped_at(&fresh, stop, |fs| script.perform(fs));
         let left = fs.kill();
         if refold_on(&left).expect("it holds so far").is_none() {
             continue;
         }
-        tally.stops += 1;
+        made += 1;
         for (nth, image) in left.crash_images(Bound::default(), stop.number()).enumerate() {
             let case = || format!("{stop:?}, refolded, image {nth}:\n{image:?}");
             script.check_once(&mut tally.distinct, &image.mount(), reached, &case);
-            tally.images += 1;
+            tally.images.add();
         }
     }
-    println!("{tally}");
-    assert!(tally.stops > 50);
+    assert!(made > 50);
 }
 
 /// Goes on with `first` for so many turns, and loses power at every `step`-th place.
@@ -166,7 +166,7 @@ fn go_on_and_crash(
         for (last, image) in fs.crash_images(bound, again.number()).enumerate() {
             let case = || format!("{}, {again:?} image {last}:\n{image:?}", case());
             script.check_once(&mut tally.distinct, &image.mount(), reached, &case);
-            tally.seconds += 1;
+            tally.seconds.add();
         }
     }
 }
@@ -179,15 +179,13 @@ fn journal_goes_on_after_a_crash_and_crashes_again() {
     let mut tally = Tally::default();
     for stop in stops(calls(&fresh, |fs| script.perform(fs))).step_by(9) {
         let (fs, reached) = stopped_at(&fresh, stop, |fs| script.perform(fs));
-        tally.stops += 1;
         for (nth, image) in fs.crash_images(Bound { units_max: 3, samples: 3 }, 3).enumerate() {
             let case = || format!("{stop:?} image {nth}");
-            tally.images += 1;
+            tally.images.add();
             let first = (&image.mount(), reached);
             go_on_and_crash(&script, first, (1, 1), &mut tally, &case);
         }
     }
-    println!("{tally}");
 }
 
 /// The end of the process loses nothing, and leaves un-synced what the next one builds on.
@@ -198,12 +196,10 @@ fn journal_goes_on_after_a_kill_and_loses_power_over_the_next_segment() {
     let mut tally = Tally::default();
     for stop in stops(calls(&fresh, |fs| script.perform(fs))) {
         let (fs, reached) = stopped_at(&fresh, stop, |fs| script.perform(fs));
-        tally.stops += 1;
         let case = || format!("{stop:?}, killed");
         script.check(&fs.kill(), reached, &case);
         go_on_and_crash(&script, (&fs.kill(), reached), (8, 5), &mut tally, &case);
     }
-    println!("{tally}");
 }
 
 /// Nobody has synced what `cp` wrote.

@@ -6,6 +6,7 @@ use kairos_journal::{Damage, OpenError, Reason};
 use kairos_sim::{Bound, Call, Due, Errno, Fault, Harm, Plan, Rules, SimFs};
 
 use crate::book::{Reached, Script, Seen, open, seeds};
+use crate::count::Count;
 use crate::crash::{calls, stopped_at, stops};
 
 const FEW: Bound = Bound { units_max: 3, samples: 4 };
@@ -38,7 +39,9 @@ fn whichever_call_fails_every_acknowledged_frame_stays() {
     let script = Script::new(0);
     let fresh = SimFs::new(Rules::default());
     let whole = calls(&fresh, |fs| script.perform(fs));
-    let (mut sites, mut images, mut seen) = (0, 0, Seen::new());
+    let mut sites = Count::new("failing calls, journal");
+    sites.of = Some(whole * 3 * 2 * 2);
+    let (mut images, mut seen) = (Count::new("crash points after a fault"), Seen::new());
     for errno in [Errno::IO, Errno::NOSPC, Errno::DQUOT] {
         for harm in [Harm::Fails(errno), Harm::FailsDone(errno)] {
             for number in 0..whole {
@@ -48,14 +51,13 @@ fn whichever_call_fails_every_acknowledged_frame_stays() {
                     let fs = fresh.kill();
                     fs.plan(Plan::fault(fault));
                     let reached = script.perform(&fs);
-                    images +=
+                    images.tried +=
                         check_after(&script, &mut seen, &fs, reached, &|| format!("{fault:?}"));
-                    sites += 1;
+                    sites.add();
                 }
             }
         }
     }
-    println!("{sites} faults at {whole} sites, {images} images");
 }
 
 /// The script with each of its writes cut short by `harm` and nothing written after.
@@ -87,7 +89,9 @@ fn full_disk(
 fn write_cut_short_by_a_full_disk_loses_nothing_acknowledged() {
     let (script, seen) = (Script::new(1), RefCell::default());
     let harms = [512, 1024, 4096].map(Harm::ShortTo);
+    let count = RefCell::new(Count::new("short writes"));
     full_disk(&script, &harms, |fs, reached, case| {
+        count.borrow_mut().add();
         check_after(&script, &mut seen.borrow_mut(), fs, reached, case);
     });
 }
@@ -132,7 +136,8 @@ fn short_reads_and_writes_change_nothing() {
 #[test]
 fn sync_that_fails_and_lies_costs_no_frame_that_was_shown() {
     let fresh = SimFs::new(Rules::default());
-    let (mut lies, mut images) = (0, 0);
+    let mut lies = Count::new("lying syncs");
+    let mut images = Count::new("crash points after a fault");
     for script in seeds().map(Script::new) {
         let (whole, mut seen) = (calls(&fresh, |fs| script.perform(fs)), Seen::new());
         for nth in 0.. {
@@ -143,26 +148,26 @@ fn sync_that_fails_and_lies_costs_no_frame_that_was_shown() {
                 break;
             }
             let case = || format!("sync {nth} lies");
-            images += check_after(&script, &mut seen, &fs, reached, &case);
-            lies += 1;
+            images.tried += check_after(&script, &mut seen, &fs, reached, &case);
+            lies.add();
             // The next start may meet a sync that lies, too, and the power may go in it.
             let killed = fs.kill();
             for again in 0..calls(&killed, open) {
                 let fs = killed.kill();
                 fs.plan(Plan::fault(Fault::once(Due::NthOf(Call::Sync, again), Harm::Lies)));
                 drop(open(&fs));
+                lies.add();
                 let case = || format!("sync {nth} lies, and {again} after that");
-                images += check_after(&script, &mut seen, &fs, reached, &case);
+                images.tried += check_after(&script, &mut seen, &fs, reached, &case);
             }
             for stop in stops(calls(&killed, open)) {
                 let (fs, _) = stopped_at(&killed, stop, |fs| drop(open(fs)));
                 for image in fs.crash_images(FEW, 7) {
                     let case = || format!("sync {nth} lies, {stop:?}:\n{image:?}");
                     script.check_once(&mut seen, &image.mount(), reached, &case);
-                    images += 1;
+                    images.add();
                 }
             }
         }
     }
-    println!("{lies} lies, {images} images");
 }

@@ -2,5 +2,8 @@
 //! and nothing that was not recorded.
 
 mod book;
+#[path = "../count/mod.rs"]
+mod count;
 mod crash;
+mod damage;
 mod fault;

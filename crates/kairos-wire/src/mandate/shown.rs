@@ -4,13 +4,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Verify;
+
 // tidy: table
 /// A mandate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mandate {
     pub id: String,
     pub state: State,
-    /// What a parked mandate waits for; why a finished one ended so, where the outcome alone does
+    /// What a parked mandate waits for; why a queued one does not start (`budget`, `scope`,
+    /// `max_running`, `stopping`; null when it is about to); why a finished one ended so, where the outcome alone does
     /// not say.
     pub reason: Option<String>,
     /// Why the model says it cannot go on, in its own words, cut and without control characters;
@@ -23,6 +26,18 @@ pub struct Mandate {
     pub verified: Option<bool>,
     /// The goal's text; null when it was erased.
     pub goal: Option<String>,
+    /// Globs of files that decide may see.
+    #[serde(default)]
+    pub files: Vec<String>,
+    /// What must hold for it to be achieved.
+    #[serde(default)]
+    pub verify: Vec<Verify>,
+    /// Cycles it may take.
+    #[serde(default)]
+    pub max_cycles: u8,
+    /// Mandates of one scope do not run at the same time; empty = the whole workspace.
+    #[serde(default)]
+    pub project_scope: String,
     /// The schedule that made it; null when a person did.
     pub schedule: Option<String>,
     /// The latest cycle, from 1; 0 before the first.
@@ -32,7 +47,10 @@ pub struct Mandate {
     pub created_at: String,
     pub started_at: Option<String>,
     pub finished_at: Option<String>,
-    /// When waiting ends by itself; null unless parked with a limit.
+    /// What failed in the latest cycle in which something did; empty when the goal was reached.
+    #[serde(default)]
+    pub failures: Vec<Failure>,
+    /// When waiting ends by itself; null unless it waits with a limit.
     pub until: Option<String>,
     /// What the latest cycle's look at files brought; null before the first.
     #[serde(default)]
@@ -54,6 +72,17 @@ pub enum State {
     Running,
     Parked,
     Finished,
+}
+
+/// One thing that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// A phase, `step 1: edit docs/a.md`, or `checks`.
+    pub what: String,
+    /// Why, in words, with what a provider said; on one line.
+    pub why: String,
+    /// Stable word for programs.
+    pub code: String,
 }
 
 /// How many files a model may see.

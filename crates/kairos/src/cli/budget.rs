@@ -17,7 +17,7 @@ pub(super) fn show(root: &Root, out: &mut Out) -> Result<Exit, Failure> {
     table.row(row("calls", budget.calls, |n| n.to_string()));
     table.row(row("tokens", budget.tokens, |n| n.to_string()));
     table.row(row("USD", budget.usd_micros, when::dollars));
-    out.table(&table)?;
+    out.table(&table, "no budget")?;
     if let Some(ends) = &budget.day_ends {
         talk::say(format!("the day ends at {}", when::short(ends)));
     }

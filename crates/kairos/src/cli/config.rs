@@ -68,6 +68,6 @@ fn show(root: &Path, out: &mut Out) -> Result<Exit, Failure> {
     for setting in settings {
         table.row([setting.key, setting.value, setting.origin]);
     }
-    out.table(&table)?;
+    out.table(&table, "no configuration")?;
     Ok(Exit::Ok)
 }

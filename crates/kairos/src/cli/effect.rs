@@ -64,7 +64,7 @@ fn list(root: &Root, out: &mut Out) -> Result<Exit, Failure> {
         };
         table.row([effect.id, state, when::short(&effect.since), effect.what]);
     }
-    out.table(&table)?;
+    out.table(&table, "every effect has its outcome")?;
     Ok(Exit::Ok)
 }
 

@@ -8,7 +8,7 @@ use kairos_core::event::Event;
 use kairos_wire::{EventRecord, Status};
 
 use super::journal::Files;
-use super::{Root, ask, follow, story};
+use super::{Root, ask, follow, source, story};
 use crate::output::{Exit, Failure, Out, talk};
 
 /// Options of `kairos events`.
@@ -75,13 +75,11 @@ pub(super) fn each(
 /// The highest position that is durable, if a daemon tells; frames past it in the files are not
 /// to be spoken of yet.
 pub(super) fn durable(root: &Root) -> Result<Option<u64>, Failure> {
-    use kairos_wire::client::ClientError;
-
     let client = root.client();
     ask::wait(async {
         match client.get::<Status>("/v1/status").await {
             Ok(status) => Ok(Some(status.journal_head)),
-            Err(ClientError::NoDaemon { .. }) => Ok(None),
+            Err(error) if source::nobody_answers(&error) => Ok(None),
             Err(error) => Err(error.into()),
         }
     })

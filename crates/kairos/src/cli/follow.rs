@@ -3,8 +3,9 @@
 //! Owns what happens while a person watches: lines as they come, Ctrl-C, and a connection that
 //! breaks. Never changes anything: whoever stops watching leaves everything as it is.
 
-use kairos_wire::EventRecord;
 use kairos_wire::client::{Client, EventStream, Message};
+use kairos_wire::mandate::State;
+use kairos_wire::{EventRecord, Mandate};
 use serde_json::Value;
 
 use super::event;
@@ -34,8 +35,15 @@ pub(super) enum Watched {
     Finished(String),
     /// What it waits for.
     Parked(String),
+    /// It was not started: the day's budget is used up.
+    Queued,
     /// The person looked away; it goes on.
     Interrupted,
+}
+
+/// Whether it is queued until the day's budget begins anew.
+pub(super) fn is_poor(mandate: &Mandate) -> bool {
+    mandate.state == State::Queued && mandate.reason.as_deref() == Some("budget")
 }
 
 /// Watches the mandate `id` from position `from` on until it finishes or waits, and tells `tale`,
@@ -48,12 +56,24 @@ pub(super) async fn mandate(
     out: &mut Out,
 ) -> Result<Watched, Failure> {
     let mut stream = client.events(Some(from)).await?;
+    let mut started = false;
     loop {
         let record = match next(&mut stream).await? {
             Next::Record(record) => record,
             Next::Interrupted => return Ok(Watched::Interrupted),
             Next::Ended => return Err(ended()),
         };
+        started |= record.events.iter().any(|event| {
+            event.mandate_id.as_deref() == Some(id) && event.kind == "mandate_started"
+        });
+        // Another one made room: either it starts now, or the budget is used up meanwhile.
+        let freed = |kind: &str| matches!(kind, "mandate_finished" | "mandate_parked");
+        if !started && record.events.iter().any(|event| freed(&event.kind)) {
+            let mandate = client.get::<Mandate>(&format!("/v1/mandates/{id}")).await?;
+            if is_poor(&mandate) {
+                return Ok(Watched::Queued);
+            }
+        }
         for event in record.events.iter().filter(|event| event.mandate_id.as_deref() == Some(id)) {
             if let Some(line) = tale.as_mut().and_then(|tale| tale.line(&record.at, event)) {
                 // With `--json` stdout is for the entity alone.

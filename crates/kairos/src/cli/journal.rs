@@ -1,9 +1,10 @@
 //! `kairos journal …`
 //!
-//! Owns reading the journal's own files, with or without a daemon beside. Never locks, never
-//! repairs.
+//! Owns reading the journal's own files, with or without a daemon beside. Never locks; the one verb
+//! that changes them stands in `repair`.
 
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Subcommand;
@@ -14,7 +15,8 @@ use kairos_disk::real::Dir;
 use kairos_journal::{Problem, Reader, Tail};
 use serde::Serialize;
 
-use super::{Root, live};
+use super::checkpoint::{Against, Compared, Prove};
+use super::{Root, checkpoint, live, repair};
 use crate::output::{Exit, Failure, Out, hint};
 
 #[derive(Debug, Subcommand)]
@@ -22,13 +24,41 @@ pub(crate) enum Verb {
     /// Check every checksum, position and link
     ///
     /// Ends with 1 when something acknowledged is damaged. A torn tail is not: nobody was told
-    /// of it, and the next start saves it aside.
-    Verify,
+    /// of it, and the next start saves it aside. What was cut off or written anew whole, only a
+    /// checkpoint that was kept elsewhere shows.
+    #[command(after_help = "Example: kairos journal verify --checkpoint /media/usb/kairos.note")]
+    Verify(Against),
+    /// Sign what stands in the journal now, and print the note
+    ///
+    /// Keep it where nobody who can write the journal can write: there it proves later that
+    /// nothing up to here was cut off or changed.
+    #[command(after_help = "Example: kairos journal checkpoint -o /media/usb/kairos.note")]
+    Checkpoint {
+        /// Write the note to this file instead
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Prove that a frame is one of those a checkpoint is over; JSON
+    #[command(
+        after_help = "Examples:\n  kairos journal prove 42 --checkpoint kairos.note > 42.json\n  \
+                            kairos journal prove --check 42.json --frame 42.kj --checkpoint kairos.note --key VKEY"
+    )]
+    Prove(Prove),
     /// Print one frame as it stands on disk
     #[command(after_help = "Example: kairos journal show 42")]
     Show {
         /// The frame's position
         seq: u64,
+    },
+    /// Show what going on without damaged frames would give up, and do it when told to
+    ///
+    /// Without the option nothing changes. What is given up is set aside, never deleted, and the
+    /// next start records the repair.
+    #[command(after_help = "Example: kairos journal repair --accept-loss-after 41")]
+    Repair {
+        /// Give up every frame after this one
+        #[arg(long, value_name = "SEQ")]
+        accept_loss_after: Option<u64>,
     },
     /// Write the journal out for other programs
     #[command(after_help = "Example: kairos journal export --jsonl > journal.jsonl")]
@@ -49,16 +79,27 @@ struct Verdict {
     frames: u64,
     head: u64,
     problem: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint: Option<Compared>,
 }
 
 impl Verb {
-    pub(super) fn perform(self, root: &Root, out: &mut Out) -> Result<Exit, Failure> {
-        let files = Files::open(root)?;
+    pub(super) fn perform(
+        self,
+        root: impl FnOnce() -> Result<Root, Failure>,
+        out: &mut Out,
+    ) -> Result<Exit, Failure> {
         match self {
-            Self::Verify => verify(&files, out),
-            Self::Show { seq } => show(files, seq, out),
+            Self::Verify(against) => verify(&root()?, &against, out),
+            Self::Checkpoint { output } => checkpoint::sign(&root()?, output.as_deref(), out),
+            Self::Prove(prove) => prove.perform(root, out),
+            Self::Show { seq } => show(Files::open(&root()?)?, seq, out),
+            Self::Repair { accept_loss_after } => {
+                let root = root()?;
+                repair::perform(&root, Files::open(&root)?.dir, accept_loss_after, out)
+            }
             Self::Export { jsonl: _, from } => {
-                let mut reader = files.reader(from);
+                let mut reader = Files::open(&root()?)?.reader(from);
                 while let Some(record) = reader.next_record::<Event>()? {
                     if let Some(public) = kairos_api::event::public(record.at, &record.events) {
                         out.object(&public)?;
@@ -72,7 +113,7 @@ impl Verb {
 
 /// A journal's files, open for reading.
 pub(crate) struct Files {
-    dir: Dir,
+    pub(super) dir: Dir,
     pub(crate) tail: Tail,
 }
 
@@ -84,6 +125,9 @@ impl Files {
             if error.kind() == std::io::ErrorKind::NotFound {
                 let message = format!("no journal at `{}`", path.display());
                 return Failure::new(Exit::No, "no_journal", message).hint(hint::FIRST_START);
+            }
+            if error.kind() == std::io::ErrorKind::PermissionDenied {
+                return Failure::denied(&path);
             }
             Failure::of(Exit::No, "journal_unreadable", &error)
         })?;
@@ -107,14 +151,17 @@ impl Files {
     }
 }
 
-fn verify(files: &Files, out: &mut Out) -> Result<Exit, Failure> {
+fn verify(root: &Root, against: &Against, out: &mut Out) -> Result<Exit, Failure> {
+    let files = Files::open(root)?;
     let cores = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let found = kairos_journal::verify(&RealFs, &files.dir, files.tail, cores)?;
-    let exit = if found.ok { Exit::Ok } else { Exit::No };
+    let checkpoint = checkpoint::compare(root, against)?;
+    let ok = found.ok && checkpoint.as_ref().is_none_or(|checkpoint| checkpoint.ok);
+    let exit = if ok { Exit::Ok } else { Exit::No };
     if out.json {
         let problem = found.problem.as_ref().map(Problem::to_string);
         let head = found.head.0;
-        out.object(&Verdict { ok: found.ok, frames: found.frames, head, problem })?;
+        out.object(&Verdict { ok, frames: found.frames, head, problem, checkpoint })?;
         return Ok(exit);
     }
     let frames = match found.frames {
@@ -125,6 +172,9 @@ fn verify(files: &Files, out: &mut Out) -> Result<Exit, Failure> {
     out.line(format!("{word}: {frames}, head at {}", found.head.0))?;
     if let Some(problem) = &found.problem {
         out.line(problem.to_string())?;
+    }
+    if let Some(checkpoint) = checkpoint {
+        out.line(checkpoint.line())?;
     }
     Ok(exit)
 }

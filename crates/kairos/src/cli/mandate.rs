@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::follow::{self, Watched};
 use super::spec::SpecArgs;
 use super::tale::Tale;
-use super::{Root, ask, event, source, standing};
+use super::{Root, Stored, ask, event, source, standing};
 use crate::output::table::one_line;
 use crate::output::{Exit, Failure, Out, Table, talk, when};
 
@@ -81,7 +81,14 @@ impl Create {
             let path = "/v1/mandates";
             let created: Created = client.post(path, &request, &conditions).await?;
             let (id, mandate) = (&created.mandate_id, &created.mandate);
-            if !self.follow && !self.wait {
+            let queued = mandate.as_ref().filter(|mandate| mandate.state == State::Queued);
+            let watches = self.follow || self.wait;
+            // One that waits for the budget is not watched; it is told of in the end.
+            let kept = queued
+                .filter(|made| made.reason.is_some())
+                .filter(|made| !watches || !follow::is_poor(made));
+            kept.iter().for_each(|made| talk::say(format!("{id} {}", standing::brief(made))));
+            if !watches {
                 if out.json {
                     out.entity(id, mandate.as_ref())?;
                 } else {
@@ -90,11 +97,15 @@ impl Create {
                 }
                 return Ok(Exit::Ok);
             }
-            let tale = self.follow.then(|| Tale::live(root.flag()));
+            let stored = Stored::below(root.path());
+            let tale = self.follow.then(|| Tale::live(root.flag(), stored));
             talk::say(format!("mandate {id}"));
             // It may have gone far already: what is told begins with its first record.
             let from = mandate.as_ref().map_or(created.seq, |made| created.seq.min(made.seq));
-            let watched = follow::mandate(&client, id, from, tale, out).await?;
+            let watched = match mandate.as_ref().is_some_and(follow::is_poor) {
+                true => Watched::Queued,
+                false => follow::mandate(&client, id, from, tale, out).await?,
+            };
             let mandate: Mandate = client.get(&format!("{path}/{id}")).await?;
             let mut held = client.get::<Proposals>("/v1/proposals").await?.proposals;
             held.retain(|held| held.mandate_id == mandate.id);
@@ -110,8 +121,17 @@ impl Create {
 fn told(mandate: &Mandate, watched: &Watched, held: &[Proposal], flag: &str) -> Exit {
     let id = &mandate.id;
     match watched {
+        Watched::Queued => {
+            talk::say(format!("{id} {}", standing::brief(mandate)));
+            talk::say(format!("hint: `kairos budget{flag}` shows the caps"));
+            talk::say(format!(
+                "hint: it starts by itself then; `kairos mandate stop {id}{flag}` ends it"
+            ));
+            Exit::ForNow
+        }
         Watched::Finished(outcome) => {
-            talk::say(format!("{id} finished: {outcome}"));
+            talk::say(format!("{id} finished: {}", standing::ended(mandate)));
+            standing::failures(mandate).for_each(|why| talk::say(format!("  because: {why}")));
             if matches!(outcome.as_str(), "achieved" | "unchanged") { Exit::Ok } else { Exit::No }
         }
         Watched::Parked(reason) => {
@@ -146,7 +166,7 @@ fn list(root: &Root, before: Option<&str>, out: &mut Out) -> Result<Exit, Failur
             goal,
         ]);
     }
-    out.table(&table)?;
+    out.table(&table, "no mandate here yet")?;
     if let Some(next) = page.next {
         talk::say(format!("older ones: `kairos mandate list --before {next}`"));
     }
@@ -166,9 +186,14 @@ fn show(root: &Root, mandate: &Mandate, out: &mut Out) -> Result<(), Failure> {
     let goal = mandate.goal.as_deref().unwrap_or("(erased)");
     out.line(format!("mandate   {}", mandate.id))?;
     out.line(format!("goal      {}", one_line(goal)))?;
-    match reason {
-        Some(_) => out.line(format!("state     {}", standing::parked(mandate, &held)))?,
-        None => out.line(format!("state     {}", standing::brief(mandate)))?,
+    let state = match mandate.state {
+        State::Parked => standing::parked(mandate, &held),
+        State::Finished => standing::ended(mandate),
+        State::Queued | State::Running => standing::brief(mandate),
+    };
+    out.line(format!("state     {state}"))?;
+    for why in standing::failures(mandate) {
+        out.line(format!("failed    {why}"))?;
     }
     for hint in reason.iter().flat_map(|r| standing::hints(&mandate.id, r, &held, &root.flag())) {
         out.line(format!("          {hint}"))?;
@@ -179,6 +204,9 @@ fn show(root: &Root, mandate: &Mandate, out: &mut Out) -> Result<(), Failure> {
     if let Some(until) = &mandate.until {
         out.line(format!("until     {}", when::short(until)))?;
     }
+    if mandate.cycle > 0 {
+        out.line(format!("cycle     {} of {}", mandate.cycle, mandate.max_cycles))?;
+    }
     if let Some(schedule) = &mandate.schedule {
         out.line(format!("schedule  {}", one_line(schedule)))?;
     }
@@ -186,12 +214,22 @@ fn show(root: &Root, mandate: &Mandate, out: &mut Out) -> Result<(), Failure> {
     if let Some(at) = &mandate.finished_at {
         out.line(format!("finished  {}", when::short(at)))?;
     }
+    for glob in &mandate.files {
+        out.line(format!("files     {}", one_line(glob)))?;
+    }
+    for check in &mandate.verify {
+        let check = format!("`{}` contains `{}`", check.file, check.contains);
+        out.line(format!("verify    {}", one_line(&check)))?;
+    }
+    if !mandate.project_scope.is_empty() {
+        out.line(format!("scope     {}", one_line(&mandate.project_scope)))?;
+    }
     if let Some(seen) = mandate.observed {
         let left = match seen.left_out {
             0 => String::new(),
             n => format!(", {n} left out: too large, too many, or not allowed by `--allow-upload`"),
         };
-        out.line(format!("files     {} seen by the model{left}", seen.files))?;
+        out.line(format!("seen      {} by the model{left}", files(seen.files)))?;
     }
     let spent = &mandate.spent;
     let dollars = when::dollars(spent.usd_micros);
@@ -206,9 +244,13 @@ fn show(root: &Root, mandate: &Mandate, out: &mut Out) -> Result<(), Failure> {
     Ok(())
 }
 
+fn files(count: u32) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
+}
+
 fn logs(root: &Root, id: &str, out: &mut Out) -> Result<Exit, Failure> {
     let mandate = source::mandate(root, id)?;
-    let (mut told, mut tale) = (Vec::new(), Tale::past());
+    let (mut told, mut tale) = (Vec::new(), Tale::past(Stored::below(root.path())));
     event::each(root, 1, Some(mandate.seq), |record| {
         let mut record = record.clone();
         record.events.retain(|event| event.mandate_id.as_ref() == Some(&mandate.id));
@@ -238,6 +280,10 @@ fn stop(root: &Root, id: &str, out: &mut Out) -> Result<Exit, Failure> {
         Some(mandate) => show(root, mandate, out)?,
         None if out.json => out.entity::<Mandate>(&stopped.mandate_id, None)?,
         None => out.line(format!("mandate   {}\nstate     asked to stop", stopped.mandate_id))?,
+    }
+    if stopped.mandate.as_ref().is_none_or(|mandate| mandate.state != State::Finished) {
+        let id = &stopped.mandate_id;
+        talk::say(format!("{id} is asked to stop; it ends when its open effect has ended"));
     }
     Ok(Exit::Ok)
 }

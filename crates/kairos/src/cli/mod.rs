@@ -5,6 +5,7 @@
 
 mod ask;
 mod budget;
+mod checkpoint;
 mod config;
 mod effect;
 mod event;
@@ -13,6 +14,7 @@ mod journal;
 mod live;
 mod mandate;
 mod proposal;
+mod repair;
 mod root;
 mod schedule;
 mod source;
@@ -31,6 +33,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::output::{Exit, Failure, Out};
 
 pub(crate) use root::Root;
+pub(crate) use source::Stored;
 
 /// Run LLM agents unattended, within limits, and prove what happened
 #[derive(Debug, Parser)]
@@ -67,6 +70,9 @@ enum Verb {
         /// Read this file instead of `.kairos/config/daemon.yml`
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
+        /// Go on with a restored or copied journal; no missed slot fires
+        #[arg(long)]
+        adopt: bool,
     },
     /// Watch a small workspace work: a schedule fires, an edit is made, one waits for you
     Demo(crate::demo::Demo),
@@ -91,7 +97,7 @@ enum Verb {
     Budget,
     /// Print events from the journal, and follow new ones
     Events(event::Events),
-    /// Verify, show and export the journal's files
+    /// Verify, show, export, sign and repair the journal's files
     #[command(subcommand)]
     Journal(journal::Verb),
     /// Check and show the configuration
@@ -105,7 +111,7 @@ impl Cli {
         let global = &self.global;
         match self.verb {
             Verb::Init { dir } => work::init(dir.or_else(|| global.root.clone()), out),
-            Verb::Daemon { config } => work::daemon(&global.root()?, config),
+            Verb::Daemon { config, adopt } => work::daemon(&global.root()?, config, adopt),
             Verb::Demo(demo) => demo.perform(out),
             Verb::Once(spec) => work::once(&global.root()?, *spec, out),
             Verb::Config(verb) => verb.perform(global, out),
@@ -116,7 +122,7 @@ impl Cli {
             Verb::Schedule(verb) => verb.perform(global, out),
             Verb::Budget => budget::show(&global.root()?, out),
             Verb::Events(events) => events.perform(&global.root()?, out),
-            Verb::Journal(verb) => verb.perform(&global.root()?, out),
+            Verb::Journal(verb) => verb.perform(|| global.root(), out),
         }
     }
 }

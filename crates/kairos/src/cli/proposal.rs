@@ -83,7 +83,7 @@ fn list(root: &Root, all: bool, out: &mut Out) -> Result<Exit, Failure> {
         let until = when::short(&proposal.expires_at);
         table.row([proposal.id.clone(), state, until, what(proposal)]);
     }
-    out.table(&table)?;
+    out.table(&table, "nothing waits for you")?;
     Ok(Exit::Ok)
 }
 

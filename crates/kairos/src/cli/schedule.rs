@@ -46,9 +46,9 @@ pub(crate) struct Next {
     /// A cron expression: minute hour day month weekday, or such as @daily
     #[arg(long, value_name = "EXPR", value_parser = cron)]
     cron: Option<Cron>,
-    /// The IANA zone of `--cron`
-    #[arg(long, alias = "zone", value_name = "ZONE", default_value = "UTC", requires = "cron")]
-    timezone: String,
+    /// The IANA zone of `--cron`; UTC when left out
+    #[arg(long, alias = "zone", value_name = "ZONE", conflicts_with = "name")]
+    timezone: Option<String>,
     /// Slots after this time instead of now
     #[arg(long, value_name = "TIME")]
     after: Option<Time>,
@@ -88,19 +88,21 @@ fn list(root: &Root, out: &mut Out) -> Result<Exit, Failure> {
     }
     let mut table = Table::new(&["name", "cron", "zone", "last", "next"]);
     for schedule in &schedules.schedules {
+        // A zone that this machine does not know is shown in UTC, which the offset says.
+        let there = crate::config::zone::zone(&schedule.timezone).unwrap_or(TimeZone::UTC);
         let last = schedule.last.as_ref().map_or_else(
             || "-".to_owned(),
-            |slot| format!("{} [{}]", when::short(&slot.at), slot.state),
+            |slot| format!("{} [{}]", when::slot(&slot.at, &there), slot.state),
         );
         let next = match (schedule.state, &schedule.next) {
             (State::Disabled, _) => "disabled".to_owned(),
-            (State::Enabled, Some(next)) => when::short(next),
+            (State::Enabled, Some(next)) => when::slot(next, &there),
             (State::Enabled, None) => "never".to_owned(),
         };
         let (name, cron) = (schedule.name.clone(), schedule.cron.clone());
         table.row([name, cron, schedule.timezone.clone(), last, next]);
     }
-    out.table(&table)?;
+    out.table(&table, "no schedule here; `.kairos/config/schedules.yml` has them")?;
     Ok(Exit::Ok)
 }
 
@@ -122,7 +124,11 @@ fn fire(root: &Root, name: &str, key: Option<String>, out: &mut Out) -> Result<E
 impl Next {
     fn perform(self, global: &Global, out: &mut Out) -> Result<Exit, Failure> {
         let rule = match (self.cron, &self.name) {
-            (Some(cron), _) => Rule { cron, zone: zone(&self.timezone)?, dst: Dst::default() },
+            (Some(cron), _) => Rule {
+                cron,
+                zone: zone(self.timezone.as_deref().unwrap_or("UTC"))?,
+                dst: Dst::default(),
+            },
             (None, Some(name)) => rule_of(&global.root()?, name)?,
             (None, None) => return Err(Failure::usage("a name or `--cron` is needed")),
         };
@@ -156,6 +162,7 @@ fn rule_of(root: &Root, name: &str) -> Result<Rule, Failure> {
     found.map(|schedule| schedule.rule).ok_or_else(|| {
         let message = format!("no schedule is called `{}`", one_line(name));
         Failure::new(Exit::No, "unknown_schedule", message)
+            .status(404)
             .hint("`kairos schedule list` names them")
     })
 }

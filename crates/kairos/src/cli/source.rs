@@ -3,6 +3,9 @@
 //! Owns reading entities in their public form: from the daemon, and where none answers from the
 //! journal's files, without lock or repair. Never changes anything.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use kairos_api::show;
 use kairos_core::digest::BlobRef;
 use kairos_core::event::Event;
@@ -108,7 +111,7 @@ fn read<T: DeserializeOwned>(
     let client = root.client();
     ask::wait(async {
         match client.get(path).await {
-            Err(ClientError::NoDaemon { .. }) => {
+            Err(error) if nobody_answers(&error) => {
                 let files = Files::fold(root)?;
                 Ok((of_files(&files)?, Some(files.views.seq)))
             }
@@ -117,10 +120,40 @@ fn read<T: DeserializeOwned>(
     })
 }
 
+/// Whether no daemon answers, so that the files are all there is; one of another user may well run.
+pub(super) fn nobody_answers(error: &ClientError) -> bool {
+    let denied = std::io::ErrorKind::PermissionDenied;
+    matches!(error, ClientError::NoDaemon { source, .. } if source.kind() != denied)
+}
+
+/// Stored texts, read from their files.
+#[derive(Clone)]
+pub(crate) struct Stored(Option<Arc<Blobs<RealFs>>>);
+
+impl std::fmt::Debug for Stored {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Stored")
+    }
+}
+
+impl Stored {
+    /// Those below `root`; none where they cannot be read.
+    pub(crate) fn below(root: &Path) -> Self {
+        let dir = RealFs.root(&root.join(".kairos/blobs")).ok();
+        Self(dir.map(|dir| Arc::new(Blobs::new(RealFs, dir))))
+    }
+
+    /// The text, unless it is gone or none.
+    pub(crate) fn text(&self, blob: BlobRef) -> Option<String> {
+        let bytes = self.0.as_ref()?.get(blob.digest.as_bytes(), blob.bytes).ok()?;
+        String::from_utf8(bytes).ok()
+    }
+}
+
 /// The journal's files, folded up to the last whole frame.
 struct Files {
     views: Views,
-    blobs: Option<Blobs<RealFs>>,
+    stored: Stored,
 }
 
 impl Files {
@@ -132,8 +165,7 @@ impl Files {
         while let Some(record) = reader.next_record::<Event>()? {
             views.apply(record.at, &record.events);
         }
-        let blobs = RealFs.root(&root.path().join(".kairos/blobs")).ok();
-        Ok(Self { views, blobs: blobs.map(|dir| Blobs::new(RealFs, dir)) })
+        Ok(Self { views, stored: Stored::below(root.path()) })
     }
 
     fn mandate(&self, root: &Root, id: &str) -> Result<Mandate, Failure> {
@@ -157,8 +189,7 @@ impl Files {
     }
 
     fn text(&self, blob: BlobRef) -> Option<String> {
-        let bytes = self.blobs.as_ref()?.get(blob.digest.as_bytes(), blob.bytes).ok()?;
-        String::from_utf8(bytes).ok()
+        self.stored.text(blob)
     }
 }
 

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use kairos_wire::duration;
 use kairos_wire::mandate::{MandateRequest, RiskBudget, UploadScope, Verify};
 
-use crate::output::{Exit, Failure};
+use crate::output::{Exit, Failure, talk};
 
 /// A mandate file is a page, not a book.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -57,6 +57,29 @@ enum Risk {
 }
 
 impl SpecArgs {
+    /// These options as they are typed.
+    pub(crate) fn typed(&self) -> String {
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+        let mut line = String::new();
+        let mut add = |name: &str, value: &str| line.push_str(&format!(" --{name} {value}"));
+        let one = |value: &Option<String>| value.as_deref().map(quoted);
+        let word = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
+        let file = self.file.as_ref().map(|file| quoted(&file.display().to_string()));
+        file.iter().for_each(|file| add("file", file));
+        one(&self.goal).iter().for_each(|goal| add("goal", goal));
+        self.files.iter().for_each(|glob| add("files", &quoted(glob)));
+        for check in &self.verify_contains {
+            add("verify-contains", &quoted(&format!("{}={}", check.file, check.contains)));
+        }
+        self.max_cycles.iter().for_each(|n| add("max-cycles", &n.to_string()));
+        self.risk_budget.iter().for_each(|risk| add("risk-budget", &word(risk)));
+        one(&self.project_scope).iter().for_each(|scope| add("project-scope", scope));
+        self.allow_upload.iter().for_each(|scope| add("allow-upload", &word(scope)));
+        one(&self.model).iter().for_each(|model| add("model", model));
+        self.timeout.iter().for_each(|length| add("timeout", &length.as_secs_f64().to_string()));
+        line
+    }
+
     /// The request these options make.
     pub(crate) fn request(self) -> Result<MandateRequest, Failure> {
         let mut request = match &self.file {
@@ -135,7 +158,9 @@ fn read(path: &std::path::Path) -> Result<MandateRequest, Failure> {
     if text.len() as u64 > FILE_BYTES_MAX {
         return Err(Failure::usage(format!("`{shown}` is longer than {FILE_BYTES_MAX} bytes")));
     }
-    serde_saphyr::from_str(&text).map_err(|error| {
-        Failure::new(Exit::Config, "bad_mandate_file", format!("`{shown}`: {error}"))
+    crate::config::mandate(path, &text).map_err(|problems| {
+        let drawn = problems.render(talk::talk_coloured());
+        let message = format!("`{shown}` is not a mandate\n{}", drawn.trim_end());
+        Failure::new(Exit::Config, "bad_mandate_file", message)
     })
 }

@@ -3,11 +3,14 @@
 //! Owns what a person is told of a mandate that waits: for whom or what, why, and what to type.
 //! Never reads anything; whoever has the mandate and its held steps asks here.
 
-use kairos_wire::mandate::State;
+use kairos_core::mandate::outcome::{EndReason, Outcome};
+use kairos_wire::mandate::{Failure, State};
 use kairos_wire::{Mandate, Proposal};
+use serde::de::DeserializeOwned;
 
 use super::words;
 use crate::output::table::one_line;
+use crate::output::when;
 
 /// Held steps that are spelled out; the rest are counted.
 const HELD_MAX: usize = 3;
@@ -15,7 +18,7 @@ const HELD_MAX: usize = 3;
 /// How it stands, in a few words.
 pub(super) fn brief(mandate: &Mandate) -> String {
     match mandate.state {
-        State::Queued => "queued".to_owned(),
+        State::Queued => queued(mandate),
         State::Running => match &mandate.phase {
             Some(phase) => format!("running, cycle {} {phase}", mandate.cycle),
             None => "running".to_owned(),
@@ -26,6 +29,49 @@ pub(super) fn brief(mandate: &Mandate) -> String {
         }
         State::Finished => finished(mandate.outcome.as_deref(), mandate.verified),
     }
+}
+
+/// That it is queued, and what for.
+fn queued(mandate: &Mandate) -> String {
+    let Some(reason) = mandate.reason.as_deref() else { return "queued".to_owned() };
+    let why = match (reason, &mandate.until) {
+        ("budget", Some(until)) => {
+            format!("waits for the day's budget, which begins anew at {}", when::short(until))
+        }
+        ("budget", None) => "waits for the day's budget".to_owned(),
+        ("scope", _) => "another mandate of its project scope runs".to_owned(),
+        ("max_running", _) => "as many mandates run as may".to_owned(),
+        ("stopping", _) => "the daemon is stopping".to_owned(),
+        _ => return format!("queued [{reason}]"),
+    };
+    format!("queued: {why} [{reason}]")
+}
+
+/// How a finished one ended, and why where the outcome does not say.
+pub(super) fn ended(mandate: &Mandate) -> String {
+    let ended = finished(mandate.outcome.as_deref(), mandate.verified);
+    let reason = mandate.reason.as_deref().and_then(read::<EndReason>).map(words::ended);
+    let outcome = || mandate.outcome.as_deref().and_then(read::<Outcome>).and_then(words::outcome);
+    match reason.or_else(|| outcome().map(ToOwned::to_owned)) {
+        Some(why) => format!("{ended}: {why}"),
+        None => ended,
+    }
+}
+
+/// A word of the rules; `None` for one of a later version.
+fn read<T: DeserializeOwned>(word: &str) -> Option<T> {
+    serde_json::from_value(word.into()).ok()
+}
+
+/// What failed lately, one line each.
+pub(super) fn failures(mandate: &Mandate) -> impl Iterator<Item = String> {
+    mandate.failures.iter().map(failure)
+}
+
+/// `orient: the provider refused the key (401): Incorrect API key [status]`
+fn failure(failure: &Failure) -> String {
+    let Failure { what, why, code } = failure;
+    one_line(&format!("{what}: {why} [{code}]"))
 }
 
 /// How it ended: `achieved (verified)`.
@@ -49,7 +95,7 @@ fn waits_for(reason: &str) -> &'static str {
 }
 
 /// What it waits for, whole: `waits for you: 1 edit to docs/a.md (protected: knowledge)
-/// [approval]`. `held` are its held steps, `said` is why the model is blocked.
+/// [approval]`. `held` are its held steps, `said` is why the model is blocked, or what failed.
 pub(super) fn waits<'a>(
     reason: &str,
     held: impl IntoIterator<Item = &'a str>,
@@ -63,7 +109,7 @@ pub(super) fn waits<'a>(
         },
         "unsettled" => "nobody can prove what an effect did".to_owned(),
         "budget" => "a cap is reached".to_owned(),
-        "provider" => "it does not answer".to_owned(),
+        "provider" => said.unwrap_or("it does not answer").to_owned(),
         _ => String::new(),
     };
     let lead = waits_for(reason);
@@ -84,7 +130,12 @@ fn together<'a>(held: impl IntoIterator<Item = &'a str>) -> String {
 pub(super) fn parked(mandate: &Mandate, held: &[Proposal]) -> String {
     let reason = mandate.reason.as_deref().unwrap_or("parked");
     let held: Vec<String> = held.iter().map(words::held).collect();
-    waits(reason, held.iter().map(String::as_str), mandate.blocked_reason.as_deref())
+    let failed = || mandate.failures.last().map(|failure| &*failure.why);
+    let said = match reason {
+        "provider" => failed(),
+        _ => mandate.blocked_reason.as_deref(),
+    };
+    waits(reason, held.iter().map(String::as_str), said)
 }
 
 /// What somebody can do about a mandate that waits; `flag` is the `--root` that must be typed.
@@ -124,6 +175,8 @@ mod tests {
             waits("checkpoint", [], Some("no\u{1b}[2J file")),
             waits("checkpoint", [], None),
             waits("budget", [], None),
+            waits("provider", [], None),
+            waits("provider", [], Some("too many requests (429): slow down")),
             waits("later", [], None),
         ];
         let expected = [
@@ -132,6 +185,8 @@ mod tests {
             "waits for you: the model is blocked: no\\u{1b}[2J file [checkpoint]",
             "waits for you: the model says it is blocked [checkpoint]",
             "waits for budget: a cap is reached [budget]",
+            "waits for the model's provider: it does not answer [provider]",
+            "waits for the model's provider: too many requests (429): slow down [provider]",
             "waits [later]",
         ];
         assert_eq!(shown, expected);

@@ -1,6 +1,7 @@
 //! `kairos status`
 
 use kairos_wire::Status;
+use kairos_wire::status::Witness;
 
 use super::{Root, ask};
 use crate::output::table::one_line;
@@ -16,8 +17,34 @@ pub(super) fn show(root: &Root, out: &mut Out) -> Result<Exit, Failure> {
     let since = status.started_at.as_deref().map(when::short);
     let since = since.map(|at| format!(" since {at}")).unwrap_or_default();
     out.line(format!("{}{since}, pid {}", one_line(&status.state), status.pid))?;
-    let Status { running, queued, waiting, journal_head, .. } = status;
-    out.line(format!("mandates  {running} running, {queued} queued, {waiting} waiting"))?;
+    let (running, queued, waiting) = (status.running, status.queued, status.waiting);
+    let journal_head = status.journal_head;
+    let why = status.queued_because.as_deref().map(|reason| {
+        let why = match reason {
+            "budget" => "the day's budget is used up",
+            "scope" => "their project scopes are taken",
+            "max_running" => "as many run as may",
+            "stopping" => "the daemon is stopping",
+            _ => "they wait",
+        };
+        format!(" ({why} [{}])", one_line(reason))
+    });
+    let queued = format!("{queued} queued{}", why.unwrap_or_default());
+    out.line(format!("mandates  {running} running, {queued}, {waiting} waiting"))?;
     out.line(format!("journal   at {journal_head}"))?;
+    let Some(checkpoints) = status.checkpoints else { return Ok(Exit::Ok) };
+    match (checkpoints.size, checkpoints.problem) {
+        (_, Some(problem)) => {
+            out.line(format!("checkpoint  not signed: {}", one_line(&problem)))?
+        }
+        (Some(size), None) => out.line(format!("checkpoint  over {size} frames"))?,
+        (None, None) => {}
+    }
+    for Witness { witness, size, problem } in checkpoints.witnesses {
+        let has = size.map_or_else(|| "has none".to_owned(), |size| format!("has {size}"));
+        let problem = problem.map(|problem| format!(", refused the last: {}", one_line(&problem)));
+        let problem = problem.unwrap_or_default();
+        out.line(format!("witness   {} {has}{problem}", one_line(&witness)))?;
+    }
     Ok(Exit::Ok)
 }

@@ -6,16 +6,22 @@
 //! an event of a later version is told by its name.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 
+use globset::GlobBuilder;
+use kairos_api::words::{action, call, invalid, step};
 use kairos_core::cycle::answer::{Answer, Assessment, Decide, Status};
-use kairos_core::cycle::retry::{CallFailure, MAX_ATTEMPTS};
-use kairos_core::effect::{Doubt, Intent, Outcome, Reply};
+use kairos_core::cycle::retry::MAX_ATTEMPTS;
+use kairos_core::effect::{Attempt, Doubt, Intent, Outcome, Reply, Seen};
 use kairos_core::gate::proposal::Proposal;
 use kairos_core::mandate::outcome::{EndReason, Outcome as MandateOutcome};
+use kairos_core::mandate::spec::MandateSpec;
 use kairos_core::plan::StepEnd;
 use kairos_wire::event::Event;
 use serde::de::DeserializeOwned;
 
+use super::source::Stored;
 use super::{standing, story, words};
 use crate::output::table::one_line;
 use crate::output::when;
@@ -28,10 +34,16 @@ const STEPS_SHOWN: usize = 5;
 pub(crate) struct Tale {
     /// The `--root` that a command must be typed with; `None` where nothing can be decided now.
     flag: Option<String>,
+    /// Where texts that events name are read.
+    stored: Stored,
+    /// What the mandate says decide may see.
+    globs: Vec<String>,
     /// Questions to the model under way, by effect.
     asks: BTreeMap<String, (String, u8)>,
     /// The last one's phase and attempt.
     asked: (String, u8),
+    /// Whether it was lost with its daemon.
+    lost: bool,
     /// The steps of the cycle's plan.
     plan: Vec<String>,
     decided: Option<Status>,
@@ -43,16 +55,19 @@ type Told = Option<(String, String)>;
 
 impl Tale {
     /// Of what happens now; commands are to be typed with `flag`.
-    pub(crate) fn live(flag: impl Into<String>) -> Self {
-        Self { flag: Some(flag.into()), ..Self::past() }
+    pub(crate) fn live(flag: impl Into<String>, stored: Stored) -> Self {
+        Self { flag: Some(flag.into()), ..Self::past(stored) }
     }
 
     /// Of what happened: nothing to type.
-    pub(crate) const fn past() -> Self {
+    pub(crate) const fn past(stored: Stored) -> Self {
         Self {
             flag: None,
+            stored,
+            globs: Vec::new(),
             asks: BTreeMap::new(),
             asked: (String::new(), 1),
+            lost: false,
             plan: Vec::new(),
             decided: None,
             held: BTreeMap::new(),
@@ -72,7 +87,10 @@ impl Tale {
             "budget_reserved" | "budget_settled" | "step_begun" | "phase_entered" => {
                 self.quiet(event)
             }
-            "mandate_created" => say("mandate", created(event)),
+            "mandate_created" => {
+                self.globs = typed::<MandateSpec>(event, "spec").map_or(Vec::new(), |s| s.files);
+                say("mandate", created(event))
+            }
             "mandate_parked" => say("mandate", self.parked(event)),
             "mandate_finished" => say("mandate", finished(event)),
             "plan_accepted" => say("decide", self.planned(event)),
@@ -81,6 +99,10 @@ impl Tale {
             "cycle_finished" => None,
             "effect_begun" => self.begun(event),
             "effect_settled" => self.settled(event),
+            "call_delayed" if self.lost => {
+                self.lost = false;
+                say(&self.asked.0, format!("asked again at {}", when::short(&text("until"))))
+            }
             "call_delayed" => {
                 let (at, attempt) = (when::short(&text("until")), self.asked.1.saturating_add(1));
                 let again = format!("asked again at {at} (attempt {attempt} of {MAX_ATTEMPTS})");
@@ -131,7 +153,7 @@ impl Tale {
         match typed(event, "end") {
             Some(StepEnd::Succeeded) => format!("{step}: done"),
             Some(StepEnd::Failed(failure)) => {
-                format!("{step}: failed: {}", words::failure(failure))
+                format!("{step}: failed: {}", self::step(failure))
             }
             Some(StepEnd::Skipped) => format!("{step}: skipped, for another step failed"),
             None => format!("{step}: {}", story::field(event, "end")),
@@ -177,21 +199,11 @@ impl Tale {
             Some(Outcome::Asked(attempt)) => {
                 self.asked = asked.unwrap_or_default();
                 let phase = self.asked.0.clone();
-                let text = self.replied(attempt.reply)?;
+                let text = self.replied(attempt)?;
                 say(if phase.is_empty() { "model" } else { &phase }, text)
             }
             Some(Outcome::Observed { files, left_out }) => {
-                let seen = match files.len() {
-                    1 => "1 file".to_owned(),
-                    n => format!("{n} files"),
-                };
-                say(
-                    "observe",
-                    match left_out {
-                        0 => format!("the model may see {seen}"),
-                        n => format!("the model may see {seen}; {n} left out [left_out]"),
-                    },
-                )
+                say("observe", self.observed(&files, left_out))
             }
             Some(Outcome::Verified { failed, .. }) => say(
                 "checks",
@@ -202,20 +214,38 @@ impl Tale {
                 },
             ),
             Some(Outcome::Stale) => say("act", "the file changed meanwhile".to_owned()),
-            Some(Outcome::Lost) => match asked {
-                Some((phase, _)) => say(&phase, "the call was interrupted [lost]".to_owned()),
-                None => None,
-            },
+            Some(Outcome::Lost) => {
+                self.asked = asked?;
+                self.lost = true;
+                say(&self.asked.0, "the call was interrupted [lost]".to_owned())
+            }
             Some(_) => None,
             None => Some(story::words(event)),
         }
     }
 
-    fn replied(&mut self, reply: Reply) -> Option<String> {
-        Some(match reply {
+    fn observed(&self, files: &[Seen], left_out: u32) -> String {
+        let seen = match files.len() {
+            1 => "1 file".to_owned(),
+            n => format!("{n} files"),
+        };
+        let mut text = format!("the model may see {seen}");
+        if left_out > 0 {
+            // Which globs would have matched them, nobody recorded.
+            text.push_str(&format!("; {left_out} left out [left_out]"));
+            return text;
+        }
+        for glob in self.globs.iter().filter(|glob| matches_none(glob, files)) {
+            text.push_str(&format!("; warning: `{glob}` matches no file [no_match]"));
+        }
+        text
+    }
+
+    fn replied(&mut self, attempt: Attempt) -> Option<String> {
+        Some(match attempt.reply {
             Reply::Answered { answer: Answer::Decide(Decide { status, steps, .. }), .. } => {
                 self.decided = Some(status);
-                self.plan = steps.iter().map(|step| words::action(&step.action)).collect();
+                self.plan = steps.iter().map(|step| action(&step.action)).collect();
                 match status {
                     Status::Blocked => "the model says it is blocked".to_owned(),
                     Status::Done if steps.is_empty() => "nothing is left to do".to_owned(),
@@ -236,8 +266,13 @@ impl Tale {
                 };
                 format!("answered: {word}")
             }
-            Reply::Invalid { .. } => "the answer is not of the form asked for [invalid]".to_owned(),
-            Reply::Failed(failure) => format!("the call failed: {}", call_failure(failure)),
+            Reply::Invalid { problem, .. } => {
+                invalid(self.stored.text(problem).as_deref()).to_string()
+            }
+            Reply::Failed(failure) => {
+                let said = attempt.said.and_then(|said| self.stored.text(said));
+                format!("the call failed: {}", call(failure, said.as_deref()))
+            }
             Reply::Cancelled => "the call was stopped [cancelled]".to_owned(),
         })
     }
@@ -278,6 +313,12 @@ impl Tale {
     }
 }
 
+fn matches_none(glob: &str, files: &[Seen]) -> bool {
+    let glob = GlobBuilder::new(glob).literal_separator(true).build();
+    let Ok(glob) = glob.map(|glob| glob.compile_matcher()) else { return false };
+    !files.iter().any(|seen| glob.is_match(OsStr::from_bytes(seen.path.as_bytes())))
+}
+
 fn say(what: &str, text: String) -> Told {
     Some((what.to_owned(), text))
 }
@@ -305,33 +346,6 @@ fn finished(event: &Event) -> String {
     }
 }
 
-fn call_failure(failure: CallFailure) -> String {
-    match failure {
-        CallFailure::Status { code, .. } => {
-            let why = match code {
-                400 => " bad request",
-                401 | 403 => " the key is not accepted",
-                404 => " no such model or place",
-                413 => " the request is too large",
-                429 => " too many requests",
-                529 => " overloaded",
-                500..=599 => " the provider is in trouble",
-                _ => "",
-            };
-            format!("{code}{why} [status]")
-        }
-        CallFailure::Transport => "no connection [transport]".to_owned(),
-        CallFailure::Cut => "the answer broke off [cut]".to_owned(),
-        CallFailure::Timeout => "no whole answer in time [timeout]".to_owned(),
-        CallFailure::Unreadable => {
-            "the answer is not of the provider's form [unreadable]".to_owned()
-        }
-        CallFailure::NotSent => {
-            "not sent: a stored text is missing or damaged [not_sent]".to_owned()
-        }
-    }
-}
-
 /// A field in the form the rules have it; `None` for what a later version wrote.
 fn typed<T: DeserializeOwned>(event: &Event, name: &str) -> Option<T> {
     event.fields.get(name).and_then(|value| T::deserialize(value).ok())
@@ -343,6 +357,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    /// A place without texts.
+    fn nothing() -> Stored {
+        Stored::below(std::path::Path::new("/proc/self/nothing"))
+    }
 
     const AT: &str = "2026-11-21T08:00:00.000Z";
 
@@ -371,7 +390,7 @@ mod tests {
         let late = json!({"failed": {"status": {"code": 429, "retry_after_ms": null}}});
         let risk = json!({"answered": {"answer": {"orient": {"risk": "low"}}, "text": blob()}});
         let lines = told(
-            Tale::past(),
+            Tale::past(nothing()),
             &[
                 json!({"type": "phase_entered", "phase": "orient"}),
                 json!({"type": "budget_reserved", "effect_id": "E", "amounts": {}}),
@@ -387,7 +406,7 @@ mod tests {
         );
         let expected = [
             "orient   asks the model",
-            "orient   the call failed: 429 too many requests [status]",
+            "orient   the call failed: too many requests (429) [status]",
             "orient   asked again at soon (attempt 2 of 3)",
             "orient   asks the model (attempt 2)",
             "orient   the call failed: the answer broke off [cut]",
@@ -446,11 +465,11 @@ mod tests {
             "mandate  waits for you: 1 edit to docs/a.md (protected: knowledge) [approval]",
             "proposal P approved by user:a(1)",
             "mandate  goes on",
-            "act      step 1 of 2: edit docs/a.md: failed: the old text does not occur [old_text_missing]",
+            "act      step 1 of 2: edit docs/a.md: failed: the text to replace is not there [old_text_missing]",
             "act      step 2 of 2: move b.md to c.md: skipped, for another step failed",
             "mandate  failed: two cycles in a row failed [cycles_failed]",
             "·        moon rose",
         ];
-        assert_eq!(told(Tale::live(" --root 'x'"), &events), expected);
+        assert_eq!(told(Tale::live(" --root 'x'", nothing()), &events), expected);
     }
 }

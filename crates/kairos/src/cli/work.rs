@@ -6,7 +6,7 @@ use kairos_wire::{Mandate, Proposal};
 
 use super::spec::SpecArgs;
 use super::tale::Tale;
-use super::{Root, source, standing};
+use super::{Root, Stored, source, standing};
 use crate::config::Env;
 use crate::once::End;
 use crate::output::{Exit, Failure, Out, talk};
@@ -27,15 +27,16 @@ fn workspace(root: &Root) -> Result<Workspace, Failure> {
 }
 
 /// Serves until told to stop.
-pub(super) fn daemon(root: &Root, config: Option<PathBuf>) -> Result<Exit, Failure> {
-    daemon::daemon(&workspace(root)?, config)
+pub(super) fn daemon(root: &Root, config: Option<PathBuf>, adopt: bool) -> Result<Exit, Failure> {
+    daemon::daemon(&workspace(root)?, config, adopt)
 }
 
 /// Runs one mandate without a daemon.
 pub(super) fn once(root: &Root, spec: SpecArgs, out: &mut Out) -> Result<Exit, Failure> {
+    let instead = format!("kairos mandate create{}{} --wait", root.flag(), spec.typed());
     let request = spec.request()?;
     let json = out.json;
-    let mut tale = Tale::past();
+    let mut tale = Tale::past(Stored::below(root.path()));
     let mut say = |at: kairos_core::time::Time, event: &kairos_core::event::Event| {
         let at = kairos_core::fold::At { seq: kairos_core::fold::Seq(0), time: at };
         let shown = kairos_api::event::public(at, std::slice::from_ref(event));
@@ -44,7 +45,11 @@ pub(super) fn once(root: &Root, spec: SpecArgs, out: &mut Out) -> Result<Exit, F
             lines.into_iter().for_each(talk::say);
         }
     };
-    let end = once::once(&workspace(root)?, None, &request, &mut say)?;
+    let end = once::once(&workspace(root)?, None, &request, &mut say);
+    let end = end.map_err(|failure| match failure.is("locked") {
+        true => failure.hint(format!("let it do this: `{instead}`")),
+        false => failure,
+    })?;
     let Some(id) = end.mandate().map(|id| id.to_string()) else {
         talk::say("stopped before the mandate was made: nothing was done");
         return Ok(end.exit());
@@ -60,12 +65,15 @@ pub(super) fn once(root: &Root, spec: SpecArgs, out: &mut Out) -> Result<Exit, F
     Ok(end.exit())
 }
 
-/// Says what of a mandate that is not finished is left, and how it goes on.
+/// Says how a mandate ended and why; of one that is not finished, what is left and how it goes on.
 fn left(root: &Root, mandate: &Mandate, end: &End, held: &[Proposal]) {
     let (id, flag) = (&mandate.id, root.flag());
     let goes_on = format!("it stays in the journal: the next `kairos daemon{flag}` continues it");
     match end {
-        End::Finished { .. } => {}
+        End::Finished { .. } => {
+            talk::say(format!("{id} finished: {}", standing::ended(mandate)));
+            standing::failures(mandate).for_each(|why| talk::say(format!("  because: {why}")));
+        }
         End::Parked { .. } => {
             talk::say(format!("{id} {}", standing::parked(mandate, held)));
             talk::say(goes_on);

@@ -20,8 +20,10 @@ use super::node::{Node, Value};
 use super::problem::{File, Problem};
 use super::secrets::{Secret, Secrets};
 use super::size::{Size, Usd};
+use super::witnesses::{self, RawCheckpoint};
 use super::{whole, zone};
 use crate::log::{Level, LogOptions};
+use crate::witness::Witness;
 
 /// What the binary needs to know; what the rules need is in [`Rules`].
 #[derive(Clone, Debug)]
@@ -39,6 +41,8 @@ pub(crate) struct DaemonOptions {
     pub(crate) log: LogOptions,
     /// `None`: no model is configured.
     pub(crate) model: Option<ModelConfig>,
+    /// Who else holds the journal's checkpoints.
+    pub(crate) witnesses: Vec<Witness>,
 }
 
 /// How the model is reached.
@@ -50,6 +54,8 @@ pub(crate) struct ModelConfig {
     pub(crate) base_url: String,
     /// None for a playbook and for a local server that wants none.
     pub(crate) api_key: Option<Secret>,
+    /// The environment variable it came from, if it did.
+    pub(crate) key_variable: Option<&'static str>,
     pub(crate) max_output_tokens: u32,
     pub(crate) timeout_ms: u64,
 }
@@ -65,6 +71,7 @@ pub(crate) enum Provider {
     },
 }
 
+// tidy: table
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Raw {
@@ -80,6 +87,7 @@ struct Raw {
     budget: Option<RawBudget>,
     proposals: Option<RawProposals>,
     scopes: Option<Vec<RawScope>>,
+    checkpoint: Option<RawCheckpoint>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -177,6 +185,7 @@ pub(super) fn read(
 ) -> Option<(Rules, DaemonOptions)> {
     let file = &without_key(file, node);
     let raw: Raw = whole::read(file, node, out)?;
+    let witnesses = witnesses::read(raw.checkpoint, file, node, out);
     let mut check = Check { file, node, out };
     if let Some(mode) = raw.mode.filter(|mode| mode != "daemon") {
         check.wrong(&["mode"], format!("mode `{mode}` is not `daemon`"), "the only mode there is");
@@ -229,6 +238,7 @@ pub(super) fn read(
         day_zone_name,
         log: check.log(raw.log.unwrap_or_default()),
         model,
+        witnesses,
     };
     Some((rules, options))
 }
@@ -292,7 +302,11 @@ impl Check<'_> {
     fn cap(&mut self, key: &str, value: Option<u64>, default: u64) -> u64 {
         if value == Some(0) {
             let message = format!("`budget.{key}` is 0, which would stop everything for good");
-            self.wrong(&["budget", key], message, "to stop everything now, use `kairos halt`");
+            self.wrong(
+                &["budget", key],
+                message,
+                "1 or more; delete the key for the default. To stop everything, stop the daemon",
+            );
         }
         value.unwrap_or(default)
     }
@@ -395,11 +409,20 @@ impl Check<'_> {
         let base_url = raw.base_url.unwrap_or_else(|| default_url(&provider).to_owned());
         let local = playbook || self.is_loopback(&base_url)?;
         let api_key = self.api_key(raw.api_key.as_deref(), &provider, local, around);
+        let from_env = raw.api_key.is_none() && api_key.is_some();
+        let key_variable = key_of(&provider).filter(|_| from_env).map(|(_, variable)| variable);
         let prices = self.prices(raw.prices, &name, local, around.shipped);
         let rules = ModelRules { name: name.clone(), output_tokens_max: tokens, prices };
         let max_output_tokens = tokens;
-        let config =
-            ModelConfig { provider, name, base_url, api_key, max_output_tokens, timeout_ms };
+        let config = ModelConfig {
+            provider,
+            name,
+            base_url,
+            api_key,
+            key_variable,
+            max_output_tokens,
+            timeout_ms,
+        };
         Some((Some(config), Some(rules)))
     }
 
@@ -432,11 +455,7 @@ impl Check<'_> {
         local: bool,
         around: &Around<'_>,
     ) -> Option<Secret> {
-        let (word, variable) = match provider {
-            Provider::Anthropic => ("model:anthropic", "ANTHROPIC_API_KEY"),
-            Provider::OpenAi => ("model:openai", "OPENAI_API_KEY"),
-            Provider::Playbook { .. } => return None,
-        };
+        let (word, variable) = key_of(provider)?;
         let path = &["model", "api_key"];
         match given.map(|given| given.strip_prefix("secret:")) {
             None => {
@@ -494,6 +513,15 @@ impl Check<'_> {
     }
 }
 
+/// Under which name a provider's key is asked for, and the variable that has it by default.
+const fn key_of(provider: &Provider) -> Option<(&'static str, &'static str)> {
+    match provider {
+        Provider::Anthropic => Some(("model:anthropic", "ANTHROPIC_API_KEY")),
+        Provider::OpenAi => Some(("model:openai", "OPENAI_API_KEY")),
+        Provider::Playbook { .. } => None,
+    }
+}
+
 fn default_url(provider: &Provider) -> &'static str {
     match provider {
         Provider::Anthropic => "https://api.anthropic.com",
@@ -505,11 +533,11 @@ fn default_url(provider: &Provider) -> &'static str {
 /// A length of time in the largest unit that divides it.
 pub(super) fn spell(ms: u64) -> String {
     match ms {
-        0 => "0".to_owned(),
+        0 => "0s".to_owned(),
         ms if ms % DAY == 0 => format!("{}d", ms / DAY),
         ms if ms % HOUR == 0 => format!("{}h", ms / HOUR),
         ms if ms % (60 * SECOND) == 0 => format!("{}m", ms / (60 * SECOND)),
         ms if ms % SECOND == 0 => format!("{}s", ms / SECOND),
-        ms => format!("0.{ms:03}"),
+        ms => format!("{}.{:03}s", ms / SECOND, ms % SECOND),
     }
 }

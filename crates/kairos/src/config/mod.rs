@@ -17,6 +17,28 @@ mod size;
 #[cfg(test)]
 mod tests;
 mod whole;
+mod witnesses;
 pub(crate) mod zone;
 
 pub(crate) use env::Env;
+
+use std::path::Path;
+
+use kairos_wire::mandate::MandateRequest;
+
+/// Reads a mandate file; everything that is wrong with it, as for the other files.
+///
+/// # Errors
+/// At least one problem.
+pub(crate) fn mandate(path: &Path, text: &str) -> Result<MandateRequest, problem::Problems> {
+    let file = problem::File::new(path, text);
+    let mut found = Vec::new();
+    let read = match node::Node::read(&file) {
+        Ok(node) => whole::read(&file, &node, &mut found),
+        Err(problem) => {
+            found.push(problem);
+            None
+        }
+    };
+    read.filter(|_| found.is_empty()).ok_or(problem::Problems(found))
+}

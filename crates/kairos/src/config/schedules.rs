@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use globset::GlobBuilder;
+use kairos_api::convert::leads_out;
 use kairos_core::mandate::spec::{FILES_MAX, MandateSpec, VERIFY_MAX};
 use kairos_core::path::RelPath;
 use kairos_core::plan::ActionKind;
@@ -248,6 +249,9 @@ impl Check<'_> {
         if mandate.goal.is_empty() {
             // As KairosChain: the name says what is wanted.
             mandate.goal.clone_from(&raw.name);
+            let key = if raw.mandate.is_some() { "mandate" } else { "name" };
+            let message = format!("`{}` has no goal, so its name stands for it", raw.name);
+            self.warn(self.item.place(&[key]), message, "write `goal:` under `mandate:`");
         }
         match (&raw.project_scope, &mandate.project_scope) {
             (Some(outer), Some(inner)) if outer != inner => {
@@ -283,6 +287,12 @@ impl Check<'_> {
             }
         }
         for (n, glob) in mandate.files.iter().enumerate() {
+            if leads_out(glob) {
+                let message = format!("`{glob}` leads out of the workspace");
+                let hint = "globs are relative to the workspace".to_owned();
+                self.wrong(self.entry("files", n, None), message, Some(hint));
+                continue;
+            }
             if let Err(error) = GlobBuilder::new(glob).literal_separator(true).build() {
                 let hint = error.kind().to_string();
                 let message = format!("`{glob}` is not a glob");

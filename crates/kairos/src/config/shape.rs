@@ -205,7 +205,8 @@ pub(crate) fn nearest<'a>(
     candidates
         .map(|candidate| (distance(word, candidate), candidate))
         .filter(|(edits, _)| (1..=within).contains(edits))
-        .min_by_key(|(edits, _)| *edits)
+        // Letters are swapped more easily than left out.
+        .min_by_key(|(edits, candidate)| (*edits, candidate.len().abs_diff(word.len())))
         .map(|(_, candidate)| candidate)
 }
 

@@ -2,17 +2,19 @@
 //!
 //! Owns what they print, for people and for programs. Never prints a secret.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use kairos_core::rules::NamedPrice;
+use kairos_effects::model::Playbook;
 use serde::Serialize;
 
-use super::daemon::{self, Around, Provider, spell};
+use super::daemon::{self, Around, DaemonOptions, Provider, spell};
 use super::env::Env;
 use super::problem::{Problem, ProblemRow};
 use super::resolve::{Paths, Resolved, Source, load};
-use super::schedules;
 use super::secrets::Secrets;
+use super::{schedules, size};
 
 /// What a check found.
 #[derive(Clone, Debug)]
@@ -66,7 +68,11 @@ pub(crate) fn check(root: &Path, files: &[PathBuf], env: &Env, shipped: &[NamedP
     if files.is_empty() {
         let paths = Paths::below(root);
         let problems = match load(root, &paths, env, shipped) {
-            Ok(resolved) => resolved.warnings,
+            Ok(mut resolved) => {
+                let source = Source::read(&paths.daemon, &mut resolved.warnings);
+                resolved.warnings.extend(playbook(&source, root, &resolved.options));
+                resolved.warnings
+            }
             Err(problems) => problems.0,
         };
         return Report { files: vec![paths.daemon, paths.schedules, paths.secrets], problems };
@@ -91,18 +97,31 @@ pub(crate) fn check(root: &Path, files: &[PathBuf], env: &Env, shipped: &[NamedP
             let secrets = Source::read(&path.with_file_name("secrets.yml"), &mut problems);
             let secrets = Secrets::read(&secrets.file, &secrets.node, root, &mut problems);
             let around = Around { env, secrets: &secrets, shipped };
-            daemon::read(file, node, &around, &mut problems);
+            let read = daemon::read(file, node, &around, &mut problems);
+            problems.extend(read.and_then(|(_, options)| playbook(&source, root, &options)));
         }
     }
     Report { files: files.to_vec(), problems }
 }
+
+/// What is wrong with the playbook that the daemon's file names.
+fn playbook(source: &Source, root: &Path, options: &DaemonOptions) -> Option<Problem> {
+    let Provider::Playbook { file } = &options.model.as_ref()?.provider else { return None };
+    let error = Playbook::check(root, file).err()?;
+    let message = error.source().map_or_else(|| error.to_string(), |why| format!("{error}: {why}"));
+    let at = source.node.place(&["model", "file"]);
+    let hint = format!("the path starts at `{}`", root.display());
+    Some(Problem::new(&source.file, at, message).hint(hint))
+}
+
+const KEY: &str = "model.api_key";
 
 /// One value in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Setting {
     pub(crate) key: String,
     pub(crate) value: String,
-    /// `default`, or the file and line that says so.
+    /// `default`, the file and line that says so, or an environment variable.
     pub(crate) origin: String,
 }
 
@@ -120,7 +139,7 @@ pub(crate) fn show(resolved: &Resolved) -> Vec<Setting> {
         ("max_running", rules.max_running.to_string()),
         ("day_zone", options.day_zone_name.clone()),
         ("log.level", format!("{:?}", options.log.level).to_lowercase()),
-        ("log.max_bytes", options.log.max_bytes.to_string()),
+        ("log.max_bytes", size::spell(options.log.max_bytes)),
         ("log.keep", options.log.keep.to_string()),
         ("budget.calls_per_day", number(rules.day.calls)),
         ("budget.tokens_per_day", number(rules.day.tokens)),
@@ -142,7 +161,7 @@ pub(crate) fn show(resolved: &Resolved) -> Vec<Setting> {
                 ("model.provider", provider),
                 ("model.name", model.name.clone()),
                 ("model.base_url", model.base_url.clone()),
-                ("model.api_key", key.to_owned()),
+                (KEY, key.to_owned()),
                 ("model.max_output_tokens", model.max_output_tokens.to_string()),
                 ("model.timeout", spell(model.timeout_ms)),
             ]);
@@ -150,8 +169,14 @@ pub(crate) fn show(resolved: &Resolved) -> Vec<Setting> {
     }
     let scopes = rules.scopes.iter().map(|raise| format!("{} = {}", raise.pattern, raise.scope));
     rows.push(("scopes", scopes.collect::<Vec<_>>().join(", ")));
+    let witnesses = options.witnesses.iter().map(ToString::to_string);
+    rows.push(("checkpoint.publish", witnesses.collect::<Vec<_>>().join(", ")));
     rows.push(("schedules", resolved.schedules.len().to_string()));
+    let variable = options.model.as_ref().and_then(|model| model.key_variable);
     let origin = |key: &str| {
+        if let (KEY, Some(variable)) = (key, variable) {
+            return variable.to_owned();
+        }
         let known = resolved.origins.iter().find(|(named, _)| named == key);
         known.map_or_else(|| "default".to_owned(), |(_, place)| place.clone())
     };

@@ -35,6 +35,15 @@ fn size(text: &str) -> Option<Size> {
     number.checked_mul(unit).map(Size)
 }
 
+/// A number of bytes in the largest binary unit that divides it.
+pub(super) fn spell(bytes: u64) -> String {
+    let unit = UNITS[..3].iter().rev().find(|(_, unit)| bytes > 0 && bytes.is_multiple_of(*unit));
+    match unit {
+        Some((name, unit)) => format!("{}{name}", bytes / unit),
+        None => format!("{bytes}B"),
+    }
+}
+
 fn usd(text: &str) -> Option<Usd> {
     let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), "0"));
     let fraction = digits(fraction).filter(|fraction| fraction.len() <= 6)?;
@@ -112,6 +121,8 @@ mod tests {
         for (text, bytes) in sizes {
             assert_eq!(size(text).map(|s| s.0), bytes, "{text}");
         }
+        let spelled = [16 << 20, 1 << 30, 3 << 10, 1000, 0].map(spell);
+        assert_eq!(spelled, ["16MiB", "1GiB", "3KiB", "1000B", "0B"]);
         let amounts = [
             ("5", Some(5_000_000)),
             ("0.3", Some(300_000)),

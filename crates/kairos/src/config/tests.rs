@@ -1,6 +1,6 @@
 //! Configuration files as people write them, good and bad.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use kairos_core::budget::Price;
 use kairos_core::rules::NamedPrice;
@@ -138,7 +138,7 @@ fn each_wrong_key_of_the_daemon_is_told_with_its_place() {
             "retention: {days: 3}",
             "daemon:1:1 [retention] unknown key `retention` | not in this version",
         ),
-        ("tick_interval: 0", "daemon:1:16 [0] `tick_interval` is out of range | 0.001 to 1d"),
+        ("tick_interval: 0", "daemon:1:16 [0] `tick_interval` is out of range | 0.001s to 1d"),
         (
             "tick_interval: -1",
             "daemon:1:16 [-1] `-1` is not a duration | a number of seconds, or text such as `15s`, `10m`, `8h`, `2d`",
@@ -160,7 +160,7 @@ fn each_wrong_key_of_the_daemon_is_told_with_its_place() {
         ("log: {max_bytes: big}", "daemon:1:18 [big] expected a size such as `16MiB`, found `big`"),
         (
             "budget: {calls_per_day: 0}",
-            "daemon:1:25 [0] `budget.calls_per_day` is 0, which would stop everything for good | to stop everything now, use `kairos halt`",
+            "daemon:1:25 [0] `budget.calls_per_day` is 0, which would stop everything for good | 1 or more; delete the key for the default. To stop everything, stop the daemon",
         ),
         (
             "budget: {usd_per_day: -5}",
@@ -255,6 +255,14 @@ fn each_wrong_key_of_a_schedule_is_told_with_its_place() {
             "schedules:4:23 ['a['] `a[` is not a glob | unclosed character class; missing ']'",
         ),
         (
+            "cron: '@daily'\n    mandate: {files: [a, ../x]}",
+            "schedules:4:26 [../x] `../x` leads out of the workspace | globs are relative to the workspace",
+        ),
+        (
+            "cron: '@daily'\n    mandate: {files: /etc/**}",
+            "schedules:4:22 [/etc/**] `/etc/**` leads out of the workspace | globs are relative to the workspace",
+        ),
+        (
             "cron: '@daily'\n    mandate: {allowed_actions: [code_edti]}",
             "schedules:4:33 [code_edti] `code_edti` is not an action | did you mean `code_edit`?",
         ),
@@ -285,7 +293,9 @@ fn each_wrong_key_of_a_schedule_is_told_with_its_place() {
     ];
     for (text, expected) in cases {
         let file = format!("schedules:\n  - name: a\n    {text}\n");
-        assert_eq!(told(read("", &file, "")), [expected], "{text}");
+        let mut found = told(read("", &file, ""));
+        found.retain(|line| !line.contains("has no goal"));
+        assert_eq!(found, [expected], "{text}");
     }
 }
 
@@ -293,7 +303,7 @@ fn each_wrong_key_of_a_schedule_is_told_with_its_place() {
 fn every_problem_is_found_at_once() {
     let schedules = "schedules:\n  - {name: a, cron: x}\n  - {name: b}\n";
     let found = told(read("mode: x\nmax_running: 0\n", schedules, "secrets: 3\n"));
-    assert_eq!(found.len(), 5, "{found:#?}");
+    assert_eq!(found.len(), 6, "{found:#?}");
 }
 
 #[test]
@@ -326,7 +336,7 @@ fn an_entry_tells_everything_that_is_wrong_with_it() {
     let expected = [
         "daemon:1:1 [max_runing] unknown key `max_runing` | did you mean `max_running`?",
         "daemon:3:14 [loud] `loud` is not known here | one of `debug`, `info`, `warn`, `error`",
-        "daemon:2:16 [0] `tick_interval` is out of range | 0.001 to 1d",
+        "daemon:2:16 [0] `tick_interval` is out of range | 0.001s to 1d",
         "daemon:3:26 [9999] `log.keep` is out of range | 0 to 1000 files",
     ];
     assert_eq!(told(read(daemon, "", "")), expected);
@@ -392,16 +402,135 @@ fn show_says_where_a_value_comes_from() {
     assert_eq!(row("max_running"), "2 daemon.yml:1");
     assert_eq!(row("log.keep"), "3 daemon.yml:2");
     assert_eq!(row("tick_interval"), "10s default");
+    assert_eq!(row("log.max_bytes"), "16MiB default");
+    let resolved = read("model: {provider: anthropic, name: priced}\n", "", "").unwrap();
+    let rows = show(&resolved);
+    let key = rows.iter().find(|row| row.key == "model.api_key").unwrap();
+    assert_eq!((&*key.value, &*key.origin), ("***", "ANTHROPIC_API_KEY"));
 }
 
 #[test]
 fn check_of_named_files_needs_no_root() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("mine.yml");
-    std::fs::write(&path, "schedules: [{name: a, cron: '@daily'}]\n").unwrap();
+    std::fs::write(&path, "schedules: [{name: a, cron: '@daily', mandate: {goal: g}}]\n").unwrap();
     let env = Env::default();
     let report = check(dir.path(), std::slice::from_ref(&path), &env, &[]);
     assert_eq!(report.render(false), format!("{}: ok\n", path.display()));
     let report = check(dir.path(), &[dir.path().join("none.yml")], &env, &[]);
     assert!(!report.row().ok);
+}
+
+#[test]
+fn witnesses_are_files_branches_and_servers() {
+    let daemon = "\
+checkpoint:
+  publish:
+    - {file: ../kairos.note}
+    - {git: 'git@example.com:audit.git'}
+    - {git: /srv/audit.git, ref: notes/kairos}
+    - {http: 'https://witness.example/add?key=abc'}
+";
+    let resolved = read(daemon, "", "").unwrap_or_else(|p| panic!("{p}"));
+    let named: Vec<_> = resolved.options.witnesses.iter().map(ToString::to_string).collect();
+    let expected = [
+        "file ../kairos.note",
+        "git git@example.com:audit.git kairos-checkpoints",
+        "git /srv/audit.git notes/kairos",
+        "http https://witness.example/add",
+    ];
+    assert_eq!(named, expected, "what may be secret in a URL is not shown");
+    let shown = show(&resolved);
+    let row = shown.iter().find(|row| row.key == "checkpoint.publish").unwrap();
+    assert_eq!((row.value.as_str(), row.origin.as_str()), (&*expected.join(", "), "daemon.yml:2"));
+}
+
+#[test]
+fn each_witness_that_cannot_be_one_is_told_with_its_place() {
+    let daemon = "\
+checkpoint:
+  publish:
+    - {}
+    - {file: a.note, http: 'http://127.0.0.1/'}
+    - {file: a.note, ref: b}
+    - {file: ..}
+    - {git: --upload-pack=evil}
+    - {git: 'ext::sh -c evil'}
+    - {git: 'http://example.com/a.git'}
+    - {git: a.git, ref: ../b}
+    - {http: 'ftp://example.com/'}
+    - {http: 'https://me:secret@example.com/'}
+    - {file: a.note}
+    - {file: a.note}
+    - {files: a.note}
+";
+    let one = "one of `file`, `git` and `http` | one entry for each";
+    let remote = "a path, `ssh://…`, `user@host:path` or `https://…`";
+    let branch = "no name of a branch | such as `kairos-checkpoints`";
+    let expected = [
+        "daemon:15:8 [files] unknown key `files` | did you mean `file`?".to_owned(),
+        format!("daemon:3:7 [{{] a witness is {one}"),
+        format!("daemon:4:7 [{{] a witness is {one}"),
+        "daemon:5:27 [b] key `ref` belongs to `git` | delete it".to_owned(),
+        "daemon:6:14 [..] `..` names no file | a file, replaced each time".to_owned(),
+        format!(
+            "daemon:7:13 [--upload-pack=evil] `--upload-pack=evil` is no git remote | {remote}"
+        ),
+        format!("daemon:8:13 ['ext::sh -c evil'] `ext::sh -c evil` is no git remote | {remote}"),
+        "daemon:9:13 ['http://example.com/a.git'] a git remote without encryption proves little | \
+         use `ssh://` or `https://`"
+            .to_owned(),
+        format!("daemon:10:25 [../b] `../b` is {branch}"),
+        "daemon:11:14 ['ftp://example.com/'] it is no http or https URL | such as \
+         `https://witness.example/add`"
+            .to_owned(),
+        "daemon:12:14 ['https://me:secret@example.com/'] a password never stands in this file | \
+         notes are public: a witness needs none"
+            .to_owned(),
+        "daemon:14:7 [{] `file a.note` stands here twice | delete one".to_owned(),
+    ];
+    assert_eq!(told(read(daemon, "", "")), expected);
+}
+
+#[test]
+fn a_schedule_without_a_goal_is_asked_for_one() {
+    let schedules = "schedules:\n  - {name: tidy, cron: '@daily'}\n";
+    let resolved = read("", schedules, "").unwrap();
+    assert_eq!(resolved.schedules[0].mandate.goal, "tidy");
+    let warned = "schedules:2:12 [tidy] `tidy` has no goal, so its name stands for it | write `goal:` under `mandate:`";
+    assert_eq!(told(Ok(resolved)), [warned]);
+}
+
+#[test]
+fn swapped_letters_are_put_back() {
+    let told = told(read("modle: {provider: anthropic}\n", "", ""));
+    assert_eq!(told, ["daemon:1:1 [modle] unknown key `modle` | did you mean `model`?"]);
+}
+
+#[test]
+fn check_reads_the_playbook_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join(".kairos/config");
+    std::fs::create_dir_all(&config).unwrap();
+    let daemon = config.join("daemon.yml");
+    std::fs::write(&daemon, "model: {provider: playbook, file: p.yml}\n").unwrap();
+    let problem = |named: &[PathBuf]| {
+        let report = check(dir.path(), named, &Env::default(), &[]);
+        report.problems.first().map(|problem| problem.line())
+    };
+    let missing = "1:35: cannot read `p.yml`: No such file or directory (os error 2)";
+    let hint = format!("hint: the path starts at `{}`", dir.path().display());
+    let told = format!("{}:{missing}\n{hint}", daemon.display());
+    assert_eq!(problem(&[]).as_ref(), Some(&told));
+    assert_eq!(problem(std::slice::from_ref(&daemon)), Some(told));
+    std::fs::write(dir.path().join("p.yml"), "answers: []\n").unwrap();
+    assert_eq!(problem(&[]), None);
+}
+
+#[test]
+fn a_mandate_file_is_drawn_like_the_others() {
+    let read = |text| crate::config::mandate(Path::new("m.yml"), text).map_err(|p| p.to_string());
+    let told = "m.yml:2:1: unknown key `gaol` (did you mean `goal`?)";
+    assert_eq!(read("files: [a]\ngaol: x\n").unwrap_err(), told);
+    assert_eq!(read("goal: x\n").unwrap().goal, "x");
 }

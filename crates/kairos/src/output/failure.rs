@@ -6,7 +6,10 @@
 
 use std::error::Error;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
+use kairos_api::unix::principal;
 use kairos_core::kind::Kind;
 use kairos_journal::ReadError;
 use kairos_wire::Problem;
@@ -58,9 +61,24 @@ impl Failure {
         failure
     }
 
+    /// What lies at `path` is somebody else's.
+    pub(crate) fn denied(path: &Path) -> Self {
+        // The path itself may be out of sight; whose the first visible directory is, it is.
+        let seen = path.ancestors().find_map(|path| path.metadata().ok());
+        let owner = seen.map(|about| format!("; it belongs to {}", principal(about.uid())));
+        let owner = owner.unwrap_or_default();
+        let message = format!("`{}` may not be opened{owner}", path.display());
+        Self::new(Exit::Denied, "denied", message).hint(hint::OTHER_USER)
+    }
+
     /// Whoever read our stdout went away: a quiet end.
     fn reader_left() -> Self {
         Self::new(Exit::Ok, "reader_left", "")
+    }
+
+    /// Whether it is the one that programs know by `code`.
+    pub(crate) fn is(&self, code: &str) -> bool {
+        &*self.code == code
     }
 
     /// The HTTP status a daemon would answer with.
@@ -159,12 +177,11 @@ const fn title(status: u16) -> &'static str {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match error {
-            ClientError::NoDaemon { ref source, .. } => {
-                let hint = match source.kind() {
-                    io::ErrorKind::PermissionDenied => hint::OTHER_USER,
-                    _ => hint::START_DAEMON,
-                };
-                Self::of(Exit::Unavailable, "no_daemon", &error).hint(hint)
+            ClientError::NoDaemon { ref source, ref socket } => {
+                if source.kind() == io::ErrorKind::PermissionDenied {
+                    return Self::denied(socket);
+                }
+                Self::of(Exit::Unavailable, "no_daemon", &error).hint(hint::START_DAEMON)
             }
             ClientError::Problem { status, body } => refused(status, &body),
             ClientError::Cut { .. } => {
@@ -193,14 +210,13 @@ fn refused(status: u16, body: &[u8]) -> Failure {
 
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
-        let (exit, code) = match &error {
+        match &error {
             ReadError::Damaged(_) | ReadError::Unreadable { .. } | ReadError::Time { .. } => {
-                (Kind::Corrupt.into(), "journal_damaged")
+                Self::of(Kind::Corrupt.into(), "corrupt", &error).status(500)
             }
-            ReadError::Pruned { .. } => (Exit::No, "journal_pruned"),
-            ReadError::Io { .. } => (Exit::No, "journal_unreadable"),
-        };
-        Self::of(exit, code, &error)
+            ReadError::Pruned { .. } => Self::of(Exit::No, "journal_pruned", &error),
+            ReadError::Io { .. } => Self::of(Exit::No, "journal_unreadable", &error),
+        }
     }
 }
 

@@ -22,6 +22,11 @@ impl Table {
         self.rows.push(cells.into_iter().map(|cell| one_line(&cell)).collect());
     }
 
+    /// Whether it has a heading only.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.len() == 1
+    }
+
     pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let mut widths = Vec::new();
         for row in &self.rows {

@@ -48,7 +48,12 @@ impl Out {
         Ok(self.stdout.write_all(bytes)?)
     }
 
-    pub(crate) fn table(&mut self, table: &Table) -> Result<(), Failure> {
+    /// A table; of one without rows nothing, and `empty` is said beside the data.
+    pub(crate) fn table(&mut self, table: &Table, empty: &str) -> Result<(), Failure> {
+        if table.is_empty() {
+            say(empty);
+            return Ok(());
+        }
         Ok(table.write(&mut self.stdout)?)
     }
 

@@ -1,13 +1,21 @@
 //! Times as people read them.
 //!
-//! Owns the short local form of an instant. JSON never comes through here: it keeps RFC 3339.
+//! Owns the short local form of an instant, always with its offset from UTC; a schedule's times are
+//! shown in the schedule's own zone. JSON never comes through here: it keeps RFC 3339.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// An instant in local time: `HH:MM:SS` today, else with its date. Text that is no instant stays.
+/// An instant in local time: `HH:MM:SS +01:00` today, else with its date. Text that is no instant
+/// stays.
 pub(crate) fn short(instant: &str) -> String {
     shown(instant, &Timestamp::now(), &TimeZone::system())
+}
+
+/// A schedule's instant in its zone, whole; text that is no instant stays.
+pub(crate) fn slot(instant: &str, zone: &TimeZone) -> String {
+    let Ok(at) = instant.parse::<Timestamp>() else { return instant.to_owned() };
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
 }
 
 /// The time of day of an instant, local.
@@ -19,7 +27,7 @@ pub(crate) fn clock(instant: &str) -> String {
 fn shown(instant: &str, now: &Timestamp, zone: &TimeZone) -> String {
     let Ok(at) = instant.parse::<Timestamp>() else { return instant.to_owned() };
     let (at, now) = (at.to_zoned(zone.clone()), now.to_zoned(zone.clone()));
-    let form = if at.date() == now.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
+    let form = if at.date() == now.date() { "%H:%M:%S %:z" } else { "%Y-%m-%d %H:%M:%S %:z" };
     at.strftime(form).to_string()
 }
 
@@ -38,10 +46,12 @@ mod tests {
     #[test]
     fn today_needs_no_date() {
         let now = "2026-11-21T08:00:00Z".parse().unwrap();
-        let show = |text| shown(text, &now, &TimeZone::UTC);
-        assert_eq!(show("2026-11-21T07:59:01.250Z"), "07:59:01");
-        assert_eq!(show("2026-11-20T07:59:01.250Z"), "2026-11-20 07:59:01");
+        let zone = TimeZone::fixed(jiff::tz::offset(2));
+        let show = |text| shown(text, &now, &zone);
+        assert_eq!(show("2026-11-21T07:59:01.250Z"), "09:59:01 +02:00");
+        assert_eq!(show("2026-11-20T07:59:01.250Z"), "2026-11-20 09:59:01 +02:00");
         assert_eq!(show("soon"), "soon");
+        assert_eq!(slot("2026-11-21T07:59:01Z", &zone), "2026-11-21 09:59:01 +02:00");
     }
 
     #[test]

@@ -75,6 +75,22 @@ fn a_demo_without_approval_leaves_the_protected_file_alone() {
 }
 
 #[test]
+fn a_demo_told_to_end_at_its_start_leaves_no_daemon_behind() {
+    for wait_ms in [20, 60, 120, 200] {
+        let home = tempfile::tempdir().expect("a directory");
+        let dir = home.path().join("demo");
+        let child = demo(&dir, &[]).stderr(Stdio::null()).spawn().expect("it starts");
+        let mut child = Ended(child);
+        std::thread::sleep(std::time::Duration::from_millis(wait_ms));
+        kill_process(Pid::from_child(&child.0), Signal::TERM).expect("it runs");
+        child.0.wait().expect("it ends");
+        let pid = fs::read_to_string(dir.join(".kairos/run/daemon.pid")).unwrap_or_default();
+        let alive = !pid.is_empty() && Path::new("/proc").join(pid.trim()).exists();
+        assert!(!alive, "the daemon {pid} goes on, {wait_ms} ms after the demo began");
+    }
+}
+
+#[test]
 fn a_demo_told_to_end_takes_its_daemon_with_it() {
     for signal in [Signal::INT, Signal::TERM] {
         let home = tempfile::tempdir().expect("a directory");

@@ -1,5 +1,8 @@
 //! The real binary, real servers, real files.
 
+mod checkpoint;
+#[path = "../../../kairos-sim/tests/count/mod.rs"]
+mod count;
 mod crowd;
 mod demo;
 mod door;
@@ -7,7 +10,9 @@ mod home;
 mod kill;
 mod lifecycle;
 mod model;
+mod repair;
 mod secrets;
 mod signals;
 mod states;
 mod told;
+mod why;

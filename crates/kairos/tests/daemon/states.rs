@@ -1,11 +1,12 @@
 //! Every state a daemon shows, from outside: heartbeat, status, log. Also its terminal's end.
 
 use std::fs::{File, OpenOptions};
+use std::io::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::Command;
-use std::time::Instant;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::home::{Ended, Home, KAIROS, Model, count, follow};
 use crate::lifecycle::{
@@ -21,6 +22,8 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
 
 const SIGABRT: i32 = 6;
+/// How long a daemon may take to answer at all.
+const WAIT_MAX: Duration = Duration::from_secs(30);
 /// Less than what stands in the journal, more than what the log and the heartbeat need.
 const FILE_BYTES: u64 = 4096;
 
@@ -152,6 +155,29 @@ fn a_stop_that_cannot_be_recorded_is_an_error_and_the_next_start_goes_on() {
     assert_eq!(created(&home.events()).len(), 2);
     stop(&mut daemon);
     assert_eq!(home.json(&["journal", "verify"])["ok"], true);
+}
+
+/// Whoever reads a daemon's stderr may stop reading: a terminal that is held, a collector that hangs.
+#[test]
+fn a_daemon_whose_stderr_nobody_reads_still_ends_when_its_disk_fails() {
+    let (home, _slow) = busy();
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    rustix::io::ioctl_fionbio(&writer, true).expect("it is a pipe");
+    while (&writer).write(&[b'.'; 4096]).is_ok() {}
+    rustix::io::ioctl_fionbio(&writer, false).expect("it is a pipe");
+    let daemon = home.command(&["daemon"]).stdout(Stdio::null()).stderr(writer).spawn();
+    let mut daemon = Ended(daemon.expect("it starts"));
+    let began = Instant::now();
+    while !home.kairos(&["status"]).status.success() {
+        assert!(began.elapsed() < WAIT_MAX, "it never answered");
+    }
+    fill(&home);
+    follow(&home, |event| event["type"] == "budget_reserved");
+    let limit = Rlimit { current: Some(FILE_BYTES), maximum: Some(FILE_BYTES) };
+    prlimit(Some(Pid::from_child(&daemon.0)), Resource::Fsize, limit).expect("it is ours");
+    signal(&daemon, Signal::TERM);
+    assert_eq!(end(&mut daemon, Instant::now()).signal(), Some(SIGABRT));
+    drop(reader);
 }
 
 #[test]

@@ -95,13 +95,14 @@ fn a_daemon_says_that_it_has_no_model_and_what_a_reload_came_to() {
 
     home.write("playbook.yml", PLAYBOOK);
     home.write(".kairos/config/daemon.yml", MODEL);
-    let schedules = "schedules:\n  - {name: n, cron: '@daily', mandate: {checkpoint_every: 2}}\n";
+    let schedules =
+        "schedules:\n  - {name: n, cron: '@daily', mandate: {goal: g, checkpoint_every: 2}}\n";
     home.write(".kairos/config/schedules.yml", schedules);
     daemon.signal(Signal::HUP);
     let file = home.root().join(".kairos/config/schedules.yml");
     let expected = [
         format!(
-            "warning: {}:2:59: `checkpoint_every` is not acted on by this version",
+            "warning: {}:2:68: `checkpoint_every` is not acted on by this version",
             file.display()
         ),
         "hint: it changes nothing".to_owned(),
@@ -224,7 +225,7 @@ fn following_one_mandate_tells_its_steps_and_no_bookkeeping() {
     assert!(events.contains("budget reserved"), "{events}");
     let shown = home.ok(&["mandate", "show", &id]);
     assert!(shown.contains(&format!("state     {held} [approval]\n")), "{shown}");
-    assert!(shown.contains("files     1 seen by the model\n"), "{shown}");
+    assert!(shown.contains("seen      1 file by the model\n"), "{shown}");
 }
 
 #[test]
@@ -243,7 +244,7 @@ fn a_blocked_model_is_quoted_wherever_its_mandate_is_shown() {
     assert!(said.contains(&format!("{id} {waits}\n")), "{said}");
     let shown = home.ok(&["mandate", "show", id]);
     assert!(shown.contains(&format!("state     {waits}\n")), "{shown}");
-    assert!(shown.contains("0 seen by the model, 1 left out"), "{shown}");
+    assert!(shown.contains("seen      0 files by the model, 1 left out"), "{shown}");
     let _daemon = home.daemon();
     let ask = ["mandate", "create", "--goal", "blocked", "--wait"];
     let said = String::from_utf8(home.kairos(&ask).stderr).expect("text");

@@ -13,8 +13,8 @@ use super::source::Source;
 use crate::call::Call;
 use crate::metadata::Metadata;
 
-/// A directory, at any depth, whose content is recorded data.
-const FIXTURES: &str = "fixtures";
+/// Directories, at any depth, whose content is recorded data.
+const RECORDED: [&str; 2] = ["corpus", "fixtures"];
 /// Cases recorded from the predecessor, and beside them what reads them.
 const VECTORS: &str = "vectors/";
 
@@ -76,7 +76,7 @@ fn tracked(root: &Path) -> Result<Vec<String>> {
 
 fn recorded(path: &str) -> bool {
     (path.starts_with(VECTORS) && !path.ends_with(".rs"))
-        || path.split('/').rev().skip(1).any(|dir| dir == FIXTURES)
+        || path.split('/').rev().skip(1).any(|dir| RECORDED.contains(&dir))
 }
 
 /// The file's text; `None` where it is gone, no plain file, or no text.
@@ -116,6 +116,7 @@ pub(super) mod tests {
     fn recorded_files_are_not_looked_at() {
         assert!(recorded("crates/a/tests/fixtures/v1/x.kj"));
         assert!(recorded("vectors/cron.json"));
+        assert!(recorded("fuzz/corpus/segment/torn"));
         assert!(!recorded("vectors/harness.rs"));
         assert!(!recorded("crates/a/tests/vectors/main.rs"));
         assert!(!recorded("crates/a/tests/fixtures.rs"));

@@ -18,9 +18,12 @@ use kairos_core::gate::scope::Scope;
 use kairos_core::mandate::spec::MandateSpec;
 use kairos_core::plan::{Action, FailurePolicy, Step};
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
+use kairos_core::schedule::Rule;
+use kairos_core::schedule::definition::Definition;
 use kairos_disk::{Blobs, Fs as _, RealFs};
 use kairos_engine::{
-    Configuration, Engine, Focus, Handle, Options, Outside, Parts, Places, Reloaded, Started,
+    Configuration, Engine, Focus, Handle, Identity, Options, Outside, Parts, Places, Reloaded,
+    StartError, Started,
 };
 
 /// What an effect settles with; `None` leaves it open for ever.
@@ -75,6 +78,7 @@ pub(crate) fn answered(answer: Answer) -> Outcome {
     Outcome::Asked(Attempt {
         request: Some(text),
         usage: Some(usage),
+        said: None,
         reply: Reply::Answered { answer, text },
     })
 }
@@ -122,6 +126,19 @@ pub(crate) fn start_with(
     script: Performer,
     notice: Box<dyn FnMut(kairos_engine::Notice) + Send>,
 ) -> Started {
+    let schedules = Vec::new;
+    begin(dir, script, notice, (schedules, Identity::default())).expect("the engine starts")
+}
+
+/// The schedules of a configuration, each time it is read.
+pub(crate) type Schedules = fn() -> Vec<(Definition, Rule)>;
+
+pub(crate) fn begin(
+    dir: &Path,
+    script: Performer,
+    notice: Box<dyn FnMut(kairos_engine::Notice) + Send>,
+    (schedules, identity): (Schedules, Identity),
+) -> Result<Started, StartError> {
     for name in ["journal", "blobs"] {
         std::fs::create_dir_all(dir.join(name)).expect("a directory");
     }
@@ -133,13 +150,15 @@ pub(crate) fn start_with(
     let parts = Parts {
         focus: Focus::Daemon,
         version: "test".into(),
+        identity,
         journal: open("journal"),
         blobs: Arc::new(Blobs::new(RealFs, open("blobs"))),
         places: Places { heartbeat: dir.join("heartbeat.json"), poison: dir.join("poison") },
-        configuration: configuration(),
+        configuration: configuration(schedules()),
         outside: Outside {
-            reload: Box::new(|| {
-                Ok(Reloaded { configuration: configuration(), apply: Box::new(|| {}) })
+            reload: Box::new(move || {
+                let configuration = configuration(schedules());
+                Ok(Reloaded { configuration, apply: Box::new(|| {}) })
             }),
             dispatch: Box::new(move |permit| match script(permit.effect()) {
                 Some(outcome) => returns.settled(permit.settle(outcome)),
@@ -149,13 +168,14 @@ pub(crate) fn start_with(
             notice,
         },
     };
-    engine.start(parts).expect("the engine starts")
+    engine.start(parts)
 }
 
-pub(crate) fn configuration() -> Configuration {
+fn configuration(schedules: Vec<(Definition, Rule)>) -> Configuration {
     Configuration {
         rules: rules(),
-        schedules: Vec::new(),
+        schedules,
+        zones: |_| Some(TimeZone::UTC),
         options: Options {
             tick_interval_ms: 10_000,
             graceful_timeout_ms: 100,

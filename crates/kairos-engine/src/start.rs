@@ -1,0 +1,90 @@
+//! What a start does before anything else.
+//!
+//! Owns the inputs of the first turn, in the order it takes them: that the journal was opened, the
+//! configuration, who brought the engine down, and what a crash or a stop left open. Plain functions,
+//! so the engine and a simulator start alike. Never reads a file and never takes a turn.
+
+use kairos_core::id::MandateId;
+use kairos_core::input::Input;
+use kairos_core::resume::{Resume, resume};
+use kairos_core::rules::Rules;
+use kairos_core::schedule::Rule;
+use kairos_core::schedule::definition::Definition;
+use kairos_core::state::State;
+use kairos_core::time::Time;
+use kairos_journal::{Repaired, Torn};
+
+use crate::calendar::{Calendar, Zones};
+
+/// Bytes that all schedules of a configuration may take in one frame.
+pub(crate) const SCHEDULES_BYTES_MAX: usize = 900 * 1024;
+
+/// The schedules take more than a frame has room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the schedules take {bytes} bytes, and one journal frame has room for {SCHEDULES_BYTES_MAX}"
+)]
+pub struct TooManySchedules {
+    pub bytes: usize,
+}
+
+/// The journal was opened: `begun` says by whom. What a crash cut short was saved first, what a
+/// person gave up before; `adopt` says that it comes from elsewhere.
+#[must_use]
+pub fn opened(
+    begun: Input,
+    recovered: Option<Torn>,
+    repaired: Option<Repaired>,
+    adopt: bool,
+) -> Vec<Input> {
+    let mut inputs = vec![begun];
+    inputs.extend(recovered.map(|torn| Input::Recovered {
+        after: torn.after.0,
+        bytes: torn.bytes,
+        saved_as: torn.saved_as.display().to_string(),
+    }));
+    inputs.extend(repaired.map(|Repaired { after, bytes, segments, by }| Input::Repaired {
+        after,
+        bytes,
+        segments,
+        by,
+    }));
+    inputs.extend(adopt.then_some(Input::Adopted));
+    inputs
+}
+
+/// The inputs for a configuration, at a start or a reload, and the calendar to use from then on: the
+/// last fates under rules that end, then the configuration itself.
+///
+/// # Errors
+/// No frame has room for so many schedules; the calendar in use stays.
+pub fn configured(
+    state: &State,
+    rules: Rules,
+    schedules: Vec<(Definition, Rule)>,
+    zones: Zones,
+    now: Time,
+) -> Result<(Calendar, Vec<Input>), TooManySchedules> {
+    let mut calendar = Calendar::default();
+    let mut inputs = Calendar::endings(state, &schedules, zones, now);
+    let (set, gone) = calendar.load(state, schedules, now);
+    let bytes = serde_json::to_vec(&set).map_or(usize::MAX, |text| text.len());
+    if bytes > SCHEDULES_BYTES_MAX {
+        return Err(TooManySchedules { bytes });
+    }
+    inputs.push(Input::Configured { rules: Box::new(rules), set, gone });
+    Ok((calendar, inputs))
+}
+
+/// Mandates that brought the engine down leave.
+pub fn quarantined(mandates: impl IntoIterator<Item = MandateId>) -> impl Iterator<Item = Input> {
+    mandates.into_iter().map(|mandate| Input::Quarantine { mandate })
+}
+
+/// What was open when the journal ended: effects without outcome, and mandates that were running.
+pub fn left_open(state: &State) -> impl Iterator<Item = Input> {
+    resume(state).into_iter().map(|end| match end {
+        Resume::Lost { effect, .. } => Input::Lost { effect },
+        Resume::Continue { mandate } => Input::Continue { mandate },
+    })
+}

@@ -1,0 +1,99 @@
+//! A journal that comes from elsewhere, or has lost its end.
+
+use std::fs;
+use std::path::Path;
+
+use kairos_core::digest::Digest;
+use kairos_core::event::Event;
+use kairos_core::fold::Seq;
+use kairos_core::input::Input;
+use kairos_core::schedule::slot::{SlotReason, SlotState};
+use kairos_core::state::State;
+use kairos_core::time::Time;
+use kairos_engine::{Calendar, Control, Exits, Identity, Inputs, Shown, StartError, Started, turn};
+
+use crate::turn::{START_MS, ledger, minutely, now};
+use crate::world::{self, Schedules};
+
+const HERE: Identity = Identity { machine: Some(Digest::from_bytes([1; 32])), adopt: false };
+const ELSEWHERE: Identity = Identity { machine: Some(Digest::from_bytes([2; 32])), adopt: false };
+
+fn start(dir: &Path, schedules: Schedules, identity: Identity) -> Result<Started, StartError> {
+    world::begin(dir, Box::new(|_| None), Box::new(|_| {}), (schedules, identity))
+}
+
+fn stop(started: Started) {
+    started.handle.signal(Control::Shutdown);
+    started.thread.join().expect("no panic").expect("a clean end");
+}
+
+fn started(event: &Event) -> bool {
+    matches!(event, Event::DaemonStarted { .. })
+}
+
+#[test]
+fn a_journal_of_another_machine_is_refused_until_it_is_adopted() {
+    let dir = tempfile::tempdir().expect("a directory");
+    stop(start(dir.path(), Vec::new, HERE).expect("a new journal"));
+    stop(start(dir.path(), Vec::new, HERE).expect("the same machine"));
+    let refused = start(dir.path(), Vec::new, ELSEWHERE);
+    assert!(matches!(refused, Err(StartError::Copied)), "{refused:?}");
+    // One that cannot be told says nothing.
+    stop(start(dir.path(), Vec::new, Identity::default()).expect("no id"));
+    let refused = start(dir.path(), Vec::new, ELSEWHERE);
+    assert!(matches!(refused, Err(StartError::Copied)), "{refused:?}");
+    stop(start(dir.path(), Vec::new, Identity { adopt: true, ..ELSEWHERE }).expect("adopted"));
+    let goes_on = start(dir.path(), Vec::new, ELSEWHERE).expect("it is this machine's now");
+    let seen = world::until(&goes_on.handle, |event| matches!(event, Event::Adopted {}));
+    assert_eq!(seen.iter().filter(|event| started(event)).count(), 4);
+    stop(goes_on);
+}
+
+#[test]
+fn a_journal_that_ends_before_its_heartbeat_is_refused_until_it_is_adopted() {
+    let dir = tempfile::tempdir().expect("a directory");
+    stop(start(dir.path(), Vec::new, HERE).expect("a new journal"));
+    let heartbeat = dir.path().join("heartbeat.json");
+    fs::write(&heartbeat, r#"{"journal_head":99}"#).expect("written");
+    let refused = start(dir.path(), Vec::new, HERE);
+    let Err(StartError::Restored { head, seen }) = refused else { panic!("{refused:?}") };
+    assert!(head < seen && seen == Seq(99), "{head} {seen}");
+    stop(start(dir.path(), Vec::new, Identity { adopt: true, ..HERE }).expect("adopted"));
+    stop(start(dir.path(), Vec::new, HERE).expect("the heartbeat is its own again"));
+}
+
+/// A journal whose minutely schedule was last looked at long ago.
+fn long_ago(dir: &Path) {
+    let journal = dir.join("journal");
+    fs::create_dir_all(&journal).expect("a directory");
+    let ledger = ledger(&journal);
+    let mut calendar = Calendar::default();
+    let start = Time::from_ms(START_MS);
+    let (set, gone) = calendar.load(ledger.state(), vec![minutely()], start);
+    let rules = Box::new(world::rules());
+    let mut inputs = Inputs::default();
+    inputs.own = vec![Input::Configured { rules, set, gone }];
+    let exits = Exits { publish: &mut |_: &[Shown], _: &State| {}, dispatch: &mut drop };
+    let mut now = || now(start, 1);
+    turn(ledger, inputs, &mut now, &calendar, exits).expect("the disk holds");
+}
+
+#[test]
+fn an_adopted_journal_fires_no_missed_slot_and_accounts_for_each() {
+    let dir = tempfile::tempdir().expect("a directory");
+    long_ago(dir.path());
+    let adopt = Identity { adopt: true, ..HERE };
+    let goes_on = start(dir.path(), || vec![minutely()], adopt).expect("adopted");
+    let accounted = |event: &Event| matches!(event, Event::Accounted { .. });
+    let seen = world::until(&goes_on.handle, accounted);
+    let slots: Vec<_> = seen.iter().filter_map(Event::mandate).collect();
+    assert_eq!(slots, [], "nothing fires");
+    let Some(Event::Slots { state, reason, count, .. }) = seen.iter().rev().nth(1) else {
+        panic!("{seen:?}")
+    };
+    assert_eq!((*state, *reason), (SlotState::Skipped, Some(SlotReason::Restored)));
+    let Some(Event::Accounted { cursor, .. }) = seen.last() else { panic!("{seen:?}") };
+    let minutes = cursor.as_ms() / 60_000 - START_MS / 60_000;
+    assert_eq!(u64::try_from(minutes).expect("later"), *count);
+    stop(goes_on);
+}

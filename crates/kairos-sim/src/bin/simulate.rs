@@ -1,0 +1,89 @@
+//! Performs simulated worlds and says what did not hold.
+//!
+//! Owns the way in: many seeds over all cores, or one script again. Prints lines of JSON on stdout and
+//! everything for people on stderr.
+//!
+//! ```text
+//! simulate [--seeds N] [--from SEED]     many worlds; without N, as many as KAIROS_SIM_SEEDS says
+//! simulate --seed SEED                   one, again
+//! simulate --script TEXT                 one, as it was shrunk to
+//! ```
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use kairos_sim::whole::{Script, Tally, attempt, shrink};
+
+/// Worlds, when nobody says how many.
+const SEEDS: u64 = 1_000;
+
+/// How long a failing script is shrunk.
+const SHRINK: Duration = Duration::from_secs(60);
+
+/// What was asked for.
+struct Asked {
+    scripts: Vec<Script>,
+}
+
+fn main() -> ExitCode {
+    match asked(std::env::args().skip(1)) {
+        Ok(asked) => perform(&asked.scripts),
+        Err(problem) => {
+            writeln!(std::io::stderr(), "{problem}").ok();
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn asked(mut words: impl Iterator<Item = String>) -> Result<Asked, String> {
+    let said = std::env::var("KAIROS_SIM_SEEDS").ok();
+    let said = said.map(|said| said.parse().map_err(|_| format!("`{said}` is no number")));
+    let (mut seeds, mut from, mut one) = (said.unwrap_or(Ok(SEEDS))?, 0_u64, None);
+    while let Some(word) = words.next() {
+        let value = words.next().ok_or_else(|| format!("`{word}` lacks its value"))?;
+        let number = || value.parse::<u64>().map_err(|_| format!("`{value}` is no number"));
+        match word.as_str() {
+            "--seeds" => seeds = number()?,
+            "--from" => from = number()?,
+            "--seed" => one = Some(Script::new(number()?)),
+            "--script" => one = Some(value.parse()?),
+            _ => return Err(format!("`{word}` is no option")),
+        }
+    }
+    let many = || (from..from.saturating_add(seeds)).map(Script::new).collect();
+    Ok(Asked { scripts: one.map_or_else(many, |script| vec![script]) })
+}
+
+fn perform(scripts: &[Script]) -> ExitCode {
+    let begun = Instant::now();
+    let (next, all) = (AtomicU64::new(0), Mutex::new(Tally::default()));
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                loop {
+                    let place = usize::try_from(next.fetch_add(1, Ordering::Relaxed));
+                    let Some(script) = scripts.get(place.unwrap_or(usize::MAX)) else { return };
+                    let (tally, broken) = attempt(script);
+                    if let Some(first) = broken.first() {
+                        let short = shrink(script, first, SHRINK);
+                        let (_, again) = attempt(&short);
+                        let mut out = std::io::stderr().lock();
+                        writeln!(out, "seed {}: {first:?}", script.seed).ok();
+                        writeln!(out, "shrunk: {:?}", again.first()).ok();
+                        writeln!(out, "again: simulate --script '{short}'").ok();
+                    }
+                    all.lock().expect("no thread panics with it").add(tally);
+                }
+            });
+        }
+    });
+    let all = all.into_inner().expect("no thread panics with it");
+    writeln!(std::io::stdout(), "{all}").ok();
+    writeln!(std::io::stderr(), "{:.1} s", begun.elapsed().as_secs_f64()).ok();
+    if all.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

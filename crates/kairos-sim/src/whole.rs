@@ -1,0 +1,32 @@
+//! The whole daemon in a world that one number makes.
+//!
+//! Owns the way from a seed to a verdict: a [`Script`] of acts is performed on a simulated disk, by
+//! the very turn, ledger, calendar, recovery and file performer of the product, with a scripted model
+//! and people who come and go; what must hold is checked all the time. Never ships.
+//!
+//! | asked by | what must hold |
+//! |---|---|
+//! | `law` | of every record: order, one effect a mandate, caps, decisions, keys, fires |
+//! | `book` | what was shown or answered is read again at every start, and nothing besides |
+//! | `shelf` | every file holds what a change under way, a person or a power loss made of it |
+//! | `slots` | every slot has exactly one fate |
+//! | `end` | with nothing failing any more, all work ends and the state is as small as before it |
+
+mod book;
+mod daemon;
+mod end;
+mod law;
+mod life;
+mod model;
+mod people;
+mod scene;
+mod script;
+mod shelf;
+mod shrink;
+mod slots;
+mod tally;
+
+pub use law::{Broken, Wrong};
+pub use script::{Act, Script};
+pub use shrink::{attempt, shrink};
+pub use tally::{Tally, row};

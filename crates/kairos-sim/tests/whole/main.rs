@@ -1,0 +1,39 @@
+//! The whole daemon, in as many worlds as there is time for.
+
+use std::time::Duration;
+
+use kairos_sim::whole::{Script, Tally, attempt, shrink};
+
+/// How many worlds are lived through: 60, or as many times that as `KAIROS_SIM_EFFORT` says. The
+/// number of a world is its seed.
+fn seeds() -> std::ops::Range<u64> {
+    let effort = std::env::var("KAIROS_SIM_EFFORT").ok();
+    0..60 * effort.map_or(1, |effort| effort.parse::<u64>().expect("an effort is a number"))
+}
+
+#[test]
+fn whatever_happens_nothing_is_lost_or_done_twice() {
+    let mut all = Tally::default();
+    for script in seeds().map(Script::new) {
+        let (tally, broken) = attempt(&script);
+        if let Some(first) = broken.first() {
+            let short = shrink(&script, first, Duration::from_secs(60));
+            panic!("seed {}: {first:?}\nagain: simulate --script '{short}'", script.seed);
+        }
+        all.add(tally);
+    }
+    println!("{all}");
+    // Were these zero, nothing would have been tried.
+    let tried = [all.crashes, all.seconds, all.images, all.faults, all.answers, all.changes];
+    assert!(tried.iter().chain([&all.slots]).all(|tried| *tried > 0), "{all}");
+}
+
+/// The same seed is the same world, on every machine and at every time.
+#[test]
+fn world_is_made_by_its_seed_alone() {
+    for seed in 0..4 {
+        let script = Script::new(seed);
+        let shown = || attempt(&script).0.to_string();
+        assert_eq!(shown(), shown());
+    }
+}

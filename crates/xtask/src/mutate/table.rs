@@ -1,0 +1,258 @@
+//! Each precaution, and who notices when it is gone.
+//!
+//! Owns the table alone. Long because every entry shows the text it takes out.
+
+/// One text of the product, what stands there instead, and the test that must then fail.
+#[derive(Debug)]
+pub(super) struct Mutation {
+    pub(super) name: &'static str,
+    pub(super) file: &'static str,
+    pub(super) old: &'static str,
+    pub(super) new: &'static str,
+    pub(super) test: Test,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Test {
+    pub(super) package: &'static str,
+    pub(super) target: &'static str,
+    pub(super) name: &'static str,
+}
+
+const fn sim(target: &'static str, name: &'static str) -> Test {
+    Test { package: "kairos-sim", target, name }
+}
+
+const fn journal(target: &'static str, name: &'static str) -> Test {
+    Test { package: "kairos-journal", target, name }
+}
+
+const fn window(name: &'static str) -> Test {
+    Test { package: "kairos-disk", target: "exchange", name }
+}
+
+const CRASH: Test = sim("journal", "crash::every_crash_image_opens_with_all_that_was_acknowledged");
+const COPIED: Test =
+    sim("journal", "crash::journal_that_was_copied_here_is_durable_once_it_was_opened");
+const LAST: Test =
+    sim("journal", "damage::every_flipped_bit_of_the_last_acknowledged_frame_is_refused");
+const CHANGE: Test = sim("exchange", "crash::change_stands_once_whatever_a_crash_leaves");
+const PERSON: Test = sim("exchange", "person::what_a_person_does_between_two_calls_stays");
+const BLOB: Test = sim("blobs", "whatever_a_crash_leaves_a_blob_is_there_or_not_believed");
+
+// tidy: table
+pub(super) const MUTATIONS: [Mutation; 30] = [
+    Mutation {
+        name: "commit: fdatasync",
+        file: "crates/kairos-journal/src/writer.rs",
+        old: "        disk.sync(&self.file).map_err(poisoned(\"sync the journal\"))?;\n",
+        new: "",
+        test: CRASH,
+    },
+    Mutation {
+        name: "next segment: directory sync",
+        file: "crates/kairos-journal/src/segment.rs",
+        old: "        disk.rename((dir, OsStr::new(NEXT)), (dir, &name), Rename::Replace)?;\n        \
+              disk.sync_dir(dir)\n",
+        new: "        disk.rename((dir, OsStr::new(NEXT)), (dir, &name), Rename::Replace)\n",
+        test: CRASH,
+    },
+    Mutation {
+        name: "next segment: fdatasync of its zeros",
+        file: "crates/kairos-journal/src/segment.rs",
+        old: "        filled += chunk.len() as u64;\n    }\n    disk.sync(file)\n",
+        new: "        filled += chunk.len() as u64;\n    }\n    Ok(())\n",
+        test: journal("faults", "a_segment_is_filled_and_synced_before_it_has_its_name"),
+    },
+    Mutation {
+        name: "opening: fdatasync before reading",
+        file: "crates/kairos-journal/src/open.rs",
+        old: "        disk.sync(&file).map_err(cannot(\"sync a segment\"))?;\n",
+        new: "",
+        test: COPIED,
+    },
+    Mutation {
+        name: "opening: directory sync before reading",
+        file: "crates/kairos-journal/src/open.rs",
+        old: "    disk.sync_dir(dir).map_err(cannot(\"sync the journal's directory\"))?;\n",
+        new: "",
+        test: COPIED,
+    },
+    Mutation {
+        name: "opening: writing unmarked frames again",
+        file: "crates/kairos-journal/src/open.rs",
+        old: "    let mut unsure = unmarked(bytes, scan);\n",
+        new: "    let end = unmarked(bytes, scan).end;\n    let mut unsure = end..end;\n",
+        test: sim("journal", "fault::sync_that_fails_and_lies_costs_no_frame_that_was_shown"),
+    },
+    Mutation {
+        name: "torn bytes: fdatasync",
+        file: "crates/kairos-journal/src/open.rs",
+        old: "        disk.sync(&file)?;\n        disk.sync_dir(&torn)?;\n",
+        new: "        disk.sync_dir(&torn)?;\n",
+        test: CRASH,
+    },
+    Mutation {
+        name: "torn bytes: directory sync",
+        file: "crates/kairos-journal/src/open.rs",
+        old: "        disk.sync_dir(&torn)?;\n        disk.sync_dir(dir)?;\n",
+        new: "",
+        test: CRASH,
+    },
+    Mutation {
+        name: "frame: checksum of the body",
+        file: "crates/kairos-journal/src/frame.rs",
+        old: "    (framed && crc32fast::hash(body) == crc).then_some(body)\n",
+        new: "    (framed || crc == 0).then_some(body)\n",
+        test: LAST,
+    },
+    Mutation {
+        name: "frame: checksum of the head",
+        file: "crates/kairos-journal/src/frame.rs",
+        old: " || !spaced || crc32fast::hash(&head[..HEAD_CRC]) != crc {\n",
+        new: " || !spaced || head.len() as u64 == u64::from(crc) {\n",
+        test: LAST,
+    },
+    Mutation {
+        name: "frame: one spelling of a number",
+        file: "crates/kairos-journal/src/frame.rs",
+        old: "    let whole = again == text && nibbles & each(0xf0) == 0;\n",
+        new: "    let whole = again | text == text | again;\n",
+        test: LAST,
+    },
+    Mutation {
+        name: "walk: chain",
+        file: "crates/kairos-journal/src/walk.rs",
+        old: "        if !self.link.is_in_head(frame) {\n            return Err(Reason::Link);\n        }\n",
+        new: "",
+        test: sim("journal", "damage::stale_and_foreign_segments_are_refused"),
+    },
+    Mutation {
+        name: "recovery: NUL rule",
+        file: "crates/kairos-journal/src/recover.rs",
+        old: "        if !pieces(frame.clone()).any(|piece| is_nul(&bytes[piece])) {\n            return \
+              Err(reason);\n        }\n",
+        new: "",
+        test: LAST,
+    },
+    Mutation {
+        name: "recovery: durable rule",
+        file: "crates/kairos-journal/src/recover.rs",
+        old: "        Some(later) => Err(Reason::Acknowledged { later }),\n",
+        new: "        Some(_) => Ok(offset..end),\n",
+        test: journal("damage", "a_hole_in_what_was_acknowledged_is_refused"),
+    },
+    Mutation {
+        name: "recovery: length of a segment",
+        file: "crates/kairos-journal/src/recover.rs",
+        old: "    if head.bytes != bytes.len() as u64 {\n",
+        new: "    if head.bytes == 0 {\n",
+        test: sim("journal", "damage::segments_cut_behind_their_frames_are_refused"),
+    },
+    Mutation {
+        name: "lock of the journal",
+        file: "crates/kairos-journal/src/lock.rs",
+        old: "        Ok(disk.lock(&file)?.then_some(Self { _file: file }))\n",
+        new: "        disk.lock(&file)?;\n        Ok(Some(Self { _file: file }))\n",
+        test: journal("ledger", "a_second_opener_is_refused_until_the_first_is_gone"),
+    },
+    Mutation {
+        name: "exchange: sync of the new file",
+        file: "crates/kairos-disk/src/exchange/stage.rs",
+        old: "            self.fs.sync_all(&file).map_err(refuse(\"syncing beside it\"))?;\n",
+        new: "",
+        test: CHANGE,
+    },
+    Mutation {
+        name: "exchange: directory sync",
+        file: "crates/kairos-disk/src/exchange/stage.rs",
+        old: "        self.fs.sync_dir(&place.dir).map_err(|source| {\n            let doubt",
+        new: "        Ok::<(), io::Error>(()).map_err(|source| {\n            let doubt",
+        test: CHANGE,
+    },
+    Mutation {
+        name: "exchange: directory sync after the last unlink",
+        file: "crates/kairos-disk/src/exchange/finish.rs",
+        old: "        self.fs.sync_dir(&place.dir)?;\n        Ok(Finished::Removed)\n",
+        new: "        Ok(Finished::Removed)\n",
+        test: CHANGE,
+    },
+    Mutation {
+        name: "exchange: two names at once",
+        file: "crates/kairos-disk/src/exchange/edit.rs",
+        old: "        if let Err(source) = self.fs.rename(temp, target, Rename::Exchange) {\n",
+        new: "        if let Err(source) = self.fs.rename(temp, target, Rename::Replace) {\n",
+        test: PERSON,
+    },
+    Mutation {
+        name: "exchange: back again",
+        file: "crates/kairos-disk/src/exchange/edit.rs",
+        old: "                let left = self.swap_back(&place, names, staged, &post_digest, wait);\n",
+        new: "                let left: io::Result<Left> = Ok(Left::Standing);\n",
+        test: window("window::file_edited_before_the_swap_comes_back"),
+    },
+    Mutation {
+        name: "exchange: look at what came out",
+        file: "crates/kairos-disk/src/exchange/look.rs",
+        old: "        if self.holds(&seen, pre).map_err(disk(\"reading what was replaced\"))? {\n",
+        new: "        if self.holds(&seen, pre).is_ok() {\n",
+        test: PERSON,
+    },
+    Mutation {
+        name: "exchange: path resolved again",
+        file: "crates/kairos-disk/src/exchange/look.rs",
+        old: "            Ok(_) | Err(_) => Err(Doubt::ParentMoved),\n",
+        new: "            Ok(_) | Err(_) => Ok(()),\n",
+        test: window("window::directory_renamed_in_the_window_gets_its_file_back"),
+    },
+    Mutation {
+        name: "exchange: directory as prepared",
+        file: "crates/kairos-disk/src/exchange/look.rs",
+        old: "        if place.identity.inode == at.parent_inode {\n",
+        new: "        if place.identity.inode > 0 || at.parent_inode > 0 {\n",
+        test: window("tables::path_that_leads_elsewhere_is_unsettled"),
+    },
+    Mutation {
+        name: "exchange: lease before",
+        file: "crates/kairos-disk/src/exchange/look.rs",
+        old: "            Ok(Writers::Some) => Err(place.refuse(Reason::OpenForWriting)),\n",
+        new: "            Ok(Writers::Some) => Ok(()),\n",
+        test: window("window::file_that_an_editor_holds_open_is_refused_after_a_second"),
+    },
+    Mutation {
+        name: "exchange: lease after",
+        file: "crates/kairos-disk/src/exchange/look.rs",
+        old: "        if writers == Writers::Some {\n            return Err(Doubt::OpenForWriting);\n        }\n",
+        new: "",
+        test: window("window::editor_that_opened_the_file_in_the_window_writes_where_it_means_to"),
+    },
+    Mutation {
+        name: "creation: directory syncs around its mark",
+        file: "crates/kairos-disk/src/exchange/create.rs",
+        old: "            .sync_dir(&place.dir)\n            .and_then(|()| self.fs.create(&place.dir, \
+              &names.temp, 0o600).map(drop))\n",
+        new: "            .create(&place.dir, &names.temp, 0o600)\n            .map(drop)\n",
+        test: CHANGE,
+    },
+    Mutation {
+        name: "blob: fdatasync",
+        file: "crates/kairos-disk/src/blob.rs",
+        old: "            .and_then(|()| self.fs.sync(&file))\n",
+        new: "",
+        test: BLOB,
+    },
+    Mutation {
+        name: "blob: directory sync",
+        file: "crates/kairos-disk/src/blob.rs",
+        old: "        written?;\n        self.fs.sync_dir(&self.dir)\n",
+        new: "        written\n",
+        test: BLOB,
+    },
+    Mutation {
+        name: "blob: hash at every read",
+        file: "crates/kairos-disk/src/blob.rs",
+        old: "        if crate::digest::digest(&bytes) != *digest {\n",
+        new: "        if bytes.len() as u64 > bytes_max {\n",
+        test: sim("blobs", "no_flipped_bit_of_a_blob_is_believed"),
+    },
+];
