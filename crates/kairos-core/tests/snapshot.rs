@@ -5,7 +5,10 @@ mod chance;
 use std::collections::BTreeSet;
 
 use chance::{Chance, World};
+use kairos_core::effect::Outcome;
 use kairos_core::fold::Snapshot as _;
+use kairos_core::id::Seed;
+use kairos_core::input::{Input, Now, Verb};
 use kairos_core::state::State;
 
 fn written(state: &State) -> String {
@@ -68,6 +71,30 @@ fn a_state_read_back_decides_and_folds_as_the_one_that_was_written() {
         }
     }
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), EVERYTHING);
+}
+
+/// A million of them is measured by `cargo xtask bench snapshot`.
+#[test]
+fn finished_mandates_leave_nothing_in_the_state() {
+    let (mut world, mut chance, mut twin) = (World::default(), Chance::new(2), State::empty());
+    let (configured, now) = world.next(&mut chance);
+    world.take(&configured, &now, &mut twin);
+    let before = written(&world.state);
+    for n in 0..3_000u32 {
+        let mut seed = [0; 16];
+        seed[..4].copy_from_slice(&n.to_be_bytes());
+        let now = Now { seed: Seed(seed), ..now };
+        let by = || "user:ann(1000)".parse().expect("a principal");
+        let verb = Verb::Create { spec: Box::new(chance::spec("come and go")), key: None };
+        world.take(&Input::Command { by: by(), verb }, &now, &mut twin);
+        world.take(&Input::Admit { only: None }, &now, &mut twin);
+        let mandate = world.state.mandates().next().expect("it was created").id;
+        let stop = Input::Command { by: by(), verb: Verb::Stop { mandate } };
+        world.take(&stop, &now, &mut twin);
+        world.settle_all(Outcome::Lost, &now, &mut twin);
+        assert_eq!(world.state.mandates().count(), 0, "mandate {n} is over");
+    }
+    assert_eq!(written(&world.state), before);
 }
 
 /// The written form of version 1, as it lies in journals. When this fails, old snapshots are no

@@ -107,6 +107,14 @@ impl World {
         events.len()
     }
 
+    /// Settles everything that was asked for.
+    pub(crate) fn settle_all(&mut self, outcome: Outcome, now: &Now, twin: &mut State) {
+        while let Some(effect) = self.effects.pop() {
+            let settled = Input::Settled { effect: effect.id(), outcome: outcome.clone() };
+            self.take(&settled, now, twin);
+        }
+    }
+
     fn input(&mut self, chance: &mut Chance, time: Time) -> Input {
         if self.seq == Seq(0) {
             return configured(chance, time);
@@ -275,7 +283,7 @@ fn configured(chance: &mut Chance, time: Time) -> Input {
     Input::Configured { rules: Box::new(rules), set, gone }
 }
 
-fn spec(goal: &str) -> MandateSpec {
+pub(crate) fn spec(goal: &str) -> MandateSpec {
     MandateSpec {
         goal: blob(goal),
         files: vec!["docs/**".into()],
