@@ -24,7 +24,7 @@ mod world;
 
 pub use answer::{Accepted, Subject, SubmitError};
 pub use calendar::{Calendar, Zones};
-pub use configuration::{Configuration, Options};
+pub use configuration::{Configuration, Options, Retention};
 pub use engine::{Engine, Focus, Identity, Outside, Parts, Places, Reloaded, StartError, Started};
 pub use feed::Follower;
 pub use handle::{BlobProblem, Control, Handle, TEXT_BYTES_MAX};

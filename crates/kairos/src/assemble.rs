@@ -171,6 +171,7 @@ fn configuration(
             graceful_timeout_ms: config.options.graceful_timeout_ms,
             heartbeat_interval_ms: config.options.heartbeat_interval_ms,
             day_zone: config.options.day_zone.clone(),
+            retention: config.options.retention,
         },
     })
 }
