@@ -6,8 +6,9 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
+use axum::http::StatusCode;
 use kairos_core::digest::BlobRef;
-use kairos_core::fold::Seq;
+use kairos_core::fold::{At, Seq};
 use kairos_core::id::MandateId;
 use kairos_core::kind::Kind;
 use kairos_engine::{Follower, Handle, SubmitError};
@@ -140,23 +141,31 @@ impl Door {
         };
         let place = tokio::time::timeout(BEHIND_MAX, Arc::clone(&self.past).acquire_owned()).await;
         let place = place.ok().and_then(Result::ok).ok_or_else(busy)?;
-        let (head, mut follower) = (self.handle.head(), self.handle.follow(Seq(1)));
+        let (head, first) = (self.handle.head(), self.handle.status().first);
+        let mut follower = self.handle.follow(first);
         let read = tokio::task::spawn_blocking(move || {
             let (_place, began, mut past) = (place, Instant::now(), Past::of(id));
+            let mut begins = None;
             while follower.position() <= head && began.elapsed() < PAST_TIME {
-                let Some(record) = follower.try_next() else { return Err(head) };
+                let Some(record) = follower.try_next() else { return Err(unread(id, head)) };
+                begins = begins.or(Some(record.at));
                 if past.apply(record.at, &record.events) {
-                    return Ok(past.view().cloned());
+                    break;
                 }
             }
-            if follower.position() > head { Ok(past.view().cloned()) } else { Err(head) }
+            match (past.view(), begins) {
+                (Some(view), _) => Ok(Some(view.clone())),
+                (None, _) if follower.position() <= head => Err(unread(id, head)),
+                (None, Some(begins)) if is_deleted(id, begins) => {
+                    let first = begins.seq;
+                    let detail =
+                        format!("the journal begins with record {first}, and `{id}` is older");
+                    Err(Refusal::unknown("too_long_ago", detail).with_status(StatusCode::GONE))
+                }
+                (None, _) => Ok(None),
+            }
         });
-        let read = read.await.map_err(|_| Refusal::new(Kind::Bug, "panicked", "reading panicked"));
-        read?.map_err(|head| {
-            let detail = format!("the journal's {head} records were not read in time");
-            let hint = format!("kairos mandate logs {id}");
-            Refusal::new(Kind::Unavailable, "too_long_ago", detail).hint(hint)
-        })
+        read.await.map_err(|_| Refusal::new(Kind::Bug, "panicked", "reading panicked"))?
     }
 
     /// A stored text; `None` when it is gone or no text. Texts are small and their directory is
@@ -164,6 +173,17 @@ impl Door {
     pub(crate) fn text(&self, blob: BlobRef) -> Option<String> {
         self.handle.get(blob).ok().and_then(|bytes| String::from_utf8(bytes).ok())
     }
+}
+
+fn unread(id: MandateId, head: Seq) -> Refusal {
+    let detail = format!("the journal's records up to {head} were not read in time");
+    let hint = format!("kairos mandate logs {id}");
+    Refusal::new(Kind::Unavailable, "too_long_ago", detail).hint(hint)
+}
+
+/// Whether records of the mandate, if there were any, stood before the first that is kept.
+fn is_deleted(id: MandateId, begins: At) -> bool {
+    begins.seq > Seq(1) && id.made_at() < begins.time
 }
 
 /// Takes up what a snapshot stands for, and answers its position.

@@ -33,6 +33,8 @@ const NOTE_BYTES_MAX: u64 = 4096;
 /// What going on would give up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loss {
+    /// The oldest frame there is.
+    pub from: Seq,
     /// The newest frame that would stay.
     pub after: Seq,
     pub damage: Damage,
@@ -184,7 +186,7 @@ fn find<D: Fs>(disk: &D, dir: &D::Dir) -> Result<Found, RepairError> {
         return Err(RepairError::Unrepairable(stranger));
     }
     let before = deleted(disk, dir, &firsts).map_err(failed("look for snapshots"))?;
-    let found = find_behind(disk, dir, &firsts, before.unwrap_or(Cursor::START))?;
+    let mut found = find_behind(disk, dir, &firsts, before.unwrap_or(Cursor::START))?;
     if let (Some(_), Some(first)) = (before, firsts.first()) {
         let after = found.loss.after;
         let stands = snapshot::stands_below(disk, dir, &firsts, after);
@@ -192,6 +194,7 @@ fn find<D: Fs>(disk: &D, dir: &D::Dir) -> Result<Found, RepairError> {
             let (damage, first) = (found.loss.damage, *first);
             return Err(RepairError::Unfounded { damage, after, first });
         }
+        found.loss.from = *first;
     }
     Ok(found)
 }
@@ -292,7 +295,8 @@ fn without<D: Fs>(
     aside: &[Seq],
 ) -> Result<Found, RepairError> {
     let segments = u32::try_from(aside.len()).unwrap_or(u32::MAX);
-    let mut loss = Loss { after, damage, bytes: 0, segments, readable: 0, highest: None };
+    let from = Seq(1);
+    let mut loss = Loss { from, after, damage, bytes: 0, segments, readable: 0, highest: None };
     if let Some((_, at, bytes)) = cut {
         loss.count(&bytes[at.min(bytes.len())..]);
     }

@@ -14,6 +14,7 @@ use std::io;
 
 use kairos_core::event::Limit;
 use kairos_core::fold::{Seq, Snapshot};
+use kairos_core::kind::Kind;
 use kairos_core::time::Time;
 use kairos_disk::Fs;
 use serde::de::IgnoredAny;
@@ -23,10 +24,14 @@ use crate::checkpoint::{self, CheckpointError, Places, Signed, Upto, keep_roots}
 use crate::damage::Damage;
 use crate::frame;
 use crate::note::Signer;
+use crate::open::OpenError;
 use crate::proof::{self, ProofError};
 use crate::reader::{ReadError, cannot};
 use crate::segment;
 use crate::snapshot::{self, Flaw};
+
+/// What goes at once: the next look takes what is left. All of it is read once more before.
+const BATCH_BYTES: u64 = 64 << 20;
 
 /// How much of the past is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +59,89 @@ pub struct Deleted {
     pub bytes: u64,
 }
 
+/// Where a look at the oldest segments begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// What the older snapshot of every kind stands for.
+    pub founded: Seq,
+    /// Where the journal begins, as its records say; they are durable.
+    pub recorded: Seq,
+}
+
+/// What a look came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Looked {
+    pub deleted: Deleted,
+    /// What may go next. It is covered, and goes once that is recorded.
+    pub next: Option<Excess>,
+}
+
+/// Deletes what is recorded as given up, and finds what should be given up next.
+///
+/// # Errors
+/// The snapshots no longer stand for what is recorded, the next cannot be covered, or the disk
+/// failed. Nothing more is deleted then.
+pub fn look<D: Fs>(
+    places: &Places<'_, D>,
+    signer: &Signer,
+    standing: Standing,
+    limits: &Limits,
+) -> Result<Looked, RetentionError> {
+    let Standing { founded, recorded } = standing;
+    if recorded > founded.next() {
+        return Err(RetentionError::Unfounded { founded, recorded });
+    }
+    let deleted = delete(places, recorded)?;
+    let next = excess(places.disk, places.journal, founded, limits)?;
+    let next = next.filter(|next| next.first > recorded);
+    if let Some(next) = next {
+        cover(places, signer, next.first)?;
+    }
+    Ok(Looked { deleted, next })
+}
+
+/// Whether a look would find anything, whatever the snapshots stand for. Cheap.
+///
+/// # Errors
+/// The journal cannot be read.
+pub fn is_due<D: Fs>(
+    disk: &D,
+    dir: &D::Dir,
+    recorded: Seq,
+    limits: &Limits,
+) -> Result<bool, ReadError> {
+    const ALL: Seq = Seq(u64::MAX - 1);
+    if listed(disk, dir)?.first().is_some_and(|oldest| *oldest < recorded) {
+        return Ok(true);
+    }
+    Ok(excess(disk, dir, ALL, limits)?.is_some_and(|next| next.first > recorded))
+}
+
+/// Nothing more was deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum RetentionError {
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(
+        "the journal is recorded to begin with frame {recorded}, and the older snapshot of one kind \
+         stands for no more than frame {founded}"
+    )]
+    Unfounded { founded: Seq, recorded: Seq },
+}
+
+impl RetentionError {
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Checkpoint(error) => error.kind(),
+            Self::Read(error) => error.kind(),
+            Self::Unfounded { .. } => Kind::Corrupt,
+        }
+    }
+}
+
 /// The older of the two newest snapshots of `F` that hold: the segments up to it are needed for no
 /// start, even if the newer one breaks. `None` while there are no two.
 ///
@@ -68,7 +156,8 @@ pub fn older_snapshot<F: Snapshot, D: Fs>(disk: &D, dir: &D::Dir) -> io::Result<
 ///
 /// # Errors
 /// `Unfounded`, or the disk cannot be read.
-pub fn founded<F: Snapshot, D: Fs>(disk: &D, dir: &D::Dir) -> Result<(), ReadError> {
+pub fn founded<F: Snapshot, D: Fs>(disk: &D, dir: &D::Dir) -> Result<(), OpenError> {
+    let cannot = |doing| move |source| OpenError::Io { doing, source };
     let (firsts, _) = segment::list(disk, dir).map_err(cannot("list the journal"))?;
     let Some(first) = firsts.first().copied().filter(|first| *first > Seq(1)) else {
         return Ok(());
@@ -81,6 +170,14 @@ pub fn founded<F: Snapshot, D: Fs>(disk: &D, dir: &D::Dir) -> Result<(), ReadErr
     let none = || (snapshot::pattern(F::KIND), Flaw::Absent);
     let (snapshot, flaw) = over.map_or_else(none, |over| (over.name, over.flaw));
     Err(Damage::Unfounded { first, snapshot, flaw }.into())
+}
+
+/// Where the journal begins: its first frame, or 1 while there is none.
+///
+/// # Errors
+/// The disk cannot be read.
+pub fn begin<D: Fs>(disk: &D, dir: &D::Dir) -> io::Result<Seq> {
+    Ok(segment::list(disk, dir)?.0.first().copied().unwrap_or(Seq(1)))
 }
 
 /// The segments that are over a limit, as far as they lie below frame `founded`, the older snapshot
@@ -100,7 +197,8 @@ pub fn excess<D: Fs>(
     let mut left: u64 = sizes.iter().sum();
     let mut excess: Option<Excess> = None;
     for (next, bytes) in firsts.iter().skip(1).zip(sizes) {
-        if *next > founded.next() {
+        let taken = excess.map_or(0, |excess| excess.bytes);
+        if *next > founded.next() || (taken > 0 && taken + bytes > BATCH_BYTES) {
             break;
         }
         let over = if is_older(disk, dir, *next, limits.oldest)? {
