@@ -11,7 +11,7 @@ use kairos_core::digest::BlobRef;
 use kairos_core::fold::{At, Seq};
 use kairos_core::id::MandateId;
 use kairos_core::kind::Kind;
-use kairos_engine::{Follower, Handle, SubmitError};
+use kairos_engine::{Handle, SubmitError};
 use kairos_views::{MandateView, Past, Views};
 use kairos_wire::status::Checkpoints;
 use tokio::sync::{Semaphore, watch};
@@ -68,7 +68,7 @@ impl Door {
         std::thread::spawn(move || {
             let seq = begin(&engine, empty, &folding);
             reached.send_replace(seq);
-            fold(&runtime, engine.follow(seq.next()), &folding, &reached);
+            fold(&runtime, &engine, seq, &folding, &reached);
         });
         let past = Arc::new(Semaphore::new(1));
         Self { handle, views, folded, checkpoints: None, past, tell: Arc::new(|_| {}) }
@@ -194,14 +194,16 @@ fn begin(engine: &Handle, empty: Views, views: &RwLock<Views>) -> Seq {
     seq
 }
 
-/// Folds what `follower` brings until the engine ends. Reads files, so it has a thread of its own;
+/// Folds what comes behind `seq` until the engine ends. Reads files, so it has a thread of its own;
 /// readers get in between batches.
 fn fold(
     runtime: &tokio::runtime::Handle,
-    mut follower: Follower,
+    engine: &Handle,
+    seq: Seq,
     views: &RwLock<Views>,
     reached: &watch::Sender<Seq>,
 ) {
+    let mut follower = engine.follow(seq.next());
     loop {
         // What is durable and cannot be read now, for want of a descriptor say, is tried again.
         let next = runtime.block_on(async {
@@ -218,12 +220,38 @@ fn fold(
         };
         let more = std::iter::from_fn(|| follower.try_next()).take(BATCH_MAX - 1);
         let batch: Vec<_> = std::iter::once(first).chain(more).collect();
-        let mut views = views.write().unwrap_or_else(PoisonError::into_inner);
-        for record in &batch {
-            views.apply(record.at, &record.events);
-        }
-        let seq = views.seq;
-        drop(views);
+        let mut folded = views.write().unwrap_or_else(PoisonError::into_inner);
+        let whole = batch.iter().all(|record| {
+            let follows = record.at.seq == folded.seq.next();
+            if follows {
+                folded.apply(record.at, &record.events);
+            }
+            follows
+        });
+        let seq = folded.seq;
+        drop(folded);
         reached.send_replace(seq);
+        if !whole {
+            follower = engine.follow(again(engine, views).next());
+        }
     }
+}
+
+/// Takes up the newest snapshot once more: retention deleted what was not folded yet, and that one
+/// stands for it. Answers how far the views are.
+fn again(engine: &Handle, views: &RwLock<Views>) -> Seq {
+    let kept = views.read().unwrap_or_else(PoisonError::into_inner).mandates.finished_max();
+    let (restored, seq) = engine.restore(Views::keeping(kept));
+    let mut views = views.write().unwrap_or_else(PoisonError::into_inner);
+    let newer = seq > views.seq;
+    if newer {
+        *views = Views { seq, ..restored };
+    }
+    let seq = views.seq;
+    drop(views);
+    if !newer {
+        // None can be read now. What is not complete is not shown: whoever asks is told to wait.
+        std::thread::sleep(BEHIND_MAX);
+    }
+    seq
 }
