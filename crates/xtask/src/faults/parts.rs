@@ -73,6 +73,8 @@ pub(super) const PARTS: [Part; 6] = [
         quotas: &[
             Quota::new("crash points", 10_000),
             Quota::new("second crashes", 40_000),
+            Quota::whole("crash points, deletion", 500),
+            Quota::whole("second crashes, deletion", 500),
             Quota::new("distinct images", 10_000),
             Quota::whole("crash points after a fault", 10_000),
             Quota::new("bit flips", 180_000),
