@@ -215,6 +215,7 @@ impl Engine {
             state: Lifecycle::Starting,
             pid: std::process::id(),
             started_at: Some(time()),
+            first: ledger.state().kept_from(),
             head: ledger.head(),
             ..Status::default()
         };
