@@ -19,6 +19,7 @@ use crate::principal::Principal;
 use crate::rules::Rules;
 use crate::schedule::definition::{Definition, ScheduleName};
 use crate::schedule::slot::{SlotReason, SlotState};
+use crate::space::Shortage;
 use crate::time::Time;
 
 /// One thing that happened.
@@ -48,6 +49,12 @@ pub enum Event {
     },
     /// A person said that this journal, restored or copied, goes on here.
     Adopted {},
+    /// Room ran short: until there is enough no mandate is made or begun; begun ones go on.
+    SpaceLow {
+        shortage: Shortage,
+    },
+    /// There is room again.
+    SpaceEnough {},
     /// The configuration in force changed.
     RulesLoaded(Box<Rules>),
     /// Schedules appeared, changed (a new revision) or went; the rest stay as they are.
@@ -315,6 +322,8 @@ impl Event {
             | Self::Recovered { .. }
             | Self::Repaired { .. }
             | Self::Adopted {}
+            | Self::SpaceLow { .. }
+            | Self::SpaceEnough {}
             | Self::RulesLoaded(_)
             | Self::SchedulesLoaded { .. }
             | Self::DayBegan { .. }

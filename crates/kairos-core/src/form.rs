@@ -20,6 +20,7 @@ use crate::id::{MandateId, ProposalId};
 use crate::input::Alarm;
 use crate::mandate::standing::{Mandate, Standing};
 use crate::rules::Rules;
+use crate::space::Shortage;
 use crate::state::{Index, Kept, State};
 use crate::time::Time;
 
@@ -48,6 +49,8 @@ struct Form<'a> {
     keys: Vec<KeyForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     machine: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    low: Option<Shortage>,
 }
 
 /// What is as it began need not be written: most of what waits never began.
@@ -99,7 +102,7 @@ impl<'de> Deserialize<'de> for State {
 
 impl<'a> Form<'a> {
     fn of(state: &'a State) -> Self {
-        let State { rules, budget, day_ends, schedules, mandates, index, machine, scopes: _ } =
+        let State { rules, budget, day_ends, schedules, mandates, index, machine, low, scopes: _ } =
             state;
         let filed = mandates.values().map(|mandate| {
             let place = index.places.get(&mandate.id).copied();
@@ -118,6 +121,7 @@ impl<'a> Form<'a> {
             mandates: filed.collect(),
             keys: keys.collect(),
             machine: *machine,
+            low: *low,
         }
     }
 }
@@ -197,7 +201,7 @@ fn undecided(mandate: &Mandate) -> impl Iterator<Item = (ProposalId, MandateId)>
 impl From<Form<'_>> for State {
     fn from(form: Form<'_>) -> Self {
         let index = form.index();
-        let Form { rules, budget, day_ends, schedules, mandates, machine, .. } = form;
+        let Form { rules, budget, day_ends, schedules, mandates, machine, low, .. } = form;
         let schedules = schedules.into_iter().map(Cow::into_owned);
         let mandates = mandates.into_iter().map(|filed| filed.mandate.into_owned());
         Self {
@@ -209,6 +213,7 @@ impl From<Form<'_>> for State {
             mandates: mandates.map(|mandate| (mandate.id, mandate)).collect(),
             index,
             machine,
+            low,
         }
     }
 }

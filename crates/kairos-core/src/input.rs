@@ -13,6 +13,7 @@ use crate::principal::Principal;
 use crate::rules::Rules;
 use crate::schedule::definition::ScheduleName;
 use crate::schedule::missed::Accounted;
+use crate::space::Shortage;
 use crate::time::Time;
 
 /// The circumstances of one decision.
@@ -24,7 +25,7 @@ pub struct Now {
     /// The civil day in the budget's zone, and when it ends.
     pub day: jiff::civil::Date,
     pub day_ends: Time,
-    /// Whether new effects may begin.
+    /// Whether new mandates and new effects may begin.
     pub pace: Pace,
 }
 
@@ -32,6 +33,8 @@ pub struct Now {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
     Running,
+    /// Short of room: begun mandates go on, and no other begins.
+    Low(Shortage),
     /// Outcomes are recorded; nothing new begins.
     Draining,
 }
@@ -47,6 +50,8 @@ pub enum Input {
     Repaired { after: u64, bytes: u64, segments: u32, by: String },
     /// The journal was restored or copied, and goes on here.
     Adopted,
+    /// Room ran short, or there is enough again.
+    Space { low: Option<Shortage> },
     /// The configuration was read: all of it, or none.
     Configured { rules: Box<Rules>, set: Vec<Loaded>, gone: Vec<ScheduleName> },
     /// A person asks.

@@ -14,6 +14,7 @@ use kairos_core::fold::Seq;
 use kairos_core::id::{IdSource, MandateId, NodeId};
 use kairos_core::input::{Input, Now, Pace};
 use kairos_core::mandate::outcome::ParkReason;
+use kairos_core::space::Shortage;
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs, RealFs};
@@ -29,6 +30,7 @@ use crate::inbox::{Batch, Inbox, Returns, Urgent};
 use crate::lifecycle::{Lifecycle, Status};
 use crate::notice::Notice;
 use crate::snapshots::Snapshots;
+use crate::space::{Space, Standing};
 use crate::start::{self, TooManySchedules};
 use crate::turn::{Admit, Exits, Inputs, Ledger, Shown, turn};
 use crate::world::{self, seed, time};
@@ -40,6 +42,10 @@ const SCHEMA: u32 = 1;
 const WAIT_MAX: Duration = Duration::from_secs(3600);
 /// How long something due waits that a turn could not take.
 const LEFT_WAIT: Duration = Duration::from_secs(1);
+/// How long a start waits for what there is room for.
+const SPACE_WAIT: Duration = Duration::from_millis(100);
+/// How often the disk is looked at while it is short of room.
+const SPACE_AGAIN: Duration = Duration::from_secs(10);
 
 /// Whether everything is served, or one mandate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,6 +194,10 @@ impl Engine {
         let to_read = open_again(&parts.journal)?;
         let journal = open_again(&parts.journal)?;
         let to_fold = Arc::new(open_again(&parts.journal)?);
+        let (to_look_at, blobs) = (open_again(&parts.journal)?, Arc::clone(&parts.blobs));
+        let limits = parts.configuration.options.retention;
+        let space = Space::begin(to_look_at, blobs, Arc::clone(&self.inbox), limits);
+        let space = space.map_err(StartError::Thread)?;
         let (identity, opening) = (parts.identity, opening(self.origin));
         let (ledger, opened) = open_ledger(&self.inbox, parts.journal, opening)?;
         let elsewhere = known(ledger.state(), &opened, &parts.places.heartbeat, identity)?;
@@ -217,6 +227,7 @@ impl Engine {
         };
         let mut engine = Running {
             shown: Display { status, show, feed, snapshots: Arc::clone(&snapshots) },
+            room: Watch { space, verdict: None, low: None, tight: false, looked: Instant::now() },
             inbox: self.inbox,
             options: parts.configuration.options.clone(),
             calendar: Calendar::default(),
@@ -238,6 +249,7 @@ impl Engine {
         if parts.focus == Focus::Daemon {
             snapshots.keep::<State>(newest);
         }
+        engine.room.space.first(SPACE_WAIT);
         let thread = engine.spawn(ledger, own)?;
         if let Some(dir) = noted {
             // A note that stays is recorded once more, which says nothing wrong.
@@ -304,6 +316,7 @@ fn passed_over(opened: &Opened, outside: &mut Outside) {
 /// The thread's own things.
 struct Running {
     shown: Display,
+    room: Watch,
     inbox: Arc<Inbox>,
     options: Options,
     calendar: Calendar,
@@ -327,6 +340,26 @@ struct Pulse {
     beat: Instant,
     /// When the last turn began, if it recorded nothing.
     fruitless: Option<Time>,
+}
+
+/// The room on the disk, as the engine goes by it.
+struct Watch {
+    space: Space,
+    /// Of the last look, as the last turn went by it.
+    verdict: Option<Shortage>,
+    /// Which limit was told of last.
+    low: Option<Shortage>,
+    /// Whether the last turn found no room for the journal's next segment.
+    tight: bool,
+    /// When a look was last asked for.
+    looked: Instant,
+}
+
+impl Watch {
+    /// Which limit holds back new work.
+    fn shortage(&self) -> Option<Shortage> {
+        self.verdict.or_else(|| self.tight.then_some(Shortage::Segment))
+    }
 }
 
 /// What others see of the engine.
@@ -402,6 +435,7 @@ impl Running {
         let Configuration { rules, schedules, zones, options } = configuration;
         let (calendar, inputs) = start::configured(state, rules, schedules, zones, now)?;
         self.calendar = calendar;
+        self.room.space.limit(options.retention);
         self.options = options;
         Ok(inputs)
     }
@@ -452,6 +486,8 @@ impl Running {
             self.reloaded();
             if Instant::now() >= self.pulse.beat {
                 self.heartbeat();
+            } else if self.room.low.is_some() && self.room.looked.elapsed() >= SPACE_AGAIN {
+                self.look();
             }
             if let Some(grace) = self.drain {
                 let over = Instant::now() >= grace;
@@ -501,7 +537,7 @@ impl Running {
             Focus::Daemon => Admit::All,
             Focus::Once => Admit::Only(self.only),
         };
-        let pace = if self.drain.is_some() { Pace::Draining } else { Pace::Running };
+        let pace = self.pace(ledger.state(), &mut inputs);
         let zone = self.options.day_zone.clone();
         let mut circumstances = move || -> Now { world::now(&zone, pace) };
         let mut out = 0;
@@ -525,13 +561,58 @@ impl Running {
             shown.publish(records, state);
         };
         let exits = Exits { publish: &mut publish, dispatch: &mut hand_over };
-        let looked = time();
+        let (looked, sealed) = (time(), ledger.sealed());
         let turned = turn(ledger, inputs, &mut circumstances, &self.calendar, exits)?;
         self.pulse.fruitless = turned.records.is_empty().then_some(looked);
         self.out += out;
         self.notices(&turned.records);
+        self.room.tight = turned.tight;
+        self.tell_of_room();
+        if turned.ledger.sealed() > sealed {
+            self.room.space.count();
+        }
         self.shown.snapshots.sealed(turned.ledger.sealed());
         Ok(turned.ledger)
+    }
+
+    /// Whether new work may begin in this turn. A verdict that is another one is recorded with it.
+    fn pace(&mut self, state: &State, inputs: &mut Inputs) -> Pace {
+        let standing = self.room.space.standing();
+        self.room.verdict = standing.low;
+        self.shown.status.space = Standing { low: self.room.shortage(), ..standing };
+        let like = |low: Shortage| state.low().is_some_and(|before| before.is_like(&low));
+        if standing.low.map_or(state.low().is_some(), |low| !like(low)) {
+            inputs.own.push(Input::Space { low: standing.low });
+        }
+        match (self.drain, standing.low) {
+            (Some(_), _) => Pace::Draining,
+            (None, Some(shortage)) => Pace::Low(shortage),
+            (None, None) => Pace::Running,
+        }
+    }
+
+    /// Says that room ran short, or that there is enough again.
+    fn tell_of_room(&mut self) {
+        let low = self.room.shortage();
+        let told = std::mem::replace(&mut self.room.low, low);
+        if self.shown.status.space.low != low {
+            self.shown.status.space.low = low;
+            self.shown.show.send_replace(Arc::new(self.shown.status.clone()));
+        }
+        match (told, low) {
+            (Some(told), Some(low)) if told.is_like(&low) => {}
+            (_, Some(shortage)) => (self.outside.notice)(Notice::SpaceLow { shortage }),
+            (Some(_), None) => {
+                let standing = self.shown.status.space;
+                (self.outside.notice)(Notice::SpaceEnough { standing });
+            }
+            (None, None) => {}
+        }
+    }
+
+    fn look(&mut self) {
+        self.room.looked = Instant::now();
+        self.room.space.look();
     }
 
     fn notices(&mut self, records: &[Shown]) {
@@ -564,6 +645,9 @@ impl Running {
     fn urgent(&mut self, urgent: Urgent, state: &State, inputs: &mut Inputs) {
         match urgent {
             Urgent::Look => {}
+            Urgent::SpaceUnknown { error } => {
+                (self.outside.notice)(Notice::SpaceUnknown { error });
+            }
             Urgent::SnapshotFailed { kind, error } => {
                 (self.outside.notice)(Notice::SnapshotFailed { kind, error });
             }
@@ -641,7 +725,12 @@ impl Running {
         if let Some(grace) = self.drain {
             return wait.min(grace.saturating_duration_since(instant));
         }
+        if self.room.low.is_some() {
+            wait = wait.min(SPACE_AGAIN.saturating_sub(self.room.looked.elapsed()));
+        }
         let due = match self.focus {
+            // Slots wait until there is room.
+            Focus::Daemon if self.room.verdict.is_some() => state.next_due_of_work(),
             Focus::Daemon => state.next_due().map(|(at, _)| at),
             Focus::Once => self.only.and_then(|only| state.due_of(only)),
         };
@@ -657,6 +746,7 @@ impl Running {
     fn heartbeat(&mut self) {
         let interval = Duration::from_millis(self.options.heartbeat_interval_ms);
         self.pulse.beat = Instant::now() + interval;
+        self.look();
         if self.focus == Focus::Once {
             return;
         }

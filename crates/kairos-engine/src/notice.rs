@@ -4,8 +4,10 @@
 //! line; the binary does.
 
 use kairos_core::id::MandateId;
+use kairos_core::space::Shortage;
 
 use crate::lifecycle::Status;
+use crate::space::Standing;
 
 /// One thing worth a log line.
 #[derive(Clone, Debug)]
@@ -65,6 +67,18 @@ pub enum Notice {
     SnapshotFailed {
         /// Of what it would have been.
         kind: &'static str,
+        error: String,
+    },
+    /// Room ran short: what runs is finished, and nothing new begins.
+    SpaceLow {
+        shortage: Shortage,
+    },
+    /// There is room again, and all goes on.
+    SpaceEnough {
+        standing: Standing,
+    },
+    /// Nobody can say how much room there is.
+    SpaceUnknown {
         error: String,
     },
     /// The heartbeat could not be written.
