@@ -13,6 +13,7 @@ mod model;
 mod repair;
 mod secrets;
 mod signals;
+mod space;
 mod states;
 mod told;
 mod why;
