@@ -5,7 +5,8 @@
 
 use crate::digest::{BlobRef, Digest};
 use crate::effect::{Outcome, PersonSays};
-use crate::event::{Key, Loaded};
+use crate::event::{Key, Limit, Loaded};
+use crate::fold::Seq;
 use crate::gate::proposal::Decision;
 use crate::id::{EffectId, MandateId, ProposalId, Seed};
 use crate::mandate::spec::MandateSpec;
@@ -52,6 +53,8 @@ pub enum Input {
     Adopted,
     /// Room ran short, or there is enough again.
     Space { low: Option<Shortage> },
+    /// Every segment before frame `first` is to be deleted.
+    Delete { first: Seq, segments: u32, bytes: u64, over: Limit },
     /// The configuration was read: all of it, or none.
     Configured { rules: Box<Rules>, set: Vec<Loaded>, gone: Vec<ScheduleName> },
     /// A person asks.

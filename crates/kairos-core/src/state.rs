@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::budget::Budget;
 use crate::digest::Digest;
 use crate::event::Loaded;
+use crate::fold::Seq;
 use crate::gate::scope::Scopes;
 use crate::id::{EffectId, MandateId, ProposalId};
 use crate::input::Alarm;
@@ -35,6 +36,7 @@ pub struct State {
     pub(crate) machine: Option<Digest>,
     /// What was recorded last of the room on the disk; decisions go by what they are told.
     pub(crate) low: Option<Shortage>,
+    pub(crate) kept_from: Seq,
     pub(crate) index: Index,
 }
 
@@ -112,6 +114,12 @@ impl State {
     #[must_use]
     pub const fn low(&self) -> Option<Shortage> {
         self.low
+    }
+
+    /// Where the journal begins: what stands before was given up by retention.
+    #[must_use]
+    pub fn kept_from(&self) -> Seq {
+        self.kept_from.max(Seq(1))
     }
 
     #[must_use]

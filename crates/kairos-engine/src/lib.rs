@@ -17,6 +17,7 @@ mod lifecycle;
 pub mod lock;
 mod notice;
 pub mod poison;
+mod retention;
 mod snapshots;
 pub mod space;
 pub mod start;
@@ -34,6 +35,7 @@ pub use kairos_journal::Record;
 pub use last_words::last_words;
 pub use lifecycle::{Lifecycle, Status};
 pub use notice::Notice;
+pub use retention::{Look, Retain};
 pub use turn::{Admit, Answer, Exits, Folding, Inputs, Ledger, Shown, Turned, turn};
 pub use world::{circumstances, time};
 

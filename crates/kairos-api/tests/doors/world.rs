@@ -195,6 +195,7 @@ fn start(dir: &Path, path: &'static str) -> Started {
             cancel: Box::new(|| {}),
             notice: Box::new(|_| {}),
         },
+        retain: None,
     };
     engine.start(parts).expect("the engine starts")
 }

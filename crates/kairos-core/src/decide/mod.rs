@@ -37,6 +37,12 @@ pub fn decide(state: &State, input: &Input, now: &Now) -> Result<Vec<Event>, Ref
         }
         Input::Adopted => Ok(vec![Event::Adopted {}]),
         Input::Space { low } => Ok(space(state, *low)),
+        // What was given up already is not given up twice.
+        Input::Delete { first, .. } if *first <= state.kept_from() => Ok(Vec::new()),
+        Input::Delete { first, segments, bytes, over } => {
+            let (first, segments, bytes, over) = (*first, *segments, *bytes, *over);
+            Ok(vec![Event::SegmentsDeleted { first, segments, bytes, over }])
+        }
         Input::Recovered { after, bytes, saved_as } => {
             Ok(vec![Event::Recovered { after: *after, bytes: *bytes, saved_as: saved_as.clone() }])
         }
@@ -88,6 +94,7 @@ pub fn subject(state: &State, input: &Input, now: &Now) -> Option<MandateId> {
         | Input::Repaired { .. }
         | Input::Adopted
         | Input::Space { .. }
+        | Input::Delete { .. }
         | Input::Configured { .. }
         | Input::Due(_)
         | Input::Slots { .. } => None,

@@ -167,6 +167,7 @@ pub(crate) fn begin(
             cancel: Box::new(|| {}),
             notice,
         },
+        retain: None,
     };
     engine.start(parts)
 }
