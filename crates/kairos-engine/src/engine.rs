@@ -18,12 +18,12 @@ use kairos_core::space::Shortage;
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs, RealFs};
-use kairos_journal::{OpenError, Opened, Opening, Permit, Poisoned, Segments};
+use kairos_journal::{Ahead, OpenError, Opened, Opening, Permit, Poisoned, Segments};
 use tokio::sync::{oneshot, watch};
 
 use crate::answer::SubmitError;
 use crate::calendar::Calendar;
-use crate::configuration::{Configuration, Options};
+use crate::configuration::{Configuration, Options, Retention};
 use crate::feed::Feed;
 use crate::handle::Handle;
 use crate::inbox::{Batch, Inbox, Returns, Urgent};
@@ -47,6 +47,11 @@ const LEFT_WAIT: Duration = Duration::from_secs(1);
 const SPACE_WAIT: Duration = Duration::from_millis(100);
 /// How often the disk is looked at while it is short of room.
 const SPACE_AGAIN: Duration = Duration::from_secs(10);
+/// How long what a deletion of segments leaves without a name has to go, before there is another.
+const RETAIN_AGAIN: Duration = Duration::from_secs(60);
+/// A segment is no longer than this part of what journal and blobs may take, within bounds: the one
+/// in use, the next, and those behind two snapshots cannot be deleted.
+const SEGMENTS_OF_CAP: u64 = 16;
 
 /// Whether everything is served, or one mandate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,14 +199,14 @@ impl Engine {
     /// # Errors
     /// The journal or the configuration cannot be used; nothing was dispatched then.
     pub fn start(self, parts: Parts) -> Result<Started, StartError> {
+        let limits = parts.configuration.options.retention;
         let to_read = open_again(&parts.journal)?;
         let journal = open_again(&parts.journal)?;
         let to_fold = Arc::new(open_again(&parts.journal)?);
         let (to_look_at, blobs) = (open_again(&parts.journal)?, Arc::clone(&parts.blobs));
-        let limits = parts.configuration.options.retention;
         let space = Space::begin(to_look_at, blobs, Arc::clone(&self.inbox), limits);
         let space = space.map_err(StartError::Thread)?;
-        let (identity, opening) = (parts.identity, opening(self.origin));
+        let (identity, opening) = (parts.identity, opening(self.origin, limits));
         let (ledger, opened) = open_ledger(&self.inbox, parts.journal, opening)?;
         let elsewhere = known(ledger.state(), &opened, &parts.places.heartbeat, identity)?;
         let noted = opened.repaired.is_some().then(|| open_again(&journal)).transpose()?;
@@ -230,7 +235,7 @@ impl Engine {
         };
         let mut engine = Running {
             shown: Display { status, show, feed, snapshots: Arc::clone(&snapshots) },
-            room: Watch { space, verdict: None, low: None, tight: false, looked: Instant::now() },
+            room: Watch::new(space),
             inbox: self.inbox,
             options: parts.configuration.options.clone(),
             calendar: Calendar::default(),
@@ -289,9 +294,11 @@ fn known(
     }
 }
 
-fn opening(origin: Option<NodeId>) -> Opening {
+fn opening(origin: Option<NodeId>, limits: Retention) -> Opening {
     let origin = origin.unwrap_or_else(|| IdSource::new(time(), seed()).node());
-    Opening { origin, epoch: 1, schema: SCHEMA, segments: Segments::default() }
+    let bytes_max = (limits.bytes / SEGMENTS_OF_CAP).clamp(4 << 20, 64 << 20);
+    let segments = Segments::new(1 << 20, bytes_max, Ahead::Thread);
+    Opening { origin, epoch: 1, schema: SCHEMA, segments }
 }
 
 /// Recovers the journal.
@@ -359,9 +366,16 @@ struct Watch {
     tight: bool,
     /// When a look was last asked for.
     looked: Instant,
+    /// The count of blobs that retention goes by, and since when.
+    retained: (u64, Instant),
 }
 
 impl Watch {
+    fn new(space: Space) -> Self {
+        let now = Instant::now();
+        Self { space, verdict: None, low: None, tight: false, looked: now, retained: (0, now) }
+    }
+
     /// Which limit holds back new work.
     fn shortage(&self) -> Option<Shortage> {
         self.verdict.or_else(|| self.tight.then_some(Shortage::Segment))
@@ -444,7 +458,7 @@ impl Running {
         self.calendar = calendar;
         self.room.space.limit(options.retention);
         self.options = options;
-        self.shown.snapshots.retention().limit(self.options.retention);
+        self.retain();
         Ok(inputs)
     }
 
@@ -621,6 +635,20 @@ impl Running {
     fn look(&mut self) {
         self.room.looked = Instant::now();
         self.room.space.look();
+        // By each count once: what was deleted since the last one still counts along.
+        let (counts, since) = self.room.retained;
+        let counted = self.room.space.standing().counts > counts;
+        if counted && (counts == 0 || since.elapsed() >= RETAIN_AGAIN) {
+            self.retain();
+        }
+    }
+
+    /// Lets retention go by what journal and blobs take together.
+    fn retain(&mut self) {
+        let standing = self.room.space.standing();
+        self.room.retained = (standing.counts, Instant::now());
+        let limits = Retention { bytes: standing.segments_max(), ..standing.limits };
+        self.shown.snapshots.retention().limit(limits);
     }
 
     fn notices(&mut self, records: &[Shown]) {

@@ -44,6 +44,8 @@ pub struct Found {
     pub free: Option<u64>,
     /// Taken by journal and blobs together.
     pub used: Option<u64>,
+    /// Of that, the journal's segments.
+    pub segments: u64,
 }
 
 /// How the room stood at the last look.
@@ -53,6 +55,24 @@ pub struct Standing {
     pub limits: Retention,
     /// Which limit holds back new work.
     pub low: Option<Shortage>,
+    /// Counts of the blobs made so far.
+    pub(crate) counts: u64,
+}
+
+impl Standing {
+    /// What the journal's segments may take, so that journal and blobs stay an eighth below the cap.
+    /// Blobs go with the segments that name them, so segments give up no more than their share.
+    #[must_use]
+    pub fn segments_max(&self) -> u64 {
+        let aim = self.limits.bytes - self.limits.bytes / 8;
+        match self.found.used {
+            Some(used) if used > aim => {
+                let share = u128::from(self.found.segments) * u128::from(aim) / u128::from(used);
+                u64::try_from(share).unwrap_or(u64::MAX).min(self.limits.bytes)
+            }
+            Some(_) | None => self.limits.bytes,
+        }
+    }
 }
 
 /// The verdict on what was found, after the one before it. What was low is enough only an eighth of
@@ -179,7 +199,8 @@ impl Space {
         let mut shared = self.0.shared();
         if shared.standing.limits != limits {
             let found = shared.standing.found;
-            shared.standing = Standing { found, limits, low: judge(None, found, limits) };
+            let low = judge(None, found, limits);
+            shared.standing = Standing { limits, low, ..shared.standing };
             shared.asked = shared.asked.max(Some(Asked::Look));
             self.0.moved.notify_all();
         }
@@ -211,7 +232,11 @@ impl Looks {
         let mut count = None;
         let mut silent = false;
         while let Some((asked, limits)) = self.next() {
-            let used = self.used(&mut count, asked, limits);
+            let (mut segments, mut counts) = (0, 0);
+            let used = taken(&self.journal, DEPTH_MAX, &mut segments).and_then(|journal| {
+                let blobs = self.blobs(&mut count, (asked, journal), limits, &mut counts)?;
+                Ok(blobs.map(|blobs| journal.saturating_add(blobs)))
+            });
             let free = self.free();
             let error = free.as_ref().err().or(used.as_ref().err());
             // Once, until it can be told again.
@@ -219,7 +244,8 @@ impl Looks {
                 self.inbox.urgent(Urgent::SpaceUnknown { error: error.to_string() });
             }
             silent = error.is_some();
-            self.found(Found { free: free.ok().flatten(), used: used.ok().flatten() });
+            let (free, used) = (free.ok().flatten(), used.ok().flatten());
+            self.found(Found { free, used, segments }, counts);
         }
     }
 
@@ -232,11 +258,11 @@ impl Looks {
         (!self.stops()).then_some((asked, shared.standing.limits))
     }
 
-    fn found(&self, found: Found) {
+    fn found(&self, found: Found, counts: u64) {
         let mut shared = self.shared();
-        let Standing { limits, low: before, .. } = shared.standing;
+        let Standing { limits, low: before, counts: counted, .. } = shared.standing;
         let low = judge(before, found, limits);
-        shared.standing = Standing { found, limits, low };
+        shared.standing = Standing { found, limits, low, counts: counted + counts };
         shared.looks += 1;
         self.moved.notify_all();
         drop(shared);
@@ -252,14 +278,15 @@ impl Looks {
         Ok(both.iter().filter(|space| space.total > 0).map(|space| space.available).min())
     }
 
-    /// What journal and blobs take; `None` when there is no time left to count.
-    fn used(
+    /// What the blobs take, beside a journal that takes so much; `None` when there is no time left
+    /// to count.
+    fn blobs(
         &self,
         count: &mut Option<Count>,
-        asked: Asked,
+        (asked, journal): (Asked, u64),
         limits: Retention,
+        counts: &mut u64,
     ) -> io::Result<Option<u64>> {
-        let journal = taken(&self.journal, DEPTH_MAX)?;
         let known = count.as_ref().map(|count| journal.saturating_add(self.since(count)));
         let rested = |count: &Count| count.made.elapsed() >= count.took * COUNT_PAUSE;
         // What was removed since has not been taken off: that alone must hold nothing back.
@@ -268,8 +295,9 @@ impl Looks {
             let (written, made) = (self.blobs.written(), Instant::now());
             let Some(bytes) = self.blobs.bytes(&self.stop)? else { return Ok(None) };
             *count = Some(Count { bytes, written, made: Instant::now(), took: made.elapsed() });
+            *counts += 1;
         }
-        Ok(count.as_ref().map(|count| journal.saturating_add(self.since(count))))
+        Ok(count.as_ref().map(|count| self.since(count)))
     }
 
     /// The blobs by a count, and what was put since.
@@ -278,18 +306,23 @@ impl Looks {
     }
 }
 
-/// Bytes of the files in a directory, and in those below it.
-fn taken(dir: &<RealFs as Fs>::Dir, depth: usize) -> io::Result<u64> {
+/// Bytes of the files in a directory, and in those below it; what segments take is added to the last.
+fn taken(dir: &<RealFs as Fs>::Dir, depth: usize, segments: &mut u64) -> io::Result<u64> {
     let mut bytes: u64 = 0;
     for name in RealFs.list(dir)? {
         let found = RealFs.stat(dir, &name).and_then(|stat| match stat.kind {
             FileKind::Directory if depth > 0 => {
-                taken(&RealFs.open_dir(dir, Path::new(&name))?, depth - 1)
+                taken(&RealFs.open_dir(dir, Path::new(&name))?, depth - 1, &mut 0)
             }
             _ => Ok(stat.bytes),
         });
         match found {
-            Ok(found) => bytes = bytes.saturating_add(found),
+            Ok(found) => {
+                bytes = bytes.saturating_add(found);
+                if Path::new(&name).extension().is_some_and(|kind| kind == "kj") {
+                    *segments += found;
+                }
+            }
             // Segments and snapshots come and go meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -306,11 +339,11 @@ mod tests {
     const LIMITS: Retention = Retention { days: 90, bytes: 160 * MIB, free_bytes: 80 * MIB };
 
     fn free(free: u64) -> Found {
-        Found { free: Some(free), used: Some(0) }
+        Found { free: Some(free), used: Some(0), segments: 0 }
     }
 
     fn used(used: u64) -> Found {
-        Found { free: Some(u64::MAX), used: Some(used) }
+        Found { free: Some(u64::MAX), used: Some(used), segments: 0 }
     }
 
     /// The verdicts on one look after the other.
@@ -339,12 +372,27 @@ mod tests {
 
     #[test]
     fn what_is_free_is_told_before_what_is_used_and_each_has_its_own_margin() {
-        let both = Found { free: Some(MIB), used: Some(161 * MIB) };
+        let both = Found { free: Some(MIB), ..used(161 * MIB) };
         let looks = [both, used(155 * MIB), free(85 * MIB), used(161 * MIB), free(85 * MIB)];
         assert_eq!(verdicts(looks), [Some("free"), None, None, Some("used"), None]);
         let low = judge(None, both, LIMITS);
         let expected = Shortage::Free { free_bytes: MIB, keep_free_bytes: 80 * MIB };
         assert_eq!(low, Some(expected));
+    }
+
+    #[test]
+    fn segments_give_up_their_share_of_what_is_above_an_eighth_below_the_cap() {
+        let max = |used, segments| {
+            let found = Found { free: None, used, segments };
+            Standing { found, limits: LIMITS, ..Standing::default() }.segments_max()
+        };
+        let maxima = [
+            max(Some(140 * MIB), 140 * MIB),
+            max(Some(280 * MIB), 40 * MIB),
+            max(Some(150 * MIB), 0),
+            max(None, MIB),
+        ];
+        assert_eq!(maxima, [160 * MIB, 20 * MIB, 0, 160 * MIB]);
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(crate) async fn status(State(door): State<Door>) -> Json<wire::Status> {
 }
 
 fn space(standing: &Standing) -> wire::status::Space {
-    let Standing { found, limits, low } = standing;
+    let Standing { found, limits, low, .. } = standing;
     wire::status::Space {
         low: low.map(|low| low.word().to_owned()),
         reason: low.map(|low| low.to_string()),

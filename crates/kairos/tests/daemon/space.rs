@@ -1,5 +1,6 @@
 //! A disk short of room: what a daemon then does, and what it says.
 
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -7,7 +8,7 @@ use kairos_core::space::Shortage;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::home::{Home, count, follow};
+use crate::home::{Home, KAIROS, count, follow};
 use crate::lifecycle::{lines, logged, signal, stop};
 
 /// More than any disk has.
@@ -119,4 +120,60 @@ fn more_than_the_cap_is_found_at_the_start_and_told_with_the_figures() {
     logged(&home, "daemon_space_enough", || {});
     home.ok(&["mandate", "create", "--goal", "noop", "--wait"]);
     stop(&mut daemon);
+}
+
+/// Runs a script in a user and mount namespace of its own; `None` where there are none.
+fn unshared(script: &str, place: &std::path::Path) -> Option<Output> {
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "--", "sh", "-c", script]);
+    command.arg(place).arg(KAIROS).output().ok()
+}
+
+#[test]
+fn a_full_disk_costs_what_needs_it_and_not_the_daemon() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let tried = unshared("mount -t tmpfs none \"$0\"", dir.path());
+    if tried.is_none_or(|tried| !tried.status.success()) {
+        eprintln!("SKIPPED: no user and mount namespaces here, or no tmpfs in them");
+        return;
+    }
+    let output = unshared(include_str!("full_disk.sh"), dir.path()).expect("as before");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (records, told): (Vec<_>, Vec<_>) =
+        said.lines().partition(|line| line.starts_with("{\"seq\""));
+    let told: Vec<_> = told.into_iter().filter(|line| !line.starts_with("hint: ")).collect();
+    let low = "0 B are free on the disk, and `retention.keep_free` sets 1 MiB aside";
+    let expected = [
+        "kairos daemon ready, pid ",
+        &format!("warning: short of room: {low} [free]"),
+        &format!("error: short of room: {low}"),
+        "more: exit 75",
+        "it lives",
+        "room again: ",
+        "later: exit 0",
+        "ended 0",
+        "{\"ok\":true,",
+    ];
+    assert_eq!(told.len(), expected.len(), "{told:#?}");
+    let alike = |(told, expected): (&&str, &&str)| told.starts_with(expected);
+    assert!(told.iter().zip(&expected).all(alike), "{told:#?}");
+
+    // The answer for which there was no room is lost with its cycle; the next question waits.
+    let events = records.iter().flat_map(|line| {
+        let record: Value = serde_json::from_str(line).expect("a record");
+        record["events"].as_array().expect("events").clone()
+    });
+    let step = |event: Value| match event["type"].as_str()? {
+        "space_low" | "space_enough" | "call_delayed" => event["type"].as_str().map(String::from),
+        "effect_settled" if event["outcome"]["failed"].is_string() => {
+            Some(format!("failed {}", event["outcome"]["failed"]))
+        }
+        "mandate_finished" => Some(format!("finished {}", event["outcome"])),
+        _ => None,
+    };
+    let unchanged = "finished \"unchanged\"";
+    let steps: Vec<_> = events.filter_map(step).collect();
+    let full = ["space_low", "failed \"no_space\"", "call_delayed"];
+    let expected: Vec<_> = full.into_iter().chain(["space_enough", unchanged, unchanged]).collect();
+    assert_eq!(steps, expected);
 }
