@@ -4,6 +4,11 @@
 //! them what libFuzzer finds; a test of the simulated disk hands them the corpus, mutated, on any
 //! toolchain. A new target is a function, a line in [`TARGETS`], a program and a corpus.
 
+#[path = "targets/note.rs"]
+mod note;
+#[path = "targets/snapshot.rs"]
+mod snapshot;
+
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,11 +20,20 @@ use kairos_core::id::NodeId;
 use kairos_journal::{Ahead, Ledger, OpenError, Opened, Opening, Reader, Segments, Tail, verify};
 use kairos_sim::{Rules, SimFs};
 
+pub(crate) use note::note;
+pub(crate) use snapshot::snapshot;
+
 type Target = fn(&[u8]);
 
 /// By name, as in `corpus/`.
-pub(crate) const TARGETS: [(&str, Target); 4] =
-    [("segment", segment), ("bodies", bodies), ("record", record), ("blob_ref", blob_ref)];
+pub(crate) const TARGETS: [(&str, Target); 6] = [
+    ("segment", segment),
+    ("bodies", bodies),
+    ("record", record),
+    ("blob_ref", blob_ref),
+    ("snapshot", snapshot),
+    ("note", note),
+];
 
 const SEGMENT_BYTES_MAX: usize = 1 << 16;
 const FIRST: &str = "00000000000000000001.kj";
@@ -45,11 +59,14 @@ impl Snapshot for Nothing {
     fn restore(&mut self, (): ()) {}
 }
 
-fn open(fs: &SimFs) -> Result<Opened, OpenError> {
+fn opening() -> Opening {
     let segments = Segments::new(4096, 8192, Ahead::OnDemand);
-    let opening = Opening { origin: NodeId::from_u128(7), epoch: 1, schema: 1, segments };
+    Opening { origin: NodeId::from_u128(7), epoch: 1, schema: 1, segments }
+}
+
+fn open(fs: &SimFs) -> Result<Opened, OpenError> {
     let lost = Arc::new(|()| {});
-    Ledger::<_, (), _>::open(Arc::new(fs.clone()), fs.root(), Nothing, lost, opening)
+    Ledger::<_, (), _>::open(Arc::new(fs.clone()), fs.root(), Nothing, lost, opening())
         .map(|(_, opened)| opened)
 }
 
