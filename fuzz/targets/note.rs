@@ -36,7 +36,7 @@ struct Shelf {
 }
 
 /// The rest of an input as what its first byte says.
-pub(crate) fn note(bytes: &[u8]) {
+pub fn note(bytes: &[u8]) {
     static SHELF: OnceLock<Shelf> = OnceLock::new();
     let shelf = || SHELF.get_or_init(shelf);
     let Some((which, bytes)) = bytes.split_first() else { return };

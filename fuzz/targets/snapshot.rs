@@ -46,7 +46,7 @@ struct Book {
 
 /// The rest of an input as a snapshot's file, as changes of the real one, or as the body of one
 /// that holds.
-pub(crate) fn snapshot(bytes: &[u8]) {
+pub fn snapshot(bytes: &[u8]) {
     static STATE: OnceLock<Book> = OnceLock::new();
     static VIEWS: OnceLock<Book> = OnceLock::new();
     let Some((which, bytes)) = bytes.split_first() else { return };

@@ -2,6 +2,7 @@
 //!
 //! Owns the table of parts. A part prints its counts as lines of JSON among whatever else it prints.
 
+use super::fuzz;
 use crate::call::Call;
 
 /// How many times as much is tried at night.
@@ -111,11 +112,11 @@ pub(super) const PARTS: [Part; 6] = [
         ],
     },
     Part {
-        name: "fuzz",
+        name: fuzz::PART,
         args: &test("fuzz"),
         effort: Effort::Variable("KAIROS_SIM_EFFORT", 1),
         needs_strace: false,
-        quotas: &[Quota::new("fuzzed inputs", 20_000)],
+        quotas: &[Quota::new("fuzzed inputs", 60_000), Quota::new(fuzz::ROW, 100_000)],
     },
     Part {
         name: "kills",
