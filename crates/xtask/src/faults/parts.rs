@@ -65,7 +65,7 @@ const fn test(name: &'static str) -> [&'static str; 7] {
 }
 
 // tidy: table
-pub(super) const PARTS: [Part; 6] = [
+pub(super) const PARTS: [Part; 7] = [
     Part {
         name: "journal",
         args: &test("journal"),
@@ -99,6 +99,15 @@ pub(super) const PARTS: [Part; 6] = [
             Quota::whole("failing calls, exchange", 1),
             Quota::whole("people beside an exchange", 40_000),
         ],
+    },
+    Part {
+        name: "mounts",
+        args: &test("mounts"),
+        effort: Effort::Whole,
+        // It stands in for a file system that cannot exchange.
+        needs_strace: true,
+        // Fewer where there are no user namespaces: what was not tried is not met.
+        quotas: &[Quota::whole("file systems", 9)],
     },
     Part {
         name: "blobs",
