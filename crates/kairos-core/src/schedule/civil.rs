@@ -151,21 +151,23 @@ impl Rule {
     #[must_use]
     pub fn newest(&self, after: Time, until: Time, most: usize) -> Vec<Slot> {
         let wanted = u64::try_from(most).unwrap_or(u64::MAX);
-        // Half the span that still holds the cut, until it is one millisecond: the cut is the
-        // earliest instant with no more than `wanted` slots behind it.
-        let (mut more, mut cut) = (after.as_ms(), until.as_ms());
-        if self.count(after, until) <= wanted {
-            cut = more;
-        }
-        while cut.saturating_sub(more) > 1 {
-            let middle = more.midpoint(cut);
-            if self.count(Time::from_ms(middle), until) <= wanted {
-                cut = middle;
-            } else {
-                more = middle;
+        let mut cursor = after;
+        if self.count(after, until) > wanted {
+            // Half the span that still holds the cut, until it is one second, which is where slots
+            // lie: the cut is the earliest instant with no more than `wanted` slots behind it.
+            let second = |time: Time| time.as_ms().div_euclid(1000);
+            let (mut more, mut cut) = (second(after), second(until));
+            let at = |second: i64| Time::from_ms(second.saturating_mul(1000));
+            while cut.saturating_sub(more) > 1 {
+                let middle = more.midpoint(cut);
+                if self.count(at(middle), until) <= wanted {
+                    cut = middle;
+                } else {
+                    more = middle;
+                }
             }
+            cursor = at(cut);
         }
-        let mut cursor = Time::from_ms(cut);
         let next = || {
             let slot = self.next_after(cursor).filter(|slot| slot.at <= until)?;
             cursor = slot.at;

@@ -7,6 +7,7 @@
 
 pub mod civil;
 pub mod cron;
+mod days;
 pub mod definition;
 pub mod expr;
 pub mod missed;
