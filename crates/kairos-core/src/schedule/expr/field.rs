@@ -31,6 +31,18 @@ impl Field {
         }
     }
 
+    /// Its numbers.
+    #[must_use]
+    pub fn range(self) -> &'static str {
+        match self {
+            Self::Second | Self::Minute => "0-59",
+            Self::Hour => "0-23",
+            Self::Day => "1-31",
+            Self::Month => "1-12",
+            Self::Weekday => "0-7",
+        }
+    }
+
     pub(super) fn least(self) -> u8 {
         match self {
             Self::Second | Self::Minute | Self::Hour | Self::Weekday => 0,

@@ -38,10 +38,7 @@ pub(super) fn parse(text: &str, id: &str) -> Result<Cron, CronError> {
     if chars > MAX_CHARS {
         return Err(CronError::TooLong { chars });
     }
-    let pieces: Vec<_> = Piece::whole(text)
-        .split(|c| c.is_ascii_whitespace())
-        .filter(|piece| !piece.text.is_empty())
-        .collect();
+    let pieces = pieces(text);
     match pieces[..] {
         [only] if only.text.starts_with('@') => {
             let (_, meaning) = MACROS
@@ -61,6 +58,11 @@ pub(super) fn parse(text: &str, id: &str) -> Result<Cron, CronError> {
             Err(CronError::FieldCount { found: pieces.len(), column })
         }
     }
+}
+
+fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let pieces = Piece::whole(text).split(|c| c.is_ascii_whitespace());
+    pieces.filter(|piece| !piece.text.is_empty()).collect()
 }
 
 fn fields(pieces: [Piece<'_>; 6], id: &str) -> Result<Cron, CronError> {
@@ -151,6 +153,41 @@ fn item_set(item: Piece<'_>, field: Field, luck: &Luck<'_>) -> Result<u64, CronE
     if let Some((low, high)) = item.split_once('~') {
         return Ok(1 << random(item, low, high, luck)?);
     }
+    let Walk { from, to, step } = walk(item, field)?;
+    let step = usize::try_from(step).expect("a pointer has at least 32 bits");
+    Ok((from..=to).step_by(step).fold(0, |set, value| set | 1 << value))
+}
+
+/// The steps that are wider than the range they walk, of an expression that is a rule.
+pub(super) fn wide_steps(text: &str) -> Vec<(Field, String, usize)> {
+    let mut wide = Vec::new();
+    for (piece, field) in pieces(text).into_iter().rev().zip(Field::ALL.into_iter().rev()) {
+        for item in piece.split(|c| c == ',') {
+            let Ok(Walk { from, to, step }) = walk(item, field) else { continue };
+            if step > u32::from(to - from) && item.text.contains('/') {
+                wide.push((field, item.found(), item.column));
+            }
+        }
+    }
+    wide.sort_by_key(|(_, _, column)| *column);
+    wide
+}
+
+/// The day-of-month field of an expression that is no macro, and its column.
+pub(super) fn day_field(text: &str) -> Option<(String, usize)> {
+    let pieces = pieces(text);
+    let day = pieces.get(pieces.len().checked_sub(3)?)?;
+    Some((day.found(), day.column))
+}
+
+/// A range and the step it is walked in.
+struct Walk {
+    from: u8,
+    to: u8,
+    step: u32,
+}
+
+fn walk(item: Piece<'_>, field: Field) -> Result<Walk, CronError> {
     let (range, step) = match item.split_once('/') {
         None => (item, None),
         Some((range, step)) => (range, Some(step)),
@@ -168,7 +205,7 @@ fn item_set(item: Piece<'_>, field: Field, luck: &Luck<'_>) -> Result<u64, CronE
         (only, only)
     };
     let step = step.map_or(Ok(1), |step| step_width(step, field))?;
-    Ok((from..=to).step_by(step).fold(0, |set, value| set | 1 << value))
+    Ok(Walk { from, to, step })
 }
 
 fn ordered(range: Piece<'_>, from: u8, to: u8, field: Field) -> Result<(u8, u8), CronError> {
@@ -214,10 +251,10 @@ fn range_end(piece: Piece<'_>, field: Field) -> Result<u8, CronError> {
 
 fn value(piece: Piece<'_>, field: Field) -> Result<u8, CronError> {
     let (found, column) = (piece.found(), piece.column);
-    if !piece.text.is_empty() && piece.text.bytes().all(|b| b.is_ascii_digit()) {
+    if piece.is_digits() {
         let greatest = if field == Field::Weekday { 7 } else { field.greatest() };
         // Text too long for the type is out of range as well.
-        return match piece.text.parse::<u32>().ok().and_then(|n| u8::try_from(n).ok()) {
+        return match piece.number().and_then(|n| u8::try_from(n).ok()) {
             Some(n) if (field.least()..=greatest).contains(&n) => Ok(n),
             _ => Err(CronError::OutOfRange { field, found, column }),
         };
@@ -230,12 +267,9 @@ fn value(piece: Piece<'_>, field: Field) -> Result<u8, CronError> {
 }
 
 /// A step's width. One wider than its range keeps only the range's first value.
-fn step_width(piece: Piece<'_>, field: Field) -> Result<usize, CronError> {
-    let all_digits = piece.text.bytes().all(|b| b.is_ascii_digit());
-    match piece.text.parse::<u32>() {
-        Ok(step) if all_digits && step > 0 => {
-            Ok(usize::try_from(step).expect("a pointer has at least 32 bits"))
-        }
-        _ => Err(CronError::Step { field, found: piece.found(), column: piece.column }),
-    }
+fn step_width(piece: Piece<'_>, field: Field) -> Result<u32, CronError> {
+    piece.number().filter(|step| *step > 0).ok_or_else(|| {
+        let (found, column) = (piece.found(), piece.column);
+        CronError::Step { field, found, column }
+    })
 }

@@ -58,8 +58,11 @@ impl<'a> Piece<'a> {
 
     /// The number it is, where it is nothing but decimal digits and fits.
     pub(super) fn number(self) -> Option<u32> {
-        let digits = self.text.bytes().all(|b| b.is_ascii_digit());
-        digits.then(|| self.text.parse().ok())?
+        self.is_digits().then(|| self.text.parse().ok())?
+    }
+
+    pub(super) fn is_digits(self) -> bool {
+        !self.text.is_empty() && self.text.bytes().all(|b| b.is_ascii_digit())
     }
 
     pub(super) fn found(self) -> String {
