@@ -85,9 +85,8 @@ fn next_rows(json: bool, expression: &str, zone: &str, comparable: bool) {
     }
     let six = format!("0 {expression}");
     let theirs = jiff_cron::Schedule::from_str(&six).expect("comparable");
-    let jiff_cron = median(|| {
-        per_start(|start| theirs.after(start.to_zoned(tz.clone())).next().is_some())
-    });
+    let jiff_cron =
+        median(|| per_start(|start| theirs.after(start.to_zoned(tz.clone())).next().is_some()));
     row(json, &format!("jiff-cron: {name}"), jiff_cron, None, None);
     if zone == "UTC" {
         let theirs = cron::Schedule::from_str(&six).expect("comparable");

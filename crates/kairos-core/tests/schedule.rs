@@ -5,5 +5,6 @@ mod schedule {
     mod expr;
     mod missed;
     mod oracle;
+    mod warning;
     mod zone;
 }

@@ -18,5 +18,5 @@ pub mod warning;
 pub use civil::{Dst, InFold, InGap, Rule, Slot};
 pub use cron::Cron;
 pub use expr::{CronError, Field};
-pub use warning::Warning;
 pub use missed::{Accounted, Fate, MissedPolicy, Unfired, account, pass};
+pub use warning::Warning;

@@ -166,7 +166,12 @@ impl fmt::Display for Warning {
             }
             Self::InFold { slot, from, to, how } => {
                 let (day, slot) = (slot.date(), clock(*slot));
-                write!(f, "on {day} the clock goes back from {} to {}: ", clock(*to), clock(*from))?;
+                write!(
+                    f,
+                    "on {day} the clock goes back from {} to {}: ",
+                    clock(*to),
+                    clock(*from)
+                )?;
                 match how {
                     Some(InFold::First) => write!(f, "{slot} fires the first time only"),
                     Some(InFold::Second) => write!(f, "{slot} fires the second time only"),

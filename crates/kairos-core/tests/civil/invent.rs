@@ -42,8 +42,9 @@ pub(crate) fn expression(numbers: &mut Numbers, aim: &Aim) -> String {
     let (minute, hour) = match numbers.below(3) {
         0 => (minutes(numbers), hours(numbers, aim)),
         1 => {
-            let minute = numbers.pick(&["*", "*/5", "*/7", "*/20", "*/30", "*/45", "*/61", "?"]);
-            let hour = if numbers.one_in(3) { "*".to_owned() } else { hours(numbers, aim) };
+            let minute = numbers.pick(&["*/5", "*/7", "*/20", "*/30", "*/45", "*/61"]);
+            let minute = if numbers.one_in(8) { numbers.pick(&["*", "?"]) } else { minute };
+            let hour = if numbers.one_in(4) { "*".to_owned() } else { hours(numbers, aim) };
             if numbers.one_in(4) {
                 let hour = numbers.pick(&["*", "*/2", "*/3", "*/5", "?"]);
                 (minutes(numbers), hour.to_owned())
@@ -99,8 +100,8 @@ fn hours(numbers: &mut Numbers, aim: &Aim) -> String {
 /// Any field of numbers.
 fn field(numbers: &mut Numbers, least: i64, greatest: i64) -> String {
     match numbers.below(5) {
-        0 => "*".to_owned(),
-        1 => format!("*/{}", numbers.within(1, greatest + 3)),
+        0 if numbers.one_in(3) => "*".to_owned(),
+        0 | 1 => format!("*/{}", numbers.within(1, greatest + 3)),
         2 => {
             let from = numbers.within(least, greatest);
             format!("{from}-{}/{}", numbers.within(from, greatest), numbers.within(1, 5))

@@ -111,9 +111,8 @@ impl Night {
         let last = size((self.until - walk.begin) / walk.unit);
         for moment in first..=last {
             let (civil, before) = (walk.shows[moment], walk.shows[moment - 1]);
-            let skipped = (before + walk.unit..civil)
-                .step_by(size(walk.unit))
-                .find(|civil| matches(*civil));
+            let skipped =
+                (before + walk.unit..civil).step_by(size(walk.unit)).find(|civil| matches(*civil));
             let shown = matches(civil).then_some(civil);
             if skipped.is_some() || shown.is_some() {
                 let moment = u32::try_from(moment).expect("a few days");

@@ -13,8 +13,10 @@ pub(crate) fn due(text: &str, zone: &TimeZone, from: i64, until: i64) -> Option<
     let follows = minute.starts_with('*') || hour.starts_with('*');
     let one_field = day == "*" || weekday == "*";
     let foreign = [minute, hour, day, month, weekday].iter().any(|field| {
-        field.contains("L-") || field.contains("LW") || field.contains('?') || field.contains("*/")
-            && field.contains(',')
+        field.contains("L-")
+            || field.contains("LW")
+            || field.contains('?')
+            || field.contains("*/") && field.contains(',')
     });
     // A step beyond the field and a week that ends on a named Sunday are no expressions there.
     let refused = text.contains("/6") || weekday.contains("sun");

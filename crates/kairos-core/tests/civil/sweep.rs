@@ -121,9 +121,9 @@ impl Sweep {
     /// All expressions around one change.
     fn one(&self, zone: usize, change: i64) -> Found {
         let (name, zone, read) = &self.zones[zone];
-        let seed = name.bytes().fold(self.seed, |seed, byte| {
-            seed.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte)
-        });
+        let seed = name
+            .bytes()
+            .fold(self.seed, |seed, byte| seed.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte));
         let mut numbers = Numbers(seed ^ change.unsigned_abs().rotate_left(32));
         let night = Night::around(read, change, true);
         let mut found = Found { changes: 1, ..Found::default() };

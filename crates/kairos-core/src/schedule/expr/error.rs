@@ -95,7 +95,10 @@ impl CronError {
                 MACROS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" ")
             }
             Self::Value { field, .. } | Self::OutOfRange { field, .. } => {
-                format!("*, {}, ranges, `A~B` for one at random, and lists of these", field.allowed())
+                format!(
+                    "*, {}, ranges, `A~B` for one at random, and lists of these",
+                    field.allowed()
+                )
             }
             Self::Reversed { .. } => "the smaller value first, or two ranges in a list".to_owned(),
             Self::Step { .. } => "a whole number from 1".to_owned(),

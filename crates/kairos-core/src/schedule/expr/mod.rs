@@ -93,12 +93,7 @@ fn fields(pieces: [Piece<'_>; 6], id: &str) -> Result<Cron, CronError> {
 }
 
 /// Refuses days that no calendar has.
-fn possible(
-    days: &Days,
-    months: u16,
-    day: Piece<'_>,
-    weekday: Piece<'_>,
-) -> Result<(), CronError> {
+fn possible(days: &Days, months: u16, day: Piece<'_>, weekday: Piece<'_>) -> Result<(), CronError> {
     if days.ever_match(months) {
         return Ok(());
     }
@@ -224,7 +219,12 @@ struct Luck<'a> {
 
 /// The value of `A~B`, `A~`, `~B` or `~`; an end left out is the field's. A day left out at both
 /// ends is one that every month has.
-fn random(item: Piece<'_>, low: Piece<'_>, high: Piece<'_>, luck: &Luck<'_>) -> Result<u8, CronError> {
+fn random(
+    item: Piece<'_>,
+    low: Piece<'_>,
+    high: Piece<'_>,
+    luck: &Luck<'_>,
+) -> Result<u8, CronError> {
     const DAYS_OF_ALL_MONTHS: u8 = 28;
     let field = luck.field;
     let from = if low.text.is_empty() { field.least() } else { value(low, field)? };
