@@ -4,6 +4,7 @@ mod schedule {
     mod civil;
     mod expr;
     mod missed;
+    mod nights;
     mod oracle;
     mod warning;
     mod zone;

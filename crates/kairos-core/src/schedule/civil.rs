@@ -93,7 +93,7 @@ impl Rule {
     pub fn next_after(&self, after: Time) -> Option<Slot> {
         let mut here = second_after(after)?;
         let horizon = here.saturating_add(HORIZON).unwrap_or(Timestamp::MAX);
-        let mut stretch = Stretch::around(&self.zone, here);
+        let mut stretch = Stretch::before(&self.zone, here);
         while here <= horizon {
             let civil = self.cron.at_or_after(self.opens(&stretch, here))?;
             let Some(edge) = stretch.end.filter(|edge| civil >= self.closes(&stretch, *edge))
@@ -110,7 +110,7 @@ impl Rule {
             let leap = leap.unwrap_or(Timestamp::MIN);
             if leap > edge.at && edge.at.duration_since(here) >= WIDEST_FOLD {
                 here = leap;
-                stretch = Stretch::around(&self.zone, here);
+                stretch = Stretch::before(&self.zone, here);
             } else {
                 here = edge.at;
                 stretch = stretch.following(&self.zone, edge);
@@ -126,7 +126,7 @@ impl Rule {
         let (Some(mut here), Some(until)) = (second_after(after), second_after(until)) else {
             return 0;
         };
-        let mut stretch = Stretch::around(&self.zone, here);
+        let mut stretch = Stretch::before(&self.zone, here);
         let mut slots = 0;
         while here < until {
             let end = stretch.end.filter(|edge| edge.at < until);
@@ -231,17 +231,19 @@ struct Stretch {
 }
 
 impl Stretch {
-    fn around(zone: &TimeZone, at: Timestamp) -> Self {
+    /// The stretch that holds the second before `at`, so that a gap which ends right at `at` lies
+    /// ahead with all it swallowed.
+    fn before(zone: &TimeZone, at: Timestamp) -> Self {
         const SECOND: SignedDuration = SignedDuration::from_secs(1);
-        // `preceding` is strict, and a stretch owns the instant it begins at.
-        let begin = at.checked_add(SECOND).ok().and_then(|next| zone.preceding(next).next());
+        let inside = at.checked_sub(SECOND).unwrap_or(at);
+        let begin = zone.preceding(at).next();
         let repeats_until = begin
             .and_then(|begin| begin.timestamp().checked_sub(SECOND).ok())
             .and_then(|before| zone.to_offset(before).to_datetime(before).checked_add(SECOND).ok());
         Self {
-            offset: zone.to_offset(at),
+            offset: zone.to_offset(inside),
             repeats_until: repeats_until.unwrap_or(DateTime::MIN),
-            end: Edge::after(zone, at),
+            end: Edge::after(zone, inside),
         }
     }
 

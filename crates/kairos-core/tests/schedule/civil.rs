@@ -129,6 +129,24 @@ fn fixed_times_in_a_gap_fire_once_right_after_it() {
     assert_eq!(slots(&skipping, after, 1), due(&[("2026-03-09T06:00", 0)]));
 }
 
+/// The last second before a gap is still before what the gap moves to its end.
+#[test]
+fn what_a_gap_swallowed_is_not_lost_to_whoever_asks_in_its_last_second() {
+    let group = rule("30 2 * * *", "America/New_York");
+    let due_at = time("2026-03-08T07:00:00Z");
+    for after in ["2026-03-08T06:59:58.999Z", "2026-03-08T06:59:59Z", "2026-03-08T06:59:59.999Z"] {
+        let after = time(after);
+        assert_eq!(group.next_after(after).map(|slot| slot.at), Some(due_at), "after {after}");
+        assert_eq!(group.count(after, due_at), 1, "after {after}");
+        assert_eq!(group.newest(after, due_at, 1).len(), 1, "after {after}");
+    }
+    assert_eq!(group.count(due_at, time("2026-03-09T05:59:59Z")), 0);
+    let by_the_second = rule("59 0,30 0-2 * * *", "America/Goose_Bay");
+    let slots = slots(&by_the_second, "2005-04-03T04:00:00Z", 3);
+    let texts: Vec<_> = slots.iter().map(|(at, _)| at.as_str()).collect();
+    assert_eq!(texts, ["2005-04-03T04:00:59.000Z", "2005-04-03T04:01", "2005-04-03T04:30:59.000Z"]);
+}
+
 #[test]
 fn fixed_times_in_a_fold_fire_in_the_pass_asked_for() {
     let after = "2026-11-01T04:59:00Z";
@@ -261,7 +279,7 @@ fn walking_counting_and_taking_the_newest_agree() {
         let (name, zone) = &zones[numbers.index(4)];
         let dst = dsts().nth(numbers.index(6)).expect("six settings");
         let rule = Rule { cron, zone: zone.clone(), dst };
-        let from = Time::from_ms(1_300_000_000_123 + 1000 * numbers.below(600_000_000) as i64);
+        let from = Time::from_ms(1_300_000_000_123).plus_ms(1000 * numbers.below(600_000_000));
         let all: Vec<_> = walk(&rule, from).take(1 + numbers.index(300)).collect();
         let Some(last) = all.last() else { panic!("{text} in {name} is never due") };
         let about = || format!("{text} in {name} from {from} with {dst:?}");

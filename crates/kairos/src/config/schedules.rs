@@ -127,12 +127,7 @@ pub(super) fn read(
     schedules
 }
 
-fn one(
-    file: &File,
-    item: &Node,
-    now: Time,
-    out: &mut Vec<Problem>,
-) -> Option<ScheduleConfig> {
+fn one(file: &File, item: &Node, now: Time, out: &mut Vec<Problem>) -> Option<ScheduleConfig> {
     let before = errors(out);
     let raw: Raw = whole::read(file, item, out)?;
     let mut check = Check { file, item, out };
