@@ -277,15 +277,15 @@ fn each_wrong_key_of_a_schedule_is_told_with_its_place() {
         ),
         (
             "cron: '0 0 */2 * 1'",
-            "schedules:3:11 ['0 0 */2 * 1'] fires on days that both fields name; KairosChain took either | to have either, write the steps as a range such as `1-31/2`",
+            "schedules:3:16 [*/2] fires on days that both fields name; KairosChain took either | to have either, write the steps as a range such as `1-31/2`",
         ),
         (
             "cron: '0 0 1-31 * 1'",
-            "schedules:3:11 ['0 0 1-31 * 1'] fires on days that either field names; KairosChain wanted both | write `*` for the field that names every day",
+            "schedules:3:16 [1-31] fires on days that either field names; KairosChain wanted both | write `*` for the field that names every day",
         ),
         (
             "cron: '010 0 * * *'",
-            "schedules:3:11 ['010 0 * * *'] numbers are decimal here; KairosChain read a leading 0 as octal | write the number without the leading 0",
+            "schedules:3:12 [010] numbers are decimal here; KairosChain read a leading 0 as octal | write the number without the leading 0, or `8` for what it was",
         ),
         (
             "cron: '@daily'\n  - name: a\n    cron: '@daily'",
