@@ -67,7 +67,7 @@ fn space(space: &Space, out: &mut Out) -> Result<(), Failure> {
     let (reason, hint) = (space.reason.as_deref(), space.hint.as_deref());
     let reason = one_line(reason.unwrap_or_default());
     out.line(format!("          low: {reason} [{}]", one_line(low)))?;
-    out.line("          what runs goes on; nothing new begins, and slots wait".to_owned())?;
+    out.line("          what runs goes on; nothing new begins, and slots wait")?;
     if let Some(hint) = hint {
         out.line(format!("          {}", one_line(hint)))?;
     }
