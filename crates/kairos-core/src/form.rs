@@ -20,6 +20,7 @@ use crate::id::{MandateId, ProposalId};
 use crate::input::Alarm;
 use crate::mandate::standing::{Mandate, Standing};
 use crate::rules::Rules;
+use crate::space::Shortage;
 use crate::state::{Index, Kept, State};
 use crate::time::Time;
 
@@ -48,6 +49,8 @@ struct Form<'a> {
     keys: Vec<KeyForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     machine: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    low: Option<Shortage>,
     /// Since version 2.
     #[serde(default, skip_serializing_if = "is_default")]
     kept_from: Seq,
@@ -111,6 +114,7 @@ impl<'a> Form<'a> {
             index,
             machine,
             kept_from,
+            low,
             scopes: _,
         } = state;
         let filed = mandates.values().map(|mandate| {
@@ -130,6 +134,7 @@ impl<'a> Form<'a> {
             mandates: filed.collect(),
             keys: keys.collect(),
             machine: *machine,
+            low: *low,
             kept_from: *kept_from,
         }
     }
@@ -223,6 +228,7 @@ impl From<Form<'_>> for State {
             index,
             machine: form.machine,
             kept_from: form.kept_from,
+            low: form.low,
         }
     }
 }

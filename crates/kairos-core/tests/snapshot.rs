@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use chance::{Chance, World};
 use kairos_core::effect::Outcome;
-use kairos_core::fold::Snapshot as _;
+use kairos_core::event::Limit;
+use kairos_core::fold::{Seq, Snapshot as _};
 use kairos_core::id::Seed;
 use kairos_core::input::{Input, Now, Verb};
 use kairos_core::state::State;
@@ -108,6 +109,20 @@ fn a_state_that_each_version_wrote_is_read_as_it_was() {
     let kept_from = texts.map(|text| read(text).kept_from());
     assert_eq!(kept_from, [Seq(1), Seq(4711)], "version 1 knew of no deleted segment");
     assert_eq!(State::SCHEMA as usize, texts.len());
+}
+
+#[test]
+fn what_was_given_up_is_not_given_up_again() {
+    let (mut world, mut chance, mut twin) = (World::default(), Chance::new(3), State::empty());
+    let (configured, now) = world.next(&mut chance);
+    world.take(&configured, &now, &mut twin);
+    let mut gives_up = |first| {
+        let (first, over) = (Seq(first), Limit::Bytes);
+        let delete = Input::Delete { first, segments: 1, bytes: 4096, over };
+        (world.take(&delete, &now, &mut twin), world.state.kept_from())
+    };
+    let given = [5, 5, 4, 1, 9].map(&mut gives_up);
+    assert_eq!(given, [(1, 5), (0, 5), (0, 5), (0, 5), (1, 9)].map(|(n, seq)| (n, Seq(seq))));
 }
 
 #[test]

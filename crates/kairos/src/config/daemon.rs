@@ -153,6 +153,7 @@ struct RawProposals {
 struct RawRetention {
     days: Option<u64>,
     bytes: Option<Size>,
+    keep_free: Option<Size>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -366,7 +367,10 @@ impl Check<'_> {
         // The least is what a journal's first segment takes.
         let (bytes, unit) = (["retention", "bytes"], " bytes");
         let bytes = self.range(&bytes, size, 1 << 20..=1 << 50, defaults.bytes, unit);
-        Retention { days: u32::try_from(days).unwrap_or(u32::MAX), bytes, ..defaults }
+        let keep = raw.keep_free.map(|size| size.0);
+        let keep_free = ["retention", "keep_free"];
+        let free_bytes = self.range(&keep_free, keep, 0..=1 << 50, defaults.free_bytes, unit);
+        Retention { days: u32::try_from(days).unwrap_or(u32::MAX), bytes, free_bytes }
     }
 
     fn scopes(&mut self, scopes: Vec<RawScope>) -> Vec<Raise> {

@@ -151,6 +151,7 @@ pub(crate) fn show(resolved: &Resolved) -> Vec<Setting> {
     ];
     rows.push(("retention.days", options.retention.days.to_string()));
     rows.push(("retention.bytes", size::spell(options.retention.bytes)));
+    rows.push(("retention.keep_free", size::spell(options.retention.free_bytes)));
     match &options.model {
         None => rows.push(("model", "none".to_owned())),
         Some(model) => {
