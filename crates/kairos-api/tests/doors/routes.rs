@@ -206,7 +206,8 @@ async fn the_status_keeps_the_former_keys_and_a_closing_slash_does_no_harm() {
     let expected = json!({
         "state": "running", "pid": std::process::id(), "tick_count": status["tick_count"],
         "mailbox_size": 0, "started_at": status["started_at"], "shutdown_requested": false,
-        "tick_interval": 10.0, "graceful_timeout": 0.1, "journal_head": status["journal_head"],
+        "tick_interval": 10.0, "graceful_timeout": 0.1, "journal_first": 1,
+        "journal_head": status["journal_head"],
         "waiting": 0, "running": 0, "queued": 0, "queued_because": null,
     });
     assert_eq!(status, expected);
