@@ -18,6 +18,7 @@ pub mod lock;
 mod notice;
 pub mod poison;
 mod retention;
+mod room;
 mod snapshots;
 pub mod space;
 pub mod start;

@@ -75,6 +75,7 @@ pub(crate) fn said(notice: &Notice) -> Option<String> {
     })
 }
 
+// tidy: table
 /// Writes one notice.
 pub(crate) fn write(log: &Log, notice: &Notice) {
     let mandate = |id: &kairos_core::id::MandateId| vec![("mandate_id", text(id))];
