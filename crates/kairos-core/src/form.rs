@@ -26,7 +26,7 @@ use crate::time::Time;
 
 impl Snapshot for State {
     const KIND: &'static str = "state";
-    const SCHEMA: u32 = 2;
+    const SCHEMA: u32 = 3;
     type Form = Self;
 
     fn form(&self) -> &Self {
@@ -49,6 +49,7 @@ struct Form<'a> {
     keys: Vec<KeyForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     machine: Option<Digest>,
+    /// Since version 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     low: Option<Shortage>,
     /// Since version 2.

@@ -428,6 +428,12 @@ fn retention_has_defaults_and_bounds() {
     assert_eq!(read_retention(""), (90, 2 << 30));
     assert_eq!(read_retention("retention: {bytes: 1MiB}\n"), (90, 1 << 20));
     assert_eq!(read_retention("retention: {days: 1}\n"), (1, 2 << 30));
+    let free = |daemon| read(daemon, "", "").unwrap().options.retention.free_bytes;
+    assert_eq!(free(""), 256 << 20);
+    assert_eq!(free("retention: {keep_free: 0}\n"), 0);
+    let little = read("retention: {bytes: 1MiB}\n", "", "").unwrap().warnings;
+    assert_eq!(little.len(), 1, "{little:?}");
+    assert!(little[0].to_string().contains("leaves little to delete"), "{}", little[0]);
     let shown = show(&read("retention: {bytes: 64MiB}\n", "", "").unwrap());
     let row = |key| shown.iter().find(|row| row.key == key).unwrap();
     assert_eq!((&*row("retention.days").value, &*row("retention.days").origin), ("90", "default"));
