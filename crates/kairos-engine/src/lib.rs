@@ -6,6 +6,7 @@
 
 mod answer;
 mod calendar;
+pub mod collect;
 mod configuration;
 mod engine;
 mod feed;

@@ -13,6 +13,7 @@ mod frame;
 mod leaves;
 mod ledger;
 mod lock;
+mod mentions;
 pub mod note;
 mod open;
 mod permit;
@@ -31,6 +32,7 @@ mod writer;
 
 pub use damage::{Damage, Reason};
 pub use ledger::{Ledger, Record, Released};
+pub use mentions::{MentionsError, mentions};
 pub use open::{OpenError, Opened, Opening, Torn};
 pub use permit::{Lost, Permit, Settled};
 pub use reader::{ReadError, Reader, Tail, raw_frame};
