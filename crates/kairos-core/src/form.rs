@@ -5,7 +5,7 @@
 //! The journal's snapshots write it and a start reads it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::de::Error as _;
@@ -25,7 +25,8 @@ use crate::time::Time;
 
 impl Snapshot for State {
     const KIND: &'static str = "state";
-    const SCHEMA: u32 = 1;
+    /// 2 added the erasures.
+    const SCHEMA: u32 = 2;
     type Form = Self;
 
     fn form(&self) -> &Self {
@@ -48,6 +49,8 @@ struct Form<'a> {
     keys: Vec<KeyForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     machine: Option<Digest>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    erasing: Cow<'a, BTreeSet<Digest>>,
 }
 
 /// What is as it began need not be written: most of what waits never began.
@@ -99,8 +102,17 @@ impl<'de> Deserialize<'de> for State {
 
 impl<'a> Form<'a> {
     fn of(state: &'a State) -> Self {
-        let State { rules, budget, day_ends, schedules, mandates, index, machine, scopes: _ } =
-            state;
+        let State {
+            rules,
+            budget,
+            day_ends,
+            schedules,
+            mandates,
+            machine,
+            erasing,
+            index,
+            scopes: _,
+        } = state;
         let filed = mandates.values().map(|mandate| {
             let place = index.places.get(&mandate.id).copied();
             Filed { place, mandate: Cow::Borrowed(mandate) }
@@ -118,6 +130,7 @@ impl<'a> Form<'a> {
             mandates: filed.collect(),
             keys: keys.collect(),
             machine: *machine,
+            erasing: Cow::Borrowed(erasing),
         }
     }
 }
@@ -197,7 +210,7 @@ fn undecided(mandate: &Mandate) -> impl Iterator<Item = (ProposalId, MandateId)>
 impl From<Form<'_>> for State {
     fn from(form: Form<'_>) -> Self {
         let index = form.index();
-        let Form { rules, budget, day_ends, schedules, mandates, machine, .. } = form;
+        let Form { rules, budget, day_ends, schedules, mandates, keys: _, machine, erasing } = form;
         let schedules = schedules.into_iter().map(Cow::into_owned);
         let mandates = mandates.into_iter().map(|filed| filed.mandate.into_owned());
         Self {
@@ -209,6 +222,7 @@ impl From<Form<'_>> for State {
             mandates: mandates.map(|mandate| (mandate.id, mandate)).collect(),
             index,
             machine,
+            erasing: erasing.into_owned(),
         }
     }
 }

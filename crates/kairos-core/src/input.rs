@@ -5,6 +5,7 @@
 
 use crate::digest::{BlobRef, Digest};
 use crate::effect::{Outcome, PersonSays};
+use crate::erasure::ErasureEnd;
 use crate::event::{Key, Loaded};
 use crate::gate::proposal::Decision;
 use crate::id::{EffectId, MandateId, ProposalId, Seed};
@@ -65,6 +66,8 @@ pub enum Input {
     Continue { mandate: MandateId },
     /// A mandate aborted the engine twice.
     Quarantine { mandate: MandateId },
+    /// The engine is done with a text that was to go.
+    Erased { blob: Digest, end: ErasureEnd },
 }
 
 /// What a person may ask.
@@ -75,6 +78,7 @@ pub enum Verb {
     Decide { proposal: ProposalId, decision: Decision, hash: Option<Digest>, note: Option<BlobRef> },
     Judge { effect: EffectId, answer: PersonSays, note: Option<BlobRef> },
     Fire { schedule: ScheduleName, key: Option<Key> },
+    Erase { blob: Digest, reason: BlobRef },
 }
 
 /// Something that becomes due at an instant.

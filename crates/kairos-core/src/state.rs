@@ -32,6 +32,8 @@ pub struct State {
     pub(crate) mandates: BTreeMap<MandateId, Mandate>,
     /// The machine it was last worked on at.
     pub(crate) machine: Option<Digest>,
+    /// Texts that are to go and may still be there.
+    pub(crate) erasing: BTreeSet<Digest>,
     pub(crate) index: Index,
 }
 

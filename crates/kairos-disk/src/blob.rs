@@ -97,9 +97,7 @@ impl<F: Fs> Blobs<F> {
         let kept = match self.get(&digest, BLOB_BYTES_MAX) {
             Ok(_) => match self.make_durable(&digest) {
                 // A person has erased it meanwhile.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    self.write(&digest, bytes)
-                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => self.write(&digest, bytes),
                 kept => kept,
             },
             // A corrupt or overgrown one is replaced by what its name promises.
@@ -148,6 +146,21 @@ impl<F: Fs> Blobs<F> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// At most `most` of the blobs whose names begin so.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn find(&self, beginning: &str, most: usize) -> io::Result<Vec<Digest>> {
+        let mut found = Vec::new();
+        self.fs.each_name(&self.dir, &mut |name| {
+            let begins = name.as_encoded_bytes().starts_with(beginning.as_bytes());
+            if begins && found.len() < most {
+                found.extend(collection::named(name));
+            }
+        })?;
+        Ok(found)
     }
 
     /// Syncs a blob that stands already: it may have been copied here, or its entry may still be

@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use kairos_core::digest::Digest;
+use kairos_core::erasure::ErasureEnd;
 use kairos_core::event::Event;
 use kairos_core::fold::Seq;
 use kairos_core::id::{IdSource, MandateId, NodeId};
@@ -31,6 +32,7 @@ use crate::notice::Notice;
 use crate::snapshots::Snapshots;
 use crate::start::{self, TooManySchedules};
 use crate::turn::{Admit, Exits, Inputs, Ledger, Shown, turn};
+use crate::upkeep::Upkeep;
 use crate::world::{self, seed, time};
 use crate::{ENGINE_THREAD, heartbeat, poison};
 
@@ -200,6 +202,8 @@ impl Engine {
         let mut own = start::opened(begun, opened.recovered, opened.repaired, adopt);
         let (feed, source) = Feed::new(ledger.head(), to_read);
         let snapshots = Snapshots::new(to_fold, opening, Arc::clone(&self.inbox));
+        let (blobs, inbox) = (Arc::clone(&parts.blobs), Arc::clone(&self.inbox));
+        let upkeep = Upkeep::new(blobs, journal, source.clone(), inbox);
         let (show, shown) = watch::channel(Arc::new(Status::default()));
         let handle = Handle {
             inbox: Arc::clone(&self.inbox),
@@ -216,7 +220,7 @@ impl Engine {
             ..Status::default()
         };
         let mut engine = Running {
-            shown: Display { status, show, feed, snapshots: Arc::clone(&snapshots) },
+            shown: Display { status, show, feed, snapshots: Arc::clone(&snapshots), upkeep },
             inbox: self.inbox,
             options: parts.configuration.options.clone(),
             calendar: Calendar::default(),
@@ -237,6 +241,7 @@ impl Engine {
         }
         if parts.focus == Focus::Daemon {
             snapshots.keep::<State>(newest);
+            engine.shown.upkeep.begin();
         }
         let thread = engine.spawn(ledger, own)?;
         if let Some(dir) = noted {
@@ -250,6 +255,14 @@ impl Engine {
 fn open_again(dir: &<RealFs as Fs>::Dir) -> Result<<RealFs as Fs>::Dir, OpenError> {
     let opened = RealFs.open_dir(dir, std::path::Path::new("."));
     opened.map_err(|source| OpenError::Io { doing: "open the journal's directory", source })
+}
+
+/// The text that a person wants gone.
+fn erased(event: &Event) -> Option<Digest> {
+    match event {
+        Event::BlobErased { blob, .. } => Some(*blob),
+        _ => None,
+    }
 }
 
 /// Whether the journal comes from elsewhere or has lost its end, and may go on here.
@@ -335,9 +348,16 @@ struct Display {
     show: watch::Sender<Arc<Status>>,
     feed: Feed,
     snapshots: Arc<Snapshots>,
+    upkeep: Arc<Upkeep>,
 }
 
 impl Display {
+    /// Ends what works beside the engine.
+    fn close(&self) {
+        self.snapshots.close();
+        self.upkeep.close();
+    }
+
     /// Shows the state, then the records that led to it: who sees a record sees its state too.
     fn publish(&mut self, records: &[Shown], state: &State) {
         let counts = state.counts();
@@ -372,12 +392,12 @@ impl Running {
                 Ok(ledger) => {
                     began.send(Ok(())).ok();
                     let served = self.serve(ledger);
-                    self.shown.snapshots.close();
+                    self.shown.close();
                     self.ended(served.is_ok());
                     served
                 }
                 Err(poisoned) => {
-                    self.shown.snapshots.close();
+                    self.shown.close();
                     began.send(Err(poisoned)).ok();
                     Ok(())
                 }
@@ -422,6 +442,8 @@ impl Running {
         }
         self.shown.status.state = Lifecycle::Running;
         let ledger = self.take(ledger, Inputs { own, ..Inputs::default() }, 0)?;
+        // Those that the last engine did not come to.
+        self.erase(ledger.state(), ledger.state().erasing());
         // A note that stays too long can only quarantine its own mandate, and that is over.
         let open = |mandate| ledger.state().mandate(mandate).is_some();
         poison::forget(&self.places.poison, open).ok();
@@ -471,7 +493,7 @@ impl Running {
         let inputs = Inputs { ended: batch.ended, mark: true, ..Inputs::default() };
         let ledger = self.take(ledger, inputs, 0)?;
         // Before the journal's lock is given back: the next to hold it must be alone.
-        self.shown.snapshots.close();
+        self.shown.close();
         for mandate in ledger.state().mandates().filter(|mandate| mandate.open.is_some()) {
             (self.outside.notice)(Notice::CycleInterrupted { mandate: mandate.id });
         }
@@ -530,6 +552,8 @@ impl Running {
         self.pulse.fruitless = turned.records.is_empty().then_some(looked);
         self.out += out;
         self.notices(&turned.records);
+        let erased = turned.records.iter().flat_map(|record| &record.events).filter_map(erased);
+        self.erase(turned.ledger.state(), erased);
         self.shown.snapshots.sealed(turned.ledger.sealed());
         Ok(turned.ledger)
     }
@@ -551,6 +575,9 @@ impl Running {
                     }
                 }
                 Event::MandateFinished { .. } => self.shown.status.last_cycle_at = Some(at.time),
+                Event::ErasureSettled { blob, end: ErasureEnd::Gone } => {
+                    (self.outside.notice)(Notice::BlobErased { blob: *blob });
+                }
                 Event::MandateCreated { mandate, .. } if self.focus == Focus::Once => {
                     // Started in the next turn, which the wake-up below brings at once.
                     self.only = Some(*mandate);
@@ -561,11 +588,32 @@ impl Running {
         }
     }
 
+    /// Has texts erased whose erasure is on disk, but for those that work begun since needs: it has
+    /// stored them again.
+    fn erase(&self, state: &State, blobs: impl Iterator<Item = Digest>) {
+        for blob in blobs {
+            match state.need_of(blob) {
+                Some(_) => self.inbox.urgent(Urgent::Erased { blob, end: ErasureEnd::Needed }),
+                None => self.shown.upkeep.erase(blob),
+            }
+        }
+    }
+
     fn urgent(&mut self, urgent: Urgent, state: &State, inputs: &mut Inputs) {
         match urgent {
             Urgent::Look => {}
             Urgent::SnapshotFailed { kind, error } => {
                 (self.outside.notice)(Notice::SnapshotFailed { kind, error });
+            }
+            Urgent::Erased { blob, end } => inputs.own.push(Input::Erased { blob, end }),
+            Urgent::EraseFailed { blob, error } => {
+                (self.outside.notice)(Notice::EraseFailed { blob, error });
+            }
+            Urgent::Collected(collected) => {
+                (self.outside.notice)(Notice::BlobsCollected { collected });
+            }
+            Urgent::CollectFailed { error } => {
+                (self.outside.notice)(Notice::CollectFailed { error });
             }
             Urgent::Report => {
                 (self.outside.notice)(Notice::Status { status: self.shown.status.clone() })
@@ -631,6 +679,7 @@ impl Running {
         (self.outside.notice)(Notice::ShutdownBegin { open: self.out });
         self.inbox.close();
         self.shown.snapshots.stop();
+        self.shown.upkeep.stop();
         (self.outside.cancel)();
     }
 

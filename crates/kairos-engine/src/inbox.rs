@@ -8,7 +8,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use kairos_core::digest::Digest;
 use kairos_core::effect::{Effect, Failure, Outcome};
+use kairos_core::erasure::ErasureEnd;
 use kairos_core::id::{CommandId, EffectId};
 use kairos_core::input::Verb;
 use kairos_core::principal::Principal;
@@ -17,6 +19,7 @@ use kairos_journal::Settled;
 use tokio::sync::oneshot;
 
 use crate::answer::{Accepted, SubmitError};
+use crate::collect::Collected;
 
 /// Commands and decisions that may wait.
 pub const WAITING_MAX: usize = 10_000;
@@ -37,7 +40,9 @@ impl Asked {
     pub(crate) fn is_decision(&self) -> bool {
         match self.verb {
             Verb::Create { .. } | Verb::Fire { .. } => false,
-            Verb::Stop { .. } | Verb::Decide { .. } | Verb::Judge { .. } => true,
+            Verb::Stop { .. } | Verb::Decide { .. } | Verb::Judge { .. } | Verb::Erase { .. } => {
+                true
+            }
         }
     }
 }
@@ -65,6 +70,22 @@ pub(crate) enum Urgent {
     /// For the log.
     SnapshotFailed {
         kind: &'static str,
+        error: String,
+    },
+    /// A text that was to go. To be recorded.
+    Erased {
+        blob: Digest,
+        end: ErasureEnd,
+    },
+    /// For the log.
+    EraseFailed {
+        blob: Digest,
+        error: String,
+    },
+    /// For the log.
+    Collected(Collected),
+    /// For the log.
+    CollectFailed {
         error: String,
     },
 }
@@ -104,7 +125,8 @@ impl Inbox {
     pub(crate) fn urgent(&self, urgent: Urgent) {
         let mut queues = self.queues();
         // Repeated signals coalesce, but a second stop counts: it ends the grace.
-        if queues.urgent.len() < TURN_MAX {
+        // What is to be recorded counts too; of it there is no more than the state keeps.
+        if queues.urgent.len() < TURN_MAX || matches!(urgent, Urgent::Erased { .. }) {
             queues.urgent.push(urgent);
         }
         self.filled.notify_one();

@@ -21,6 +21,7 @@ pub mod poison;
 mod snapshots;
 pub mod start;
 mod turn;
+mod upkeep;
 mod world;
 
 pub use answer::{Accepted, Subject, SubmitError};

@@ -3,8 +3,10 @@
 //! Owns the closed list of notices with KairosChain's event names and detail keys. Never writes a
 //! line; the binary does.
 
+use kairos_core::digest::Digest;
 use kairos_core::id::MandateId;
 
+use crate::collect::Collected;
 use crate::lifecycle::Status;
 
 /// One thing worth a log line.
@@ -65,6 +67,23 @@ pub enum Notice {
     SnapshotFailed {
         /// Of what it would have been.
         kind: &'static str,
+        error: String,
+    },
+    /// Blobs that nothing names were removed.
+    BlobsCollected {
+        collected: Collected,
+    },
+    /// None were: what is named cannot be told, or the disk failed.
+    CollectFailed {
+        error: String,
+    },
+    /// A text that a person wanted gone is off the disk.
+    BlobErased {
+        blob: Digest,
+    },
+    /// It is not yet; it is tried again.
+    EraseFailed {
+        blob: Digest,
         error: String,
     },
     /// The heartbeat could not be written.

@@ -113,7 +113,9 @@ fn snapshots<D: Fs>(
         let all = snapshot::all(disk, dir).map_err(cannot("list the snapshots"))?;
         match all.iter().try_for_each(|name| whole(disk, dir, name, stop, each)) {
             Ok(()) => return Ok(all.len()),
-            Err(MentionsError::Snapshot { flaw: Flaw::Gone, .. }) if looks < LOOKS_MAX => looks += 1,
+            Err(MentionsError::Snapshot { flaw: Flaw::Gone, .. }) if looks < LOOKS_MAX => {
+                looks += 1
+            }
             Err(error) => return Err(error),
         }
     }

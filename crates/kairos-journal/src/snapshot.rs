@@ -253,12 +253,7 @@ pub(crate) fn all<D: Fs>(disk: &D, dir: &D::Dir) -> io::Result<Vec<(Seq, String)
 
 /// The text of a snapshot whose checksum holds, the head among it. Whether the journal confirms it is
 /// not looked at.
-pub(crate) fn text<D: Fs>(
-    disk: &D,
-    dir: &D::Dir,
-    seq: Seq,
-    kind: &str,
-) -> Result<Vec<u8>, Flaw> {
+pub(crate) fn text<D: Fs>(disk: &D, dir: &D::Dir, seq: Seq, kind: &str) -> Result<Vec<u8>, Flaw> {
     let there = open_dir(disk, dir).map_err(|error| Flaw::Disk { problem: error.to_string() })?;
     let whole = read(disk, &there.ok_or(Flaw::Gone)?, seq, kind)?;
     if whole.holds() { Ok(whole.bytes) } else { Err(Flaw::Sum) }

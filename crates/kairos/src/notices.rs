@@ -4,6 +4,7 @@
 //! Owns both forms. The log has every notice; said are those that somebody has to know.
 
 use kairos_api::Trouble;
+use kairos_engine::collect::Collected;
 use kairos_engine::{Notice, Status};
 
 use crate::log::{Detail, Level, Log};
@@ -50,6 +51,10 @@ pub(crate) fn said(notice: &Notice) -> Option<String> {
         | Notice::BudgetExceeded { .. }
         | Notice::CycleFailed { .. }
         | Notice::SnapshotFailed { .. }
+        | Notice::BlobsCollected { .. }
+        | Notice::CollectFailed { .. }
+        | Notice::BlobErased { .. }
+        | Notice::EraseFailed { .. }
         | Notice::HeartbeatFailed { .. } => return None,
     })
 }
@@ -98,6 +103,23 @@ pub(crate) fn write(log: &Log, notice: &Notice) {
         Notice::SnapshotFailed { kind, error } => {
             let details = vec![("kind", text(kind)), ("error", text(error))];
             (Level::Warn, "snapshot_failed", details)
+        }
+        Notice::BlobsCollected { collected: Collected { looked_at, removed, bytes, recent } } => {
+            let details = vec![
+                ("blobs", count(*removed)),
+                ("bytes", count(*bytes)),
+                ("of", count(*looked_at)),
+                ("recent", count(*recent)),
+            ];
+            (Level::Info, "blobs_collected", details)
+        }
+        Notice::CollectFailed { error } => {
+            (Level::Warn, "blobs_not_collected", vec![("error", text(error))])
+        }
+        Notice::BlobErased { blob } => (Level::Info, "blob_erased", vec![("blob", text(blob))]),
+        Notice::EraseFailed { blob, error } => {
+            let details = vec![("blob", text(blob)), ("error", text(error))];
+            (Level::Error, "blob_not_erased", details)
         }
         Notice::HeartbeatFailed { error } => {
             (Level::Error, "daemon_heartbeat", vec![("error", text(error))])

@@ -40,7 +40,9 @@ pub struct Collection<'a, F: Fs> {
 /// What became of one blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removal {
-    Gone { bytes: u64 },
+    Gone {
+        bytes: u64,
+    },
     /// It was put, or changed on disk, too lately.
     Recent,
     /// There is no plain file of that name.
@@ -132,7 +134,7 @@ impl<F: Fs> Collection<'_, F> {
 }
 
 /// The digest that a file of this name should have.
-fn named(name: &OsStr) -> Option<Digest> {
+pub(super) fn named(name: &OsStr) -> Option<Digest> {
     let hex = name.as_encoded_bytes();
     let mut digest = Digest::default();
     if hex.len() != 2 * digest.len() {

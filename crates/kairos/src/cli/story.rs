@@ -41,6 +41,9 @@ pub(super) fn words(event: &Event) -> (String, String) {
         "decided" => {
             ("proposal", format!("{}: {} by {}", show("proposal_id"), show("decision"), show("by")))
         }
+        "blob_erased" => ("text", format!("{} is erased by {}", show("blob"), show("by"))),
+        "erasure_settled" if show("end") == "gone" => ("text", format!("{} is gone", show("blob"))),
+        "erasure_settled" => ("text", format!("{} stays: it is needed again", show("blob"))),
         "slot" => ("schedule", format!("{}: {}", show("schedule"), slot(event))),
         kind => return ("·".to_owned(), kind.replace('_', " ")),
     };
