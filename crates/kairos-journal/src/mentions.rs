@@ -7,7 +7,6 @@
 //! Frames come first. A snapshot made meanwhile is of the one before it and of frames that were read;
 //! segments that are deleted meanwhile stand in a snapshot that is read after them.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -141,10 +140,12 @@ fn set_aside<D: Fs>(
     stop: &AtomicBool,
     each: &mut dyn FnMut(&[u8]),
 ) -> Result<(), MentionsError> {
-    let torn = match disk.open_dir(dir, Path::new(segment::TORN)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        opened => opened.map_err(cannot("open what was set aside"))?,
-    };
+    if !disk.list(dir).map_err(cannot("list the journal"))?.iter().any(|name| name == segment::TORN)
+    {
+        return Ok(());
+    }
+    let torn = disk.open_dir(dir, Path::new(segment::TORN));
+    let torn = torn.map_err(cannot("open what was set aside"))?;
     for name in disk.list(&torn).map_err(cannot("list what was set aside"))? {
         let stat = disk.stat(&torn, &name).map_err(cannot("look at what was set aside"))?;
         if stat.kind == FileKind::Regular {
