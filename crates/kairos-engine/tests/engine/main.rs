@@ -6,4 +6,5 @@ mod poison;
 mod restored;
 mod snapshot;
 mod turn;
+mod upkeep;
 mod world;
