@@ -15,18 +15,19 @@ use crate::apply;
 use crate::budget::Budget;
 use crate::digest::Digest;
 use crate::event::{Loaded, Origin};
-use crate::fold::Snapshot;
+use crate::fold::{Seq, Snapshot};
 use crate::id::{MandateId, ProposalId};
 use crate::input::Alarm;
 use crate::mandate::standing::{Mandate, Standing};
 use crate::rules::Rules;
+use crate::space::Shortage;
 use crate::state::{Index, Kept, State};
 use crate::time::Time;
 
 impl Snapshot for State {
     const KIND: &'static str = "state";
-    /// 2 added the erasures.
-    const SCHEMA: u32 = 2;
+    /// 2 added where the journal begins, 3 the erasures.
+    const SCHEMA: u32 = 3;
     type Form = Self;
 
     fn form(&self) -> &Self {
@@ -49,6 +50,11 @@ struct Form<'a> {
     keys: Vec<KeyForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     machine: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    low: Option<Shortage>,
+    /// Since version 2.
+    #[serde(default, skip_serializing_if = "is_default")]
+    kept_from: Seq,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     erasing: Cow<'a, BTreeSet<Digest>>,
 }
@@ -108,9 +114,11 @@ impl<'a> Form<'a> {
             day_ends,
             schedules,
             mandates,
-            machine,
-            erasing,
             index,
+            machine,
+            kept_from,
+            low,
+            erasing,
             scopes: _,
         } = state;
         let filed = mandates.values().map(|mandate| {
@@ -130,6 +138,8 @@ impl<'a> Form<'a> {
             mandates: filed.collect(),
             keys: keys.collect(),
             machine: *machine,
+            low: *low,
+            kept_from: *kept_from,
             erasing: Cow::Borrowed(erasing),
         }
     }
@@ -210,7 +220,7 @@ fn undecided(mandate: &Mandate) -> impl Iterator<Item = (ProposalId, MandateId)>
 impl From<Form<'_>> for State {
     fn from(form: Form<'_>) -> Self {
         let index = form.index();
-        let Form { rules, budget, day_ends, schedules, mandates, keys: _, machine, erasing } = form;
+        let Form { rules, budget, day_ends, schedules, mandates, .. } = form;
         let schedules = schedules.into_iter().map(Cow::into_owned);
         let mandates = mandates.into_iter().map(|filed| filed.mandate.into_owned());
         Self {
@@ -221,8 +231,10 @@ impl From<Form<'_>> for State {
             schedules: schedules.map(|loaded| (loaded.definition.name.clone(), loaded)).collect(),
             mandates: mandates.map(|mandate| (mandate.id, mandate)).collect(),
             index,
-            machine,
-            erasing: erasing.into_owned(),
+            machine: form.machine,
+            kept_from: form.kept_from,
+            low: form.low,
+            erasing: form.erasing.into_owned(),
         }
     }
 }

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 
 use chance::{Chance, World};
 use kairos_core::effect::Outcome;
-use kairos_core::fold::Snapshot as _;
+use kairos_core::event::Limit;
+use kairos_core::fold::{Seq, Snapshot as _};
 use kairos_core::id::Seed;
 use kairos_core::input::{Input, Now, Verb};
 use kairos_core::state::State;
@@ -100,14 +101,35 @@ fn finished_mandates_leave_nothing_in_the_state() {
     assert_eq!(written(&world.state), before);
 }
 
-/// The written forms of all versions, as they lie in journals. When this fails, old snapshots are no
-/// longer read as they were: count `SCHEMA` up and go on reading these.
+/// The written forms as they lie in journals. When this fails, old snapshots are no longer read as
+/// they were: count `SCHEMA` up and go on reading these.
 #[test]
-fn a_state_that_any_version_wrote_is_read_as_it_was() {
-    for text in [include_str!("snapshot/state-1.json"), include_str!("snapshot/state-2.json")] {
+fn a_state_that_each_version_wrote_is_read_as_it_was() {
+    let texts = [
+        include_str!("snapshot/state-1.json"),
+        include_str!("snapshot/state-2.json"),
+        include_str!("snapshot/state-3.json"),
+    ];
+    for text in texts {
         assert_eq!(written(&read(text)), text.trim_end());
     }
-    assert_eq!(State::SCHEMA, 2);
+    let kept_from = texts.map(|text| read(text).kept_from());
+    assert_eq!(kept_from, [Seq(1), Seq(4711), Seq(4711)], "version 1 knew of no deleted segment");
+    assert_eq!(State::SCHEMA as usize, texts.len());
+}
+
+#[test]
+fn what_was_given_up_is_not_given_up_again() {
+    let (mut world, mut chance, mut twin) = (World::default(), Chance::new(3), State::empty());
+    let (configured, now) = world.next(&mut chance);
+    world.take(&configured, &now, &mut twin);
+    let mut gives_up = |first| {
+        let (first, over) = (Seq(first), Limit::Bytes);
+        let delete = Input::Delete { first, segments: 1, bytes: 4096, over };
+        (world.take(&delete, &now, &mut twin), world.state.kept_from())
+    };
+    let given = [5, 5, 4, 1, 9].map(&mut gives_up);
+    assert_eq!(given, [(1, 5), (0, 5), (0, 5), (0, 5), (1, 9)].map(|(n, seq)| (n, Seq(seq))));
 }
 
 #[test]

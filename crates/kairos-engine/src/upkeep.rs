@@ -1,7 +1,7 @@
 //! The upkeep of the blobs in the background.
 //!
 //! Owns a thread that erases what a person wants gone, once the record of it is durable, and that
-//! collects what nothing names: when it is asked to, and once a day. Never on the engine's thread, and
+//! collects what nothing names: after records were deleted, when room is short, and once a day. Never on the engine's thread, and
 //! nothing fails with it: what went wrong is a notice. An erasure is tried again until the engine ends,
 //! and then by the next start, for the state keeps it.
 
@@ -16,7 +16,7 @@ use kairos_core::digest::Digest;
 use kairos_core::erasure::ErasureEnd;
 use kairos_core::fold::Seq;
 use kairos_disk::{Blobs, Fs, RealFs};
-use kairos_journal::oldest;
+use kairos_journal::{MentionsError, ReadError, oldest};
 
 use crate::collect::{CollectError, Collected, Moment, collect};
 use crate::feed::Source;
@@ -56,12 +56,13 @@ impl std::fmt::Debug for Upkeep {
 
 impl Upkeep {
     pub(crate) fn new(
-        blobs: Arc<Blobs<RealFs>>,
+        blobs: &Arc<Blobs<RealFs>>,
         journal: <RealFs as Fs>::Dir,
-        source: Source,
-        inbox: Arc<Inbox>,
+        source: &Source,
+        inbox: &Arc<Inbox>,
     ) -> Arc<Self> {
-        let (asked, told, stop) = (Mutex::default(), Condvar::new(), AtomicBool::new(false));
+        let (blobs, source, inbox) = (Arc::clone(blobs), source.clone(), Arc::clone(inbox));
+        let (asked, told, stop) = Default::default();
         Arc::new(Self { blobs, journal, source, inbox, asked, told, stop })
     }
 
@@ -172,6 +173,10 @@ impl Upkeep {
             Ok(Collected { removed: 0, .. }) => {}
             Ok(collected) => self.inbox.urgent(Urgent::Collected(collected)),
             Err(_) if self.stops() => {}
+            // Records were deleted meanwhile; what is left is looked at anew.
+            Err(CollectError::Mentions(MentionsError::Read(ReadError::Pruned { .. }))) => {
+                self.collect();
+            }
             Err(error) => self.inbox.urgent(Urgent::CollectFailed { error: full(&error) }),
         }
     }

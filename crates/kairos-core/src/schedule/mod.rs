@@ -7,12 +7,16 @@
 
 pub mod civil;
 pub mod cron;
+mod days;
 pub mod definition;
 pub mod expr;
 pub mod missed;
+mod predecessor;
 pub mod slot;
+pub mod warning;
 
 pub use civil::{Dst, InFold, InGap, Rule, Slot};
 pub use cron::Cron;
 pub use expr::{CronError, Field};
 pub use missed::{Accounted, Fate, MissedPolicy, Unfired, account, pass};
+pub use warning::Warning;

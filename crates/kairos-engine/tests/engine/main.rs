@@ -5,6 +5,7 @@ mod cycle;
 mod poison;
 mod restored;
 mod snapshot;
+mod space;
 mod turn;
 mod upkeep;
 mod world;

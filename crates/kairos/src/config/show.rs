@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use kairos_core::rules::NamedPrice;
 use kairos_effects::model::Playbook;
 use serde::Serialize;
@@ -90,7 +91,7 @@ pub(crate) fn check(root: &Path, files: &[PathBuf], env: &Env, shipped: &[NamedP
         let (file, node) = (&source.file, &source.node);
         let stem = path.file_stem().unwrap_or_default();
         if node.get("schedules").is_some() || stem == "schedules" {
-            schedules::read(file, node, &mut problems);
+            schedules::read(file, node, Timestamp::now().into(), &mut problems);
         } else if node.get("secrets").is_some() || stem == "secrets" {
             Secrets::read(file, node, root, &mut problems);
         } else {
@@ -148,6 +149,9 @@ pub(crate) fn show(resolved: &Resolved) -> Vec<Setting> {
         ("proposals.ttl", spell(rules.proposal_ttl_ms)),
         ("proposals.max_waiting", rules.proposals_max.to_string()),
     ];
+    rows.push(("retention.days", options.retention.days.to_string()));
+    rows.push(("retention.bytes", size::spell(options.retention.bytes)));
+    rows.push(("retention.keep_free", size::spell(options.retention.free_bytes)));
     match &options.model {
         None => rows.push(("model", "none".to_owned())),
         Some(model) => {
