@@ -26,8 +26,7 @@ use crate::time::Time;
 
 impl Snapshot for State {
     const KIND: &'static str = "state";
-    /// 2 added where the journal begins, 3 the erasures.
-    const SCHEMA: u32 = 3;
+    const SCHEMA: u32 = 4;
     type Form = Self;
 
     fn form(&self) -> &Self {
@@ -50,11 +49,13 @@ struct Form<'a> {
     keys: Vec<KeyForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     machine: Option<Digest>,
+    /// Since version 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     low: Option<Shortage>,
     /// Since version 2.
     #[serde(default, skip_serializing_if = "is_default")]
     kept_from: Seq,
+    /// Since version 4.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     erasing: Cow<'a, BTreeSet<Digest>>,
 }

@@ -12,6 +12,7 @@ use kairos_core::event::Limit;
 use kairos_core::fold::{Seq, Snapshot as _};
 use kairos_core::id::Seed;
 use kairos_core::input::{Input, Now, Verb};
+use kairos_core::space::Shortage;
 use kairos_core::state::State;
 
 fn written(state: &State) -> String {
@@ -109,12 +110,18 @@ fn a_state_that_each_version_wrote_is_read_as_it_was() {
         include_str!("snapshot/state-1.json"),
         include_str!("snapshot/state-2.json"),
         include_str!("snapshot/state-3.json"),
+        include_str!("snapshot/state-4.json"),
     ];
     for text in texts {
         assert_eq!(written(&read(text)), text.trim_end());
     }
     let kept_from = texts.map(|text| read(text).kept_from());
-    assert_eq!(kept_from, [Seq(1), Seq(4711), Seq(4711)], "version 1 knew of no deleted segment");
+    assert_eq!(kept_from, [1, 4711, 4711, 4711].map(Seq), "version 1 knew of no deleted segment");
+    let low = Shortage::Free { free_bytes: 1, keep_free_bytes: 2 };
+    let read_low = texts.map(|text| read(text).low());
+    assert_eq!(read_low, [None, None, Some(low), Some(low)], "version 2 knew of no shortage");
+    let erasing = texts.map(|text| read(text).erasing().count());
+    assert_eq!(erasing, [0, 0, 0, 1], "version 3 knew of no erasure");
     assert_eq!(State::SCHEMA as usize, texts.len());
 }
 

@@ -35,7 +35,7 @@ use crate::snapshots::Snapshots;
 use crate::space::{Space, Standing};
 use crate::start::{self, TooManySchedules};
 use crate::turn::{Admit, Exits, Inputs, Ledger, Shown, turn};
-use crate::upkeep::Upkeep;
+use crate::upkeep::{BlobNotice, Upkeep};
 use crate::world::{self, seed, time};
 use crate::{ENGINE_THREAD, heartbeat, poison};
 
@@ -280,14 +280,6 @@ fn open_again(dir: &<RealFs as Fs>::Dir) -> Result<<RealFs as Fs>::Dir, OpenErro
     opened.map_err(|source| OpenError::Io { doing: "open the journal's directory", source })
 }
 
-/// The text that a person wants gone.
-fn erased(event: &Event) -> Option<Digest> {
-    match event {
-        Event::BlobErased { blob, .. } => Some(*blob),
-        _ => None,
-    }
-}
-
 /// Whether the journal comes from elsewhere or has lost its end, and may go on here.
 fn known(
     state: &State,
@@ -499,7 +491,7 @@ impl Running {
         self.shown.status.state = Lifecycle::Running;
         let ledger = self.take(ledger, Inputs { own, ..Inputs::default() }, 0)?;
         // Those that the last engine did not come to.
-        self.erase(ledger.state(), ledger.state().erasing());
+        self.shown.upkeep.erase(ledger.state(), ledger.state().erasing());
         // A note that stays too long can only quarantine its own mandate, and that is over.
         let open = |mandate| ledger.state().mandate(mandate).is_some();
         poison::forget(&self.places.poison, open).ok();
@@ -610,8 +602,7 @@ impl Running {
         self.pulse.fruitless = turned.records.is_empty().then_some(looked);
         self.out += out;
         self.notices(&turned.records);
-        let erased = turned.records.iter().flat_map(|record| &record.events).filter_map(erased);
-        self.erase(turned.ledger.state(), erased);
+        self.shown.upkeep.recorded(turned.ledger.state(), &turned.records);
         self.room.tight = turned.tight;
         self.tell_of_room();
         if turned.ledger.sealed() > sealed {
@@ -700,7 +691,7 @@ impl Running {
                 Event::DayBegan { .. } => self.shown.snapshots.retention().look(),
                 Event::MandateFinished { .. } => self.shown.status.last_cycle_at = Some(at.time),
                 Event::ErasureSettled { blob, end: ErasureEnd::Gone } => {
-                    (self.outside.notice)(Notice::BlobErased { blob: *blob });
+                    (self.outside.notice)(Notice::Blobs(BlobNotice::Erased(*blob)));
                 }
                 Event::MandateCreated { mandate, .. } if self.focus == Focus::Once => {
                     // Started in the next turn, which the wake-up below brings at once.
@@ -708,17 +699,6 @@ impl Running {
                     self.inbox.urgent(Urgent::Look);
                 }
                 _ => {}
-            }
-        }
-    }
-
-    /// Has texts erased whose erasure is on disk, but for those that work begun since needs: it has
-    /// stored them again.
-    fn erase(&self, state: &State, blobs: impl Iterator<Item = Digest>) {
-        for blob in blobs {
-            match state.need_of(blob) {
-                Some(_) => self.inbox.urgent(Urgent::Erased { blob, end: ErasureEnd::Needed }),
-                None => self.shown.upkeep.erase(blob),
             }
         }
     }
@@ -733,15 +713,11 @@ impl Running {
                 (self.outside.notice)(Notice::SnapshotFailed { kind, error });
             }
             Urgent::Erased { blob, end } => inputs.own.push(Input::Erased { blob, end }),
-            Urgent::EraseFailed { blob, error } => {
-                (self.outside.notice)(Notice::EraseFailed { blob, error });
-            }
-            Urgent::Collected(collected) => {
-                self.room.space.count();
-                (self.outside.notice)(Notice::BlobsCollected { collected });
-            }
-            Urgent::CollectFailed { error } => {
-                (self.outside.notice)(Notice::CollectFailed { error });
+            Urgent::Blobs(notice) => {
+                if matches!(notice, BlobNotice::Collected(_)) {
+                    self.room.space.count();
+                }
+                (self.outside.notice)(Notice::Blobs(notice));
             }
             // Whoever drains has no time for it; the next start finds it again.
             Urgent::Delete(_) if self.drain.is_some() => {}

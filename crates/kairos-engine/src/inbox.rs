@@ -22,7 +22,7 @@ use kairos_journal::retention::{Deleted, Excess};
 use tokio::sync::oneshot;
 
 use crate::answer::{Accepted, SubmitError};
-use crate::collect::Collected;
+use crate::upkeep::BlobNotice;
 
 /// Commands and decisions that may wait.
 pub const WAITING_MAX: usize = 10_000;
@@ -85,16 +85,7 @@ pub(crate) enum Urgent {
         end: ErasureEnd,
     },
     /// For the log.
-    EraseFailed {
-        blob: Digest,
-        error: String,
-    },
-    /// For the log.
-    Collected(Collected),
-    /// For the log.
-    CollectFailed {
-        error: String,
-    },
+    Blobs(BlobNotice),
     /// Segments may go.
     Delete(Excess),
     /// For the log.

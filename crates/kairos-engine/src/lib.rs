@@ -39,6 +39,7 @@ pub use lifecycle::{Lifecycle, Status};
 pub use notice::Notice;
 pub use retention::{Look, Retain};
 pub use turn::{Admit, Answer, Exits, Folding, Inputs, Ledger, Shown, Turned, turn};
+pub use upkeep::BlobNotice;
 pub use world::{circumstances, time};
 
 /// The name of the engine's thread: a panic there ends the process.

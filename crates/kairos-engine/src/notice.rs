@@ -3,16 +3,15 @@
 //! Owns the closed list of notices with KairosChain's event names and detail keys. Never writes a
 //! line; the binary does.
 
-use kairos_core::digest::Digest;
 use kairos_core::event::Limit;
 use kairos_core::fold::Seq;
 use kairos_core::id::MandateId;
 use kairos_core::space::Shortage;
 use kairos_journal::retention::Deleted;
 
-use crate::collect::Collected;
 use crate::lifecycle::Status;
 use crate::space::Standing;
+use crate::upkeep::BlobNotice;
 
 /// One thing worth a log line.
 #[derive(Clone, Debug)]
@@ -74,23 +73,8 @@ pub enum Notice {
         kind: &'static str,
         error: String,
     },
-    /// Blobs that nothing names were removed.
-    BlobsCollected {
-        collected: Collected,
-    },
-    /// None were: what is named cannot be told, or the disk failed.
-    CollectFailed {
-        error: String,
-    },
-    /// A text that a person wanted gone is off the disk.
-    BlobErased {
-        blob: Digest,
-    },
-    /// It is not yet; it is tried again.
-    EraseFailed {
-        blob: Digest,
-        error: String,
-    },
+    /// Blobs were removed, or could not be.
+    Blobs(BlobNotice),
     /// Room ran short: what runs is finished, and nothing new begins.
     SpaceLow {
         shortage: Shortage,

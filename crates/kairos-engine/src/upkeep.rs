@@ -14,13 +14,16 @@ use std::time::Duration;
 
 use kairos_core::digest::Digest;
 use kairos_core::erasure::ErasureEnd;
+use kairos_core::event::Event;
 use kairos_core::fold::Seq;
+use kairos_core::state::State;
 use kairos_disk::{Blobs, Fs, RealFs};
 use kairos_journal::{MentionsError, ReadError, oldest};
 
 use crate::collect::{CollectError, Collected, Moment, collect};
 use crate::feed::Source;
 use crate::inbox::{Inbox, Urgent};
+use crate::turn::Shown;
 
 /// How far the thread stands back, of 19.
 const NICE: i32 = 10;
@@ -28,6 +31,19 @@ const NICE: i32 = 10;
 const COLLECTED_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Before an erasure that the disk refused is tried again.
 const RETRY: Duration = Duration::from_secs(60);
+
+/// What became of blobs, for the log.
+#[derive(Clone, Debug)]
+pub enum BlobNotice {
+    /// Some that nothing names were removed.
+    Collected(Collected),
+    /// None were: what is named cannot be told, or the disk failed.
+    NotCollected { error: String },
+    /// A text that a person wanted gone is off the disk.
+    Erased(Digest),
+    /// It is not yet; it is tried again.
+    NotErased { blob: Digest, error: String },
+}
 
 /// What the thread shares with the engine.
 pub(crate) struct Upkeep {
@@ -78,15 +94,36 @@ impl Upkeep {
             Ok(thread) => self.asked().thread = Some(thread),
             Err(error) => {
                 let error = format!("its thread cannot be made: {error}");
-                self.inbox.urgent(Urgent::CollectFailed { error });
+                self.tell(BlobNotice::NotCollected { error });
             }
         }
     }
 
-    /// Erases a text whose erasure is recorded. Never waits for it.
-    pub(crate) fn erase(&self, blob: Digest) {
-        self.asked().erase.insert(blob);
-        self.told.notify_all();
+    fn tell(&self, notice: BlobNotice) {
+        self.inbox.urgent(Urgent::Blobs(notice));
+    }
+
+    /// Erases what these records, which led to `state`, want gone.
+    pub(crate) fn recorded(&self, state: &State, records: &[Shown]) {
+        let erased = |event: &Event| match event {
+            Event::BlobErased { blob, .. } => Some(*blob),
+            _ => None,
+        };
+        let events = records.iter().flat_map(|record| &record.events);
+        self.erase(state, events.filter_map(erased));
+    }
+
+    /// Erases texts whose erasure is on disk, but for those that work begun since needs: it has stored
+    /// them again. Never waits for it.
+    pub(crate) fn erase(&self, state: &State, blobs: impl Iterator<Item = Digest>) {
+        for blob in blobs {
+            if state.need_of(blob).is_some() {
+                self.inbox.urgent(Urgent::Erased { blob, end: ErasureEnd::Needed });
+            } else {
+                self.asked().erase.insert(blob);
+                self.told.notify_all();
+            }
+        }
     }
 
     /// Has blobs collected: for who has deleted records. Never waits for it.
@@ -158,7 +195,7 @@ impl Upkeep {
                 true
             }
             Err(error) => {
-                self.inbox.urgent(Urgent::EraseFailed { blob, error: error.to_string() });
+                self.tell(BlobNotice::NotErased { blob, error: error.to_string() });
                 false
             }
         }
@@ -171,13 +208,13 @@ impl Upkeep {
         let collected = collect(&self.blobs, journal, &head, Moment::now(), &self.stop);
         match collected {
             Ok(Collected { removed: 0, .. }) => {}
-            Ok(collected) => self.inbox.urgent(Urgent::Collected(collected)),
+            Ok(collected) => self.tell(BlobNotice::Collected(collected)),
             Err(_) if self.stops() => {}
             // Records were deleted meanwhile; what is left is looked at anew.
             Err(CollectError::Mentions(MentionsError::Read(ReadError::Pruned { .. }))) => {
                 self.collect();
             }
-            Err(error) => self.inbox.urgent(Urgent::CollectFailed { error: full(&error) }),
+            Err(error) => self.tell(BlobNotice::NotCollected { error: full(&error) }),
         }
     }
 }

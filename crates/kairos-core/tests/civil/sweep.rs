@@ -136,21 +136,15 @@ impl Sweep {
             let matched = night.matched(&expression);
             for dst in SETTINGS {
                 let rule = Rule { cron, zone: zone.clone(), dst };
-                let (wanted, got) = (matched.due(dst), walked(&rule, night.from, night.until));
+                let wanted = matched.due(dst);
                 found.lists += 1;
-                found.slots += got.len();
-                if wanted != got {
-                    found.tell(format!(
-                        "`{text}` in {name} around {change} with {dst:?}: {}",
-                        first_difference(&wanted, &got)
-                    ));
-                }
-                let counted = rule.count(seconds(night.from), seconds(night.until));
-                if counted != wanted.len() as u64 {
-                    let due = wanted.len();
-                    found.tell(format!(
-                        "`{text}` in {name} around {change} with {dst:?}: {counted} counted, {due} due"
-                    ));
+                found.slots += wanted.len();
+                // Between two seconds, where the clock changes and anywhere.
+                let anywhere = numbers.within(night.from * 1000, night.until * 1000 - 1);
+                let asked = [change * 1000 - 1, change * 1000, anywhere];
+                if let Some(difference) = differs(&rule, &night, &wanted, &asked) {
+                    let about = format!("`{text}` in {name} around {change} with {dst:?}");
+                    found.tell(format!("{about}: {difference}"));
                 }
             }
             if numbers.one_in(ASKED)
@@ -168,18 +162,25 @@ impl Sweep {
     }
 }
 
-/// The evaluator's slots in (`from`, `until`].
-fn walked(rule: &Rule, from: i64, until: i64) -> Vec<Due> {
-    let [from, until] = [from, until].map(seconds);
-    let mut cursor = from;
-    let next = || {
-        let slot = rule.next_after(cursor).filter(|slot| slot.at <= until)?;
-        assert!(slot.at > cursor, "{slot:?} is not after {cursor}");
-        cursor = slot.at;
-        Some(plain(&slot))
-    };
-    let slots: Vec<Due> = std::iter::from_fn(next).collect();
-    slots
+/// How the evaluator answers otherwise: with its list of the night, its count, or what is next after
+/// one of the instants `asked` (in milliseconds).
+fn differs(rule: &Rule, night: &Night, wanted: &[Due], asked: &[i64]) -> Option<String> {
+    let (from, until) = (seconds(night.from), seconds(night.until));
+    let next = |after: Time| rule.next_after(after).filter(|slot| slot.at <= until);
+    let got: Vec<Due> =
+        std::iter::successors(next(from), |slot| next(slot.at)).map(|slot| plain(&slot)).collect();
+    if wanted != got {
+        return Some(first_difference(wanted, &got));
+    }
+    let counted = rule.count(from, until);
+    if counted != wanted.len() as u64 {
+        return Some(format!("{counted} counted, {} due", wanted.len()));
+    }
+    asked.iter().find_map(|after| {
+        let wanted = wanted.iter().find(|due| due.at * 1000 > *after).copied();
+        let got = next(Time::from_ms(*after)).map(|slot| plain(&slot));
+        (wanted != got).then(|| format!("{got:?} after {after} ms where {wanted:?} is due"))
+    })
 }
 
 fn seconds(since_1970: i64) -> Time {

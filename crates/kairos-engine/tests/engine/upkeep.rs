@@ -9,7 +9,7 @@ use kairos_core::effect::Effect;
 use kairos_core::erasure::ErasureEnd;
 use kairos_core::event::Event;
 use kairos_core::input::Verb;
-use kairos_engine::{Control, Handle, Notice, Started};
+use kairos_engine::{BlobNotice, Control, Handle, Notice, Started};
 
 use crate::world;
 
@@ -69,7 +69,9 @@ fn refused(act: impl Fn(&Handle)) -> tempfile::TempDir {
     // What cannot be unlinked.
     std::fs::create_dir(file(dir.path())).expect("made");
     erase(&started.handle);
-    until(&told, |notice| matches!(notice, Notice::EraseFailed { .. }).then_some(()));
+    until(&told, |notice| {
+        matches!(notice, Notice::Blobs(BlobNotice::NotErased { .. })).then_some(())
+    });
     act(&started.handle);
     stop(started);
     std::fs::remove_dir(file(dir.path())).expect("removed");
@@ -144,7 +146,7 @@ fn a_start_after_records_were_deleted_collects_and_says_what_stands_in_its_way()
     std::fs::write(other, "no snapshot").expect("written");
     let (started, told) = start(dir.path());
     let error = until(&told, |notice| match notice {
-        Notice::CollectFailed { error } => Some(error.clone()),
+        Notice::Blobs(BlobNotice::NotCollected { error }) => Some(error.clone()),
         _ => None,
     });
     assert!(error.contains("00000000000000000001.other` does not hold"), "{error}");

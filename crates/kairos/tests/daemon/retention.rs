@@ -87,9 +87,13 @@ fn what_is_over_the_limit_goes_and_the_rest_stays_provable() {
     let said = home.ok(&["journal", "verify"]);
     assert!(said.contains(&format!("frames 1 to {} were deleted", begins - 1)), "{said}");
     provable(&home, begins, head);
+    let exported = home.records();
+    assert!(exported[0]["seq"].as_u64() >= Some(begins), "what is there is written out");
+    too_long_ago(&home, begins);
     // The next start goes on, and lists what the deleted records made.
     let mut daemon = home.daemon();
     assert_eq!(home.json(&["schedule", "list"])["schedules"].as_array().map(Vec::len), Some(32));
+    too_long_ago(&home, begins);
     // What the daemon does not remember it reads, and says where that begins.
     let mut follow = home.command(&["events", "--from", "1", "--follow", "--json"]);
     let mut follow =
@@ -102,6 +106,27 @@ fn what_is_over_the_limit_goes_and_the_rest_stays_provable() {
     stop(&mut daemon);
     assert_eq!(home.json(&["journal", "verify"])["ok"], true);
     assert_eq!(lines(&home, "retention_failed"), [Value::Null; 0]);
+}
+
+/// A mandate of which every record is deleted, and one that never was.
+fn too_long_ago(home: &Home, begins: u64) {
+    for (id, status, code) in [
+        ("00000000000000000000000001", 410, "too_long_ago"),
+        ("7ZZZZZZZZZZZZZZZZZZZZZZZZZ", 404, "unknown_id"),
+    ] {
+        let output = home.kairos(&["mandate", "show", id, "--json"]);
+        let said = stderr(&output);
+        let problem = said.lines().last().expect("a problem");
+        let problem: Value = serde_json::from_str(problem).expect("a problem");
+        assert_eq!(
+            (&problem["status"], &problem["code"]),
+            (&status.into(), &code.into()),
+            "{said}"
+        );
+        assert_eq!(output.status.code(), Some(1));
+        let detail = problem["detail"].as_str().expect("words");
+        assert_eq!(detail.contains(&format!("begins with record {begins}")), status == 410);
+    }
 }
 
 fn provable(home: &Home, begins: u64, head: u64) {
