@@ -68,6 +68,8 @@ impl Fold for State {
                 self.index.keys.remove(key);
                 self.index.alarm(Alarm::Key(*key), None);
             }
+            Event::BlobErased { blob, .. } => drop(self.erasing.insert(*blob)),
+            Event::ErasureSettled { blob, .. } => drop(self.erasing.remove(blob)),
             _ => {}
         }
     }

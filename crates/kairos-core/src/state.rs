@@ -34,6 +34,8 @@ pub struct State {
     pub(crate) mandates: BTreeMap<MandateId, Mandate>,
     /// The machine it was last worked on at.
     pub(crate) machine: Option<Digest>,
+    /// Texts that are to go and may still be there.
+    pub(crate) erasing: BTreeSet<Digest>,
     /// What was recorded last of the room on the disk; decisions go by what they are told.
     pub(crate) low: Option<Shortage>,
     pub(crate) kept_from: Seq,

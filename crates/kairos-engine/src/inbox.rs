@@ -8,7 +8,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use kairos_core::digest::Digest;
 use kairos_core::effect::{Effect, Failure, Outcome};
+use kairos_core::erasure::ErasureEnd;
 use kairos_core::event::Limit;
 use kairos_core::fold::Seq;
 use kairos_core::id::{CommandId, EffectId};
@@ -20,6 +22,7 @@ use kairos_journal::retention::{Deleted, Excess};
 use tokio::sync::oneshot;
 
 use crate::answer::{Accepted, SubmitError};
+use crate::upkeep::BlobNotice;
 
 /// Commands and decisions that may wait.
 pub const WAITING_MAX: usize = 10_000;
@@ -40,7 +43,9 @@ impl Asked {
     pub(crate) fn is_decision(&self) -> bool {
         match self.verb {
             Verb::Create { .. } | Verb::Fire { .. } => false,
-            Verb::Stop { .. } | Verb::Decide { .. } | Verb::Judge { .. } => true,
+            Verb::Stop { .. } | Verb::Decide { .. } | Verb::Judge { .. } | Verb::Erase { .. } => {
+                true
+            }
         }
     }
 }
@@ -74,6 +79,13 @@ pub(crate) enum Urgent {
         kind: &'static str,
         error: String,
     },
+    /// A text that was to go. To be recorded.
+    Erased {
+        blob: Digest,
+        end: ErasureEnd,
+    },
+    /// For the log.
+    Blobs(BlobNotice),
     /// Segments may go.
     Delete(Excess),
     /// For the log.
@@ -123,7 +135,8 @@ impl Inbox {
     pub(crate) fn urgent(&self, urgent: Urgent) {
         let mut queues = self.queues();
         // Repeated signals coalesce, but a second stop counts: it ends the grace.
-        if queues.urgent.len() < TURN_MAX {
+        // What is to be recorded counts too; of it there is no more than the state keeps.
+        if queues.urgent.len() < TURN_MAX || matches!(urgent, Urgent::Erased { .. }) {
             queues.urgent.push(urgent);
         }
         self.filled.notify_one();

@@ -374,6 +374,7 @@ fn subject(verb: &Verb, events: &[Event], state: &State) -> Option<Subject> {
         Verb::Stop { mandate } => Some(Subject::Mandate(*mandate)),
         Verb::Decide { proposal, .. } => Some(Subject::Proposal(*proposal)),
         Verb::Judge { effect, .. } => Some(Subject::Effect(*effect)),
+        Verb::Erase { blob, .. } => Some(Subject::Blob(*blob)),
     }
 }
 
