@@ -84,7 +84,10 @@ impl Crowd {
 }
 
 /// As the daemon has it.
-fn runtime() -> Done<Runtime> {
+///
+/// # Errors
+/// Its threads cannot be made.
+pub fn runtime() -> Done<Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
 }
 

@@ -45,6 +45,13 @@ impl Row {
         Self { target: Some(format!("≥ {target:.2}")), met, ..self }
     }
 
+    /// Is to be at least so many times its control.
+    #[must_use]
+    pub fn at_least_times(self, target: f64) -> Self {
+        let row = self.at_least(target);
+        Self { target: row.target.map(|target| format!("{target} ×")), ..row }
+    }
+
     /// Is to be at most so many times its control.
     #[must_use]
     pub fn at_most_times(self, target: f64) -> Self {
