@@ -44,10 +44,9 @@ fn stores(records: usize) -> Done<Vec<Row>> {
     for (name, make) in makes {
         let mut commit = make(root.path(), records)?;
         let (mut theirs, mut bare) = (Side::default(), Side::default());
-        alternate(&mut [
-            &mut || theirs.slice(&mut commit),
-            &mut || bare.slice(|| raw.write(&bytes)),
-        ])?;
+        alternate(&mut [&mut || theirs.slice(&mut commit), &mut || {
+            bare.slice(|| raw.write(&bytes))
+        }])?;
         let (each, name) = (count(records), format!("{name}, {records} a commit"));
         let row = Row::new(name, theirs.rate() * each, "records/s").beside(bare.rate() * each);
         rows.push(row.ratio(theirs.rate_to(&bare)));

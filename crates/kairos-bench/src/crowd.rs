@@ -32,8 +32,8 @@ impl Crowd {
     /// # Errors
     /// The engine does not start.
     pub fn start(root: &Path, tasks: usize) -> Done<Self> {
-        let permit_less = Box::new(|_| {});
-        let started = engine::start(root, Engine::default(), 0, permit_less)?;
+        let started = engine::start(root, Engine::default(), 0, Box::new(|_| {}))?;
+        engine::let_snapshots_stand_back()?;
         Ok(Self { started, runtime: runtime()?, open: vec![None; tasks], root: root.to_owned() })
     }
 

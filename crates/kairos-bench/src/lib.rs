@@ -8,6 +8,7 @@ pub mod engine;
 pub mod raw;
 pub mod row;
 pub mod slices;
+pub mod whole;
 
 /// What a bench does when something fails: it says so and ends.
 pub type Done<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
