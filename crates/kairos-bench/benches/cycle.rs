@@ -37,7 +37,10 @@ fn main() -> Done<()> {
     alternate(&mut [
         &mut || {
             whole.prepare()?;
-            ours.slice(|| Ok(out.push(micros(whole.mandate()?))))
+            ours.slice(|| {
+                out.push(micros(whole.mandate()?));
+                Ok(())
+            })
         },
         &mut || bare.slice(|| by_hand.cycle()),
     ])?;

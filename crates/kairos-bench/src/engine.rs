@@ -16,7 +16,7 @@ use kairos_core::state::State;
 use kairos_disk::{Blobs, Fs as _, RealFs};
 use kairos_engine::{
     Configuration, Control, Engine, Focus, Handle, Identity, Options, Outside, Parts, Places,
-    Started,
+    Retention, Started,
 };
 use kairos_journal::Permit;
 
@@ -40,6 +40,7 @@ pub fn start(root: &Path, engine: Engine, max_running: u16, dispatch: Dispatch) 
         graceful_timeout_ms: 1_000,
         heartbeat_interval_ms: 10_000,
         day_zone,
+        retention: Retention::default(),
     };
     let zones = |_: &str| Some(TimeZone::UTC);
     let configuration =
@@ -58,6 +59,7 @@ pub fn start(root: &Path, engine: Engine, max_running: u16, dispatch: Dispatch) 
             cancel: Box::new(|| {}),
             notice: Box::new(|_| {}),
         },
+        retain: None,
     })?)
 }
 

@@ -29,6 +29,7 @@ impl Fold for State {
         }
         match event {
             Event::DaemonStarted { machine, .. } => self.machine = machine.or(self.machine),
+            Event::SegmentsDeleted { first, .. } => self.kept_from = self.kept_from.max(*first),
             Event::RulesLoaded(rules) => {
                 self.scopes = scopes(rules);
                 self.rules = Some(Arc::new((**rules).clone()));
@@ -60,6 +61,8 @@ impl Fold for State {
                     self.index.alarm(Alarm::Schedule(schedule.clone()), *next);
                 }
             }
+            Event::SpaceLow { shortage } => self.low = Some(*shortage),
+            Event::SpaceEnough {} => self.low = None,
             Event::BudgetReserved { amounts, .. } => self.budget.hold(*amounts),
             Event::KeyForgotten { key } => {
                 self.index.keys.remove(key);

@@ -15,17 +15,18 @@ use crate::apply;
 use crate::budget::Budget;
 use crate::digest::Digest;
 use crate::event::{Loaded, Origin};
-use crate::fold::Snapshot;
+use crate::fold::{Seq, Snapshot};
 use crate::id::{MandateId, ProposalId};
 use crate::input::Alarm;
 use crate::mandate::standing::{Mandate, Standing};
 use crate::rules::Rules;
+use crate::space::Shortage;
 use crate::state::{Index, Kept, State};
 use crate::time::Time;
 
 impl Snapshot for State {
     const KIND: &'static str = "state";
-    const SCHEMA: u32 = 1;
+    const SCHEMA: u32 = 3;
     type Form = Self;
 
     fn form(&self) -> &Self {
@@ -48,6 +49,12 @@ struct Form<'a> {
     keys: Vec<KeyForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     machine: Option<Digest>,
+    /// Since version 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    low: Option<Shortage>,
+    /// Since version 2.
+    #[serde(default, skip_serializing_if = "is_default")]
+    kept_from: Seq,
 }
 
 /// What is as it began need not be written: most of what waits never began.
@@ -99,8 +106,18 @@ impl<'de> Deserialize<'de> for State {
 
 impl<'a> Form<'a> {
     fn of(state: &'a State) -> Self {
-        let State { rules, budget, day_ends, schedules, mandates, index, machine, scopes: _ } =
-            state;
+        let State {
+            rules,
+            budget,
+            day_ends,
+            schedules,
+            mandates,
+            index,
+            machine,
+            kept_from,
+            low,
+            scopes: _,
+        } = state;
         let filed = mandates.values().map(|mandate| {
             let place = index.places.get(&mandate.id).copied();
             Filed { place, mandate: Cow::Borrowed(mandate) }
@@ -118,6 +135,8 @@ impl<'a> Form<'a> {
             mandates: filed.collect(),
             keys: keys.collect(),
             machine: *machine,
+            low: *low,
+            kept_from: *kept_from,
         }
     }
 }
@@ -197,7 +216,7 @@ fn undecided(mandate: &Mandate) -> impl Iterator<Item = (ProposalId, MandateId)>
 impl From<Form<'_>> for State {
     fn from(form: Form<'_>) -> Self {
         let index = form.index();
-        let Form { rules, budget, day_ends, schedules, mandates, machine, .. } = form;
+        let Form { rules, budget, day_ends, schedules, mandates, .. } = form;
         let schedules = schedules.into_iter().map(Cow::into_owned);
         let mandates = mandates.into_iter().map(|filed| Box::new(filed.mandate.into_owned()));
         Self {
@@ -208,7 +227,9 @@ impl From<Form<'_>> for State {
             schedules: schedules.map(|loaded| (loaded.definition.name.clone(), loaded)).collect(),
             mandates: mandates.map(|mandate| (mandate.id, mandate)).collect(),
             index,
-            machine,
+            machine: form.machine,
+            kept_from: form.kept_from,
+            low: form.low,
         }
     }
 }

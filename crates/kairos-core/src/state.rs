@@ -10,12 +10,14 @@ use std::sync::Arc;
 use crate::budget::Budget;
 use crate::digest::Digest;
 use crate::event::Loaded;
+use crate::fold::Seq;
 use crate::gate::scope::Scopes;
 use crate::id::{EffectId, MandateId, ProposalId};
 use crate::input::Alarm;
 use crate::mandate::standing::{Mandate, Standing};
 use crate::rules::Rules;
 use crate::schedule::definition::ScheduleName;
+use crate::space::Shortage;
 use crate::time::Time;
 
 /// How long an idempotency key is remembered.
@@ -33,6 +35,9 @@ pub struct State {
     pub(crate) mandates: BTreeMap<MandateId, Box<Mandate>>,
     /// The machine it was last worked on at.
     pub(crate) machine: Option<Digest>,
+    /// What was recorded last of the room on the disk; decisions go by what they are told.
+    pub(crate) low: Option<Shortage>,
+    pub(crate) kept_from: Seq,
     pub(crate) index: Index,
 }
 
@@ -87,6 +92,13 @@ impl State {
         self.index.alarms.iter().take_while(move |(at, _)| *at <= now).map(|(_, alarm)| alarm)
     }
 
+    /// The same besides schedules, whose slots may have to wait.
+    #[must_use]
+    pub fn next_due_of_work(&self) -> Option<Time> {
+        let mut alarms = self.index.alarms.iter();
+        alarms.find(|(_, alarm)| !matches!(alarm, Alarm::Schedule(_))).map(|(at, _)| *at)
+    }
+
     /// When something of one mandate becomes due.
     #[must_use]
     pub fn due_of(&self, mandate: MandateId) -> Option<Time> {
@@ -97,6 +109,18 @@ impl State {
     #[must_use]
     pub const fn machine(&self) -> Option<Digest> {
         self.machine
+    }
+
+    /// The shortage of room that is recorded as not over.
+    #[must_use]
+    pub const fn low(&self) -> Option<Shortage> {
+        self.low
+    }
+
+    /// Where the journal begins: what stands before was given up by retention.
+    #[must_use]
+    pub fn kept_from(&self) -> Seq {
+        self.kept_from.max(Seq(1))
     }
 
     #[must_use]

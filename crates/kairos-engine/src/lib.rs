@@ -17,14 +17,16 @@ mod lifecycle;
 pub mod lock;
 mod notice;
 pub mod poison;
+mod retention;
 mod snapshots;
+pub mod space;
 pub mod start;
 mod turn;
 mod world;
 
 pub use answer::{Accepted, Subject, SubmitError};
 pub use calendar::{Calendar, Zones};
-pub use configuration::{Configuration, Options};
+pub use configuration::{Configuration, Options, Retention};
 pub use engine::{Engine, Focus, Identity, Outside, Parts, Places, Reloaded, StartError, Started};
 pub use feed::Follower;
 pub use handle::{BlobProblem, Control, Handle, TEXT_BYTES_MAX};
@@ -33,6 +35,7 @@ pub use kairos_journal::Record;
 pub use last_words::last_words;
 pub use lifecycle::{Lifecycle, Status};
 pub use notice::Notice;
+pub use retention::{Look, Retain};
 pub use turn::{Admit, Answer, Exits, Folding, Inputs, Ledger, Shown, Turned, turn};
 pub use world::{circumstances, time};
 

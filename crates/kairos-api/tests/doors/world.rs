@@ -29,7 +29,7 @@ use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs as _, RealFs};
 use kairos_engine::{
     Configuration, Control, Engine, Focus, Identity, Options, Outside, Parts, Places, Reloaded,
-    Started,
+    Retention, Started,
 };
 use kairos_journal::{Ledger, Opening, Segments};
 use kairos_views::Views;
@@ -195,6 +195,7 @@ fn start(dir: &Path, path: &'static str) -> Started {
             cancel: Box::new(|| {}),
             notice: Box::new(|_| {}),
         },
+        retain: None,
     };
     engine.start(parts).expect("the engine starts")
 }
@@ -253,7 +254,7 @@ fn yearly() -> (Definition, Rule) {
         concurrency: Concurrency::Reject,
         spec: kairos_api::convert::spec(&request, &mut { text }).expect("a mandate"),
     };
-    let cron = Cron::parse(&definition.cron).expect("cron");
+    let cron = Cron::parse(&definition.cron, definition.name.as_str()).expect("cron");
     let rule = Rule { cron, zone: TimeZone::UTC, dst: definition.dst };
     (definition, rule)
 }
@@ -282,6 +283,7 @@ fn configuration() -> Configuration {
             graceful_timeout_ms: 100,
             heartbeat_interval_ms: 10_000,
             day_zone: TimeZone::UTC,
+            retention: Retention::default(),
         },
     }
 }

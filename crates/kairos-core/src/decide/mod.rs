@@ -17,6 +17,7 @@ use crate::event::Event;
 use crate::id::MandateId;
 use crate::input::{Alarm, Input, Now, Verb};
 use crate::refusal::Refusal;
+use crate::space::Shortage;
 use crate::state::State;
 
 /// Decides what follows from `input`.
@@ -35,6 +36,13 @@ pub fn decide(state: &State, input: &Input, now: &Now) -> Result<Vec<Event>, Ref
             Ok(vec![Event::Repaired { after, bytes, segments, by }])
         }
         Input::Adopted => Ok(vec![Event::Adopted {}]),
+        Input::Space { low } => Ok(space(state, *low)),
+        // What was given up already is not given up twice.
+        Input::Delete { first, .. } if *first <= state.kept_from() => Ok(Vec::new()),
+        Input::Delete { first, segments, bytes, over } => {
+            let (first, segments, bytes, over) = (*first, *segments, *bytes, *over);
+            Ok(vec![Event::SegmentsDeleted { first, segments, bytes, over }])
+        }
         Input::Recovered { after, bytes, saved_as } => {
             Ok(vec![Event::Recovered { after: *after, bytes: *bytes, saved_as: saved_as.clone() }])
         }
@@ -51,6 +59,16 @@ pub fn decide(state: &State, input: &Input, now: &Now) -> Result<Vec<Event>, Ref
         Input::Admit { only } => Ok(advance::admit(state, now, *only)),
         Input::Continue { mandate } => Ok(advance::go_on(state, now, *mandate)),
         Input::Quarantine { mandate } => Ok(command::quarantine(state, now, *mandate)),
+    }
+}
+
+/// Only what differs from what is recorded: the figures alone are no event.
+fn space(state: &State, low: Option<Shortage>) -> Vec<Event> {
+    match (state.low, low) {
+        (Some(before), Some(low)) if low.is_like(&before) => Vec::new(),
+        (_, Some(shortage)) => vec![Event::SpaceLow { shortage }],
+        (Some(_), None) => vec![Event::SpaceEnough {}],
+        (None, None) => Vec::new(),
     }
 }
 
@@ -75,6 +93,8 @@ pub fn subject(state: &State, input: &Input, now: &Now) -> Option<MandateId> {
         | Input::Recovered { .. }
         | Input::Repaired { .. }
         | Input::Adopted
+        | Input::Space { .. }
+        | Input::Delete { .. }
         | Input::Configured { .. }
         | Input::Due(_)
         | Input::Slots { .. } => None,

@@ -3,6 +3,7 @@
 //! Owns one line of text for each kind of event. A kind of a later version shows by its name:
 //! nothing is left out.
 
+use kairos_core::space::Shortage;
 use kairos_wire::event::Event;
 use serde_json::Value;
 
@@ -41,6 +42,9 @@ pub(super) fn words(event: &Event) -> (String, String) {
         "decided" => {
             ("proposal", format!("{}: {} by {}", show("proposal_id"), show("decision"), show("by")))
         }
+        "space_low" => ("space", low(event)),
+        "space_enough" => ("space", "there is room again, all goes on".to_owned()),
+        "segments_deleted" => ("journal", deleted(event)),
         "slot" => ("schedule", format!("{}: {}", show("schedule"), slot(event))),
         kind => return ("·".to_owned(), kind.replace('_', " ")),
     };
@@ -55,6 +59,26 @@ fn finished(event: &Event) -> String {
         None => "",
     };
     format!("{}{verified}", field(event, "outcome"))
+}
+
+fn low(event: &Event) -> String {
+    let shortage = event.fields.get("shortage").cloned().unwrap_or_default();
+    let what = match serde_json::from_value::<Shortage>(shortage) {
+        Ok(shortage) => format!("{shortage} [{}]", shortage.word()),
+        // Of a later version.
+        Err(_) => format!("[{}]", field(event, "shortage")),
+    };
+    format!("short of room: {what}; nothing new begins")
+}
+
+fn deleted(event: &Event) -> String {
+    let why = match field(event, "over").as_str() {
+        "days" => "older than is kept",
+        "bytes" => "more than is kept",
+        _ => "over a limit",
+    };
+    let (segments, first) = (counted(event, "segments", "segment"), field(event, "first"));
+    format!("{segments} deleted, {why} [{}]; begins with {first}", field(event, "over"))
 }
 
 fn slot(event: &Event) -> String {
@@ -106,6 +130,7 @@ mod tests {
             r#"{"type":"step_finished","mandate_id":"M","step":0,"end":{"failed":"not_allowed"}}"#,
             r#"{"type":"mandate_finished","mandate_id":"M","outcome":"achieved"}"#,
             r#"{"type":"proposal_opened","mandate_id":"M","proposal_id":"P"}"#,
+            r#"{"type":"segments_deleted","first":42,"segments":2,"bytes":9,"over":"days"}"#,
             r#"{"type":"moon_rose","bright":true}"#,
         ]
         .map(|json| words(&event(json)));
@@ -115,6 +140,7 @@ mod tests {
             ("act", "step 0: failed (not_allowed)"),
             ("mandate", "achieved (unverified)"),
             ("proposal", "P waits for you"),
+            ("journal", "2 segments deleted, older than is kept [days]; begins with 42"),
             ("·", "moon rose"),
         ];
         assert_eq!(shown, expected.map(|(what, text)| (what.to_owned(), text.to_owned())));

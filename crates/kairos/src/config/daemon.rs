@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use kairos_core::budget::{Caps, Price};
 use kairos_core::gate::scope::{Raise, RuleError, Scope, Scopes};
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
+use kairos_engine::Retention;
 use kairos_wire::duration;
 use serde::{Deserialize, Deserializer};
 
@@ -43,6 +44,8 @@ pub(crate) struct DaemonOptions {
     pub(crate) model: Option<ModelConfig>,
     /// Who else holds the journal's checkpoints.
     pub(crate) witnesses: Vec<Witness>,
+    /// How much of the past is kept.
+    pub(crate) retention: Retention,
 }
 
 /// How the model is reached.
@@ -88,6 +91,7 @@ struct Raw {
     proposals: Option<RawProposals>,
     scopes: Option<Vec<RawScope>>,
     checkpoint: Option<RawCheckpoint>,
+    retention: Option<RawRetention>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -144,6 +148,14 @@ struct RawProposals {
     max_waiting: Option<u64>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RawRetention {
+    days: Option<u64>,
+    bytes: Option<Size>,
+    keep_free: Option<Size>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawScope {
@@ -168,6 +180,9 @@ fn ms(length: Duration) -> u64 {
 const SECOND: u64 = 1000;
 const HOUR: u64 = 3_600_000;
 const DAY: u64 = 24 * HOUR;
+
+/// Less is a cap that a journal alone may meet.
+const RETENTION_BYTES_LITTLE: u64 = 64 << 20;
 
 /// What `daemon.yml` is read with.
 pub(super) struct Around<'a> {
@@ -239,6 +254,7 @@ pub(super) fn read(
         log: check.log(raw.log.unwrap_or_default()),
         model,
         witnesses,
+        retention: check.retention(&raw.retention.unwrap_or_default()),
     };
     Some((rules, options))
 }
@@ -344,6 +360,27 @@ impl Check<'_> {
             max_bytes: self.range(&["log", "max_bytes"], size, bytes, defaults.max_bytes, " bytes"),
             keep: u16::try_from(keep).unwrap_or(u16::MAX),
         }
+    }
+
+    fn retention(&mut self, raw: &RawRetention) -> Retention {
+        let defaults = Retention::default();
+        let days = ["retention", "days"];
+        let days = self.range(&days, raw.days, 1..=36_500, defaults.days.into(), " days");
+        let size = raw.bytes.map(|size| size.0);
+        // The least is what a journal's first segment takes.
+        let (bytes, unit) = (["retention", "bytes"], " bytes");
+        let bytes = self.range(&bytes, size, 1 << 20..=1 << 50, defaults.bytes, unit);
+        if raw.bytes.is_some() && bytes < RETENTION_BYTES_LITTLE {
+            let message = "`retention.bytes` leaves little to delete: the newest segments and two \
+                           snapshots of each kind stay, and above it nothing new begins";
+            let at = self.node.place(&["retention", "bytes"]);
+            let warning = Problem::warning(self.file, at, message.to_owned());
+            self.out.push(warning.hint("64MiB or more"));
+        }
+        let keep = raw.keep_free.map(|size| size.0);
+        let keep_free = ["retention", "keep_free"];
+        let free_bytes = self.range(&keep_free, keep, 0..=1 << 50, defaults.free_bytes, unit);
+        Retention { days: u32::try_from(days).unwrap_or(u32::MAX), bytes, free_bytes }
     }
 
     fn scopes(&mut self, scopes: Vec<RawScope>) -> Vec<Raise> {

@@ -37,11 +37,13 @@ const COPIED: Test =
 const LAST: Test =
     sim("journal", "damage::every_flipped_bit_of_the_last_acknowledged_frame_is_refused");
 const CHANGE: Test = sim("exchange", "crash::change_stands_once_whatever_a_crash_leaves");
+const PRUNE: Test =
+    sim("journal", "prune::whatever_a_crash_leaves_of_a_deletion_is_recorded_covered_and_whole");
 const PERSON: Test = sim("exchange", "person::what_a_person_does_between_two_calls_stays");
 const BLOB: Test = sim("blobs", "whatever_a_crash_leaves_a_blob_is_there_or_not_believed");
 
 // tidy: table
-pub(super) const MUTATIONS: [Mutation; 30] = [
+pub(super) const MUTATIONS: [Mutation; 35] = [
     Mutation {
         name: "commit: fdatasync",
         file: "crates/kairos-journal/src/writer.rs",
@@ -155,6 +157,43 @@ pub(super) const MUTATIONS: [Mutation; 30] = [
         old: "        Ok(disk.lock(&file)?.then_some(Self { _file: file }))\n",
         new: "        disk.lock(&file)?;\n        Ok(Some(Self { _file: file }))\n",
         test: journal("ledger", "a_second_opener_is_refused_until_the_first_is_gone"),
+    },
+    Mutation {
+        name: "deletion: recorded before",
+        file: "crates/kairos-journal/src/retention.rs",
+        old: "    let deleted = delete(places, recorded)?;\n    \
+              let next = excess(places.disk, places.journal, founded, limits)?;\n",
+        new: "    let next = excess(places.disk, places.journal, founded, limits)?;\n    \
+              let deleted = delete(places, next.map_or(recorded, |next| next.first))?;\n",
+        test: PRUNE,
+    },
+    Mutation {
+        name: "deletion: the older of two snapshots",
+        file: "crates/kairos-journal/src/retention.rs",
+        old: "snapshot::holding::<F, D>(disk, dir, &firsts, 2)?.get(1).copied()",
+        new: "snapshot::holding::<F, D>(disk, dir, &firsts, 1)?.first().copied()",
+        test: PRUNE,
+    },
+    Mutation {
+        name: "deletion: roots of what goes",
+        file: "crates/kairos-journal/src/retention.rs",
+        old: "    keep_roots(places, first)?;\n",
+        new: "",
+        test: PRUNE,
+    },
+    Mutation {
+        name: "deletion: checkpoint over what goes",
+        file: "crates/kairos-journal/src/retention.rs",
+        old: "        cover(places, signer, next.first)?;\n",
+        new: "        let _ = (signer, next);\n",
+        test: PRUNE,
+    },
+    Mutation {
+        name: "deletion: one after the other",
+        file: "crates/kairos-journal/src/retention.rs",
+        old: "            .and_then(|()| disk.sync_dir(journal))\n",
+        new: "",
+        test: PRUNE,
     },
     Mutation {
         name: "exchange: sync of the new file",
