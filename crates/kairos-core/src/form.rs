@@ -223,7 +223,7 @@ impl From<Form<'_>> for State {
         let index = form.index();
         let Form { rules, budget, day_ends, schedules, mandates, .. } = form;
         let schedules = schedules.into_iter().map(Cow::into_owned);
-        let mandates = mandates.into_iter().map(|filed| filed.mandate.into_owned());
+        let mandates = mandates.into_iter().map(|filed| Box::new(filed.mandate.into_owned()));
         Self {
             scopes: rules.as_deref().map(apply::scopes).unwrap_or_default(),
             rules,

@@ -489,6 +489,7 @@ impl Running {
             inputs.ended = batch.ended;
             inputs.decisions = batch.decisions;
             inputs.commands = batch.commands;
+            inputs.inbox = Some(Arc::clone(&self.inbox));
             inputs.mark = Instant::now() >= self.pulse.beat;
             ledger = self.take(ledger, inputs, waiting)?;
             self.reloaded();
@@ -546,8 +547,8 @@ impl Running {
             Focus::Once => Admit::Only(self.only),
         };
         let pace = self.pace(ledger.state(), &mut inputs);
-        let zone = self.options.day_zone.clone();
-        let mut circumstances = move || -> Now { world::now(&zone, pace) };
+        let mut today = world::Today::new(self.options.day_zone.clone());
+        let mut circumstances = move || -> Now { today.now(pace) };
         let mut out = 0;
         let dispatch = &mut self.outside.dispatch;
         let mut hand_over = |permit: Permit<State>| {

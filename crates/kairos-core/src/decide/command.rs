@@ -70,7 +70,7 @@ fn erase(
 
 /// Ends a mandate that aborted the engine, whatever it was doing.
 pub(super) fn quarantine(state: &State, now: &Now, id: MandateId) -> Vec<Event> {
-    let Some(mandate) = state.mandates.get(&id) else { return Vec::new() };
+    let Some(mandate) = state.mandate(id) else { return Vec::new() };
     let mut draft = Draft::of(state, now, mandate);
     if let Some(open) = mandate.open.as_ref().filter(|open| !open.unsettled) {
         let (effect, outcome) = (open.effect, EffectOutcome::Lost);
