@@ -604,7 +604,7 @@ impl Running {
             (self.outside.notice)(notice);
         }
         if sealed {
-            self.pulse.room.sealed();
+            self.pulse.room.count();
         }
     }
 
@@ -660,7 +660,7 @@ impl Running {
             Urgent::Erased { blob, end } => inputs.own.push(Input::Erased { blob, end }),
             Urgent::Blobs(notice) => {
                 if matches!(notice, BlobNotice::Collected(_)) {
-                    self.room.space.count();
+                    self.pulse.room.count();
                 }
                 (self.outside.notice)(Notice::Blobs(notice));
             }
