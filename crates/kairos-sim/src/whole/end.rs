@@ -14,6 +14,7 @@ use super::life::Life;
 use super::people::unsettled;
 use super::scene::GENEROUS;
 use super::shelf::Shelf;
+use super::tally::Tried;
 use crate::Plan;
 
 /// Turns that follow each other at one instant.
@@ -115,9 +116,8 @@ impl Life {
     }
 
     fn slots(&mut self) {
-        let ledger = self.daemon.as_ref().and_then(|daemon| daemon.ledger.as_ref());
-        let Some(slots) = ledger.map(|ledger| ledger.state().slots()) else { return };
-        self.tally.slots = slots.count();
+        let slots = self.known.watch.seen().law.slots.clone();
+        self.tally.add_to(Tried::Slots, slots.count());
         if let Some(wrong) = slots.wrong() {
             self.findings.add(Wrong::Lost, wrong);
         }

@@ -86,6 +86,10 @@ acts! {
     Beside "beside" { calls, file, how } 9,
     /// The configuration is read again.
     Reload "reload" { configuration } 4,
+    /// A snapshot is made of the sealed segments; of some, after every way to stop at it was tried.
+    Snapshot "snapshot" { kind, every } 10,
+    /// Something damages a snapshot of the state.
+    Spoil "spoil" { which, how } 2,
     /// A performer ends without an outcome, before or after it did what it was to do.
     Lose "lose" { which, done } 3,
     /// The daemon stops as asked, and starts with a configuration that may be another one.
