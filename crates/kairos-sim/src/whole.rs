@@ -23,6 +23,7 @@ mod life;
 mod model;
 mod people;
 mod reading;
+mod rotation;
 mod scene;
 mod script;
 mod shelf;

@@ -100,21 +100,30 @@ impl Life {
 
     /// Reads what a power loss may leave, and goes no further with it.
     pub(super) fn read_image(&mut self, fs: &SimFs) {
-        self.tally.image(fs.fingerprint());
         self.shelf.could_be(fs);
+        let recorded = self.known.watch.clone();
+        self.read_as(fs, &recorded);
+    }
+
+    /// Reads a disk on which nothing was recorded but what `recorded` saw; answers how far it goes.
+    pub(super) fn read_as(&mut self, fs: &SimFs, recorded: &Watch) -> Option<Seq> {
+        self.tally.image(fs.fingerprint());
         let watch = Watch::new(self.findings.clone());
         match open_ledger(fs, &self.findings, &watch, &self.known.spoiled, &Arc::default()) {
             Ok((ledger, opened)) => {
                 self.tally.add_to(Tried::Restored, u64::from(opened.snapshot.is_some()));
-                self.compare(&watch, ledger.head());
+                self.compare(&watch, recorded, ledger.head());
+                Some(ledger.head())
             }
-            Err(error) => self.findings.add(Wrong::Refused, format!("an image: {error}")),
+            Err(error) => {
+                self.findings.add(Wrong::Refused, format!("an image: {error}"));
+                None
+            }
         }
     }
 
-    fn compare(&self, read: &Watch, head: Seq) {
-        let recorded = self.known.watch.seen();
-        self.book.compare(&read.seen().history, &recorded.history, head);
+    fn compare(&self, read: &Watch, recorded: &Watch, head: Seq) {
+        self.book.compare(&read.seen().history, &recorded.seen().history, head);
     }
 
     /// Starts until it works; `again` is a crash in the first attempt.
@@ -147,7 +156,7 @@ impl Life {
             Daemon::start(&self.fs, &self.findings, beginning, self.number, self.clock)?;
         self.tally.add_to(Tried::Restored, u64::from(opened.snapshot.is_some()));
         let Some(ledger) = daemon.ledger.as_ref() else { return Ok(()) };
-        self.compare(&watch, ledger.head());
+        self.compare(&watch, &self.known.watch, ledger.head());
         if self.findings.any() {
             return Ok(());
         }

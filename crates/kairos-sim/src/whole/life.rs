@@ -131,6 +131,8 @@ impl Life {
             Act::Decide { .. } | Act::Judge { .. } => self.command(act),
             Act::Snapshot { kind, every } => self.snapshot(kind, every),
             Act::Spoil { which, how } => self.spoil(which, how),
+            Act::Rotate { often } if often % 4 == 0 => self.rotate(),
+            Act::Rotate { .. } => {}
             Act::Touch { file, how } => (self.shelf.touch(file, how))(&self.fs),
             Act::Beside { calls, file, how } => {
                 let touch = self.shelf.touch(file, how);

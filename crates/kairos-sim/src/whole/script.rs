@@ -90,6 +90,8 @@ acts! {
     Snapshot "snapshot" { kind, every } 10,
     /// Something damages a snapshot of the state.
     Spoil "spoil" { which, how } 2,
+    /// One of four times, the turn that would end this segment is stopped everywhere.
+    Rotate "rotate" { often } 1,
     /// A performer ends without an outcome, before or after it did what it was to do.
     Lose "lose" { which, done } 3,
     /// The daemon stops as asked, and starts with a configuration that may be another one.

@@ -76,7 +76,7 @@ impl Life {
                 self.findings.check(seq < durable, Wrong::Accepted, || {
                     format!("a snapshot of frame {seq}, and on disk is {durable}")
                 });
-                self.few();
+                self.few(if views { Views::KIND } else { State::KIND });
             }
             Ok(None) => {}
             // The disk's doing; the engine tells of it and goes on.
@@ -85,11 +85,10 @@ impl Life {
         }
     }
 
-    fn few(&self) {
-        for kind in [State::KIND, Views::KIND] {
-            let names = names(&self.fs, kind);
-            self.findings.check(names.len() <= KEPT, Wrong::Lost, || format!("kept: {names:?}"));
-        }
+    /// Of a kind that was just made.
+    fn few(&self, kind: &str) {
+        let names = names(&self.fs, kind);
+        self.findings.check(names.len() <= KEPT, Wrong::Lost, || format!("kept: {names:?}"));
     }
 
     /// Stops before and after every call that changes something, and reads what that may leave.

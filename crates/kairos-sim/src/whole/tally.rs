@@ -37,6 +37,8 @@ tried! {
     Slots "simulated slots",
     /// Segments of the journal that were sealed.
     Segments "simulated sealed segments",
+    /// Stops at a call of a turn that went over into the next one.
+    Rotations "simulated stops at a rotation",
     Snapshots "simulated snapshots",
     /// Snapshots somebody damaged.
     Spoiled "simulated damaged snapshots",
