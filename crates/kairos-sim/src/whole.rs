@@ -12,6 +12,8 @@
 //! | `slots` | every slot has exactly one fate |
 //! | `reading` | a snapshot and what follows it come to what everything comes to |
 //! | `snapshots` | two are kept, none is ahead of its journal, none that was damaged is believed |
+//! | `once` | it touches no slot and no other mandate |
+//! | `poison` | who brings the engine down twice is ended at the next start, and nobody else |
 //! | `end` | with nothing failing any more, all work ends and the state is as small as before it |
 
 mod book;
@@ -21,7 +23,9 @@ mod end;
 mod law;
 mod life;
 mod model;
+mod once;
 mod people;
+mod poison;
 mod reading;
 mod rotation;
 mod scene;

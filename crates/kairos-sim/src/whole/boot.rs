@@ -10,6 +10,7 @@ use std::sync::Arc;
 use kairos_core::fold::Seq;
 use kairos_core::input::Pace;
 use kairos_disk::Fs as _;
+use kairos_engine::Admit;
 use kairos_journal::{Tail, verify};
 
 use super::daemon::{Beginning, Daemon, JOURNAL, NotStarted};
@@ -131,15 +132,22 @@ impl Life {
         if let Some(stop) = again {
             self.fs.plan(Plan::stop(stop));
         }
-        for attempt in 0..STARTS_MAX {
-            let started = self.try_start();
+        let mut attempt = 0;
+        while attempt < STARTS_MAX {
+            let aborts = self.tally.of(Tried::Aborts);
+            let started = self.try_start(Admit::All);
             if self.daemon.is_some() || self.findings.any() {
                 return;
             }
+            if self.tally.of(Tried::Aborts) > aborts {
+                // Twice for each such mandate, and no more: the notes see to it.
+                continue;
+            }
+            attempt += 1;
             if self.fs.is_stopped() {
                 self.tally.count(Tried::Seconds);
                 self.crash();
-            } else if attempt < 2 {
+            } else if attempt <= 2 {
                 // A call failed: what was planned goes with the process.
                 self.kill();
             } else {
@@ -149,9 +157,14 @@ impl Life {
         }
     }
 
-    fn try_start(&mut self) -> Result<(), NotStarted> {
+    pub(super) fn try_start(&mut self, admit: Admit) -> Result<(), NotStarted> {
         let watch = Watch::new(self.findings.clone());
-        let beginning = Beginning { watch: &watch, spoiled: &self.known.spoiled };
+        let beginning = Beginning {
+            watch: &watch,
+            spoiled: &self.known.spoiled,
+            quarantined: self.known.notes.quarantined(),
+            admit,
+        };
         let (daemon, own, opened) =
             Daemon::start(&self.fs, &self.findings, beginning, self.number, self.clock)?;
         self.tally.add_to(Tried::Restored, u64::from(opened.snapshot.is_some()));
@@ -169,6 +182,12 @@ impl Life {
         let waiting = super::people::waiting(self.state(), self.clock);
         self.daemon = Some(daemon);
         self.turn(own, Vec::new(), Pace::Running);
+        if self.daemon.is_none() {
+            return Ok(());
+        }
+        let open = |mandate| self.book.state().mandate(mandate).is_some();
+        let ended = self.known.notes.forget(open, &self.findings);
+        self.tally.add_to(Tried::Quarantines, ended);
         for (mandate, stood) in waiting {
             let stands = self.state().mandate(mandate).map(|mandate| mandate.standing);
             self.findings.check(stands == Some(stood), Wrong::Lost, || {

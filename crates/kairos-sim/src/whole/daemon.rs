@@ -9,14 +9,14 @@ use std::sync::{Arc, PoisonError};
 use jiff::tz::TimeZone;
 use kairos_core::digest::BlobRef;
 use kairos_core::effect::{Attempt, Call, Outcome, Reply};
-use kairos_core::id::EffectId;
+use kairos_core::id::{EffectId, MandateId};
 use kairos_core::input::Input;
 use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs};
 use kairos_effects::Permit;
 use kairos_effects::file::Files;
 use kairos_effects::store::Texts;
-use kairos_engine::{Calendar, Ledger, start};
+use kairos_engine::{Admit, Calendar, Ledger, start};
 use kairos_journal::{OpenError, Opened, ReadError};
 
 use super::law::Findings;
@@ -44,6 +44,7 @@ pub(super) struct Daemon {
     pub(super) ledger: Option<Ledger<SimFs, Watched>>,
     pub(super) calendar: Calendar,
     pub(super) day_zone: TimeZone,
+    pub(super) admit: Admit,
     pub(super) under_way: Vec<UnderWay>,
     /// Effects whose permit was dropped.
     lost: Dropped,
@@ -55,6 +56,9 @@ pub(super) struct Daemon {
 pub(super) struct Beginning<'a> {
     pub(super) watch: &'a Watch,
     pub(super) spoiled: &'a Spoiled,
+    /// Mandates that brought the engine down often enough.
+    pub(super) quarantined: Vec<MandateId>,
+    pub(super) admit: Admit,
 }
 
 /// Why a process did not start.
@@ -105,7 +109,7 @@ impl Daemon {
         let files = Files::new(fs.clone(), fs.root(), protected, texts.clone(), |_| {});
         let chosen = chosen(&texts, number).ok_or(NotStarted::Text)?;
         let lost = Dropped::default();
-        let Beginning { watch, spoiled } = beginning;
+        let Beginning { watch, spoiled, quarantined, admit } = beginning;
         let (ledger, opened) = open_ledger(fs, findings, watch, spoiled, &lost)?;
         let mut own = {
             let begun = Input::Started { version: "simulated".into(), pid: 1, machine: None };
@@ -117,11 +121,15 @@ impl Daemon {
         let configured = start::configured(state, rules, schedules, |name| Some(zone(name)), now);
         let (calendar, inputs) = configured.expect("few schedules");
         own.extend(inputs);
-        own.extend(start::left_open(state));
+        own.extend(start::quarantined(quarantined));
+        if admit == Admit::All {
+            own.extend(start::left_open(state));
+        }
         let daemon = Self {
             ledger: Some(ledger),
             calendar,
             day_zone: chosen.day_zone,
+            admit,
             under_way: Vec::new(),
             lost,
             files,
@@ -244,7 +252,7 @@ fn settled(effect: EffectId, outcome: Outcome) -> Input {
     Input::Settled { effect, outcome }
 }
 
-fn goal(number: u16) -> String {
+pub(super) fn goal(number: u16) -> String {
     format!("goal {number}: see docs/a.md")
 }
 

@@ -9,6 +9,8 @@ use kairos_core::fold::{At, Fold, Seq};
 use kairos_core::input::{Pace, Verb};
 use kairos_core::state::State;
 
+use kairos_engine::Admit;
+
 use super::law::Wrong;
 use super::life::Life;
 use super::people::unsettled;
@@ -30,8 +32,8 @@ impl Life {
     /// Lets all work come to its end, and asks what is left.
     pub(super) fn end(&mut self) {
         self.fs.plan(Plan::default());
-        if self.daemon.is_none() {
-            self.start(None);
+        if self.daemon.as_ref().is_none_or(|daemon| daemon.admit != Admit::All) {
+            self.start_again();
         }
         self.quiet();
         self.reload(GENEROUS);
@@ -60,6 +62,10 @@ impl Life {
     /// Works until nothing is under way and nothing new is recorded.
     fn quiet(&mut self) {
         for _ in 0..TURNS_MAX {
+            if self.daemon.is_none() {
+                // A mandate has brought the engine down.
+                self.start(None);
+            }
             if self.findings.any() || self.daemon.is_none() {
                 return;
             }

@@ -11,7 +11,7 @@ use kairos_core::id::{IdSource, Seed};
 use kairos_core::input::{Input, Pace, Verb};
 use kairos_core::state::State;
 use kairos_core::time::Time;
-use kairos_engine::{Exits, Inputs, Shown, circumstances, turn};
+use kairos_engine::{Admit, Exits, Inputs, Shown, circumstances, turn};
 use kairos_journal::Permit;
 
 use super::book::Book;
@@ -19,6 +19,8 @@ use super::boot::{Fall, again_at};
 use super::daemon::{Daemon, lay_out};
 use super::law::{Broken, Findings};
 use super::model::Asked;
+use super::once;
+use super::poison::{Notes, survive};
 use super::scene::Setting;
 use super::script::{Act, Script};
 use super::shelf::Shelf;
@@ -32,6 +34,14 @@ pub(super) struct Known {
     /// Everything the process has recorded, whether or not it is on disk.
     pub(super) watch: Watch,
     pub(super) spoiled: Spoiled,
+    pub(super) notes: Notes,
+}
+
+impl Known {
+    fn new(findings: &Findings) -> Self {
+        let watch = Watch::new(findings.clone());
+        Self { watch, spoiled: Spoiled::default(), notes: Notes::default() }
+    }
 }
 
 /// A world.
@@ -87,7 +97,7 @@ impl Life {
             book: Book::new(findings.clone()),
             shelf,
             asked: Asked::default(),
-            known: Known { watch: Watch::new(findings.clone()), spoiled: Spoiled::default() },
+            known: Known::new(&findings),
             fall: Fall { power: true, image: 0 },
             findings,
         }
@@ -152,6 +162,7 @@ impl Life {
                 }
                 self.start(None);
             }
+            Act::Once { goal, patience } => self.once(goal, patience),
             Act::Kill { again } => {
                 self.fall = Fall { power: again % 3 > 0, image: again.into() };
                 self.kill();
@@ -189,6 +200,7 @@ impl Life {
             self.start(None);
         }
         self.shelf.look(&self.fs, false);
+        self.after_once();
     }
 
     pub(super) fn work(&mut self, most: usize) {
@@ -211,6 +223,10 @@ impl Life {
     pub(super) fn reload(&mut self, number: u16) {
         // The engine takes a turn before, too.
         self.turn(Vec::new(), Vec::new(), Pace::Running);
+        if self.daemon.is_none() && !self.fs.is_stopped() {
+            // A mandate has brought it down.
+            self.start(None);
+        }
         let Some(daemon) = &mut self.daemon else { return };
         self.number = number;
         if let Some(own) = daemon.reload(number, self.clock) {
@@ -219,7 +235,10 @@ impl Life {
     }
 
     fn command(&mut self, act: Act) {
-        let Some(daemon) = &self.daemon else { return };
+        // No door is open to a `once`.
+        let Some(daemon) = self.daemon.as_ref().filter(|daemon| daemon.admit == Admit::All) else {
+            return;
+        };
         let asked = super::people::verb(act, self.book.state(), daemon);
         if let Some(verb) = asked {
             self.pass(20);
@@ -236,6 +255,7 @@ impl Life {
         let mut inputs = Inputs::default();
         inputs.own = daemon.losses();
         inputs.own.extend(own);
+        inputs.admit = daemon.admit;
         inputs.mark = self.tally.of(Tried::Turns).is_multiple_of(8);
         let mut answers = Vec::new();
         for verb in verbs {
@@ -249,32 +269,43 @@ impl Life {
             circumstances(clock, seed(*drawn), &zone, pace)
         };
         let (book, mut permits) = (RefCell::new(&mut self.book), Vec::new());
-        let shelf = &mut self.shelf;
+        let (admit, quarantined) = (daemon.admit, self.known.notes.quarantined());
+        let (shelf, notes, findings) = (&mut self.shelf, &self.known.notes, &self.findings);
         let mut publish = |records: &[Shown], _: &State| {
             book.borrow_mut().publish(records);
-            records.iter().flat_map(|record| &record.events).for_each(|event| shelf.record(event));
+            for event in records.iter().flat_map(|record| &record.events) {
+                shelf.record(event);
+                notes.check(event, findings);
+                once::check(admit, event, &quarantined, findings);
+            }
         };
         let mut dispatch = |permit: Permit<Watched>| {
             book.borrow_mut().dispatch(permit.effect());
             permits.push(permit);
         };
         let exits = Exits { publish: &mut publish, dispatch: &mut dispatch };
-        let turned = turn(ledger, inputs, &mut now, &daemon.calendar, exits);
+        let turned = survive(|| turn(ledger, inputs, &mut now, &daemon.calendar, exits));
         for (key, mut answer) in answers {
             if let Ok(Ok(accepted)) = answer.try_recv() {
                 self.book.accepted(&accepted, key.map(|key| key.key));
             }
         }
         match turned {
-            Ok(turned) => {
+            Ok(Ok(turned)) => {
                 self.tally.add_to(Tried::Segments, u64::from(turned.ledger.sealed() > sealed));
+                daemon.admit = once::admits(admit, &turned.records);
                 daemon.ledger = Some(turned.ledger);
                 permits.into_iter().for_each(|permit| daemon.dispatch(permit, &mut self.asked));
                 self.daemon = Some(daemon);
             }
             // The binary aborts.
-            Err(_) if !self.fs.is_stopped() => self.kill(),
-            Err(_) => {}
+            Ok(Err(_)) if !self.fs.is_stopped() => self.kill(),
+            Ok(Err(_)) => {}
+            Err(mandate) => {
+                self.tally.count(Tried::Aborts);
+                self.known.notes.aborted(mandate, &self.findings);
+                self.kill();
+            }
         }
     }
 }

@@ -96,6 +96,8 @@ acts! {
     Lose "lose" { which, done } 3,
     /// The daemon stops as asked, and starts with a configuration that may be another one.
     Restart "restart" { configuration, patience } 3,
+    /// The daemon stops, and a process comes that is there for one mandate.
+    Once "once" { goal, patience } 3,
     /// The process ends.
     Kill "kill" { again } 2,
     /// The power goes.

@@ -16,6 +16,7 @@ use kairos_core::kind::Kind;
 use kairos_core::state::State;
 use kairos_disk::Fs as _;
 use kairos_disk::fs::{Access, read_full};
+use kairos_engine::Admit;
 use kairos_journal::{RefoldError, refold};
 use kairos_views::Views;
 
@@ -57,7 +58,7 @@ impl Spoiled {
 impl Life {
     /// Makes a snapshot, of the state mostly; now and then every way to stop at it is tried first.
     pub(super) fn snapshot(&mut self, kind: u16, every: u16) {
-        if self.daemon.is_none() {
+        if self.daemon.as_ref().is_none_or(|daemon| daemon.admit != Admit::All) {
             return;
         }
         let views = kind % 4 == 3;

@@ -29,6 +29,11 @@ tried! {
     /// Disks a power loss left that were recovered from.
     Images "simulated images",
     Distinct "simulated distinct images",
+    /// Turns that a mandate brought down.
+    Aborts "simulated aborts",
+    Quarantines "simulated quarantines",
+    /// Processes that were there for one mandate.
+    Onces "simulated lives of one mandate",
     Faults "simulated faults",
     Turns "simulated turns",
     Events "simulated events",

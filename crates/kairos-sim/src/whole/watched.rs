@@ -72,6 +72,7 @@ impl Fold for Watched {
     type Effect = Effect;
 
     fn apply(&mut self, at: At, event: &Event, out: &mut Vec<Effect>) {
+        super::poison::taste(&self.state, event);
         let mut seen = self.watch.seen();
         let before = Spent::of(&self.state, event);
         if !seen.late {
