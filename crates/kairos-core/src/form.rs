@@ -20,12 +20,13 @@ use crate::id::{MandateId, ProposalId};
 use crate::input::Alarm;
 use crate::mandate::standing::{Mandate, Standing};
 use crate::rules::Rules;
+use crate::schedule::gone::Gone;
 use crate::state::{Index, Kept, State};
 use crate::time::Time;
 
 impl Snapshot for State {
     const KIND: &'static str = "state";
-    const SCHEMA: u32 = 1;
+    const SCHEMA: u32 = 2;
     type Form = Self;
 
     fn form(&self) -> &Self {
@@ -48,6 +49,9 @@ struct Form<'a> {
     keys: Vec<KeyForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     machine: Option<Digest>,
+    /// Since version 2.
+    #[serde(default, skip_serializing_if = "is_default")]
+    gone: Gone,
 }
 
 /// What is as it began need not be written: most of what waits never began.
@@ -99,7 +103,7 @@ impl<'de> Deserialize<'de> for State {
 
 impl<'a> Form<'a> {
     fn of(state: &'a State) -> Self {
-        let State { rules, budget, day_ends, schedules, mandates, index, machine, scopes: _ } =
+        let State { rules, budget, day_ends, schedules, gone, mandates, index, machine, scopes: _ } =
             state;
         let filed = mandates.values().map(|mandate| {
             let place = index.places.get(&mandate.id).copied();
@@ -118,6 +122,7 @@ impl<'a> Form<'a> {
             mandates: filed.collect(),
             keys: keys.collect(),
             machine: *machine,
+            gone: gone.clone(),
         }
     }
 }
@@ -197,7 +202,7 @@ fn undecided(mandate: &Mandate) -> impl Iterator<Item = (ProposalId, MandateId)>
 impl From<Form<'_>> for State {
     fn from(form: Form<'_>) -> Self {
         let index = form.index();
-        let Form { rules, budget, day_ends, schedules, mandates, machine, .. } = form;
+        let Form { rules, budget, day_ends, schedules, mandates, machine, gone, .. } = form;
         let schedules = schedules.into_iter().map(Cow::into_owned);
         let mandates = mandates.into_iter().map(|filed| filed.mandate.into_owned());
         Self {
@@ -207,6 +212,7 @@ impl From<Form<'_>> for State {
             day_ends,
             schedules: schedules.map(|loaded| (loaded.definition.name.clone(), loaded)).collect(),
             mandates: mandates.map(|mandate| (mandate.id, mandate)).collect(),
+            gone,
             index,
             machine,
         }

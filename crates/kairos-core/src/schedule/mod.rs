@@ -9,6 +9,7 @@ pub mod civil;
 pub mod cron;
 pub mod definition;
 pub mod expr;
+pub(crate) mod gone;
 pub mod missed;
 pub mod slot;
 

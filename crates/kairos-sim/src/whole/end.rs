@@ -124,6 +124,10 @@ impl Life {
     fn slots(&mut self) {
         let slots = self.known.watch.seen().law.slots.clone();
         self.tally.add_to(Tried::Slots, slots.count());
+        self.tally.add_to(Tried::Returns, slots.returns());
+        for again in slots.again() {
+            self.findings.add(Wrong::Duplicated, again.clone());
+        }
         if let Some(wrong) = slots.wrong() {
             self.findings.add(Wrong::Lost, wrong);
         }

@@ -40,6 +40,8 @@ tried! {
     Answers "simulated answers",
     Changes "simulated file changes",
     Slots "simulated slots",
+    /// Schedules that came back after they had gone.
+    Returns "simulated returns of a schedule",
     /// Segments of the journal that were sealed.
     Segments "simulated sealed segments",
     /// Stops at a call of a turn that went over into the next one.
