@@ -192,11 +192,11 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
             return Ok(self);
         }
         let input = Input::Command { by, verb };
-        poison::folding(decide::subject(self.state(), &input, now));
-        let decided = decide(self.state(), &input, now);
+        let decided;
+        (self, decided) = self.decided(&input, now)?;
         let Input::Command { verb, .. } = &input else { return Ok(self) };
         let with = match decided {
-            Err(refusal) => Err(SubmitError::Refused(refusal)),
+            Err(error) => Err(error),
             Ok(events) => {
                 let subject = subject(verb, &events, self.state());
                 let command = recorded(&events).unwrap_or(command);
@@ -205,18 +205,35 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
                 } else {
                     let (turn, recorded) = self.record(now, events)?;
                     self = turn;
-                    recorded.map_err(|error| match error {
-                        RecordError::NoRoom { .. } => SubmitError::NoSpace,
-                        RecordError::Oversize { .. }
-                        | RecordError::TurnFull
-                        | RecordError::Encode { .. } => SubmitError::TooLarge,
-                    })
+                    recorded.map_err(|error| refused(&error))
                 };
                 seq.map(|seq| Accepted { seq, subject, command })
             }
         };
         self.ledger.hold(Answer { to: answer, with });
         Ok(self)
+    }
+
+    /// What follows from a command. A fire that has more to replace than one frame can stop comes
+    /// after frames that only stop; each of them leaves less.
+    fn decided(
+        mut self,
+        input: &Input,
+        now: &Now,
+    ) -> Result<(Self, Result<Vec<Event>, SubmitError>), Poisoned> {
+        loop {
+            poison::folding(decide::subject(self.state(), input, now));
+            let decided = decide(self.state(), input, now).map_err(SubmitError::Refused);
+            let Ok(events) = decided else { return Ok((self, decided)) };
+            if !only_stops(input, &events) {
+                return Ok((self, Ok(events)));
+            }
+            let (turn, recorded) = self.record(now, events)?;
+            self = turn;
+            if let Err(error) = recorded {
+                return Ok((self, Err(refused(&error))));
+            }
+        }
     }
 
     /// Takes what is due, the earliest first. What brings no event is left for a later turn, and so
@@ -315,6 +332,23 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
 
 fn unrecordable(error: RecordError) -> Poisoned {
     Poisoned { doing: "record what happened", source: std::io::Error::other(error) }
+}
+
+/// Why a command was not recorded.
+const fn refused(error: &RecordError) -> SubmitError {
+    match error {
+        RecordError::NoRoom { .. } => SubmitError::NoSpace,
+        RecordError::Oversize { .. } | RecordError::TurnFull | RecordError::Encode { .. } => {
+            SubmitError::TooLarge
+        }
+    }
+}
+
+/// Whether a fire has yet to come.
+fn only_stops(input: &Input, events: &[Event]) -> bool {
+    let fires = matches!(input, Input::Command { verb: Verb::Fire { .. }, .. });
+    let created = |event: &Event| matches!(event, Event::MandateCreated { .. });
+    fires && !events.is_empty() && !events.iter().any(created)
 }
 
 /// The command's id as the journal has it.
