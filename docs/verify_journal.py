@@ -34,7 +34,7 @@ def read_journal(path, wanted):
         for leaves in [1 << n for n in range(54, -1, -1) if size >> n & 1]:
             tree.push(roots.pop(0), leaves)
     root = tree.root() if tree.size == wanted else None
-    for name in names:
+    for name in [name for name in names if int(name[:20]) > tree.size]:  # others go
         data, at = open(os.path.join(path, name), "rb").read(), 0
         while at < len(data) and data[at]:
             where = " at byte %d of %s" % (at, name)

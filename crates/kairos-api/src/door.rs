@@ -6,11 +6,12 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
+use axum::http::StatusCode;
 use kairos_core::digest::BlobRef;
-use kairos_core::fold::Seq;
+use kairos_core::fold::{At, Seq};
 use kairos_core::id::MandateId;
 use kairos_core::kind::Kind;
-use kairos_engine::{Follower, Handle, SubmitError};
+use kairos_engine::{Handle, SubmitError};
 use kairos_views::{MandateView, Past, Views};
 use kairos_wire::status::Checkpoints;
 use tokio::sync::{Semaphore, watch};
@@ -67,7 +68,7 @@ impl Door {
         std::thread::spawn(move || {
             let seq = begin(&engine, empty, &folding);
             reached.send_replace(seq);
-            fold(&runtime, engine.follow(seq.next()), &folding, &reached);
+            fold(&runtime, &engine, seq, &folding, &reached);
         });
         let past = Arc::new(Semaphore::new(1));
         Self { handle, views, folded, checkpoints: None, past, tell: Arc::new(|_| {}) }
@@ -140,23 +141,31 @@ impl Door {
         };
         let place = tokio::time::timeout(BEHIND_MAX, Arc::clone(&self.past).acquire_owned()).await;
         let place = place.ok().and_then(Result::ok).ok_or_else(busy)?;
-        let (head, mut follower) = (self.handle.head(), self.handle.follow(Seq(1)));
+        let (head, first) = (self.handle.head(), self.handle.status().first);
+        let mut follower = self.handle.follow(first);
         let read = tokio::task::spawn_blocking(move || {
             let (_place, began, mut past) = (place, Instant::now(), Past::of(id));
+            let mut begins = None;
             while follower.position() <= head && began.elapsed() < PAST_TIME {
-                let Some(record) = follower.try_next() else { return Err(head) };
+                let Some(record) = follower.try_next() else { return Err(unread(id, head)) };
+                begins = begins.or(Some(record.at));
                 if past.apply(record.at, &record.events) {
-                    return Ok(past.view().cloned());
+                    break;
                 }
             }
-            if follower.position() > head { Ok(past.view().cloned()) } else { Err(head) }
+            match (past.view(), begins) {
+                (Some(view), _) => Ok(Some(view.clone())),
+                (None, _) if follower.position() <= head => Err(unread(id, head)),
+                (None, Some(begins)) if is_deleted(id, begins) => {
+                    let first = begins.seq;
+                    let detail =
+                        format!("the journal begins with record {first}, and `{id}` is older");
+                    Err(Refusal::unknown("too_long_ago", detail).with_status(StatusCode::GONE))
+                }
+                (None, _) => Ok(None),
+            }
         });
-        let read = read.await.map_err(|_| Refusal::new(Kind::Bug, "panicked", "reading panicked"));
-        read?.map_err(|head| {
-            let detail = format!("the journal's {head} records were not read in time");
-            let hint = format!("kairos mandate logs {id}");
-            Refusal::new(Kind::Unavailable, "too_long_ago", detail).hint(hint)
-        })
+        read.await.map_err(|_| Refusal::new(Kind::Bug, "panicked", "reading panicked"))?
     }
 
     /// A stored text; `None` when it is gone or no text. Texts are small and their directory is
@@ -164,6 +173,17 @@ impl Door {
     pub(crate) fn text(&self, blob: BlobRef) -> Option<String> {
         self.handle.get(blob).ok().and_then(|bytes| String::from_utf8(bytes).ok())
     }
+}
+
+fn unread(id: MandateId, head: Seq) -> Refusal {
+    let detail = format!("the journal's records up to {head} were not read in time");
+    let hint = format!("kairos mandate logs {id}");
+    Refusal::new(Kind::Unavailable, "too_long_ago", detail).hint(hint)
+}
+
+/// Whether records of the mandate, if there were any, stood before the first that is kept.
+fn is_deleted(id: MandateId, begins: At) -> bool {
+    begins.seq > Seq(1) && id.made_at() < begins.time
 }
 
 /// Takes up what a snapshot stands for, and answers its position.
@@ -174,14 +194,16 @@ fn begin(engine: &Handle, empty: Views, views: &RwLock<Views>) -> Seq {
     seq
 }
 
-/// Folds what `follower` brings until the engine ends. Reads files, so it has a thread of its own;
+/// Folds what comes behind `seq` until the engine ends. Reads files, so it has a thread of its own;
 /// readers get in between batches.
 fn fold(
     runtime: &tokio::runtime::Handle,
-    mut follower: Follower,
+    engine: &Handle,
+    seq: Seq,
     views: &RwLock<Views>,
     reached: &watch::Sender<Seq>,
 ) {
+    let mut follower = engine.follow(seq.next());
     loop {
         // What is durable and cannot be read now, for want of a descriptor say, is tried again.
         let next = runtime.block_on(async {
@@ -198,12 +220,38 @@ fn fold(
         };
         let more = std::iter::from_fn(|| follower.try_next()).take(BATCH_MAX - 1);
         let batch: Vec<_> = std::iter::once(first).chain(more).collect();
-        let mut views = views.write().unwrap_or_else(PoisonError::into_inner);
-        for record in &batch {
-            views.apply(record.at, &record.events);
-        }
-        let seq = views.seq;
-        drop(views);
+        let mut folded = views.write().unwrap_or_else(PoisonError::into_inner);
+        let whole = batch.iter().all(|record| {
+            let follows = record.at.seq == folded.seq.next();
+            if follows {
+                folded.apply(record.at, &record.events);
+            }
+            follows
+        });
+        let seq = folded.seq;
+        drop(folded);
         reached.send_replace(seq);
+        if !whole {
+            follower = engine.follow(again(engine, views).next());
+        }
     }
+}
+
+/// Takes up the newest snapshot once more: retention deleted what was not folded yet, and that one
+/// stands for it. Answers how far the views are.
+fn again(engine: &Handle, views: &RwLock<Views>) -> Seq {
+    let kept = views.read().unwrap_or_else(PoisonError::into_inner).mandates.finished_max();
+    let (restored, seq) = engine.restore(Views::keeping(kept));
+    let mut views = views.write().unwrap_or_else(PoisonError::into_inner);
+    let newer = seq > views.seq;
+    if newer {
+        *views = Views { seq, ..restored };
+    }
+    let seq = views.seq;
+    drop(views);
+    if !newer {
+        // None can be read now. What is not complete is not shown: whoever asks is told to wait.
+        std::thread::sleep(BEHIND_MAX);
+    }
+    seq
 }

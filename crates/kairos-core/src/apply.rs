@@ -29,6 +29,7 @@ impl Fold for State {
         }
         match event {
             Event::DaemonStarted { machine, .. } => self.machine = machine.or(self.machine),
+            Event::SegmentsDeleted { first, .. } => self.kept_from = self.kept_from.max(*first),
             Event::RulesLoaded(rules) => {
                 self.scopes = scopes(rules);
                 self.rules = Some(Arc::new((**rules).clone()));

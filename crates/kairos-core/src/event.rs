@@ -10,6 +10,7 @@ use crate::budget::{Amounts, Price};
 use crate::cycle::phase::Phase;
 use crate::digest::{BlobRef, Digest};
 use crate::effect::{Doubt, Intent, Outcome as EffectOutcome, PersonSays};
+use crate::fold::Seq;
 use crate::gate::proposal::{Closed, Decision, Proposal};
 use crate::id::{CommandId, EffectId, MandateId, ProposalId};
 use crate::mandate::outcome::{EndReason, Outcome, ParkReason};
@@ -48,6 +49,15 @@ pub enum Event {
     },
     /// A person said that this journal, restored or copied, goes on here.
     Adopted {},
+    /// Retention gave up every segment before frame `first`; they are deleted once this is durable.
+    SegmentsDeleted {
+        first: Seq,
+        segments: u32,
+        /// What their files took.
+        bytes: u64,
+        /// Why they had to go.
+        over: Limit,
+    },
     /// The configuration in force changed.
     RulesLoaded(Box<Rules>),
     /// Schedules appeared, changed (a new revision) or went; the rest stay as they are.
@@ -238,6 +248,16 @@ pub enum Event {
     },
 }
 
+/// The limit of retention that the oldest segments were over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// Everything in them was older than the days that are kept.
+    Days,
+    /// All segments took more than the bytes that are kept.
+    Bytes,
+}
+
 /// A schedule as it now stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loaded {
@@ -315,6 +335,7 @@ impl Event {
             | Self::Recovered { .. }
             | Self::Repaired { .. }
             | Self::Adopted {}
+            | Self::SegmentsDeleted { .. }
             | Self::RulesLoaded(_)
             | Self::SchedulesLoaded { .. }
             | Self::DayBegan { .. }

@@ -15,7 +15,7 @@ use crate::apply;
 use crate::budget::Budget;
 use crate::digest::Digest;
 use crate::event::{Loaded, Origin};
-use crate::fold::Snapshot;
+use crate::fold::{Seq, Snapshot};
 use crate::id::{MandateId, ProposalId};
 use crate::input::Alarm;
 use crate::mandate::standing::{Mandate, Standing};
@@ -26,7 +26,7 @@ use crate::time::Time;
 
 impl Snapshot for State {
     const KIND: &'static str = "state";
-    const SCHEMA: u32 = 2;
+    const SCHEMA: u32 = 3;
     type Form = Self;
 
     fn form(&self) -> &Self {
@@ -50,6 +50,9 @@ struct Form<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     machine: Option<Digest>,
     /// Since version 2.
+    #[serde(default, skip_serializing_if = "is_default")]
+    kept_from: Seq,
+    /// Since version 3.
     #[serde(default, skip_serializing_if = "is_default")]
     gone: Gone,
 }
@@ -103,8 +106,18 @@ impl<'de> Deserialize<'de> for State {
 
 impl<'a> Form<'a> {
     fn of(state: &'a State) -> Self {
-        let State { rules, budget, day_ends, schedules, gone, mandates, index, machine, scopes: _ } =
-            state;
+        let State {
+            rules,
+            budget,
+            day_ends,
+            schedules,
+            gone,
+            mandates,
+            index,
+            machine,
+            kept_from,
+            scopes: _,
+        } = state;
         let filed = mandates.values().map(|mandate| {
             let place = index.places.get(&mandate.id).copied();
             Filed { place, mandate: Cow::Borrowed(mandate) }
@@ -122,6 +135,7 @@ impl<'a> Form<'a> {
             mandates: filed.collect(),
             keys: keys.collect(),
             machine: *machine,
+            kept_from: *kept_from,
             gone: gone.clone(),
         }
     }
@@ -202,7 +216,7 @@ fn undecided(mandate: &Mandate) -> impl Iterator<Item = (ProposalId, MandateId)>
 impl From<Form<'_>> for State {
     fn from(form: Form<'_>) -> Self {
         let index = form.index();
-        let Form { rules, budget, day_ends, schedules, mandates, machine, gone, .. } = form;
+        let Form { rules, budget, day_ends, schedules, mandates, gone, .. } = form;
         let schedules = schedules.into_iter().map(Cow::into_owned);
         let mandates = mandates.into_iter().map(|filed| filed.mandate.into_owned());
         Self {
@@ -214,7 +228,8 @@ impl From<Form<'_>> for State {
             mandates: mandates.map(|mandate| (mandate.id, mandate)).collect(),
             gone,
             index,
-            machine,
+            machine: form.machine,
+            kept_from: form.kept_from,
         }
     }
 }

@@ -34,6 +34,12 @@ macro_rules! ids {
                 self.0.0
             }
 
+            /// When it was drawn, as its first 48 bits say.
+            #[must_use]
+            pub fn made_at(self) -> Time {
+                Time::from_ms(i64::try_from(self.0.0 >> 80).unwrap_or(i64::MAX))
+            }
+
             fn with_text<R>(self, read: impl FnOnce(&str) -> R) -> R {
                 read(self.0.array_to_str(&mut [0; ulid::ULID_LEN]))
             }

@@ -5,7 +5,8 @@
 
 use crate::digest::{BlobRef, Digest};
 use crate::effect::{Outcome, PersonSays};
-use crate::event::{Key, Loaded};
+use crate::event::{Key, Limit, Loaded};
+use crate::fold::Seq;
 use crate::gate::proposal::Decision;
 use crate::id::{EffectId, MandateId, ProposalId, Seed};
 use crate::mandate::spec::MandateSpec;
@@ -47,6 +48,8 @@ pub enum Input {
     Repaired { after: u64, bytes: u64, segments: u32, by: String },
     /// The journal was restored or copied, and goes on here.
     Adopted,
+    /// Every segment before frame `first` is to be deleted.
+    Delete { first: Seq, segments: u32, bytes: u64, over: Limit },
     /// The configuration was read: all of it, or none.
     Configured { rules: Box<Rules>, set: Vec<Loaded>, gone: Vec<ScheduleName> },
     /// A person asks.

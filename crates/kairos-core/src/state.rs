@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::budget::Budget;
 use crate::digest::Digest;
 use crate::event::Loaded;
+use crate::fold::Seq;
 use crate::gate::scope::Scopes;
 use crate::id::{EffectId, MandateId, ProposalId};
 use crate::input::Alarm;
@@ -34,6 +35,7 @@ pub struct State {
     pub(crate) mandates: BTreeMap<MandateId, Mandate>,
     /// The machine it was last worked on at.
     pub(crate) machine: Option<Digest>,
+    pub(crate) kept_from: Seq,
     pub(crate) index: Index,
 }
 
@@ -98,6 +100,12 @@ impl State {
     #[must_use]
     pub const fn machine(&self) -> Option<Digest> {
         self.machine
+    }
+
+    /// Where the journal begins: what stands before was given up by retention.
+    #[must_use]
+    pub fn kept_from(&self) -> Seq {
+        self.kept_from.max(Seq(1))
     }
 
     #[must_use]

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 
 use chance::{Chance, World};
 use kairos_core::effect::Outcome;
-use kairos_core::fold::Snapshot as _;
+use kairos_core::fold::{Seq, Snapshot as _};
 use kairos_core::id::Seed;
 use kairos_core::input::{Input, Now, Verb};
 use kairos_core::state::State;
+use kairos_core::time::Time;
 
 fn written(state: &State) -> String {
     serde_json::to_string(state).expect("a state is JSON")
@@ -98,20 +99,24 @@ fn finished_mandates_leave_nothing_in_the_state() {
     assert_eq!(written(&world.state), before);
 }
 
-/// The written form of version 1, as it lies in journals. When this fails, old snapshots are no
-/// longer read as they were: count `SCHEMA` up and go on reading this one.
+/// The written forms as they lie in journals. When this fails, old snapshots are no longer read as
+/// they were: count `SCHEMA` up and go on reading these.
 #[test]
-fn a_state_that_version_1_wrote_is_read_as_it_was() {
-    let text = include_str!("snapshot/state-1.json");
-    assert_eq!(written(&read(text)), text.trim_end());
-}
-
-/// As above. Version 2 knows of schedules that went.
-#[test]
-fn a_state_that_version_2_wrote_is_read_as_it_was() {
-    let text = include_str!("snapshot/state-2.json");
-    assert_eq!(written(&read(text)), text.trim_end());
-    assert_eq!(State::SCHEMA, 2);
+fn a_state_that_each_version_wrote_is_read_as_it_was() {
+    let texts = [
+        include_str!("snapshot/state-1.json"),
+        include_str!("snapshot/state-2.json"),
+        include_str!("snapshot/state-3.json"),
+    ];
+    for text in texts {
+        assert_eq!(written(&read(text)), text.trim_end());
+    }
+    let kept_from = texts.map(|text| read(text).kept_from());
+    assert_eq!(kept_from, [1, 4711, 4711].map(Seq), "version 1 knew of no deleted segment");
+    let yearly = "yearly".parse().expect("a name");
+    let begins = texts.map(|text| read(text).begins(&yearly, Time::EPOCH).as_ms());
+    assert_eq!(begins, [0, 0, 1_800_068_400_000], "nor the first two of a schedule that went");
+    assert_eq!(State::SCHEMA as usize, texts.len());
 }
 
 #[test]

@@ -28,4 +28,22 @@ pub struct Options {
     pub heartbeat_interval_ms: u64,
     /// Where the budget's day begins.
     pub day_zone: TimeZone,
+    pub retention: Retention,
+}
+
+/// How much of the past is kept, and how much room on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Segments of the journal whose newest frame is older than so many days may go.
+    pub days: u32,
+    /// The oldest may go while the journal's segments take more than this.
+    pub bytes: u64,
+    /// What stays free on the journal's disk: with less, what runs is finished and nothing accepted.
+    pub free_bytes: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { days: 90, bytes: 2 << 30, free_bytes: 256 << 20 }
+    }
 }

@@ -28,6 +28,7 @@ use crate::handle::Handle;
 use crate::inbox::{Batch, Inbox, Returns, Urgent};
 use crate::lifecycle::{Lifecycle, Status};
 use crate::notice::Notice;
+use crate::retention::{self, Retain};
 use crate::snapshots::Snapshots;
 use crate::start::{self, TooManySchedules};
 use crate::turn::{Admit, Exits, Inputs, Ledger, Shown, turn};
@@ -76,6 +77,8 @@ pub struct Parts {
     pub places: Places,
     pub configuration: Configuration,
     pub outside: Outside,
+    /// Without it no segment is ever deleted.
+    pub retain: Option<Retain>,
 }
 
 /// A configuration that was read again.
@@ -237,6 +240,9 @@ impl Engine {
         }
         if parts.focus == Focus::Daemon {
             snapshots.keep::<State>(newest);
+            let retention = snapshots.retention();
+            retention.recorded(ledger.state().kept_from(), None);
+            parts.retain.into_iter().for_each(|retain| retention.begin(&snapshots, retain));
         }
         let thread = engine.spawn(ledger, own)?;
         if let Some(dir) = noted {
@@ -349,6 +355,7 @@ impl Display {
             (counts.running, counts.queued, counts.waiting);
         status.active = state.longest_running();
         status.active_mandates = state.running().collect();
+        status.first = state.kept_from();
         status.budget = *state.budget();
         status.day_ends = state.day_ends();
         status.rules = state.rules();
@@ -403,6 +410,7 @@ impl Running {
         let (calendar, inputs) = start::configured(state, rules, schedules, zones, now)?;
         self.calendar = calendar;
         self.options = options;
+        self.shown.snapshots.retention().limit(self.options.retention);
         Ok(inputs)
     }
 
@@ -550,6 +558,10 @@ impl Running {
                         (self.outside.notice)(Notice::CycleFailed { mandate: *mandate });
                     }
                 }
+                Event::SegmentsDeleted { first, over, .. } => {
+                    self.shown.snapshots.retention().recorded(*first, Some(*over));
+                }
+                Event::DayBegan { .. } => self.shown.snapshots.retention().look(),
                 Event::MandateFinished { .. } => self.shown.status.last_cycle_at = Some(at.time),
                 Event::MandateCreated { mandate, .. } if self.focus == Focus::Once => {
                     // Started in the next turn, which the wake-up below brings at once.
@@ -566,6 +578,15 @@ impl Running {
             Urgent::Look => {}
             Urgent::SnapshotFailed { kind, error } => {
                 (self.outside.notice)(Notice::SnapshotFailed { kind, error });
+            }
+            // Whoever drains has no time for it; the next start finds it again.
+            Urgent::Delete(_) if self.drain.is_some() => {}
+            Urgent::Delete(excess) => inputs.own.push(retention::input(excess)),
+            Urgent::Swept { first, deleted, over } => {
+                (self.outside.notice)(Notice::SegmentsDeleted { first, deleted, over });
+            }
+            Urgent::RetentionFailed { error } => {
+                (self.outside.notice)(Notice::RetentionFailed { error });
             }
             Urgent::Report => {
                 (self.outside.notice)(Notice::Status { status: self.shown.status.clone() })

@@ -72,7 +72,8 @@ impl Source {
     }
 }
 
-/// Reads records in order, from a position on, for as long as the engine lives.
+/// Reads records in order, from a position on, for as long as the engine lives. What retention has
+/// deleted is passed over: the record that comes next then stands behind [`Follower::position`].
 pub struct Follower {
     source: Source,
     next: Seq,
@@ -130,7 +131,12 @@ impl Follower {
     }
 
     fn in_past(&mut self) -> Option<Arc<Record<Event>>> {
-        let read = self.read_past();
+        let mut read = self.read_past();
+        if let Err(ReadError::Pruned { first }) = read {
+            // Deleted meanwhile: the position of what comes next says what is missing.
+            (self.next, self.past) = (first.max(self.next), None);
+            read = self.read_past();
+        }
         // A frame that a writer has committed reads back; a disk that fails here fails the writer
         // too, and a follower can only wait for the next signal.
         read.ok().flatten().map(Arc::new)

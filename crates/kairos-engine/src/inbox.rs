@@ -9,11 +9,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kairos_core::effect::{Effect, Failure, Outcome};
+use kairos_core::event::Limit;
+use kairos_core::fold::Seq;
 use kairos_core::id::{CommandId, EffectId};
 use kairos_core::input::Verb;
 use kairos_core::principal::Principal;
 use kairos_core::state::State;
 use kairos_journal::Settled;
+use kairos_journal::retention::{Deleted, Excess};
 use tokio::sync::oneshot;
 
 use crate::answer::{Accepted, SubmitError};
@@ -65,6 +68,18 @@ pub(crate) enum Urgent {
     /// For the log.
     SnapshotFailed {
         kind: &'static str,
+        error: String,
+    },
+    /// Segments may go.
+    Delete(Excess),
+    /// For the log.
+    Swept {
+        first: Seq,
+        deleted: Deleted,
+        over: Option<Limit>,
+    },
+    /// For the log.
+    RetentionFailed {
         error: String,
     },
 }

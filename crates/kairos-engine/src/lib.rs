@@ -17,6 +17,7 @@ mod lifecycle;
 pub mod lock;
 mod notice;
 pub mod poison;
+mod retention;
 mod snapshots;
 pub mod start;
 mod turn;
@@ -24,7 +25,7 @@ mod world;
 
 pub use answer::{Accepted, Subject, SubmitError};
 pub use calendar::{Calendar, Zones};
-pub use configuration::{Configuration, Options};
+pub use configuration::{Configuration, Options, Retention};
 pub use engine::{Engine, Focus, Identity, Outside, Parts, Places, Reloaded, StartError, Started};
 pub use feed::Follower;
 pub use handle::{BlobProblem, Control, Handle, TEXT_BYTES_MAX};
@@ -33,6 +34,7 @@ pub use kairos_journal::Record;
 pub use last_words::last_words;
 pub use lifecycle::{Lifecycle, Status};
 pub use notice::Notice;
+pub use retention::{Look, Retain};
 pub use turn::{Admit, Answer, Exits, Folding, Inputs, Ledger, Shown, Turned, turn};
 pub use world::{circumstances, time};
 

@@ -58,6 +58,8 @@ pub struct Status {
     pub shutdown_requested: bool,
     pub tick_interval_ms: u64,
     pub graceful_timeout_ms: u64,
+    /// Where the journal begins: what stands before was deleted.
+    pub first: Seq,
     /// The newest frame on disk.
     pub head: Seq,
     pub running: usize,

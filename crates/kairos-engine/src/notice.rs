@@ -3,7 +3,10 @@
 //! Owns the closed list of notices with KairosChain's event names and detail keys. Never writes a
 //! line; the binary does.
 
+use kairos_core::event::Limit;
+use kairos_core::fold::Seq;
 use kairos_core::id::MandateId;
+use kairos_journal::retention::Deleted;
 
 use crate::lifecycle::Status;
 
@@ -65,6 +68,18 @@ pub enum Notice {
     SnapshotFailed {
         /// Of what it would have been.
         kind: &'static str,
+        error: String,
+    },
+    /// Retention deleted the oldest segments.
+    SegmentsDeleted {
+        /// Where the journal begins now.
+        first: Seq,
+        deleted: Deleted,
+        /// Why; what an earlier start left is only ended.
+        over: Option<Limit>,
+    },
+    /// Retention cannot delete what it should; all stays.
+    RetentionFailed {
         error: String,
     },
     /// The heartbeat could not be written.

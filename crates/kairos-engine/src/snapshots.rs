@@ -5,6 +5,7 @@
 //! fails with it: what went wrong is a notice, and the next sealed segment another try.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -12,12 +13,14 @@ use std::thread::{self, JoinHandle};
 use kairos_core::event::Event;
 use kairos_core::fold::{Seq, Snapshot};
 use kairos_disk::{Fs, RealFs};
+use kairos_journal::retention::older_snapshot;
 use kairos_journal::{Opening, RefoldError, newest_snapshot, refold};
 
 use crate::inbox::{Inbox, Urgent};
+use crate::retention::Retention;
 
 /// How far the threads stand back, of 19.
-const NICE: i32 = 10;
+pub(crate) const NICE: i32 = 10;
 
 /// What the threads share with the engine.
 pub(crate) struct Snapshots {
@@ -29,11 +32,16 @@ pub(crate) struct Snapshots {
     stop: AtomicBool,
     /// Held while one is made.
     making: Mutex<()>,
+    retention: Arc<Retention>,
 }
+
+/// Looks for the older of two snapshots of one kind.
+type Older = fn(&RealFs, &<RealFs as Fs>::Dir) -> io::Result<Option<Seq>>;
 
 #[derive(Debug, Default)]
 struct Standing {
     sealed: Seq,
+    older: BTreeMap<&'static str, Older>,
     threads: BTreeMap<&'static str, JoinHandle<()>>,
 }
 
@@ -50,14 +58,32 @@ impl Snapshots {
         inbox: Arc<Inbox>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            journal,
+            journal: Arc::clone(&journal),
             opening,
-            inbox,
+            inbox: Arc::clone(&inbox),
             standing: Mutex::default(),
             moved: Condvar::new(),
             stop: AtomicBool::new(false),
             making: Mutex::default(),
+            retention: Retention::new(journal, inbox),
         })
+    }
+
+    pub(crate) fn retention(&self) -> &Arc<Retention> {
+        &self.retention
+    }
+
+    /// What the older snapshots of all these kinds stand for; `None` while one has no two.
+    pub(crate) fn founded(&self, kinds: &[&str]) -> io::Result<Option<Seq>> {
+        let older = self.standing().older.clone();
+        let _none_is_made = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut founded = None;
+        for kind in kinds {
+            let Some(older) = older.get(kind) else { return Ok(None) };
+            let Some(seq) = older(&RealFs, &self.journal)? else { return Ok(None) };
+            founded = Some(founded.map_or(seq, |founded: Seq| founded.min(seq)));
+        }
+        Ok(founded)
     }
 
     fn standing(&self) -> MutexGuard<'_, Standing> {
@@ -97,7 +123,11 @@ impl Snapshots {
         let name = format!("snapshot-{}", F::KIND);
         let thread = thread::Builder::new().name(name).spawn(move || snapshots.make::<F>(newest));
         match thread {
-            Ok(thread) => drop(standing.threads.insert(F::KIND, thread)),
+            Ok(thread) => {
+                standing.threads.insert(F::KIND, thread);
+                standing.older.insert(F::KIND, older_snapshot::<F, RealFs>);
+                self.retention.look();
+            }
             Err(error) => self.failed(F::KIND, &RefoldError::Io { doing: "begin", source: error }),
         }
     }
@@ -108,6 +138,7 @@ impl Snapshots {
         // Whoever is about to wait holds the lock, and looks after it has it.
         drop(self.standing());
         self.moved.notify_all();
+        self.retention.stop();
     }
 
     /// Ends the threads and waits until none is left: as long as a write and a sync take.
@@ -118,6 +149,7 @@ impl Snapshots {
             // What panicked there has said so, and ends nothing here.
             thread.join().ok();
         }
+        self.retention.close();
     }
 
     fn stops(&self) -> bool {
@@ -145,8 +177,10 @@ impl Snapshots {
             let _one = self.making.lock().unwrap_or_else(PoisonError::into_inner);
             let (disk, empty) = (Arc::new(RealFs), F::default());
             let made = refold(&disk, &self.journal, empty, &self.opening, &self.stop);
-            if let Err(error) = made {
-                self.failed(F::KIND, &error);
+            match made {
+                Ok(Some(_)) => self.retention.look(),
+                Ok(None) => {}
+                Err(error) => self.failed(F::KIND, &error),
             }
         }
     }

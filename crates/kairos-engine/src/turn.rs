@@ -177,6 +177,8 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
                         // One mandate's answer may cost that mandate, never the daemon.
                         turn.own(&Input::Settled { effect: *effect, outcome: TOO_LARGE }, now)
                     }
+                    // What is not recorded is not deleted, and found again.
+                    (Err(RecordError::NoRoom { .. }), Input::Delete { .. }) => Ok(turn),
                     (Err(error), _) => Err(unrecordable(error)),
                 }
             }

@@ -137,14 +137,37 @@ pub fn make<D: Fs>(
 /// The disk's.
 pub fn newest<D: Fs>(disk: &D, kept: &D::Dir, key: &Verifier) -> io::Result<Option<Signed>> {
     for size in sizes(disk, kept)?.into_iter().rev() {
-        let file = disk.open(kept, OsStr::new(&note_name(size)), Access::Read)?;
-        let Ok(bytes) = read_full(disk, &file, NOTE_BYTES_MAX as u64) else { continue };
-        let checked = Note::read(&bytes).and_then(|note| Ok((key.check(&note)?, note)));
-        if let Ok((checkpoint, note)) = checked {
-            return Ok(Some(Signed { note, checkpoint }));
+        if let Some(signed) = read(disk, kept, size, key)? {
+            return Ok(Some(signed));
         }
     }
     Ok(None)
+}
+
+/// The kept note of that size, if it holds.
+fn read<D: Fs>(disk: &D, kept: &D::Dir, size: u64, key: &Verifier) -> io::Result<Option<Signed>> {
+    let file = disk.open(kept, OsStr::new(&note_name(size)), Access::Read)?;
+    let Ok(bytes) = read_full(disk, &file, NOTE_BYTES_MAX as u64) else { return Ok(None) };
+    let checked = Note::read(&bytes).and_then(|note| Ok((key.check(&note)?, note)));
+    Ok(checked.ok().map(|(checkpoint, note)| Signed { note, checkpoint }))
+}
+
+/// The smallest note in the kept that holds and is over frame `last`.
+pub(crate) fn covering<D: Fs>(
+    places: &Places<'_, D>,
+    key: &Verifier,
+    last: Seq,
+) -> Result<Option<Signed>, CheckpointError> {
+    let Some(kept) = places.kept else { return Ok(None) };
+    let find = || {
+        for size in sizes(places.disk, kept)?.into_iter().filter(|size| *size >= last.0) {
+            if let Some(signed) = read(places.disk, kept, size, key)? {
+                return Ok(Some(signed));
+            }
+        }
+        Ok(None)
+    };
+    find().map_err(cannot("read the kept checkpoints"))
 }
 
 /// Keeps what the tree needs of the segments that end before frame `first`, where another begins:
@@ -153,7 +176,8 @@ pub fn newest<D: Fs>(disk: &D, kept: &D::Dir, key: &Verifier) -> io::Result<Opti
 /// # Errors
 /// They cannot be read or are damaged, or the roots cannot be kept: then nothing may be deleted.
 pub fn keep_roots<D: Fs>(places: &Places<'_, D>, first: Seq) -> Result<(), CheckpointError> {
-    let Some(kept) = places.kept else { return Ok(()) };
+    let nowhere = || cannot("keep the roots of the deleted")(io::ErrorKind::NotFound.into());
+    let kept = places.kept.ok_or_else(nowhere)?;
     let upto = Upto::Known(Seq(first.0.saturating_sub(1)));
     let grown = leaves::grow(places.disk, places.journal, places.base()?, upto, &mut |_| {})?;
     if grown.standing.next() != first {

@@ -193,8 +193,18 @@ impl<D: Fs> Reader<D> {
     }
 
     fn enter(&mut self, first: Seq) -> Result<(), ReadError> {
-        let file = segment::open(&*self.disk, &self.dir, first, Access::Read)
-            .map_err(cannot("open a segment"))??;
+        let file = match segment::open(&*self.disk, &self.dir, first, Access::Read) {
+            // It may have gone since it was listed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let (firsts, _) =
+                    segment::list(&*self.disk, &self.dir).map_err(cannot("list the journal"))?;
+                let oldest = firsts.first().filter(|oldest| **oldest > first);
+                return Err(oldest.map_or(cannot("open a segment")(error), |oldest| {
+                    ReadError::Pruned { first: *oldest }
+                }));
+            }
+            opened => opened.map_err(cannot("open a segment"))??,
+        };
         self.segment = Some((first, file));
         self.next = first;
         self.window = Window::default();
@@ -236,6 +246,7 @@ impl<D: Fs> Reader<D> {
         let current = *current;
         let (firsts, _) =
             segment::list(&*self.disk, &self.dir).map_err(cannot("list the journal"))?;
+        let oldest = firsts.first().copied();
         let later = firsts.into_iter().find(|first| *first > current);
         if later == Some(self.next) && bad.is_none() {
             self.enter(self.next)?;
@@ -246,6 +257,10 @@ impl<D: Fs> Reader<D> {
         let standing = self.standing().map_err(cannot("read a segment"))?;
         let reason = match (standing, later) {
             (Standing::Frame { .. }, _) => return Ok(true),
+            // What was read went meanwhile, and with it what follows.
+            (Standing::Nothing, Some(_)) if oldest.is_some_and(|oldest| oldest > self.next) => {
+                return Err(ReadError::Pruned { first: oldest.unwrap_or_default() });
+            }
             (Standing::Nothing, Some(found)) if found != self.next => {
                 return Err(Damage::Gap { expected: self.next, found }.into());
             }

@@ -17,7 +17,7 @@ use kairos_disk::fs::{Access, Rename, read_full, write_full};
 use serde::{Deserialize, Serialize};
 
 use crate::damage::Damage;
-use crate::frame::{self, Head, MAGIC};
+use crate::frame::{self, Head, Link, MAGIC};
 use crate::lock::Lock;
 use crate::open::{cores, read_whole, save};
 use crate::reader::{ReadError, cannot};
@@ -33,6 +33,8 @@ const NOTE_BYTES_MAX: u64 = 4096;
 /// What going on would give up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loss {
+    /// The oldest frame there is.
+    pub from: Seq,
     /// The newest frame that would stay.
     pub after: Seq,
     pub damage: Damage,
@@ -68,6 +70,17 @@ pub enum RepairError {
     OtherLoss { after: Seq, accepted: Seq },
     #[error("no repair mends this: {0}")]
     Unrepairable(Damage),
+    #[error(
+        "{damage}; the segments before `{}` were deleted, and without the frames after {after} no \
+         snapshot is left that stands for them",
+        segment::name(*.first)
+    )]
+    Unfounded {
+        damage: Damage,
+        after: Seq,
+        /// The oldest segment there is.
+        first: Seq,
+    },
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error("cannot {doing}")]
@@ -81,6 +94,7 @@ impl RepairError {
             Self::Locked | Self::Sound { .. } => Kind::Refused(Refused::Conflict),
             Self::OtherLoss { .. } => Kind::Refused(Refused::BadInput),
             Self::Unrepairable(damage) => damage.kind(),
+            Self::Unfounded { .. } => Kind::Corrupt,
             Self::Read(error) => error.kind(),
             Self::Io { .. } => Kind::Unavailable,
         }
@@ -171,7 +185,41 @@ fn find<D: Fs>(disk: &D, dir: &D::Dir) -> Result<Found, RepairError> {
     if let Some(stranger) = stranger {
         return Err(RepairError::Unrepairable(stranger));
     }
-    let (mut cursor, mut origin, mut bytes) = (Cursor::START, None, Vec::new());
+    let before = deleted(disk, dir, &firsts).map_err(failed("look for snapshots"))?;
+    let mut found = find_behind(disk, dir, &firsts, before.unwrap_or(Cursor::START))?;
+    if let (Some(_), Some(first)) = (before, firsts.first()) {
+        let after = found.loss.after;
+        let stands = snapshot::stands_below(disk, dir, &firsts, after);
+        if !stands.map_err(failed("look for snapshots"))? {
+            let (damage, first) = (found.loss.damage, *first);
+            return Err(RepairError::Unfounded { damage, after, first });
+        }
+        found.loss.from = *first;
+    }
+    Ok(found)
+}
+
+/// Where a journal begins whose first segments were deleted, as its first frame has it; `None` for
+/// one that is to begin with frame 1. That they were deleted, and not lost, its snapshots say.
+fn deleted<D: Fs>(disk: &D, dir: &D::Dir, firsts: &[Seq]) -> io::Result<Option<Cursor>> {
+    let Some(first) = firsts.first().filter(|first| **first > Seq(1)) else { return Ok(None) };
+    if snapshots_after(disk, dir, Seq(0))?.is_empty() {
+        return Ok(None);
+    }
+    // One that cannot be read is damage all the same.
+    let frame = snapshot::first_frame(disk, dir, *first)?;
+    let link = frame.map_or(Link::START, |(frame, _)| Link::in_head(&frame));
+    Ok(Some(Cursor { head: Seq(first.0 - 1), link, durable: Seq(0) }))
+}
+
+/// The first damage behind `cursor`.
+fn find_behind<D: Fs>(
+    disk: &D,
+    dir: &D::Dir,
+    firsts: &[Seq],
+    mut cursor: Cursor,
+) -> Result<Found, RepairError> {
+    let (mut origin, mut bytes) = (None, Vec::new());
     for (i, first) in firsts.iter().enumerate() {
         let expected = cursor.head.next();
         if *first != expected {
@@ -247,7 +295,8 @@ fn without<D: Fs>(
     aside: &[Seq],
 ) -> Result<Found, RepairError> {
     let segments = u32::try_from(aside.len()).unwrap_or(u32::MAX);
-    let mut loss = Loss { after, damage, bytes: 0, segments, readable: 0, highest: None };
+    let from = Seq(1);
+    let mut loss = Loss { from, after, damage, bytes: 0, segments, readable: 0, highest: None };
     if let Some((_, at, bytes)) = cut {
         loss.count(&bytes[at.min(bytes.len())..]);
     }

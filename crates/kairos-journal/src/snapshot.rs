@@ -14,6 +14,7 @@
 //! and the body. A snapshot is of the last frame of a segment, and made only once the first frame of
 //! the next one is on disk: where that frame is missing, the journal is older than its snapshot.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::io;
@@ -65,6 +66,8 @@ pub enum Flaw {
     Missing,
     #[error("the segment behind it is gone")]
     Gap,
+    #[error("there is none")]
+    Absent,
     #[error("its form has version {found}; this kairos knows up to {known}")]
     Schema { found: u32, known: u32 },
     #[error("it holds, but cannot be read: {problem}")]
@@ -102,6 +105,11 @@ pub(crate) struct Search<F: Snapshot> {
 /// The name of the snapshot of frame `seq`, from the journal's directory.
 pub(crate) fn name(seq: Seq, kind: &str) -> String {
     format!("{DIR}/{}", file_name(seq, kind))
+}
+
+/// What the names of snapshots of that kind look like, from the journal's directory.
+pub(crate) fn pattern(kind: &str) -> String {
+    format!("{DIR}/*.{kind}")
 }
 
 fn file_name(seq: Seq, kind: &str) -> String {
@@ -172,23 +180,10 @@ pub(crate) fn newest<F: Snapshot, D: Fs>(
     dir: &D::Dir,
     firsts: &[Seq],
 ) -> io::Result<Search<F>> {
-    let seqs = list(disk, dir, F::KIND)?;
     let mut search = Search { found: None, passed_over: Vec::new() };
-    if seqs.is_empty() {
-        return Ok(search);
-    }
-    let there = open_dir(disk, dir)?.ok_or(io::ErrorKind::NotFound)?;
-    let journal = Segments { firsts, origin: origin(disk, dir, firsts)? };
-    for seq in seqs {
-        let whole = read::<F, D>(disk, &there, seq);
-        let checked = whole.and_then(|whole| {
-            if let Err(flaw) = journal.confirm(disk, dir, &whole.basis) {
-                // Only what it really says can be held against it.
-                return Err(if whole.holds() { flaw } else { Flaw::Sum });
-            }
-            Ok((whole.basis, whole.form::<F>()?))
-        });
-        match checked {
+    let Some(shelf) = Shelf::open(disk, dir, F::KIND, firsts)? else { return Ok(search) };
+    for seq in shelf.seqs.iter().copied() {
+        match shelf.read(F::KIND, seq).and_then(|whole| Ok((whole.basis, whole.form::<F>()?))) {
             Ok(found) => {
                 search.found = Some(found);
                 break;
@@ -199,6 +194,79 @@ pub(crate) fn newest<F: Snapshot, D: Fs>(
         }
     }
     Ok(search)
+}
+
+/// The positions of the newest snapshots of `F` that hold, at most so many, the newest first.
+pub(crate) fn holding<F: Snapshot, D: Fs>(
+    disk: &D,
+    dir: &D::Dir,
+    firsts: &[Seq],
+    most: usize,
+) -> io::Result<Vec<Seq>> {
+    let Some(shelf) = Shelf::open(disk, dir, F::KIND, firsts)? else { return Ok(Vec::new()) };
+    let holds = |seq: &Seq| shelf.read(F::KIND, *seq).and_then(|whole| whole.form::<F>()).is_ok();
+    Ok(shelf.seqs.iter().copied().filter(holds).take(most).collect())
+}
+
+/// Whether of each kind that has snapshots one holds below frame `seq`; its form is not looked at.
+pub(crate) fn stands_below<D: Fs>(
+    disk: &D,
+    dir: &D::Dir,
+    firsts: &[Seq],
+    seq: Seq,
+) -> io::Result<bool> {
+    let Some(there) = open_dir(disk, dir)? else { return Ok(false) };
+    let names = disk.list(&there)?;
+    let named = names.iter().filter(|name| is_named(name)).filter_map(|name| name.to_str());
+    let kinds: BTreeSet<_> = named.filter_map(|name| Some(name.split_once('.')?.1)).collect();
+    for kind in &kinds {
+        let shelf = Shelf::open(disk, dir, kind, firsts)?;
+        let mut holds = shelf.iter().flat_map(|shelf| shelf.seqs.iter().map(move |at| (shelf, at)));
+        let holds = holds
+            .any(|(shelf, at)| *at < seq && shelf.read(kind, *at).is_ok_and(|whole| whole.holds()));
+        if !holds {
+            return Ok(false);
+        }
+    }
+    Ok(!kinds.is_empty())
+}
+
+/// The snapshots of one kind, beside the journal they are confirmed by.
+struct Shelf<'a, D: Fs> {
+    disk: &'a D,
+    dir: &'a D::Dir,
+    there: D::Dir,
+    segments: Segments<'a>,
+    /// The newest first, whether they hold or not.
+    seqs: Vec<Seq>,
+}
+
+impl<'a, D: Fs> Shelf<'a, D> {
+    /// `None` when there are no snapshots of that kind.
+    fn open(
+        disk: &'a D,
+        dir: &'a D::Dir,
+        kind: &str,
+        firsts: &'a [Seq],
+    ) -> io::Result<Option<Self>> {
+        let seqs = list(disk, dir, kind)?;
+        if seqs.is_empty() {
+            return Ok(None);
+        }
+        let there = open_dir(disk, dir)?.ok_or(io::ErrorKind::NotFound)?;
+        let segments = Segments { firsts, origin: origin(disk, dir, firsts)? };
+        Ok(Some(Self { disk, dir, there, segments, seqs }))
+    }
+
+    /// One that the journal confirms.
+    fn read(&self, kind: &str, seq: Seq) -> Result<Whole, Flaw> {
+        let whole = read(self.disk, &self.there, (seq, kind))?;
+        match self.segments.confirm(self.disk, self.dir, &whole.basis) {
+            Ok(()) => Ok(whole),
+            // Only what it really says can be held against it.
+            Err(flaw) => Err(if whole.holds() { flaw } else { Flaw::Sum }),
+        }
+    }
 }
 
 /// A snapshot that is all there; its checksum is not looked at yet.
@@ -239,9 +307,9 @@ impl Whole {
     }
 }
 
-fn read<F: Snapshot, D: Fs>(disk: &D, dir: &D::Dir, seq: Seq) -> Result<Whole, Flaw> {
+fn read<D: Fs>(disk: &D, dir: &D::Dir, (seq, kind): (Seq, &str)) -> Result<Whole, Flaw> {
     let disk_says = |error: io::Error| Flaw::Disk { problem: error.to_string() };
-    let name = file_name(seq, F::KIND);
+    let name = file_name(seq, kind);
     let file = disk.open(dir, OsStr::new(&name), Access::Read).map_err(disk_says)?;
     let stat = disk.stat_file(&file).map_err(disk_says)?;
     if stat.kind != FileKind::Regular {

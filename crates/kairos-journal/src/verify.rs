@@ -11,6 +11,7 @@ use kairos_core::id::NodeId;
 use kairos_disk::Fs;
 use kairos_disk::fs::Access;
 
+use crate::checkpoint::Places;
 use crate::damage::Damage;
 use crate::open::read_whole;
 use crate::reader::{ReadError, Tail, cannot};
@@ -23,6 +24,8 @@ use crate::walk::Cursor;
 pub struct Verdict {
     /// Nothing that was acknowledged is damaged.
     pub ok: bool,
+    /// Frames before the first that is there: retention deleted them and kept their roots.
+    pub deleted: u64,
     /// Whole frames, up to the first that is not.
     pub frames: u64,
     /// The newest of them.
@@ -59,15 +62,31 @@ pub fn verify<D: Fs>(
     tail: Tail,
     cores: NonZero<usize>,
 ) -> Result<Verdict, ReadError> {
-    let mut check =
-        Check { disk, dir, tail, cores, cursor: Cursor::START, frames: 0, origin: None };
-    let problem = match check.segments() {
+    verify_beside(&Places { disk, journal: dir, kept: None }, tail, cores)
+}
+
+/// The same for a journal whose first segments may have been deleted: what the directory of
+/// checkpoints keeps of them says how the first one that is there must begin.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_beside<D: Fs>(
+    places: &Places<'_, D>,
+    tail: Tail,
+    cores: NonZero<usize>,
+) -> Result<Verdict, ReadError> {
+    let Places { disk, journal: dir, .. } = *places;
+    let base = places.base()?;
+    let deleted = base.frontier.size();
+    let cursor = Cursor { head: Seq(deleted), link: base.link, durable: Seq(0) };
+    let mut check = Check { disk, dir, tail, cores, cursor, frames: 0, origin: None };
+    let problem = match check.segments(base.next()) {
         Ok(torn_bytes) => torn_bytes.map(|bytes| Problem::Torn { bytes }),
         Err(ReadError::Damaged(damage)) => Some(Problem::Damaged(damage)),
         Err(error) => return Err(error),
     };
     let ok = !matches!(problem, Some(Problem::Damaged(_)));
-    Ok(Verdict { ok, frames: check.frames, head: check.cursor.head, problem })
+    Ok(Verdict { ok, deleted, frames: check.frames, head: check.cursor.head, problem })
 }
 
 struct Check<'a, D: Fs> {
@@ -81,13 +100,14 @@ struct Check<'a, D: Fs> {
 }
 
 impl<D: Fs> Check<'_, D> {
-    /// Bytes of a torn tail, if there is one.
-    fn segments(&mut self) -> Result<Option<u64>, ReadError> {
-        let (firsts, stranger) =
+    /// Bytes of a torn tail, if there is one. Segments before `begin` are on their way out.
+    fn segments(&mut self, begin: Seq) -> Result<Option<u64>, ReadError> {
+        let (mut firsts, stranger) =
             segment::list(self.disk, self.dir).map_err(cannot("list the journal"))?;
         if let Some(stranger) = stranger {
             return Err(stranger.into());
         }
+        firsts.retain(|first| *first >= begin);
         let mut bytes = Vec::new();
         let mut torn_bytes = None;
         for (i, first) in firsts.iter().enumerate() {

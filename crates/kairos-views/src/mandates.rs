@@ -141,7 +141,9 @@ impl Mandates {
         }
     }
 
-    pub(crate) const fn finished_max(&self) -> usize {
+    /// How many of the finished are kept.
+    #[must_use]
+    pub const fn finished_max(&self) -> usize {
         self.finished_max
     }
 

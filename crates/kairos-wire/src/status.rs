@@ -21,6 +21,9 @@ pub struct Status {
     pub tick_interval: f64,
     /// Seconds.
     pub graceful_timeout: f64,
+    /// The first position there is: retention deleted what stood before.
+    #[serde(default)]
+    pub journal_first: u64,
     /// The highest durable position.
     pub journal_head: u64,
     /// Mandates that are parked.

@@ -7,15 +7,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use kairos_core::fold::Snapshot as _;
 use kairos_core::rules::Rules;
+use kairos_core::state::State;
 use kairos_disk::{Blobs, RealFs};
 use kairos_effects::file::Files;
 use kairos_effects::model::{Client, Model, ModelOptions, Notify, Playbook, Wire, prices};
 use kairos_effects::secret::Secret;
 use kairos_effects::store::Texts;
 use kairos_engine::{
-    Configuration, Engine, Focus, Identity, Options, Outside, Parts, Places, Reloaded, Started,
+    Configuration, Engine, Focus, Identity, Options, Outside, Parts, Places, Reloaded, Retain,
+    StartError, Started,
 };
+use kairos_journal::retention::founded;
+use kairos_views::Views;
 
 use crate::checkpoints::Checkpoints;
 use crate::config::Env;
@@ -87,11 +92,19 @@ pub(crate) fn start(
         checkpoints: checkpoints.clone(),
     };
     let (notices, voice) = (Arc::clone(&log), voice.clone());
+    let journal = workspace.open_own("journal").map_err(Startup::cannot("open the journal"))?;
+    if focus == Focus::Daemon {
+        // What people see would otherwise begin where the journal does, and not say so.
+        founded::<Views, _>(&RealFs, &journal)
+            .map_err(StartError::Journal)
+            .map_err(Startup::Engine)?;
+    }
+    let looking = checkpoints.clone();
     let started = engine.start(Parts {
         focus,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         identity,
-        journal: workspace.open_own("journal").map_err(Startup::cannot("open the journal"))?,
+        journal,
         blobs,
         places: Places {
             heartbeat: workspace.own("run/heartbeat.json"),
@@ -107,6 +120,10 @@ pub(crate) fn start(
                 crate::notices::said(&notice).into_iter().for_each(|words| voice.say(words));
             }),
         },
+        retain: Some(Retain {
+            kinds: &[State::KIND, Views::KIND],
+            look: Box::new(move |standing, limits| looking.look(standing, limits)),
+        }),
     });
     Ok(Assembled { started: started.map_err(Startup::Engine)?, files, checkpoints, log })
 }
@@ -171,6 +188,7 @@ fn configuration(
             graceful_timeout_ms: config.options.graceful_timeout_ms,
             heartbeat_interval_ms: config.options.heartbeat_interval_ms,
             day_zone: config.options.day_zone.clone(),
+            retention: config.options.retention,
         },
     })
 }

@@ -20,6 +20,7 @@ use kairos_disk::RealFs;
 use kairos_disk::real::Dir;
 use kairos_journal::checkpoint::{self, CheckpointError, Places, Signed, Upto};
 use kairos_journal::note::Signer;
+use kairos_journal::retention::{self, Limits, Looked, Standing};
 use kairos_wire::status as wire;
 use tokio::sync::watch;
 
@@ -46,6 +47,8 @@ struct Shared {
     published: Published,
     witnesses: Mutex<Vec<Witness>>,
     thread: Mutex<Option<Thread>>,
+    /// Held by whoever writes in `kept`.
+    keeping: Mutex<()>,
     stopping: (Mutex<bool>, Condvar),
     shown: watch::Sender<wire::Checkpoints>,
     log: Arc<Log>,
@@ -96,6 +99,7 @@ impl Checkpoints {
             published: Published::read(&workspace.own("checkpoints")),
             witnesses: Mutex::default(),
             thread: Mutex::default(),
+            keeping: Mutex::default(),
             stopping: <_>::default(),
             shown: watch::channel(shown).0,
             log: Arc::clone(log),
@@ -143,6 +147,15 @@ impl Checkpoints {
         }
     }
 
+    /// Deletes the journal's oldest segments as far as that is recorded, and covers what is next.
+    pub(crate) fn look(&self, standing: Standing, limits: &Limits) -> Result<Looked, String> {
+        let signer = self.0.signer.as_ref();
+        let signer = signer.ok_or("there is no key to sign a checkpoint with")?;
+        let _alone = self.0.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        let looked = retention::look(&self.0.places(), signer, standing, limits);
+        looked.map_err(|error| crate::startup::chain(&error))
+    }
+
     /// As it is shown to people.
     pub(crate) fn shown(&self) -> watch::Receiver<wire::Checkpoints> {
         self.0.shown.subscribe()
@@ -168,11 +181,17 @@ impl Checkpoints {
 }
 
 impl Shared {
+    fn places(&self) -> Places<'_, RealFs> {
+        Places { disk: &RealFs, journal: &self.journal, kept: Some(&self.kept) }
+    }
+
     /// Signs and keeps a checkpoint.
     fn make(&self, upto: Upto) {
         let Some(signer) = &self.signer else { return };
-        let places = Places { disk: &RealFs, journal: &self.journal, kept: Some(&self.kept) };
-        match checkpoint::make(&places, signer, upto) {
+        let keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = checkpoint::make(&self.places(), signer, upto);
+        drop(keeping);
+        match made {
             Ok(Signed { checkpoint, .. }) => {
                 let details = [
                     ("size", number(checkpoint.size)),

@@ -4,6 +4,7 @@
 //! Owns both forms. The log has every notice; said are those that somebody has to know.
 
 use kairos_api::Trouble;
+use kairos_core::event::Limit;
 use kairos_engine::{Notice, Status};
 
 use crate::log::{Detail, Level, Log};
@@ -42,7 +43,13 @@ pub(crate) fn said(notice: &Notice) -> Option<String> {
             one_line(name),
             one_line(why)
         ),
+        Notice::RetentionFailed { error } => format!(
+            "warning: old segments of the journal cannot be deleted, all stay: {}\n\
+             hint: the next snapshot, and the next start, look again",
+            one_line(error)
+        ),
         Notice::Started { .. }
+        | Notice::SegmentsDeleted { .. }
         | Notice::ShutdownBegin { .. }
         | Notice::CycleInterrupted { .. }
         | Notice::Stopped { .. }
@@ -98,6 +105,22 @@ pub(crate) fn write(log: &Log, notice: &Notice) {
         Notice::SnapshotFailed { kind, error } => {
             let details = vec![("kind", text(kind)), ("error", text(error))];
             (Level::Warn, "snapshot_failed", details)
+        }
+        Notice::SegmentsDeleted { first, deleted, over } => {
+            let over = over.map_or(Detail::Null, |over| match over {
+                Limit::Days => text(&"days"),
+                Limit::Bytes => text(&"bytes"),
+            });
+            let details = vec![
+                ("first", count(first.0)),
+                ("segments", count(deleted.segments.into())),
+                ("bytes", count(deleted.bytes)),
+                ("over", over),
+            ];
+            (Level::Info, "segments_deleted", details)
+        }
+        Notice::RetentionFailed { error } => {
+            (Level::Warn, "retention_failed", vec![("error", text(error))])
         }
         Notice::HeartbeatFailed { error } => {
             (Level::Error, "daemon_heartbeat", vec![("error", text(error))])

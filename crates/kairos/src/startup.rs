@@ -7,7 +7,7 @@ use std::error::Error;
 use kairos_core::kind::Kind;
 use kairos_engine::StartError;
 use kairos_engine::lock::LockError;
-use kairos_journal::OpenError;
+use kairos_journal::{Damage, OpenError};
 
 use crate::config::problem::Problems;
 use crate::output::{Exit, Failure, talk};
@@ -96,6 +96,11 @@ impl From<Startup> for Failure {
             }
             Startup::Engine(StartError::Journal(ref error)) if error.kind() == Kind::Corrupt => {
                 let hint = match error {
+                    OpenError::Damaged(Damage::Unfounded { .. }) => Some(
+                        "put `.kairos/journal/snapshots` back from a copy: without one nobody can \
+                         say what the deleted records came to"
+                            .to_owned(),
+                    ),
                     OpenError::Damaged(damage) => damage.hint(),
                     _ => None,
                 };

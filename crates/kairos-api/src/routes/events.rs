@@ -10,7 +10,7 @@ use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_core::Stream;
 use kairos_core::fold::Seq;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::Query;
@@ -30,6 +30,13 @@ pub(crate) struct From {
     from: Option<String>,
     /// `false`: ends at the head.
     follow: Option<bool>,
+}
+
+/// The data of a `gap`: what was asked for, and the first position that is kept.
+#[derive(Debug, Serialize)]
+struct Gap {
+    from: u64,
+    first: u64,
 }
 
 pub(crate) async fn events(
@@ -54,11 +61,17 @@ pub(crate) async fn events(
                 return;
             }
             // A quiet daemon has no next record: whoever left must be noticed all the same.
+            let expected = follower.position();
             let record = tokio::select! {
                 record = follower.next() => record,
                 () = sender.closed() => return,
             };
             let Some(record) = record else { return };
+            if let Some(gap) = gap(expected, record.at.seq)
+                && sender.send(gap).await.is_err()
+            {
+                return;
+            }
             let Some(shown) = public(record.at, &record.events) else { continue };
             let event = Event::default().id(record.at.seq.to_string()).json_data(shown);
             // An event of ours is always JSON; whoever left wants no more.
@@ -69,6 +82,13 @@ pub(crate) async fn events(
         }
     });
     Ok(Sse::new(Records(records)).keep_alive(KeepAlive::new().interval(ALIVE)))
+}
+
+/// Says that the records from `expected` to before `found` are deleted.
+fn gap(expected: Seq, found: Seq) -> Option<Event> {
+    let last = found.0.checked_sub(1).filter(|last| *last >= expected.0)?;
+    let gap = Gap { from: expected.0, first: found.0 };
+    Event::default().event("gap").id(last.to_string()).json_data(gap).ok()
 }
 
 fn number(text: &str) -> Result<Seq, Refusal> {

@@ -19,6 +19,7 @@ pub(crate) async fn status(State(door): State<Door>) -> Json<wire::Status> {
         shutdown_requested: status.shutdown_requested,
         tick_interval: seconds(status.tick_interval_ms),
         graceful_timeout: seconds(status.graceful_timeout_ms),
+        journal_first: status.first.0,
         journal_head: status.head.0,
         waiting: count(status.waiting),
         running: count(status.running),

@@ -29,7 +29,7 @@ use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs as _, RealFs};
 use kairos_engine::{
     Configuration, Control, Engine, Focus, Identity, Options, Outside, Parts, Places, Reloaded,
-    Started,
+    Retention, Started,
 };
 use kairos_journal::{Ledger, Opening, Segments};
 use kairos_views::Views;
@@ -195,6 +195,7 @@ fn start(dir: &Path, path: &'static str) -> Started {
             cancel: Box::new(|| {}),
             notice: Box::new(|_| {}),
         },
+        retain: None,
     };
     engine.start(parts).expect("the engine starts")
 }
@@ -282,6 +283,7 @@ fn configuration() -> Configuration {
             graceful_timeout_ms: 100,
             heartbeat_interval_ms: 10_000,
             day_zone: TimeZone::UTC,
+            retention: Retention::default(),
         },
     }
 }

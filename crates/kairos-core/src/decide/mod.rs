@@ -35,6 +35,12 @@ pub fn decide(state: &State, input: &Input, now: &Now) -> Result<Vec<Event>, Ref
             Ok(vec![Event::Repaired { after, bytes, segments, by }])
         }
         Input::Adopted => Ok(vec![Event::Adopted {}]),
+        // What was given up already is not given up twice.
+        Input::Delete { first, .. } if *first <= state.kept_from() => Ok(Vec::new()),
+        Input::Delete { first, segments, bytes, over } => {
+            let (first, segments, bytes, over) = (*first, *segments, *bytes, *over);
+            Ok(vec![Event::SegmentsDeleted { first, segments, bytes, over }])
+        }
         Input::Recovered { after, bytes, saved_as } => {
             Ok(vec![Event::Recovered { after: *after, bytes: *bytes, saved_as: saved_as.clone() }])
         }
@@ -75,6 +81,7 @@ pub fn subject(state: &State, input: &Input, now: &Now) -> Option<MandateId> {
         | Input::Recovered { .. }
         | Input::Repaired { .. }
         | Input::Adopted
+        | Input::Delete { .. }
         | Input::Configured { .. }
         | Input::Due(_)
         | Input::Slots { .. } => None,

@@ -7,3 +7,4 @@ mod count;
 mod crash;
 mod damage;
 mod fault;
+mod prune;

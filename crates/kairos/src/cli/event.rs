@@ -55,7 +55,7 @@ pub(super) fn each(
     head: Option<u64>,
     mut see: impl FnMut(&EventRecord) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut reader = Files::open(root)?.reader(from);
+    let mut reader = Files::open(root)?.remaining(from)?;
     let mut last = 0;
     while let Some(record) = reader.next_record::<Event>()? {
         if head.is_some_and(|head| record.at.seq.0 > head) {

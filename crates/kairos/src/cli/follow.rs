@@ -6,6 +6,7 @@
 use kairos_wire::client::{Client, EventStream, Message};
 use kairos_wire::mandate::State;
 use kairos_wire::{EventRecord, Mandate};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::event;
@@ -96,6 +97,13 @@ pub(super) async fn mandate(
     }
 }
 
+/// The data of a `gap`.
+#[derive(Debug, Deserialize)]
+struct Gap {
+    /// The first position that is kept.
+    first: u64,
+}
+
 enum Next {
     Record(EventRecord),
     Interrupted,
@@ -112,7 +120,10 @@ async fn next(stream: &mut EventStream) -> Result<Next, Failure> {
         match message {
             None => return Ok(Next::Ended),
             Some(Message { event, data, .. }) if event == "gap" => {
-                talk::say(format!("older events are gone: {data}"));
+                let gap: Gap = serde_json::from_str(&data)
+                    .map_err(|error| Failure::of(Exit::Bug, "unreadable_answer", &error))?;
+                let first = gap.first;
+                talk::say(format!("note: records before {first} were deleted by retention"));
             }
             Some(Message { data, .. }) => {
                 let record = serde_json::from_str(&data)

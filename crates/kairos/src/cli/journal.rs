@@ -12,12 +12,14 @@ use kairos_core::event::Event;
 use kairos_core::fold::{Seq, Snapshot};
 use kairos_disk::RealFs;
 use kairos_disk::real::Dir;
+use kairos_journal::checkpoint::Places;
+use kairos_journal::retention;
 use kairos_journal::{Problem, Reader, Tail};
 use serde::Serialize;
 
 use super::checkpoint::{Against, Compared, Prove};
 use super::{Root, checkpoint, live, repair};
-use crate::output::{Exit, Failure, Out, hint};
+use crate::output::{Exit, Failure, Out, hint, talk};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -76,11 +78,18 @@ pub(crate) enum Verb {
 #[derive(Debug, Serialize)]
 struct Verdict {
     ok: bool,
+    /// Frames before the first that is there.
+    #[serde(skip_serializing_if = "is_none")]
+    deleted: u64,
     frames: u64,
     head: u64,
     problem: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     checkpoint: Option<Compared>,
+}
+
+fn is_none(frames: &u64) -> bool {
+    *frames == 0
 }
 
 impl Verb {
@@ -99,7 +108,7 @@ impl Verb {
                 repair::perform(&root, Files::open(&root)?.dir, accept_loss_after, out)
             }
             Self::Export { jsonl: _, from } => {
-                let mut reader = Files::open(&root()?)?.reader(from);
+                let mut reader = Files::open(&root()?)?.remaining(from)?;
                 while let Some(record) = reader.next_record::<Event>()? {
                     if let Some(public) = kairos_api::event::public(record.at, &record.events) {
                         out.object(&public)?;
@@ -145,6 +154,17 @@ impl Files {
         (empty, seq)
     }
 
+    /// As [`reader`](Self::reader), but from the first frame that is there where `from` is deleted;
+    /// that is said then.
+    pub(crate) fn remaining(self, from: u64) -> Result<Reader<RealFs>, Failure> {
+        let first = retention::begin(&RealFs, &self.dir);
+        let first = first.map_err(|error| Failure::of(Exit::No, "journal_unreadable", &error))?;
+        if from.max(1) < first.0 {
+            talk::say(format!("note: records before {first} were deleted by retention"));
+        }
+        Ok(self.reader(from.max(first.0)))
+    }
+
     /// Goes through the frames from position `from` on.
     pub(crate) fn reader(self, from: u64) -> Reader<RealFs> {
         Reader::new(Arc::new(RealFs), self.dir, Seq(from), self.tail)
@@ -154,14 +174,16 @@ impl Files {
 fn verify(root: &Root, against: &Against, out: &mut Out) -> Result<Exit, Failure> {
     let files = Files::open(root)?;
     let cores = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-    let found = kairos_journal::verify(&RealFs, &files.dir, files.tail, cores)?;
+    let kept = RealFs.root(&root.path().join(".kairos/checkpoints")).ok();
+    let places = Places { disk: &RealFs, journal: &files.dir, kept: kept.as_ref() };
+    let found = kairos_journal::verify_beside(&places, files.tail, cores)?;
     let checkpoint = checkpoint::compare(root, against)?;
     let ok = found.ok && checkpoint.as_ref().is_none_or(|checkpoint| checkpoint.ok);
     let exit = if ok { Exit::Ok } else { Exit::No };
     if out.json {
         let problem = found.problem.as_ref().map(Problem::to_string);
-        let head = found.head.0;
-        out.object(&Verdict { ok, frames: found.frames, head, problem, checkpoint })?;
+        let kairos_journal::Verdict { deleted, frames, head, .. } = found;
+        out.object(&Verdict { ok, deleted, frames, head: head.0, problem, checkpoint })?;
         return Ok(exit);
     }
     let frames = match found.frames {
@@ -170,6 +192,13 @@ fn verify(root: &Root, against: &Against, out: &mut Out) -> Result<Exit, Failure
     };
     let word = if found.ok { "sound" } else { "damaged" };
     out.line(format!("{word}: {frames}, head at {}", found.head.0))?;
+    match found.deleted {
+        0 => {}
+        1 => out.line("frame 1 was deleted by retention; what remains follows from it")?,
+        n => out.line(format!(
+            "frames 1 to {n} were deleted by retention; what remains follows from them"
+        ))?,
+    }
     if let Some(problem) = &found.problem {
         out.line(problem.to_string())?;
     }

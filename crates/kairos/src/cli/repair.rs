@@ -76,14 +76,14 @@ fn show(root: &Root, found: Result<Loss, RepairError>, out: &mut Out) -> Result<
         }
         found => found.map_err(|error| refused(root, error))?,
     };
-    let Loss { after, damage, bytes, segments, readable, highest } = loss;
+    let Loss { from, after, damage, bytes, segments, readable, highest } = loss;
     if out.json {
         let (damage, readable) = (Some(damage.to_string()), Some(readable));
         out.object(&Shown { repaired: false, after: after.0, damage, bytes, segments, readable })?;
         return Ok(Exit::No);
     }
     out.line(format!("damaged: {damage}"))?;
-    out.line(format!("would stay: frames 1 to {after}"))?;
+    out.line(format!("would stay: frames {from} to {after}"))?;
     out.line(format!("would be set aside: {}", counted(bytes, segments)))?;
     if let Some(highest) = highest {
         out.line(format!(
@@ -110,7 +110,7 @@ fn refused(root: &Root, error: RepairError) -> Failure {
         RepairError::Locked => "locked",
         RepairError::Sound { .. } => "sound",
         RepairError::OtherLoss { .. } => "other_loss",
-        RepairError::Unrepairable(_) => "unrepairable",
+        RepairError::Unrepairable(_) | RepairError::Unfounded { .. } => "unrepairable",
         RepairError::Read(_) | RepairError::Io { .. } => "journal_unreadable",
     };
     let failure = Failure::of(error.kind().into(), code, &error);
@@ -118,6 +118,10 @@ fn refused(root: &Root, error: RepairError) -> Failure {
         RepairError::Locked => failure.hint("stop the daemon first"),
         RepairError::OtherLoss { after, .. } => failure
             .hint(format!("kairos{} journal repair --accept-loss-after {after}", root.flag())),
+        RepairError::Unfounded { .. } => failure.hint(
+            "put the damaged segment or `.kairos/journal/snapshots` back from a copy; `kairos journal \
+             export` prints what can be read",
+        ),
         _ => failure,
     }
 }

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use kairos_api::show;
 use kairos_core::digest::BlobRef;
 use kairos_core::event::Event;
-use kairos_core::fold::Seq;
+use kairos_core::fold::{At, Seq};
 use kairos_core::id::MandateId;
 use kairos_disk::{Blobs, RealFs};
+use kairos_journal::retention;
 use kairos_views::{Found, MandateView, Past, ProposalState, StateView, Views, find};
 use kairos_wire::client::ClientError;
 use kairos_wire::effect::Effects;
@@ -23,7 +24,7 @@ use kairos_wire::{Mandate, Proposal};
 use serde::de::DeserializeOwned;
 
 use super::{Root, ask, journal};
-use crate::output::{Exit, Failure, talk};
+use crate::output::{Exit, Failure, hint, talk};
 
 /// One page of mandates, newest first; from before the mandate `before`, if named.
 pub(super) fn mandates(root: &Root, before: Option<&str>) -> Result<Mandates, Failure> {
@@ -195,12 +196,23 @@ impl Files {
 
 /// A mandate older than those the views keep.
 fn past(root: &Root, id: MandateId) -> Result<Option<MandateView>, Failure> {
-    let mut reader = journal::Files::open(root)?.reader(1);
-    let mut past = Past::of(id);
-    while let Some(record) = reader.next_record::<Event>()?
-        && !past.apply(record.at, &record.events)
-    {}
-    Ok(past.view().cloned())
+    let files = journal::Files::open(root)?;
+    let first = retention::begin(&RealFs, &files.dir).unwrap_or(Seq(1));
+    let mut reader = files.reader(first.0);
+    let (mut past, mut begins) = (Past::of(id), None);
+    while let Some(record) = reader.next_record::<Event>()? {
+        begins = begins.or(Some(record.at));
+        if past.apply(record.at, &record.events) {
+            break;
+        }
+    }
+    match (past.view(), begins) {
+        (None, Some(At { seq, time })) if seq > Seq(1) && id.made_at() < time => {
+            let message = format!("the journal begins with record {seq}, and `{id}` is older");
+            Err(Failure::new(Exit::No, "too_long_ago", message).status(410).hint(hint::RETENTION))
+        }
+        (view, _) => Ok(view.cloned()),
+    }
 }
 
 fn unknown(noun: &str, id: &dyn std::fmt::Display) -> Failure {

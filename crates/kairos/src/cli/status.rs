@@ -31,7 +31,11 @@ pub(super) fn show(root: &Root, out: &mut Out) -> Result<Exit, Failure> {
     });
     let queued = format!("{queued} queued{}", why.unwrap_or_default());
     out.line(format!("mandates  {running} running, {queued}, {waiting} waiting"))?;
-    out.line(format!("journal   at {journal_head}"))?;
+    let first = match status.journal_first {
+        0 | 1 => String::new(),
+        first => format!(", begins with {first}"),
+    };
+    out.line(format!("journal   at {journal_head}{first}"))?;
     let Some(checkpoints) = status.checkpoints else { return Ok(Exit::Ok) };
     match (checkpoints.size, checkpoints.problem) {
         (_, Some(problem)) => {

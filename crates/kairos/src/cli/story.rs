@@ -41,6 +41,7 @@ pub(super) fn words(event: &Event) -> (String, String) {
         "decided" => {
             ("proposal", format!("{}: {} by {}", show("proposal_id"), show("decision"), show("by")))
         }
+        "segments_deleted" => ("journal", deleted(event)),
         "slot" => ("schedule", format!("{}: {}", show("schedule"), slot(event))),
         kind => return ("·".to_owned(), kind.replace('_', " ")),
     };
@@ -55,6 +56,16 @@ fn finished(event: &Event) -> String {
         None => "",
     };
     format!("{}{verified}", field(event, "outcome"))
+}
+
+fn deleted(event: &Event) -> String {
+    let why = match field(event, "over").as_str() {
+        "days" => "older than is kept",
+        "bytes" => "more than is kept",
+        _ => "over a limit",
+    };
+    let (segments, first) = (counted(event, "segments", "segment"), field(event, "first"));
+    format!("{segments} deleted, {why} [{}]; begins with {first}", field(event, "over"))
 }
 
 fn slot(event: &Event) -> String {
@@ -106,6 +117,7 @@ mod tests {
             r#"{"type":"step_finished","mandate_id":"M","step":0,"end":{"failed":"not_allowed"}}"#,
             r#"{"type":"mandate_finished","mandate_id":"M","outcome":"achieved"}"#,
             r#"{"type":"proposal_opened","mandate_id":"M","proposal_id":"P"}"#,
+            r#"{"type":"segments_deleted","first":42,"segments":2,"bytes":9,"over":"days"}"#,
             r#"{"type":"moon_rose","bright":true}"#,
         ]
         .map(|json| words(&event(json)));
@@ -115,6 +127,7 @@ mod tests {
             ("act", "step 0: failed (not_allowed)"),
             ("mandate", "achieved (unverified)"),
             ("proposal", "P waits for you"),
+            ("journal", "2 segments deleted, older than is kept [days]; begins with 42"),
             ("·", "moon rose"),
         ];
         assert_eq!(shown, expected.map(|(what, text)| (what.to_owned(), text.to_owned())));

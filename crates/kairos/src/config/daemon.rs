@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use kairos_core::budget::{Caps, Price};
 use kairos_core::gate::scope::{Raise, RuleError, Scope, Scopes};
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
+use kairos_engine::Retention;
 use kairos_wire::duration;
 use serde::{Deserialize, Deserializer};
 
@@ -43,6 +44,8 @@ pub(crate) struct DaemonOptions {
     pub(crate) model: Option<ModelConfig>,
     /// Who else holds the journal's checkpoints.
     pub(crate) witnesses: Vec<Witness>,
+    /// How much of the past is kept.
+    pub(crate) retention: Retention,
 }
 
 /// How the model is reached.
@@ -88,6 +91,7 @@ struct Raw {
     proposals: Option<RawProposals>,
     scopes: Option<Vec<RawScope>>,
     checkpoint: Option<RawCheckpoint>,
+    retention: Option<RawRetention>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -142,6 +146,13 @@ struct RawBudget {
 struct RawProposals {
     ttl: Option<Length>,
     max_waiting: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RawRetention {
+    days: Option<u64>,
+    bytes: Option<Size>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -239,6 +250,7 @@ pub(super) fn read(
         log: check.log(raw.log.unwrap_or_default()),
         model,
         witnesses,
+        retention: check.retention(&raw.retention.unwrap_or_default()),
     };
     Some((rules, options))
 }
@@ -344,6 +356,17 @@ impl Check<'_> {
             max_bytes: self.range(&["log", "max_bytes"], size, bytes, defaults.max_bytes, " bytes"),
             keep: u16::try_from(keep).unwrap_or(u16::MAX),
         }
+    }
+
+    fn retention(&mut self, raw: &RawRetention) -> Retention {
+        let defaults = Retention::default();
+        let days = ["retention", "days"];
+        let days = self.range(&days, raw.days, 1..=36_500, defaults.days.into(), " days");
+        let size = raw.bytes.map(|size| size.0);
+        // The least is what a journal's first segment takes.
+        let (bytes, unit) = (["retention", "bytes"], " bytes");
+        let bytes = self.range(&bytes, size, 1 << 20..=1 << 50, defaults.bytes, unit);
+        Retention { days: u32::try_from(days).unwrap_or(u32::MAX), bytes, ..defaults }
     }
 
     fn scopes(&mut self, scopes: Vec<RawScope>) -> Vec<Raise> {

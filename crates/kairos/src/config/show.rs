@@ -148,6 +148,8 @@ pub(crate) fn show(resolved: &Resolved) -> Vec<Setting> {
         ("proposals.ttl", spell(rules.proposal_ttl_ms)),
         ("proposals.max_waiting", rules.proposals_max.to_string()),
     ];
+    rows.push(("retention.days", options.retention.days.to_string()));
+    rows.push(("retention.bytes", size::spell(options.retention.bytes)));
     match &options.model {
         None => rows.push(("model", "none".to_owned())),
         Some(model) => {

@@ -6,6 +6,7 @@ use kairos_core::budget::Price;
 use kairos_core::rules::NamedPrice;
 use kairos_core::schedule::MissedPolicy;
 use kairos_core::schedule::definition::Concurrency;
+use kairos_engine::Retention;
 use kairos_wire::mandate::RiskBudget;
 
 use super::Env;
@@ -407,6 +408,26 @@ fn show_says_where_a_value_comes_from() {
     let rows = show(&resolved);
     let key = rows.iter().find(|row| row.key == "model.api_key").unwrap();
     assert_eq!((&*key.value, &*key.origin), ("***", "ANTHROPIC_API_KEY"));
+}
+
+#[test]
+fn retention_has_defaults_and_bounds() {
+    let read_retention = |daemon| {
+        let resolved = read(daemon, "", "").unwrap_or_else(|p| panic!("{p}"));
+        let Retention { days, bytes, .. } = resolved.options.retention;
+        (days, bytes)
+    };
+    assert_eq!(read_retention(""), (90, 2 << 30));
+    assert_eq!(read_retention("retention: {bytes: 1MiB}\n"), (90, 1 << 20));
+    assert_eq!(read_retention("retention: {days: 1}\n"), (1, 2 << 30));
+    let shown = show(&read("retention: {bytes: 64MiB}\n", "", "").unwrap());
+    let row = |key| shown.iter().find(|row| row.key == key).unwrap();
+    assert_eq!((&*row("retention.days").value, &*row("retention.days").origin), ("90", "default"));
+    let bytes = row("retention.bytes");
+    assert_eq!((&*bytes.value, &*bytes.origin), ("64MiB", "daemon.yml:1"));
+    let problems = read("retention: {days: 0, bytes: 1000kB}\n", "", "").unwrap_err().to_string();
+    assert!(problems.contains("`retention.days` is out of range"), "{problems}");
+    assert!(problems.contains("`retention.bytes` is out of range"), "{problems}");
 }
 
 #[test]

@@ -214,7 +214,9 @@ impl From<ReadError> for Failure {
             ReadError::Damaged(_) | ReadError::Unreadable { .. } | ReadError::Time { .. } => {
                 Self::of(Kind::Corrupt.into(), "corrupt", &error).status(500)
             }
-            ReadError::Pruned { .. } => Self::of(Exit::No, "journal_pruned", &error),
+            ReadError::Pruned { .. } => {
+                Self::of(Exit::No, "journal_pruned", &error).status(410).hint(hint::RETENTION)
+            }
             ReadError::Io { .. } => Self::of(Exit::No, "journal_unreadable", &error),
         }
     }

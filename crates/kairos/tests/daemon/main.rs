@@ -11,6 +11,7 @@ mod kill;
 mod lifecycle;
 mod model;
 mod repair;
+mod retention;
 mod secrets;
 mod signals;
 mod states;

@@ -23,7 +23,7 @@ use kairos_core::schedule::definition::Definition;
 use kairos_disk::{Blobs, Fs as _, RealFs};
 use kairos_engine::{
     Configuration, Engine, Focus, Handle, Identity, Options, Outside, Parts, Places, Reloaded,
-    StartError, Started,
+    Retention, StartError, Started,
 };
 
 /// What an effect settles with; `None` leaves it open for ever.
@@ -167,6 +167,7 @@ pub(crate) fn begin(
             cancel: Box::new(|| {}),
             notice,
         },
+        retain: None,
     };
     engine.start(parts)
 }
@@ -181,6 +182,7 @@ fn configuration(schedules: Vec<(Definition, Rule)>) -> Configuration {
             graceful_timeout_ms: 100,
             heartbeat_interval_ms: 10_000,
             day_zone: TimeZone::UTC,
+            retention: Retention::default(),
         },
     }
 }

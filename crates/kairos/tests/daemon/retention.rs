@@ -1,0 +1,184 @@
+//! A real daemon that keeps little of its past: what goes, what stays provable, and what is said.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::home::{Ended, Home};
+use crate::lifecycle::{lines, logged, signal, stop};
+
+/// As many schedules as one record has room for, none of which is ever due.
+fn schedules(round: u32) -> String {
+    let files: Vec<_> = (0..60).map(|n| format!("{n}{}", "x".repeat(400))).collect();
+    let files = files.join(", ");
+    let rows = (0..32).map(|n| {
+        format!(
+            "  - {{name: s{n}, cron: '0 0 29 2 *', mandate: {{goal: round {round}, files: [{files}]}}}}\n"
+        )
+    });
+    format!("schedules:\n{}", rows.collect::<String>())
+}
+
+/// Fills the journal: each round is one record of about 800 kB.
+fn fill(home: &Home, daemon: &Ended, rounds: std::ops::Range<u32>) {
+    for round in rounds {
+        home.write(".kairos/config/schedules.yml", &schedules(round));
+        logged(home, "daemon_config_reloaded", || signal(daemon, Signal::HUP));
+    }
+}
+
+fn files(home: &Home, below: &str, ending: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(home.root().join(below)).expect("it is there");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let mut paths: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|kind| kind == ending)).collect();
+    paths.sort();
+    paths
+}
+
+fn first(segment: &Path) -> u64 {
+    segment.file_stem().and_then(|stem| stem.to_str()?.parse().ok()).expect("a position")
+}
+
+fn segments(home: &Home) -> Vec<u64> {
+    files(home, ".kairos/journal", "kj").iter().map(|path| first(path)).collect()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A daemon with a limit of 1 MiB whose journal has lost its first segment; where it begins.
+fn pruned() -> (Home, Ended, u64) {
+    let home = Home::new();
+    home.write(".kairos/config/daemon.yml", "retention: {bytes: 1MiB}\n");
+    home.write(".kairos/config/schedules.yml", &schedules(0));
+    let daemon = home.daemon();
+    let line = logged(&home, "segments_deleted", || fill(&home, &daemon, 1..5));
+    let begins = line["details"]["first"].as_u64().expect("a position");
+    assert_eq!(line["details"]["segments"], 1, "{line}");
+    assert_eq!(line["details"]["bytes"], 1 << 20, "{line}");
+    assert_eq!(line["details"]["over"], "bytes", "{line}");
+    (home, daemon, begins)
+}
+
+#[test]
+fn what_is_over_the_limit_goes_and_the_rest_stays_provable() {
+    let (home, mut daemon, begins) = pruned();
+    assert_eq!(segments(&home)[0], begins);
+    assert_eq!(home.json(&["status"])["journal_first"], begins);
+    assert!(home.ok(&["status"]).contains(&format!(", begins with {begins}\n")));
+    // It was recorded before, and is told.
+    let output = home.kairos(&["events"]);
+    let note = format!("note: records before {begins} were deleted by retention");
+    assert!(output.status.success() && stderr(&output).contains(&note), "{output:?}");
+    let told = String::from_utf8(output.stdout).expect("text");
+    let words = format!("1 segment deleted, more than is kept [bytes]; begins with {begins}");
+    assert!(told.contains(&words), "{told}");
+    let mut follow = home.command(&["events", "--from", "1", "--follow", "--json"]);
+    let mut follow = Ended(follow.stderr(std::process::Stdio::piped()).spawn().expect("it starts"));
+    let mut said = std::io::BufReader::new(follow.0.stderr.take().expect("piped"));
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut said, &mut line).expect("text");
+    assert_eq!(line.trim_end(), note);
+    drop(follow);
+    stop(&mut daemon);
+    let verdict = home.json(&["journal", "verify"]);
+    let head = verdict["head"].as_u64().expect("a position");
+    assert_eq!((&verdict["ok"], &verdict["deleted"]), (&Value::Bool(true), &(begins - 1).into()));
+    assert_eq!(verdict["frames"], head - begins + 1);
+    let said = home.ok(&["journal", "verify"]);
+    assert!(said.contains(&format!("frames 1 to {} were deleted", begins - 1)), "{said}");
+    provable(&home, begins, head);
+    // The next start goes on, and lists what the deleted records made.
+    let mut daemon = home.daemon();
+    assert_eq!(home.json(&["schedule", "list"])["schedules"].as_array().map(Vec::len), Some(32));
+    stop(&mut daemon);
+    assert_eq!(home.json(&["journal", "verify"])["ok"], true);
+    assert_eq!(lines(&home, "retention_failed"), [Value::Null; 0]);
+}
+
+fn provable(home: &Home, begins: u64, head: u64) {
+    let note = files(home, ".kairos/checkpoints", "note").pop().expect("a stop signs");
+    let arg = note.to_str().expect("text");
+    home.ok(&["journal", "verify", "--checkpoint", arg]);
+    home.ok(&["journal", "checkpoint"]);
+    home.ok(&["journal", "prove", &begins.to_string(), "--checkpoint", arg]);
+    let gone = (begins - 1).to_string();
+    for arguments in [&["journal", "prove", &gone][..], &["journal", "show", &gone]] {
+        let output = home.kairos(arguments);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("[journal_pruned]") || said.contains("journal_pruned"), "{said}");
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/verify_journal.py");
+    let key = home.read(".kairos/keys/checkpoint.pub");
+    let mut python = Command::new("python3");
+    python.arg(script).arg(home.root().join(".kairos/journal")).arg(&note).arg(key.trim());
+    let Ok(output) = python.output() else {
+        eprintln!("SKIPPED: python3 cannot be run");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.starts_with(&format!("sound: {head} frames")), "{output:?}");
+}
+
+#[test]
+fn with_both_snapshots_of_a_kind_broken_nothing_starts() {
+    let (home, mut daemon, _) = pruned();
+    stop(&mut daemon);
+    for kind in ["state", "views"] {
+        let snapshots = files(&home, ".kairos/journal/snapshots", kind);
+        assert_eq!(snapshots.len(), 2, "{kind}");
+        let whole: Vec<_> = snapshots.iter().map(|path| fs::read(path).expect("it is")).collect();
+        for (path, whole) in snapshots.iter().zip(&whole) {
+            let mut bytes = whole.clone();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            fs::write(path, bytes).expect("written");
+        }
+        let refused = home.kairos(&["daemon"]);
+        let said = stderr(&refused);
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains(&format!(".{kind}`")) && said.contains("does not hold"), "{said}");
+        assert!(said.contains("`.kairos/journal/snapshots` back from a copy"), "{said}");
+        // One that holds is enough.
+        fs::write(&snapshots[0], &whole[0]).expect("written");
+        stop(&mut home.daemon());
+        fs::write(&snapshots[1], &whole[1]).expect("written");
+    }
+    stop(&mut home.daemon());
+    assert_eq!(home.json(&["journal", "verify"])["ok"], true);
+}
+
+#[test]
+fn without_a_key_nothing_goes_and_it_is_said_once() {
+    let home = Home::new();
+    home.write(".kairos/config/daemon.yml", "retention: {bytes: 1MiB}\n");
+    home.write(".kairos/config/schedules.yml", &schedules(0));
+    home.write(".kairos/keys/checkpoint.key", "no key\n");
+    let mut daemon = home.daemon();
+    let line = logged(&home, "retention_failed", || fill(&home, &daemon, 1..5));
+    assert_eq!(line["details"]["error"], "there is no key to sign a checkpoint with");
+    fill(&home, &daemon, 5..9);
+    stop(&mut daemon);
+    assert_eq!(segments(&home)[0], 1);
+    assert_eq!(lines(&home, "retention_failed").len(), 1);
+    assert_eq!(lines(&home, "segments_deleted").len(), 0);
+}
+
+#[test]
+fn a_reload_takes_the_limits_over() {
+    let home = Home::new();
+    home.write(".kairos/config/schedules.yml", &schedules(0));
+    let mut daemon = home.daemon();
+    fill(&home, &daemon, 1..5);
+    assert_eq!(segments(&home)[0], 1);
+    home.write(".kairos/config/daemon.yml", "retention: {bytes: 1MiB}\n");
+    logged(&home, "segments_deleted", || signal(&daemon, Signal::HUP));
+    assert!(segments(&home)[0] > 1);
+    stop(&mut daemon);
+}
