@@ -12,6 +12,7 @@
 //! | `slots` | every slot has exactly one fate |
 //! | `reading` | a snapshot and what follows it come to what everything comes to |
 //! | `snapshots` | two are kept, none is ahead of its journal, none that was damaged is believed |
+//! | `retention` | what is deleted was given up by a record before, and snapshots stand for it |
 //! | `once` | it touches no slot and no other mandate |
 //! | `poison` | who brings the engine down twice is ended at the next start, and nobody else |
 //! | `end` | with nothing failing any more, all work ends and the state is as small as before it |
@@ -27,6 +28,7 @@ mod once;
 mod people;
 mod poison;
 mod reading;
+mod retention;
 mod rotation;
 mod scene;
 mod script;

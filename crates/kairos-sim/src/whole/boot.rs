@@ -4,19 +4,18 @@
 //! hold of what it reads. Never decides when: an act does.
 
 use std::num::NonZero;
-use std::path::Path;
 use std::sync::Arc;
 
 use kairos_core::fold::Seq;
 use kairos_core::input::Pace;
-use kairos_disk::Fs as _;
 use kairos_engine::Admit;
-use kairos_journal::{Tail, verify};
+use kairos_journal::checkpoint::Places;
+use kairos_journal::{Tail, verify_beside};
 
-use super::daemon::{Beginning, Daemon, JOURNAL, NotStarted};
+use super::daemon::{Beginning, Daemon, JOURNAL, KEPT, NotStarted, open_dir};
 use super::law::Wrong;
 use super::life::Life;
-use super::reading::{open_ledger, same_state};
+use super::reading::{Eyes, open_ledger, same_state};
 use super::tally::Tried;
 use super::watched::Watch;
 use crate::{Bound, Plan, SimFs, Stop};
@@ -110,7 +109,9 @@ impl Life {
     pub(super) fn read_as(&mut self, fs: &SimFs, recorded: &Watch) -> Option<Seq> {
         self.tally.image(fs.fingerprint());
         let watch = Watch::new(self.findings.clone());
-        match open_ledger(fs, &self.findings, &watch, &self.known.spoiled, &Arc::default()) {
+        let (before, spoiled) = (&self.known.watch, &self.known.spoiled);
+        let eyes = Eyes { watch: &watch, before, spoiled };
+        match open_ledger(fs, &self.findings, eyes, &Arc::default()) {
             Ok((ledger, opened)) => {
                 self.tally.add_to(Tried::Restored, u64::from(opened.snapshot.is_some()));
                 self.compare(&watch, recorded, ledger.head());
@@ -160,8 +161,7 @@ impl Life {
     pub(super) fn try_start(&mut self, admit: Admit) -> Result<(), NotStarted> {
         let watch = Watch::new(self.findings.clone());
         let beginning = Beginning {
-            watch: &watch,
-            spoiled: &self.known.spoiled,
+            eyes: Eyes { watch: &watch, before: &self.known.watch, spoiled: &self.known.spoiled },
             quarantined: self.known.notes.quarantined(),
             admit,
         };
@@ -200,13 +200,12 @@ impl Life {
     /// Whether the journal holds together.
     pub(super) fn verify(&self) {
         let fs = self.fs.aside();
-        let dir = fs.open_dir(&fs.root(), Path::new(JOURNAL));
-        let verdict = dir.map(|dir| verify(&fs, &dir, Tail::Still, NonZero::<usize>::MIN));
-        if let Ok(Ok(verdict)) = verdict {
-            self.findings.check(verdict.ok && verdict.problem.is_none(), Wrong::Refused, || {
-                format!("{verdict:?}")
-            });
-        }
+        let (journal, kept) = (open_dir(&fs, JOURNAL), open_dir(&fs, KEPT));
+        let (Ok(journal), Ok(kept)) = (journal, kept) else { return };
+        let places = Places { disk: &fs, journal: &journal, kept: Some(&kept) };
+        let verdict = verify_beside(&places, Tail::Still, NonZero::<usize>::MIN);
+        let good = verdict.as_ref().is_ok_and(|verdict| verdict.ok && verdict.problem.is_none());
+        self.findings.check(good, Wrong::Refused, || format!("{verdict:?}"));
     }
 }
 

@@ -21,15 +21,15 @@ use kairos_journal::{OpenError, Opened, ReadError};
 
 use super::law::Findings;
 use super::model::{Asked, Saying};
-use super::reading::{Dropped, open_ledger};
+use super::reading::{Dropped, Eyes, open_ledger};
 use super::scene::{Chosen, configuration, zone};
-use super::snapshots::Spoiled;
-use super::watched::{Watch, Watched};
+use super::watched::Watched;
 use crate::{SimDir, SimFs};
 
 pub(super) const JOURNAL: &str = ".kairos/journal";
+pub(super) const KEPT: &str = ".kairos/checkpoints";
 const BLOBS: &str = ".kairos/blobs";
-const OWN: [&str; 4] = [".kairos/config", JOURNAL, BLOBS, ".kairos/run"];
+const OWN: [&str; 5] = [".kairos/config", JOURNAL, BLOBS, ".kairos/run", KEPT];
 
 /// An effect under way.
 pub(super) struct UnderWay {
@@ -54,8 +54,7 @@ pub(super) struct Daemon {
 
 /// What a start reads with.
 pub(super) struct Beginning<'a> {
-    pub(super) watch: &'a Watch,
-    pub(super) spoiled: &'a Spoiled,
+    pub(super) eyes: Eyes<'a>,
     /// Mandates that brought the engine down often enough.
     pub(super) quarantined: Vec<MandateId>,
     pub(super) admit: Admit,
@@ -76,7 +75,7 @@ pub(super) enum NotStarted {
 
 /// Makes the directories there are before any start.
 pub(super) fn lay_out(fs: &SimFs) {
-    for dir in [JOURNAL, BLOBS] {
+    for dir in [JOURNAL, BLOBS, KEPT] {
         // A file in each, so that the way to it is made.
         fs.put(&Path::new(dir).join("x"), b"", 0o600).expect("an empty disk");
         let opened = fs.open_dir(&fs.root(), Path::new(dir)).expect("just made");
@@ -109,8 +108,8 @@ impl Daemon {
         let files = Files::new(fs.clone(), fs.root(), protected, texts.clone(), |_| {});
         let chosen = chosen(&texts, number).ok_or(NotStarted::Text)?;
         let lost = Dropped::default();
-        let Beginning { watch, spoiled, quarantined, admit } = beginning;
-        let (ledger, opened) = open_ledger(fs, findings, watch, spoiled, &lost)?;
+        let Beginning { eyes, quarantined, admit } = beginning;
+        let (ledger, opened) = open_ledger(fs, findings, eyes, &lost)?;
         let mut own = {
             let begun = Input::Started { version: "simulated".into(), pid: 1, machine: None };
             let Opened { recovered, repaired, .. } = opened.clone();

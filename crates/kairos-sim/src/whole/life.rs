@@ -140,6 +140,7 @@ impl Life {
             Act::Create { .. } | Act::Fire { .. } | Act::Stop { .. } => self.command(act),
             Act::Decide { .. } | Act::Judge { .. } => self.command(act),
             Act::Snapshot { kind, every } => self.snapshot(kind, every),
+            Act::Retain { limit, every } => self.retain(limit, every),
             Act::Spoil { which, how } => self.spoil(which, how),
             Act::Rotate { often } if often % 4 == 0 => self.rotate(),
             Act::Rotate { .. } => {}

@@ -18,6 +18,7 @@ use kairos_views::Views;
 
 use super::daemon::{JOURNAL, NotStarted, open_dir};
 use super::law::{Findings, Wrong};
+use super::retention::begins;
 use super::snapshots::Spoiled;
 use super::watched::{Watch, Watched};
 use crate::SimFs;
@@ -35,14 +36,24 @@ pub(super) fn opening() -> Opening {
     }
 }
 
-/// Opens the journal; `watch` has seen all of it afterwards.
+/// What a journal is opened and read with.
+#[derive(Clone, Copy)]
+pub(super) struct Eyes<'a> {
+    /// Has seen all of it afterwards.
+    pub(super) watch: &'a Watch,
+    /// Has seen what is deleted by now.
+    pub(super) before: &'a Watch,
+    pub(super) spoiled: &'a Spoiled,
+}
+
+/// Opens the journal.
 pub(super) fn open_ledger(
     fs: &SimFs,
     findings: &Findings,
-    watch: &Watch,
-    spoiled: &Spoiled,
+    eyes: Eyes<'_>,
     dropped: &Dropped,
 ) -> Result<(Ledger<SimFs, Watched>, Opened), NotStarted> {
+    let Eyes { watch, before, spoiled } = eyes;
     let dir = open_dir(fs, JOURNAL)?;
     let dropped = Arc::clone(dropped);
     let lost = Arc::new(move |effect: Effect| {
@@ -56,9 +67,13 @@ pub(super) fn open_ledger(
     }
     if let Some(seq) = opened.snapshot {
         spoiled.check(fs, findings, seq);
-        read_all(fs, findings, ledger.state().state(), watch)?;
+        read_all(fs, findings, ledger.state().state(), (watch, before))?;
     }
-    views_agree(fs, findings, watch)?;
+    let (begin, kept_from) = (begins(fs), ledger.state().state().kept_from());
+    findings.check(begin <= kept_from, Wrong::Lost, || {
+        format!("the journal begins with frame {begin}, and records say {kept_from}")
+    });
+    views_agree(fs, findings, watch, begin)?;
     Ok((ledger, opened))
 }
 
@@ -67,18 +82,27 @@ fn is_excused(over: &PassedOver, spoiled: &Spoiled) -> bool {
     matches!(over.flaw, Flaw::Disk { .. }) || spoiled.has(over.seq)
 }
 
-/// Reads everything from the first frame, and compares.
+/// Reads everything from the first frame, as far as it is deleted out of what was seen of it, and
+/// compares.
 fn read_all(
     fs: &SimFs,
     findings: &Findings,
     state: &State,
-    watch: &Watch,
+    (watch, before): (&Watch, &Watch),
 ) -> Result<(), NotStarted> {
     let fs = fs.aside();
     let dir = open_dir(&fs, JOURNAL)?;
     let all = Watch::new(findings.clone());
     let mut whole = Watched::new(all.clone());
-    let mut reader = Reader::new(Arc::new(fs), dir, Seq(1), Tail::Live);
+    let begin = begins(&fs);
+    let gone: Vec<_> = {
+        let before = before.seen();
+        before.history.iter().take_while(|(at, _)| at.seq < begin).cloned().collect()
+    };
+    for (at, event) in &gone {
+        whole.apply(*at, event, &mut Vec::new());
+    }
+    let mut reader = Reader::new(Arc::new(fs), dir, begin, Tail::Live);
     while let Some(record) = reader.next_record::<Event>().map_err(NotStarted::Read)? {
         for event in &record.events {
             whole.apply(record.at, event, &mut Vec::new());
@@ -94,11 +118,21 @@ fn read_all(
 }
 
 /// Whether views from their snapshot are those that everything comes to.
-fn views_agree(fs: &SimFs, findings: &Findings, watch: &Watch) -> Result<(), NotStarted> {
+fn views_agree(
+    fs: &SimFs,
+    findings: &Findings,
+    watch: &Watch,
+    begin: Seq,
+) -> Result<(), NotStarted> {
     let fs = fs.aside();
     let dir = open_dir(&fs, JOURNAL)?;
     let found = newest_snapshot::<Views, _>(&fs, &dir).map_err(NotStarted::Disk)?;
-    let Some((seq, form)) = found else { return Ok(()) };
+    let Some((seq, form)) = found else {
+        findings.check(begin == Seq(1), Wrong::Lost, || {
+            format!("no views stand for what was deleted before frame {begin}")
+        });
+        return Ok(());
+    };
     let (mut views, mut whole) = (Views::default(), Views::default());
     views.restore(form);
     for (at, event) in &watch.seen().history {

@@ -15,7 +15,7 @@ use kairos_journal::Permit;
 
 use super::law::Wrong;
 use super::life::Life;
-use super::reading::open_ledger;
+use super::reading::{Eyes, open_ledger};
 use super::tally::Tried;
 use super::watched::{Watch, Watched};
 use crate::{Bound, Plan, SimFs, Stop};
@@ -83,8 +83,9 @@ impl Life {
     fn beside(&mut self) -> Option<Beside> {
         let fs = self.fs.kill();
         let watch = Watch::new(self.findings.clone());
-        let spoiled = &self.known.spoiled;
-        match open_ledger(&fs, &self.findings, &watch, spoiled, &Arc::default()) {
+        let (before, spoiled) = (&self.known.watch, &self.known.spoiled);
+        let eyes = Eyes { watch: &watch, before, spoiled };
+        match open_ledger(&fs, &self.findings, eyes, &Arc::default()) {
             Ok((ledger, _)) => Some(Beside { fs, watch, ledger: Some(ledger), drawn: 0 }),
             Err(error) => {
                 self.findings.add(Wrong::Refused, format!("a copy: {error}"));

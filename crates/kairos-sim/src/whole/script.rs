@@ -87,7 +87,9 @@ acts! {
     /// The configuration is read again.
     Reload "reload" { configuration } 4,
     /// A snapshot is made of the sealed segments; of some, after every way to stop at it was tried.
-    Snapshot "snapshot" { kind, every } 10,
+    Snapshot "snapshot" { kind, every } 14,
+    /// The oldest segments go as far as a limit says; of some, after every way to stop was tried.
+    Retain "retain" { limit, every } 5,
     /// Something damages a snapshot of the state.
     Spoil "spoil" { which, how } 2,
     /// One of four times, the turn that would end this segment is stopped everywhere.

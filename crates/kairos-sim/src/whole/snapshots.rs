@@ -24,6 +24,7 @@ use super::daemon::{JOURNAL, open_dir};
 use super::law::{Findings, Wrong};
 use super::life::Life;
 use super::reading::opening;
+use super::retention::begins;
 use super::tally::Tried;
 use crate::{Bound, Plan, SimFs, Stop};
 
@@ -32,7 +33,7 @@ const KEPT: usize = 2;
 /// A snapshot here is never longer.
 const BYTES_MAX: u64 = 1 << 20;
 /// Of the disks a crash in a refold leaves, so many are made.
-const IMAGES: Bound = Bound { units_max: 2, samples: 2 };
+pub(super) const IMAGES: Bound = Bound { units_max: 2, samples: 2 };
 
 /// Snapshots of the state that somebody has damaged, with what they held before.
 #[derive(Debug, Default)]
@@ -41,6 +42,11 @@ pub(super) struct Spoiled(BTreeMap<Seq, Vec<u8>>);
 impl Spoiled {
     pub(super) fn has(&self, seq: Seq) -> bool {
         self.0.contains_key(&seq)
+    }
+
+    /// Whether one of them is there.
+    pub(super) fn any(&self, fs: &SimFs) -> bool {
+        names(fs, State::KIND).iter().any(|seq| self.has(*seq))
     }
 
     /// A snapshot that a start believes holds what it held when it was made: nothing, or a crash,
@@ -56,20 +62,32 @@ impl Spoiled {
 }
 
 impl Life {
-    /// Makes a snapshot, of the state mostly; now and then every way to stop at it is tried first.
+    /// Makes snapshots, of the state and the views mostly; now and then every way to stop at that is
+    /// tried first.
     pub(super) fn snapshot(&mut self, kind: u16, every: u16) {
         if self.daemon.as_ref().is_none_or(|daemon| daemon.admit != Admit::All) {
             return;
         }
-        let views = kind % 4 == 3;
-        let make = if views { made::<Views> } else { made::<State> };
-        if every.is_multiple_of(16) {
-            self.stop_everywhere(make);
+        let every = every.is_multiple_of(16);
+        if kind % 4 != 3 {
+            self.make::<State>(every);
         }
-        match make(&self.fs) {
+        if kind % 4 != 2 && !self.fs.is_stopped() {
+            self.make::<Views>(every);
+        }
+    }
+
+    fn make<F>(&mut self, every: bool)
+    where
+        F: Snapshot<Event = Event> + Default,
+    {
+        if every {
+            self.stop_everywhere(made::<F>);
+        }
+        match made::<F>(&self.fs) {
             Ok(Some(seq)) => {
                 self.tally.count(Tried::Snapshots);
-                if !views {
+                if F::KIND == State::KIND {
                     self.known.spoiled.0.remove(&seq);
                 }
                 let durable = self.daemon.as_ref().and_then(|daemon| daemon.ledger.as_ref());
@@ -77,7 +95,7 @@ impl Life {
                 self.findings.check(seq < durable, Wrong::Accepted, || {
                     format!("a snapshot of frame {seq}, and on disk is {durable}")
                 });
-                self.few(if views { Views::KIND } else { State::KIND });
+                self.few(F::KIND);
             }
             Ok(None) => {}
             // The disk's doing; the engine tells of it and goes on.
@@ -115,6 +133,11 @@ impl Life {
     pub(super) fn spoil(&mut self, which: u16, how: u16) {
         let names = names(&self.fs, State::KIND);
         let Some(place) = usize::from(which).checked_rem(names.len()) else { return };
+        let needed = begins(&self.fs).max(self.state().kept_from()) > Seq(1);
+        if needed && (names.len() < KEPT || self.known.spoiled.any(&self.fs)) {
+            // Nothing else would stand for what was deleted.
+            return;
+        }
         let seq = names[place];
         let path = path(seq, State::KIND);
         let Ok(before) = read(&self.fs, &path) else { return };

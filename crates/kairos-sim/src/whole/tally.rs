@@ -49,6 +49,8 @@ tried! {
     Snapshots "simulated snapshots",
     /// Snapshots somebody damaged.
     Spoiled "simulated damaged snapshots",
+    /// Segments that retention deleted.
+    Deleted "simulated deleted segments",
     /// Openings for which a snapshot stood.
     Restored "simulated openings from a snapshot",
 }
