@@ -4,6 +4,11 @@
 //! them what libFuzzer finds; a test of the simulated disk hands them the corpus, mutated, on any
 //! toolchain. A new target is a function, a line in [`TARGETS`], a program and a corpus.
 
+#[path = "targets/note.rs"]
+mod note;
+#[path = "targets/snapshot.rs"]
+mod snapshot;
+
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,11 +20,20 @@ use kairos_core::id::NodeId;
 use kairos_journal::{Ahead, Ledger, OpenError, Opened, Opening, Reader, Segments, Tail, verify};
 use kairos_sim::{Rules, SimFs};
 
+pub use note::note;
+pub use snapshot::snapshot;
+
 type Target = fn(&[u8]);
 
 /// By name, as in `corpus/`.
-pub(crate) const TARGETS: [(&str, Target); 4] =
-    [("segment", segment), ("bodies", bodies), ("record", record), ("blob_ref", blob_ref)];
+pub const TARGETS: [(&str, Target); 6] = [
+    ("segment", segment),
+    ("bodies", bodies),
+    ("record", record),
+    ("blob_ref", blob_ref),
+    ("snapshot", snapshot),
+    ("note", note),
+];
 
 const SEGMENT_BYTES_MAX: usize = 1 << 16;
 const FIRST: &str = "00000000000000000001.kj";
@@ -45,23 +59,26 @@ impl Snapshot for Nothing {
     fn restore(&mut self, (): ()) {}
 }
 
-fn open(fs: &SimFs) -> Result<Opened, OpenError> {
+fn opening() -> Opening {
     let segments = Segments::new(4096, 8192, Ahead::OnDemand);
-    let opening = Opening { origin: NodeId::from_u128(7), epoch: 1, schema: 1, segments };
+    Opening { origin: NodeId::from_u128(7), epoch: 1, schema: 1, segments }
+}
+
+fn open(fs: &SimFs) -> Result<Opened, OpenError> {
     let lost = Arc::new(|()| {});
-    Ledger::<_, (), _>::open(Arc::new(fs.clone()), fs.root(), Nothing, lost, opening)
+    Ledger::<_, (), _>::open(Arc::new(fs.clone()), fs.root(), Nothing, lost, opening())
         .map(|(_, opened)| opened)
 }
 
 /// Any bytes as the first segment of a journal.
-pub(crate) fn segment(bytes: &[u8]) {
+pub fn segment(bytes: &[u8]) {
     let mut bytes = bytes[..bytes.len().min(SEGMENT_BYTES_MAX)].to_vec();
     bytes.resize(bytes.len().max(1).next_multiple_of(4096), 0);
     journal(&bytes);
 }
 
 /// Any bytes as the bodies of frames that hold, a line each.
-pub(crate) fn bodies(bytes: &[u8]) {
+pub fn bodies(bytes: &[u8]) {
     let mut segment = Vec::new();
     let mut prev = "0".repeat(64);
     let lines = bytes[..bytes.len().min(SEGMENT_BYTES_MAX / 4)].split(|byte| *byte == b'\n');
@@ -120,14 +137,14 @@ fn journal(segment: &[u8]) {
 }
 
 /// Any bytes as an event: what is read is written to what reads the same.
-pub(crate) fn record(bytes: &[u8]) {
+pub fn record(bytes: &[u8]) {
     let Ok(event) = serde_json::from_slice::<Event>(bytes) else { return };
     let written = serde_json::to_vec(&event).expect("what was read can be written");
     assert_eq!(serde_json::from_slice::<Event>(&written).expect("and read again"), event);
 }
 
 /// Any bytes as a reference to a blob: one text for each.
-pub(crate) fn blob_ref(bytes: &[u8]) {
+pub fn blob_ref(bytes: &[u8]) {
     if let Ok(blob) = serde_json::from_slice::<BlobRef>(bytes) {
         let written = serde_json::to_vec(&blob).expect("what was read can be written");
         assert_eq!(serde_json::from_slice::<BlobRef>(&written).expect("and read again"), blob);

@@ -1,6 +1,3 @@
 #![no_main]
 
-#[path = "../targets.rs"]
-mod targets;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::segment(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kairos_fuzz::segment(bytes));

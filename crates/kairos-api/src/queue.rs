@@ -21,6 +21,8 @@ fn common(status: &Status, fresh: bool) -> Option<&'static str> {
     let rules = status.rules.as_ref()?;
     if status.state == Lifecycle::Draining {
         Some("stopping")
+    } else if fresh && status.space.low.is_some() {
+        Some("space")
     } else if fresh && status.budget.is_exhausted(&rules.day) {
         Some("budget")
     } else if status.running >= usize::from(rules.max_running) {

@@ -63,6 +63,7 @@ pub fn call(failure: CallFailure, said: Option<&str>) -> Why {
         CallFailure::Timeout => "no whole answer in time".to_owned(),
         CallFailure::Unreadable => "the answer is not of the provider's form".to_owned(),
         CallFailure::NotSent => "not sent: a stored text is missing or damaged".to_owned(),
+        CallFailure::NoRoom => "not sent: the disk is full".to_owned(),
     };
     match said.map(str::trim).filter(|said| !said.is_empty()) {
         Some(said) => Why::new(format!("{what}: {said}"), &failure),
@@ -145,6 +146,7 @@ const fn failed(failure: Failure) -> &'static str {
     match failure {
         Failure::Panicked => "the performer panicked",
         Failure::Disk => "the disk answered with an error",
+        Failure::NoSpace => "the disk is full",
         Failure::Blob => "a stored text is missing or damaged",
         Failure::Busy => "more work is open than may be",
         Failure::Oversize => "what it brought does not fit into a record",

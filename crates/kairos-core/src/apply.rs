@@ -64,6 +64,8 @@ impl Fold for State {
                     self.index.alarm(Alarm::Schedule(schedule.clone()), *next);
                 }
             }
+            Event::SpaceLow { shortage } => self.low = Some(*shortage),
+            Event::SpaceEnough {} => self.low = None,
             Event::BudgetReserved { amounts, .. } => self.budget.hold(*amounts),
             Event::KeyForgotten { key } => {
                 self.index.keys.remove(key);

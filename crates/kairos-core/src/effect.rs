@@ -456,6 +456,8 @@ pub enum Failure {
     Panicked,
     /// The disk answered with an error.
     Disk,
+    /// Nothing is left on the disk.
+    NoSpace,
     /// A stored blob is missing or not what was written.
     Blob,
     /// More work is open than may be; it was not begun.

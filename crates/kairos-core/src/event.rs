@@ -20,6 +20,7 @@ use crate::principal::Principal;
 use crate::rules::Rules;
 use crate::schedule::definition::{Definition, ScheduleName};
 use crate::schedule::slot::{SlotReason, SlotState};
+use crate::space::Shortage;
 use crate::time::Time;
 
 /// One thing that happened.
@@ -49,6 +50,12 @@ pub enum Event {
     },
     /// A person said that this journal, restored or copied, goes on here.
     Adopted {},
+    /// Room ran short: until there is enough no mandate is made or begun; begun ones go on.
+    SpaceLow {
+        shortage: Shortage,
+    },
+    /// There is room again.
+    SpaceEnough {},
     /// Retention gave up every segment before frame `first`; they are deleted once this is durable.
     SegmentsDeleted {
         first: Seq,
@@ -335,6 +342,8 @@ impl Event {
             | Self::Recovered { .. }
             | Self::Repaired { .. }
             | Self::Adopted {}
+            | Self::SpaceLow { .. }
+            | Self::SpaceEnough {}
             | Self::SegmentsDeleted { .. }
             | Self::RulesLoaded(_)
             | Self::SchedulesLoaded { .. }

@@ -21,12 +21,13 @@ use crate::input::Alarm;
 use crate::mandate::standing::{Mandate, Standing};
 use crate::rules::Rules;
 use crate::schedule::gone::Gone;
+use crate::space::Shortage;
 use crate::state::{Index, Kept, State};
 use crate::time::Time;
 
 impl Snapshot for State {
     const KIND: &'static str = "state";
-    const SCHEMA: u32 = 3;
+    const SCHEMA: u32 = 4;
     type Form = Self;
 
     fn form(&self) -> &Self {
@@ -49,10 +50,13 @@ struct Form<'a> {
     keys: Vec<KeyForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     machine: Option<Digest>,
+    /// Since version 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    low: Option<Shortage>,
     /// Since version 2.
     #[serde(default, skip_serializing_if = "is_default")]
     kept_from: Seq,
-    /// Since version 3.
+    /// Since version 4.
     #[serde(default, skip_serializing_if = "is_default")]
     gone: Gone,
 }
@@ -116,6 +120,7 @@ impl<'a> Form<'a> {
             index,
             machine,
             kept_from,
+            low,
             scopes: _,
         } = state;
         let filed = mandates.values().map(|mandate| {
@@ -135,6 +140,7 @@ impl<'a> Form<'a> {
             mandates: filed.collect(),
             keys: keys.collect(),
             machine: *machine,
+            low: *low,
             kept_from: *kept_from,
             gone: gone.clone(),
         }
@@ -230,6 +236,7 @@ impl From<Form<'_>> for State {
             index,
             machine: form.machine,
             kept_from: form.kept_from,
+            low: form.low,
         }
     }
 }

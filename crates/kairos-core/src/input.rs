@@ -14,6 +14,7 @@ use crate::principal::Principal;
 use crate::rules::Rules;
 use crate::schedule::definition::ScheduleName;
 use crate::schedule::missed::Accounted;
+use crate::space::Shortage;
 use crate::time::Time;
 
 /// The circumstances of one decision.
@@ -25,7 +26,7 @@ pub struct Now {
     /// The civil day in the budget's zone, and when it ends.
     pub day: jiff::civil::Date,
     pub day_ends: Time,
-    /// Whether new effects may begin.
+    /// Whether new mandates and new effects may begin.
     pub pace: Pace,
 }
 
@@ -33,6 +34,8 @@ pub struct Now {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
     Running,
+    /// Short of room: begun mandates go on, and no other begins.
+    Low(Shortage),
     /// Outcomes are recorded; nothing new begins.
     Draining,
 }
@@ -48,6 +51,8 @@ pub enum Input {
     Repaired { after: u64, bytes: u64, segments: u32, by: String },
     /// The journal was restored or copied, and goes on here.
     Adopted,
+    /// Room ran short, or there is enough again.
+    Space { low: Option<Shortage> },
     /// Every segment before frame `first` is to be deleted.
     Delete { first: Seq, segments: u32, bytes: u64, over: Limit },
     /// The configuration was read: all of it, or none.

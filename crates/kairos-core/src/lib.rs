@@ -29,6 +29,7 @@ pub mod refusal;
 pub mod resume;
 pub mod rules;
 pub mod schedule;
+pub mod space;
 pub mod state;
 mod text;
 pub mod time;

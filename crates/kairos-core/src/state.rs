@@ -18,6 +18,7 @@ use crate::mandate::standing::{Mandate, Standing};
 use crate::rules::Rules;
 use crate::schedule::definition::ScheduleName;
 use crate::schedule::gone::Gone;
+use crate::space::Shortage;
 use crate::time::Time;
 
 /// How long an idempotency key is remembered.
@@ -35,6 +36,8 @@ pub struct State {
     pub(crate) mandates: BTreeMap<MandateId, Mandate>,
     /// The machine it was last worked on at.
     pub(crate) machine: Option<Digest>,
+    /// What was recorded last of the room on the disk; decisions go by what they are told.
+    pub(crate) low: Option<Shortage>,
     pub(crate) kept_from: Seq,
     pub(crate) index: Index,
 }
@@ -90,6 +93,13 @@ impl State {
         self.index.alarms.iter().take_while(move |(at, _)| *at <= now).map(|(_, alarm)| alarm)
     }
 
+    /// The same besides schedules, whose slots may have to wait.
+    #[must_use]
+    pub fn next_due_of_work(&self) -> Option<Time> {
+        let mut alarms = self.index.alarms.iter();
+        alarms.find(|(_, alarm)| !matches!(alarm, Alarm::Schedule(_))).map(|(at, _)| *at)
+    }
+
     /// When something of one mandate becomes due.
     #[must_use]
     pub fn due_of(&self, mandate: MandateId) -> Option<Time> {
@@ -100,6 +110,12 @@ impl State {
     #[must_use]
     pub const fn machine(&self) -> Option<Digest> {
         self.machine
+    }
+
+    /// The shortage of room that is recorded as not over.
+    #[must_use]
+    pub const fn low(&self) -> Option<Shortage> {
+        self.low
     }
 
     /// Where the journal begins: what stands before was given up by retention.

@@ -4,6 +4,8 @@ mod schedule {
     mod civil;
     mod expr;
     mod missed;
+    mod nights;
     mod oracle;
+    mod warning;
     mod zone;
 }

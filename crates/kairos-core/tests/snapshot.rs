@@ -6,9 +6,11 @@ use std::collections::BTreeSet;
 
 use chance::{Chance, World};
 use kairos_core::effect::Outcome;
+use kairos_core::event::Limit;
 use kairos_core::fold::{Seq, Snapshot as _};
 use kairos_core::id::Seed;
 use kairos_core::input::{Input, Now, Verb};
+use kairos_core::space::Shortage;
 use kairos_core::state::State;
 use kairos_core::time::Time;
 
@@ -107,16 +109,34 @@ fn a_state_that_each_version_wrote_is_read_as_it_was() {
         include_str!("snapshot/state-1.json"),
         include_str!("snapshot/state-2.json"),
         include_str!("snapshot/state-3.json"),
+        include_str!("snapshot/state-4.json"),
     ];
     for text in texts {
         assert_eq!(written(&read(text)), text.trim_end());
     }
     let kept_from = texts.map(|text| read(text).kept_from());
-    assert_eq!(kept_from, [1, 4711, 4711].map(Seq), "version 1 knew of no deleted segment");
+    assert_eq!(kept_from, [1, 4711, 4711, 4711].map(Seq), "version 1 knew of no deleted segment");
+    let low = Shortage::Free { free_bytes: 1, keep_free_bytes: 2 };
+    let read_low = texts.map(|text| read(text).low());
+    assert_eq!(read_low, [None, None, Some(low), Some(low)], "version 2 knew of no shortage");
     let yearly = "yearly".parse().expect("a name");
     let begins = texts.map(|text| read(text).begins(&yearly, Time::EPOCH).as_ms());
-    assert_eq!(begins, [0, 0, 1_800_068_400_000], "nor the first two of a schedule that went");
+    assert_eq!(begins, [0, 0, 0, 1_800_068_400_000], "nor the first three of a schedule that went");
     assert_eq!(State::SCHEMA as usize, texts.len());
+}
+
+#[test]
+fn what_was_given_up_is_not_given_up_again() {
+    let (mut world, mut chance, mut twin) = (World::default(), Chance::new(3), State::empty());
+    let (configured, now) = world.next(&mut chance);
+    world.take(&configured, &now, &mut twin);
+    let mut gives_up = |first| {
+        let (first, over) = (Seq(first), Limit::Bytes);
+        let delete = Input::Delete { first, segments: 1, bytes: 4096, over };
+        (world.take(&delete, &now, &mut twin), world.state.kept_from())
+    };
+    let given = [5, 5, 4, 1, 9].map(&mut gives_up);
+    assert_eq!(given, [(1, 5), (0, 5), (0, 5), (0, 5), (1, 9)].map(|(n, seq)| (n, Seq(seq))));
 }
 
 #[test]

@@ -8,10 +8,10 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::digest::{Digest, digest};
-use crate::fs::{Access, FileKind, Fs, Rename, read_full, write_full};
+use crate::fs::{Access, FileKind, Fs, Rename, Space, read_full, write_full};
 
 /// The largest blob.
 pub const BLOB_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -26,6 +26,8 @@ pub struct Blobs<F: Fs> {
     /// Makes the temporary names of this value differ; those of other processes are kept apart by
     /// the daemon's lock.
     next: AtomicU64,
+    /// Bytes written through this value.
+    written: AtomicU64,
 }
 
 /// Why bytes could not be put or got.
@@ -44,7 +46,7 @@ pub enum BlobError {
 impl<F: Fs> Blobs<F> {
     /// Blobs in `dir`. Touches nothing, so that a reader beside the daemon may have one too.
     pub fn new(fs: F, dir: F::Dir) -> Self {
-        Self { fs, dir, next: AtomicU64::new(0) }
+        Self { fs, dir, next: AtomicU64::new(0), written: AtomicU64::new(0) }
     }
 
     /// Removes what a crash left half-written and answers how many files that were. Only for who
@@ -61,6 +63,41 @@ impl<F: Fs> Blobs<F> {
             }
         }
         Ok(removed)
+    }
+
+    /// Bytes that have been written through this value: with a count of what was there before, what
+    /// is there now, but for what was removed.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of all blobs, half-written ones among them. A look at each: for a thread that may take
+    /// its time. `None` once `stop` says so.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn bytes(&self, stop: &AtomicBool) -> io::Result<Option<u64>> {
+        let mut bytes: u64 = 0;
+        for name in self.fs.list(&self.dir)? {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            match self.fs.stat(&self.dir, &name) {
+                Ok(stat) => bytes = bytes.saturating_add(stat.bytes),
+                // Removed, or renamed into place, since it was listed.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Room left where the blobs lie.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn space(&self) -> io::Result<Space> {
+        self.fs.space(&self.dir)
     }
 
     /// Keeps `bytes`. What this answers for is durable, also when it was there before.
@@ -144,6 +181,7 @@ impl<F: Fs> Blobs<F> {
             drop(self.fs.unlink(&self.dir, &temp));
         }
         written?;
+        self.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.fs.sync_dir(&self.dir)
     }
 }

@@ -20,7 +20,8 @@
 //! | move | link `from` to `to` · sync dir of `to` · `from` → temp · look · sync dir of `from` · *finish:* unlink temp · sync dir |
 //! | delete | target → temp · look · sync dir · *finish:* unlink temp · sync dir |
 //!
-//! All renames but the exchange replace nothing.
+//! All renames but the exchange replace nothing. Where the file system cannot do one of the steps, or
+//! the two names of a file that is moved do not show one number, the change is refused.
 //!
 //! # After a crash
 //!

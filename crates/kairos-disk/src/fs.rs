@@ -101,6 +101,11 @@ pub trait Fs: Send + Sync {
     fn sync_dir(&self, dir: &Self::Dir) -> io::Result<()>;
     /// The directory's own identity, whatever its name is now.
     fn stat_dir(&self, dir: &Self::Dir) -> io::Result<Stat>;
+    /// Whether all names of one file beneath `dir` show the same identity. In an overlay they do
+    /// not, when the file comes from a lower layer.
+    fn names_agree(&self, _dir: &Self::Dir) -> io::Result<bool> {
+        Ok(true)
+    }
     /// Room left where `dir` lies.
     fn space(&self, dir: &Self::Dir) -> io::Result<Space>;
 

@@ -39,6 +39,9 @@ const BENEATH: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_MAGICLINKS)
     .union(ResolveFlags::NO_XDEV);
 
+/// `OVERLAYFS_SUPER_MAGIC` of `linux/magic.h`.
+const OVERLAY: rustix::fs::FsWord = 0x794c_7630;
+
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// `O_NONBLOCK` so that a FIFO or a leased file cannot hold up the caller.
@@ -89,6 +92,11 @@ impl Fs for RealFs {
 
     fn stat_dir(&self, dir: &Dir) -> io::Result<Stat> {
         stat_open(dir.0.as_fd())
+    }
+
+    fn names_agree(&self, dir: &Dir) -> io::Result<bool> {
+        let stat = retry_on_intr(|| rustix::fs::fstatfs(&dir.0))?;
+        Ok(stat.f_type != OVERLAY)
     }
 
     fn space(&self, dir: &Dir) -> io::Result<Space> {

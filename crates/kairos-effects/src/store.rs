@@ -4,6 +4,7 @@
 //! Performers store a text here before the outcome that names it is settled.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use kairos_core::digest::{BlobRef, Digest};
@@ -89,7 +90,12 @@ impl TextError {
 
     /// The outcome of a performer that cannot go on without the text.
     #[must_use]
-    pub const fn failure(&self) -> Failure {
+    pub fn failure(&self) -> Failure {
+        if let Self::Put { source: BlobError::Disk { source, .. }, .. } = self
+            && let io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded = source.kind()
+        {
+            return Failure::NoSpace;
+        }
         match self.kind() {
             Kind::Unavailable => Failure::Disk,
             Kind::Refused(_) | Kind::Denied | Kind::Corrupt | Kind::Bug => Failure::Blob,

@@ -4,6 +4,7 @@ use kairos_core::fold::Seq;
 use kairos_core::id::{CommandId, EffectId, MandateId, ProposalId};
 use kairos_core::kind::{Kind, Refused};
 use kairos_core::refusal::Refusal;
+use kairos_core::space::Shortage;
 
 /// A command that is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +32,8 @@ pub enum SubmitError {
     Full,
     #[error("the daemon is stopping")]
     Stopping,
-    #[error("the disk has no room for the journal's next segment")]
-    NoSpace,
+    #[error("short of room: {0}")]
+    NoSpace(Shortage),
     #[error("the request does not fit into one journal frame")]
     TooLarge,
     #[error("the configuration was not reloaded: {0}")]
@@ -44,7 +45,7 @@ impl SubmitError {
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Refused(refusal) => refusal.kind(),
-            Self::Full | Self::Stopping | Self::NoSpace => Kind::Refused(Refused::ForNow),
+            Self::Full | Self::Stopping | Self::NoSpace(_) => Kind::Refused(Refused::ForNow),
             Self::TooLarge | Self::NotReloaded(_) => Kind::Refused(Refused::BadInput),
         }
     }
@@ -56,7 +57,7 @@ impl SubmitError {
             Self::Refused(refusal) => refusal.code(),
             Self::Full => "queue_full",
             Self::Stopping => "stopping",
-            Self::NoSpace => "no_space",
+            Self::NoSpace(_) => "no_space",
             Self::TooLarge => "too_large",
             Self::NotReloaded(_) => "not_reloaded",
         }
@@ -68,7 +69,7 @@ impl SubmitError {
         match self {
             Self::Refused(refusal) => refusal.hint(),
             Self::NotReloaded(_) => Some("kairos config check".into()),
-            Self::NoSpace => Some("df -h .kairos/journal".into()),
+            Self::NoSpace(shortage) => Some(shortage.hint().into()),
             Self::Full | Self::Stopping => Some("kairos status".into()),
             Self::TooLarge => None,
         }

@@ -94,7 +94,11 @@ impl Calendar {
         let ending = state.schedules().filter(|loaded| loaded.definition.enabled && !stays(loaded));
         let inputs = ending.filter_map(|loaded| {
             let Definition { name, cron, zone, dst, .. } = &loaded.definition;
-            let rule = Rule { cron: Cron::parse(cron).ok()?, zone: zones(zone)?, dst: *dst };
+            let rule = Rule {
+                cron: Cron::parse(cron, name.as_str()).ok()?,
+                zone: zones(zone)?,
+                dst: *dst,
+            };
             let accounted = pass(&rule, loaded.cursor, now, Unfired::RuleChanged);
             let (schedule, revision) = (name.clone(), loaded.revision);
             let any = !accounted.fates.is_empty();

@@ -36,9 +36,10 @@ pub struct Options {
 pub struct Retention {
     /// Segments of the journal whose newest frame is older than so many days may go.
     pub days: u32,
-    /// The oldest may go while the journal's segments take more than this.
+    /// What journal and blobs may take: the oldest segments go before that, and with more what runs
+    /// is finished and nothing accepted.
     pub bytes: u64,
-    /// What stays free on the journal's disk: with less, what runs is finished and nothing accepted.
+    /// What stays free on the disk: with less, what runs is finished and nothing accepted.
     pub free_bytes: u64,
 }
 

@@ -14,15 +14,16 @@ use kairos_core::fold::Seq;
 use kairos_core::id::{IdSource, MandateId, NodeId};
 use kairos_core::input::{Input, Now, Pace};
 use kairos_core::mandate::outcome::ParkReason;
+use kairos_core::space::Shortage;
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs, RealFs};
-use kairos_journal::{OpenError, Opened, Opening, Permit, Poisoned, Segments};
+use kairos_journal::{Ahead, OpenError, Opened, Opening, Permit, Poisoned, Segments};
 use tokio::sync::{oneshot, watch};
 
 use crate::answer::SubmitError;
 use crate::calendar::Calendar;
-use crate::configuration::{Configuration, Options};
+use crate::configuration::{Configuration, Options, Retention};
 use crate::feed::Feed;
 use crate::handle::Handle;
 use crate::inbox::{Batch, Inbox, Returns, Urgent};
@@ -30,6 +31,7 @@ use crate::lifecycle::{Lifecycle, Status};
 use crate::notice::Notice;
 use crate::retention::{self, Retain};
 use crate::snapshots::Snapshots;
+use crate::space::{Space, Standing};
 use crate::start::{self, TooManySchedules};
 use crate::turn::{Admit, Exits, Inputs, Ledger, Shown, turn};
 use crate::world::{self, seed, time};
@@ -41,6 +43,15 @@ const SCHEMA: u32 = 1;
 const WAIT_MAX: Duration = Duration::from_secs(3600);
 /// How long something due waits that a turn could not take.
 const LEFT_WAIT: Duration = Duration::from_secs(1);
+/// How long a start waits for what there is room for.
+const SPACE_WAIT: Duration = Duration::from_millis(100);
+/// How often the disk is looked at while it is short of room.
+const SPACE_AGAIN: Duration = Duration::from_secs(10);
+/// How long what a deletion of segments leaves without a name has to go, before there is another.
+const RETAIN_AGAIN: Duration = Duration::from_secs(60);
+/// A segment is no longer than this part of what journal and blobs may take, within bounds: the one
+/// in use, the next, and those behind two snapshots cannot be deleted.
+const SEGMENTS_OF_CAP: u64 = 16;
 
 /// Whether everything is served, or one mandate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,10 +199,14 @@ impl Engine {
     /// # Errors
     /// The journal or the configuration cannot be used; nothing was dispatched then.
     pub fn start(self, parts: Parts) -> Result<Started, StartError> {
+        let limits = parts.configuration.options.retention;
         let to_read = open_again(&parts.journal)?;
         let journal = open_again(&parts.journal)?;
         let to_fold = Arc::new(open_again(&parts.journal)?);
-        let (identity, opening) = (parts.identity, opening(self.origin));
+        let (to_look_at, blobs) = (open_again(&parts.journal)?, Arc::clone(&parts.blobs));
+        let space = Space::begin(to_look_at, blobs, Arc::clone(&self.inbox), limits);
+        let space = space.map_err(StartError::Thread)?;
+        let (identity, opening) = (parts.identity, opening(self.origin, limits));
         let (ledger, opened) = open_ledger(&self.inbox, parts.journal, opening)?;
         let elsewhere = known(ledger.state(), &opened, &parts.places.heartbeat, identity)?;
         let noted = opened.repaired.is_some().then(|| open_again(&journal)).transpose()?;
@@ -215,11 +230,13 @@ impl Engine {
             state: Lifecycle::Starting,
             pid: std::process::id(),
             started_at: Some(time()),
+            first: ledger.state().kept_from(),
             head: ledger.head(),
             ..Status::default()
         };
         let mut engine = Running {
             shown: Display { status, show, feed, snapshots: Arc::clone(&snapshots) },
+            room: Watch::new(space),
             inbox: self.inbox,
             options: parts.configuration.options.clone(),
             calendar: Calendar::default(),
@@ -244,6 +261,7 @@ impl Engine {
             retention.recorded(ledger.state().kept_from(), None);
             parts.retain.into_iter().for_each(|retain| retention.begin(&snapshots, retain));
         }
+        engine.room.space.first(SPACE_WAIT);
         let thread = engine.spawn(ledger, own)?;
         if let Some(dir) = noted {
             // A note that stays is recorded once more, which says nothing wrong.
@@ -277,9 +295,11 @@ fn known(
     }
 }
 
-fn opening(origin: Option<NodeId>) -> Opening {
+fn opening(origin: Option<NodeId>, limits: Retention) -> Opening {
     let origin = origin.unwrap_or_else(|| IdSource::new(time(), seed()).node());
-    Opening { origin, epoch: 1, schema: SCHEMA, segments: Segments::default() }
+    let bytes_max = (limits.bytes / SEGMENTS_OF_CAP).clamp(4 << 20, 64 << 20);
+    let segments = Segments::new(1 << 20, bytes_max, Ahead::Thread);
+    Opening { origin, epoch: 1, schema: SCHEMA, segments }
 }
 
 /// Recovers the journal.
@@ -310,6 +330,7 @@ fn passed_over(opened: &Opened, outside: &mut Outside) {
 /// The thread's own things.
 struct Running {
     shown: Display,
+    room: Watch,
     inbox: Arc<Inbox>,
     options: Options,
     calendar: Calendar,
@@ -333,6 +354,33 @@ struct Pulse {
     beat: Instant,
     /// When the last turn began, if it recorded nothing.
     fruitless: Option<Time>,
+}
+
+/// The room on the disk, as the engine goes by it.
+struct Watch {
+    space: Space,
+    /// Of the last look, as the last turn went by it.
+    verdict: Option<Shortage>,
+    /// Which limit was told of last.
+    low: Option<Shortage>,
+    /// Whether the last turn found no room for the journal's next segment.
+    tight: bool,
+    /// When a look was last asked for.
+    looked: Instant,
+    /// The count of blobs that retention goes by, and since when.
+    retained: (u64, Instant),
+}
+
+impl Watch {
+    fn new(space: Space) -> Self {
+        let now = Instant::now();
+        Self { space, verdict: None, low: None, tight: false, looked: now, retained: (0, now) }
+    }
+
+    /// Which limit holds back new work.
+    fn shortage(&self) -> Option<Shortage> {
+        self.verdict.or_else(|| self.tight.then_some(Shortage::Segment))
+    }
 }
 
 /// What others see of the engine.
@@ -409,8 +457,9 @@ impl Running {
         let Configuration { rules, schedules, zones, options } = configuration;
         let (calendar, inputs) = start::configured(state, rules, schedules, zones, now)?;
         self.calendar = calendar;
+        self.room.space.limit(options.retention);
         self.options = options;
-        self.shown.snapshots.retention().limit(self.options.retention);
+        self.retain();
         Ok(inputs)
     }
 
@@ -460,6 +509,8 @@ impl Running {
             self.reloaded();
             if Instant::now() >= self.pulse.beat {
                 self.heartbeat();
+            } else if self.room.low.is_some() && self.room.looked.elapsed() >= SPACE_AGAIN {
+                self.look();
             }
             if let Some(grace) = self.drain {
                 let over = Instant::now() >= grace;
@@ -509,7 +560,7 @@ impl Running {
             Focus::Daemon => Admit::All,
             Focus::Once => Admit::Only(self.only),
         };
-        let pace = if self.drain.is_some() { Pace::Draining } else { Pace::Running };
+        let pace = self.pace(ledger.state(), &mut inputs);
         let zone = self.options.day_zone.clone();
         let mut circumstances = move || -> Now { world::now(&zone, pace) };
         let mut out = 0;
@@ -533,13 +584,72 @@ impl Running {
             shown.publish(records, state);
         };
         let exits = Exits { publish: &mut publish, dispatch: &mut hand_over };
-        let looked = time();
+        let (looked, sealed) = (time(), ledger.sealed());
         let turned = turn(ledger, inputs, &mut circumstances, &self.calendar, exits)?;
         self.pulse.fruitless = turned.records.is_empty().then_some(looked);
         self.out += out;
         self.notices(&turned.records);
+        self.room.tight = turned.tight;
+        self.tell_of_room();
+        if turned.ledger.sealed() > sealed {
+            self.room.space.count();
+        }
         self.shown.snapshots.sealed(turned.ledger.sealed());
         Ok(turned.ledger)
+    }
+
+    /// Whether new work may begin in this turn. A verdict that is another one is recorded with it.
+    fn pace(&mut self, state: &State, inputs: &mut Inputs) -> Pace {
+        let standing = self.room.space.standing();
+        self.room.verdict = standing.low;
+        self.shown.status.space = Standing { low: self.room.shortage(), ..standing };
+        let like = |low: Shortage| state.low().is_some_and(|before| before.is_like(&low));
+        if standing.low.map_or(state.low().is_some(), |low| !like(low)) {
+            inputs.own.push(Input::Space { low: standing.low });
+        }
+        match (self.drain, standing.low) {
+            (Some(_), _) => Pace::Draining,
+            (None, Some(shortage)) => Pace::Low(shortage),
+            (None, None) => Pace::Running,
+        }
+    }
+
+    /// Says that room ran short, or that there is enough again.
+    fn tell_of_room(&mut self) {
+        let low = self.room.shortage();
+        let told = std::mem::replace(&mut self.room.low, low);
+        if self.shown.status.space.low != low {
+            self.shown.status.space.low = low;
+            self.shown.show.send_replace(Arc::new(self.shown.status.clone()));
+        }
+        match (told, low) {
+            (Some(told), Some(low)) if told.is_like(&low) => {}
+            (_, Some(shortage)) => (self.outside.notice)(Notice::SpaceLow { shortage }),
+            (Some(_), None) => {
+                let standing = self.shown.status.space;
+                (self.outside.notice)(Notice::SpaceEnough { standing });
+            }
+            (None, None) => {}
+        }
+    }
+
+    fn look(&mut self) {
+        self.room.looked = Instant::now();
+        self.room.space.look();
+        // By each count once: what was deleted since the last one still counts along.
+        let (counts, since) = self.room.retained;
+        let counted = self.room.space.standing().counts > counts;
+        if counted && (counts == 0 || since.elapsed() >= RETAIN_AGAIN) {
+            self.retain();
+        }
+    }
+
+    /// Lets retention go by what journal and blobs take together.
+    fn retain(&mut self) {
+        let standing = self.room.space.standing();
+        self.room.retained = (standing.counts, Instant::now());
+        let limits = Retention { bytes: standing.segments_max(), ..standing.limits };
+        self.shown.snapshots.retention().limit(limits);
     }
 
     fn notices(&mut self, records: &[Shown]) {
@@ -576,6 +686,9 @@ impl Running {
     fn urgent(&mut self, urgent: Urgent, state: &State, inputs: &mut Inputs) {
         match urgent {
             Urgent::Look => {}
+            Urgent::SpaceUnknown { error } => {
+                (self.outside.notice)(Notice::SpaceUnknown { error });
+            }
             Urgent::SnapshotFailed { kind, error } => {
                 (self.outside.notice)(Notice::SnapshotFailed { kind, error });
             }
@@ -662,7 +775,12 @@ impl Running {
         if let Some(grace) = self.drain {
             return wait.min(grace.saturating_duration_since(instant));
         }
+        if self.room.low.is_some() {
+            wait = wait.min(SPACE_AGAIN.saturating_sub(self.room.looked.elapsed()));
+        }
         let due = match self.focus {
+            // Slots wait until there is room.
+            Focus::Daemon if self.room.verdict.is_some() => state.next_due_of_work(),
             Focus::Daemon => state.next_due().map(|(at, _)| at),
             Focus::Once => self.only.and_then(|only| state.due_of(only)),
         };
@@ -678,6 +796,7 @@ impl Running {
     fn heartbeat(&mut self) {
         let interval = Duration::from_millis(self.options.heartbeat_interval_ms);
         self.pulse.beat = Instant::now() + interval;
+        self.look();
         if self.focus == Focus::Once {
             return;
         }

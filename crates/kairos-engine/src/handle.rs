@@ -104,6 +104,18 @@ impl Handle {
         self.inbox.room()
     }
 
+    /// The same of what makes a mandate.
+    ///
+    /// # Errors
+    /// And when the disk is short of room.
+    pub fn room_for_new(&self) -> Result<(), SubmitError> {
+        self.room()?;
+        match self.status.borrow().space.low {
+            Some(shortage) => Err(SubmitError::NoSpace(shortage)),
+            None => Ok(()),
+        }
+    }
+
     /// Asks something past every queue, and answers what the order is called. A reload answers when
     /// it holds.
     ///

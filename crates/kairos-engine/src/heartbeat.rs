@@ -25,6 +25,9 @@ struct Heartbeat<'a> {
     tick_count: u64,
     state: &'static str,
     journal_head: u64,
+    /// Which limit holds back new work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    low_on_space: Option<&'static str>,
 }
 
 /// The head of the journal as the last heartbeat saw it, if there is one that can be read.
@@ -52,6 +55,7 @@ pub(crate) fn write(file: &Path, status: &Status, now: kairos_core::time::Time) 
         tick_count: status.tick_count,
         state: status.state.word(),
         journal_head: status.head.0,
+        low_on_space: status.space.low.map(|low| low.word()),
     };
     let text = serde_json::to_vec(&beat).map_err(io::Error::other)?;
     let temp = file.with_extension("json.new");

@@ -66,6 +66,10 @@ pub(crate) enum Urgent {
     /// Nothing but a turn.
     Look,
     /// For the log.
+    SpaceUnknown {
+        error: String,
+    },
+    /// For the log.
     SnapshotFailed {
         kind: &'static str,
         error: String,

@@ -19,6 +19,7 @@ mod notice;
 pub mod poison;
 mod retention;
 mod snapshots;
+pub mod space;
 pub mod start;
 mod turn;
 mod world;

@@ -17,6 +17,8 @@ use kairos_core::id::MandateId;
 use kairos_core::rules::Rules;
 use kairos_core::time::Time;
 
+use crate::space::Standing;
+
 /// The daemon's state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Lifecycle {
@@ -72,4 +74,6 @@ pub struct Status {
     pub budget: Budget,
     pub day_ends: Option<Time>,
     pub rules: Option<Arc<Rules>>,
+    /// The room on the disk, as it was looked at last.
+    pub space: Standing,
 }

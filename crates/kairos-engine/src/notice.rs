@@ -6,9 +6,11 @@
 use kairos_core::event::Limit;
 use kairos_core::fold::Seq;
 use kairos_core::id::MandateId;
+use kairos_core::space::Shortage;
 use kairos_journal::retention::Deleted;
 
 use crate::lifecycle::Status;
+use crate::space::Standing;
 
 /// One thing worth a log line.
 #[derive(Clone, Debug)]
@@ -68,6 +70,18 @@ pub enum Notice {
     SnapshotFailed {
         /// Of what it would have been.
         kind: &'static str,
+        error: String,
+    },
+    /// Room ran short: what runs is finished, and nothing new begins.
+    SpaceLow {
+        shortage: Shortage,
+    },
+    /// There is room again, and all goes on.
+    SpaceEnough {
+        standing: Standing,
+    },
+    /// Nobody can say how much room there is.
+    SpaceUnknown {
         error: String,
     },
     /// Retention deleted the oldest segments.

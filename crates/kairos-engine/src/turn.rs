@@ -13,8 +13,9 @@ use kairos_core::effect::{Effect, Failure, Outcome};
 use kairos_core::event::{Event, Origin};
 use kairos_core::fold::{Fold, Seq};
 use kairos_core::id::{CommandId, MandateId};
-use kairos_core::input::{Alarm, Input, Now, Verb};
+use kairos_core::input::{Alarm, Input, Now, Pace, Verb};
 use kairos_core::principal::Principal;
+use kairos_core::space::Shortage;
 use kairos_core::state::State;
 use kairos_disk::Fs;
 use kairos_journal::{Permit, Poisoned, Record, RecordError, Room};
@@ -93,6 +94,8 @@ pub enum Admit {
 pub struct Turned<D: Fs, F: Folding = State> {
     pub ledger: Ledger<D, F>,
     pub records: Vec<Shown>,
+    /// Whether the journal's next segment could not be made, so that no new work was taken.
+    pub tight: bool,
 }
 
 /// Where a turn lets things go, each only once it is true on disk. Neither may block.
@@ -127,7 +130,7 @@ pub fn turn<D: Fs + 'static, F: Folding>(
     calendar: &Calendar,
     exits: Exits<'_, F>,
 ) -> Result<Turned<D, F>, Poisoned> {
-    let mut turn = Turn { ledger, records: Vec::new(), exits };
+    let mut turn = Turn { ledger, records: Vec::new(), exits, tight: false };
     for input in inputs.own {
         turn = turn.own(&input, &now())?;
     }
@@ -154,6 +157,7 @@ struct Turn<'a, D: Fs, F: Folding> {
     ledger: Ledger<D, F>,
     records: Vec<Shown>,
     exits: Exits<'a, F>,
+    tight: bool,
 }
 
 impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
@@ -161,9 +165,20 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
         self.ledger.state().as_ref()
     }
 
+    /// Whether what is left of the journal is for work that has begun.
+    fn is_tight(&mut self, now: &Now) -> bool {
+        let tight = matches!(self.ledger.room(now.time), Room::Tight { .. });
+        self.tight |= tight;
+        tight
+    }
+
     /// An input that no person waits for: decided and recorded, never refused. What happened must be
     /// recorded: without room for it only a restart helps, and recovery finds out what happened.
-    fn own(self, input: &Input, now: &Now) -> Result<Self, Poisoned> {
+    fn own(mut self, input: &Input, now: &Now) -> Result<Self, Poisoned> {
+        if matches!(input, Input::Space { .. }) && self.is_tight(now) {
+            // That there is no room must not need any. It is told without a record, too.
+            return Ok(self);
+        }
         poison::folding(decide::subject(self.state(), input, now));
         let decided = decide(self.state(), input, now);
         match decided {
@@ -189,8 +204,9 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
     /// A command: recorded and acknowledged, or refused; either answer waits for the commit.
     fn asked(mut self, asked: Asked, now: &Now) -> Result<Self, Poisoned> {
         let Asked { by, verb, command, answer } = asked;
-        if let Room::Tight { .. } = self.ledger.room(now.time) {
-            self.ledger.hold(Answer { to: answer, with: Err(SubmitError::NoSpace) });
+        if self.is_tight(now) {
+            let with = Err(SubmitError::NoSpace(Shortage::Segment));
+            self.ledger.hold(Answer { to: answer, with });
             return Ok(self);
         }
         let input = Input::Command { by, verb };
@@ -227,6 +243,9 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
             poison::folding(decide::subject(self.state(), input, now));
             let decided = decide(self.state(), input, now).map_err(SubmitError::Refused);
             let Ok(events) = decided else { return Ok((self, decided)) };
+            if let Some(shortage) = held_back(input, &events, now) {
+                return Ok((self, Err(SubmitError::NoSpace(shortage))));
+            }
             if !only_stops(input, &events) {
                 return Ok((self, Ok(events)));
             }
@@ -239,12 +258,13 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
     }
 
     /// Takes what is due, the earliest first. What brings no event is left for a later turn, and so
-    /// are slots when the disk has no room for new work: their schedule's cursor stays.
+    /// are slots when the disk has no room for new work: their schedule's cursor stays, and what was
+    /// missed is decided when there is.
     fn due(mut self, now: &mut dyn FnMut() -> Now, calendar: &Calendar) -> Result<Self, Poisoned> {
         let mut left = BTreeSet::new();
         for _ in 0..DUE_MAX {
             let now = now();
-            let waits = matches!(self.ledger.room(now.time), Room::Tight { .. });
+            let waits = self.is_tight(&now) || matches!(now.pace, Pace::Low(_));
             let held = |alarm: &Alarm| waits && matches!(alarm, Alarm::Schedule(_));
             let may = |alarm: &&Alarm| !(held(alarm) || left.contains(*alarm));
             let Some(alarm) = self.state().all_due(now.time).find(may).cloned() else { break };
@@ -282,7 +302,7 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
         // Bounded by `max_running`: each round starts or resumes one mandate.
         for _ in 0..DUE_MAX {
             let (before, now) = (self.ledger.head(), now());
-            if let Room::Tight { .. } = self.ledger.room(now.time) {
+            if self.is_tight(&now) {
                 break;
             }
             self = self.own(&Input::Admit { only }, &now)?;
@@ -308,7 +328,7 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
 
     /// Commits, and lets go what the commit releases.
     fn release(self) -> Result<Self, Poisoned> {
-        let Self { ledger, mut records, exits } = self;
+        let Self { ledger, mut records, exits, tight } = self;
         let (ledger, released) = ledger.commit()?;
         let shown: Vec<_> = released.records.into_iter().map(Arc::new).collect();
         (exits.publish)(&shown, ledger.state().as_ref());
@@ -322,13 +342,25 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
             // Whoever asked may have gone; the record stands.
             answer.to.send(answer.with).ok();
         }
-        Ok(Self { ledger, records, exits })
+        Ok(Self { ledger, records, exits, tight })
     }
 
     fn commit(self) -> Result<Turned<D, F>, Poisoned> {
-        let Self { ledger, records, .. } = self.release()?;
+        let Self { ledger, records, tight, .. } = self.release()?;
         poison::folding(None);
-        Ok(Turned { ledger, records })
+        Ok(Turned { ledger, records, tight })
+    }
+}
+
+/// The shortage of room that keeps a command from making what it would make. One that makes nothing
+/// new is answered.
+fn held_back(input: &Input, events: &[Event], now: &Now) -> Option<Shortage> {
+    let Input::Command { verb, .. } = input else { return None };
+    match (verb, now.pace) {
+        (Verb::Create { .. } | Verb::Fire { .. }, Pace::Low(shortage)) => {
+            (!events.is_empty()).then_some(shortage)
+        }
+        _ => None,
     }
 }
 
@@ -339,7 +371,7 @@ fn unrecordable(error: RecordError) -> Poisoned {
 /// Why a command was not recorded.
 const fn refused(error: &RecordError) -> SubmitError {
     match error {
-        RecordError::NoRoom { .. } => SubmitError::NoSpace,
+        RecordError::NoRoom { .. } => SubmitError::NoSpace(Shortage::Segment),
         RecordError::Oversize { .. } | RecordError::TurnFull | RecordError::Encode { .. } => {
             SubmitError::TooLarge
         }

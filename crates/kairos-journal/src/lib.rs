@@ -1,9 +1,9 @@
 //! Ledger and Permit: the journal, and the proof that something is in it.
 //!
-//! Owns frames, segments, recovery, verification and checkpoints, and the two types that carry the safety
-//! argument: [`Ledger`] keeps every effect and answer inside until the sync that makes its record
-//! durable; [`Permit`] comes out of a commit and nowhere else. Never knows what an event means:
-//! everything is generic over core's `Fold`.
+//! Owns frames, segments, recovery, verification, checkpoints and retention, and the two types that
+//! carry the safety argument: [`Ledger`] keeps every effect and answer inside until the sync that makes
+//! its record durable; [`Permit`] comes out of a commit and nowhere else. Never knows what an event
+//! means: everything is generic over core's `Fold`.
 
 mod body;
 pub mod checkpoint;

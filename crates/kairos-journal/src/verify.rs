@@ -16,6 +16,7 @@ use crate::damage::Damage;
 use crate::open::read_whole;
 use crate::reader::{ReadError, Tail, cannot};
 use crate::recover::{self, Place, Scan};
+use crate::retention;
 use crate::segment;
 use crate::walk::Cursor;
 
@@ -71,6 +72,27 @@ pub fn verify<D: Fs>(
 /// # Errors
 /// As [`verify`].
 pub fn verify_beside<D: Fs>(
+    places: &Places<'_, D>,
+    tail: Tail,
+    cores: NonZero<usize>,
+) -> Result<Verdict, ReadError> {
+    // Of segments that go meanwhile, what was listed before tells nothing.
+    const LOOKS_MAX: usize = 3;
+    let begin =
+        || retention::begin(places.disk, places.journal).map_err(cannot("list the journal"));
+    let mut looks = 1;
+    loop {
+        let began = begin()?;
+        let found = look(places, tail, cores);
+        let sound = found.as_ref().is_ok_and(|verdict| verdict.ok);
+        if sound || looks == LOOKS_MAX || begin()? == began {
+            return found;
+        }
+        looks += 1;
+    }
+}
+
+fn look<D: Fs>(
     places: &Places<'_, D>,
     tail: Tail,
     cores: NonZero<usize>,

@@ -19,6 +19,7 @@ mod fs;
 mod image;
 mod listing;
 mod plan;
+#[cfg(feature = "whole")]
 pub mod whole;
 mod world;
 

@@ -30,13 +30,37 @@ pub struct Status {
     pub waiting: u64,
     pub running: u64,
     pub queued: u64,
-    /// What keeps the queued ones from starting: `budget`, `scope`, `max_running` or `stopping`;
+    /// What keeps the queued ones from starting: `budget`, `scope`, `max_running`, `space` or
+    /// `stopping`;
     /// null when nothing does.
     #[serde(default)]
     pub queued_because: Option<String>,
+    /// The room on the disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub space: Option<Space>,
     /// Signed checkpoints; absent where nobody signs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoints: Option<Checkpoints>,
+}
+
+/// How much room there is, at the last look, and whether it is enough for new work.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Space {
+    /// Which limit holds back new work: `free` (`retention.keep_free`), `used`
+    /// (`retention.bytes`) or `segment` (the journal's next segment cannot be made); null when none
+    /// does.
+    pub low: Option<String>,
+    /// The same in words, with the figures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Null where the file system does not say.
+    pub free_bytes: Option<u64>,
+    pub keep_free_bytes: u64,
+    /// Of journal and blobs; null until they have been counted.
+    pub used_bytes: Option<u64>,
+    pub cap_bytes: u64,
 }
 
 /// How the journal's signed checkpoints stand.

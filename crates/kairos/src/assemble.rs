@@ -10,6 +10,7 @@ use std::time::Duration;
 use kairos_core::fold::Snapshot as _;
 use kairos_core::rules::Rules;
 use kairos_core::state::State;
+use kairos_disk::real::Dir;
 use kairos_disk::{Blobs, RealFs};
 use kairos_effects::file::Files;
 use kairos_effects::model::{Client, Model, ModelOptions, Notify, Playbook, Wire, prices};
@@ -92,14 +93,7 @@ pub(crate) fn start(
         checkpoints: checkpoints.clone(),
     };
     let (notices, voice) = (Arc::clone(&log), voice.clone());
-    let journal = workspace.open_own("journal").map_err(Startup::cannot("open the journal"))?;
-    if focus == Focus::Daemon {
-        // What people see would otherwise begin where the journal does, and not say so.
-        founded::<Views, _>(&RealFs, &journal)
-            .map_err(StartError::Journal)
-            .map_err(Startup::Engine)?;
-    }
-    let looking = checkpoints.clone();
+    let (journal, retain) = (journal(workspace, focus)?, retain(&checkpoints));
     let started = engine.start(Parts {
         focus,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -120,12 +114,27 @@ pub(crate) fn start(
                 crate::notices::said(&notice).into_iter().for_each(|words| voice.say(words));
             }),
         },
-        retain: Some(Retain {
-            kinds: &[State::KIND, Views::KIND],
-            look: Box::new(move |standing, limits| looking.look(standing, limits)),
-        }),
+        retain: Some(retain),
     });
     Ok(Assembled { started: started.map_err(Startup::Engine)?, files, checkpoints, log })
+}
+
+/// The journal's directory, once it is certain that what people see can be made of it.
+fn journal(workspace: &Workspace, focus: Focus) -> Result<Dir, Startup> {
+    let journal = workspace.open_own("journal").map_err(Startup::cannot("open the journal"))?;
+    if focus == Focus::Daemon {
+        // Views would otherwise begin where the journal does, and not say so.
+        let founded = founded::<Views, _>(&RealFs, &journal);
+        founded.map_err(|error| Startup::Engine(StartError::Journal(error)))?;
+    }
+    Ok(journal)
+}
+
+/// Retention below the snapshots of everything a start begins from.
+fn retain(checkpoints: &Checkpoints) -> Retain {
+    let checkpoints = checkpoints.clone();
+    let look = Box::new(move |standing, limits: &_| checkpoints.look(standing, limits));
+    Retain { kinds: &[State::KIND, Views::KIND], look }
 }
 
 /// An engine whose journal, if it is still to begin, is of the node that the key is for.

@@ -5,6 +5,8 @@
 
 use kairos_api::Trouble;
 use kairos_core::event::Limit;
+use kairos_core::space::Bytes;
+use kairos_engine::space::Standing;
 use kairos_engine::{Notice, Status};
 
 use crate::log::{Detail, Level, Log};
@@ -42,6 +44,18 @@ pub(crate) fn said(notice: &Notice) -> Option<String> {
              hint: nothing is lost, the start took an older one or read all records",
             one_line(name),
             one_line(why)
+        ),
+        Notice::SpaceLow { shortage } => format!(
+            "warning: short of room: {shortage} [{}]\n\
+             hint: {}; until then what runs goes on, nothing new begins, and slots wait",
+            shortage.word(),
+            shortage.hint()
+        ),
+        Notice::SpaceEnough { standing } => format!("room again: {}", figures(standing)),
+        Notice::SpaceUnknown { error } => format!(
+            "warning: nobody can say how much room the disk has: {}\n\
+             hint: what was known before holds; `df -h .kairos` may tell",
+            one_line(error)
         ),
         Notice::RetentionFailed { error } => format!(
             "warning: old segments of the journal cannot be deleted, all stay: {}\n\
@@ -106,6 +120,16 @@ pub(crate) fn write(log: &Log, notice: &Notice) {
             let details = vec![("kind", text(kind)), ("error", text(error))];
             (Level::Warn, "snapshot_failed", details)
         }
+        Notice::SpaceLow { shortage } => {
+            let message = ("message", text(shortage));
+            (Level::Warn, "daemon_space_low", vec![("limit", text(&shortage.word())), message])
+        }
+        Notice::SpaceEnough { standing } => {
+            (Level::Info, "daemon_space_enough", vec![("message", text(&figures(standing)))])
+        }
+        Notice::SpaceUnknown { error } => {
+            (Level::Warn, "daemon_space_unknown", vec![("error", text(error))])
+        }
         Notice::SegmentsDeleted { first, deleted, over } => {
             let over = over.map_or(Detail::Null, |over| match over {
                 Limit::Days => text(&"days"),
@@ -135,6 +159,13 @@ pub(crate) fn trouble(log: &Log, trouble: &Trouble) {
         Trouble::CannotAccept { error } => ("daemon_cannot_accept", error),
     };
     log.line(Level::Error, event, "door", &[("error", text(error))]);
+}
+
+/// `43 GiB free, 1.2 GiB used`
+fn figures(standing: &Standing) -> String {
+    let bytes = |bytes: Option<u64>| bytes.map_or_else(|| "?".into(), |n| Bytes(n).to_string());
+    let Standing { found, .. } = standing;
+    format!("{} free on the disk, {} used", bytes(found.free), bytes(found.used))
 }
 
 fn text(value: &impl ToString) -> Detail {

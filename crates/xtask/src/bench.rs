@@ -14,10 +14,11 @@ use crate::call::Call;
 use crate::table::{Edge, render};
 
 /// Name, package, bench target. Rows are printed in this order.
-const BENCHES: [(&str, &str, &str); 3] = [
+const BENCHES: [(&str, &str, &str); 4] = [
     ("journal", "kairos-journal", "journal"),
     ("snapshot", "kairos-journal", "snapshot"),
     ("core", "kairos-core", "core"),
+    ("schedules", "kairos-core", "schedules"),
 ];
 
 /// What to measure and how to print it.

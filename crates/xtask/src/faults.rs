@@ -68,7 +68,9 @@ pub(crate) fn faults(root: &Path, request: &Request) -> Result<Verdict> {
         }
     }
     if parts.iter().any(|part| part.name == fuzz::PART) {
-        good &= fuzz::search(root, times)? == Verdict::Good;
+        let search = fuzz::search(root, times)?;
+        rows.add(&search.line())?;
+        good &= search.verdict() == Verdict::Good;
     }
     if request.json {
         print!("{}", rows.json()?);

@@ -1,13 +1,14 @@
 //! `cargo xtask`: what a developer and the build machine type.
 //!
-//! Owns the verbs `test`, `tidy`, `vectors`, `bench`, `faults` and `mutate`. Depends on no crate of ours and never
-//! ships; it starts cargo and reads what comes back. Each verb is one module; `call` starts
+//! Owns the verbs `test`, `tidy`, `vectors`, `bench`, `civil`, `faults` and `mutate`. Depends on no crate of
+//! ours and never ships; it starts cargo and reads what comes back. Each verb is one module; `call` starts
 //! programs, `packages` installs them, `metadata` asks cargo about the workspace, `table` prints.
 
 #![expect(clippy::print_stdout, reason = "printing is what these verbs are for")]
 
 mod bench;
 mod call;
+mod civil;
 mod faults;
 mod metadata;
 mod mutate;
@@ -29,6 +30,7 @@ usage: cargo xtask VERB
   tidy                    check the rules of the house that a compiler does not know
   vectors [DIR]           compare with recorded cases, file by file (default: those in the tree)
   bench [NAME] [--json]   measure, each row beside its control
+  civil [--nightly]       slots against an oracle around every change of every clock
   faults [--nightly] [--json] [NAME…]
                           crash, damage and kill it, and count what was tried and went wrong
   mutate [NAME…]          take each precaution out in turn; a test has to notice";
@@ -54,6 +56,8 @@ fn main() -> ExitCode {
             Some(request) => root().and_then(|root| bench::bench(&root, &request)),
             None => return usage(),
         },
+        ["civil"] => root().and_then(|root| civil::civil(&root, false)),
+        ["civil", "--nightly"] => root().and_then(|root| civil::civil(&root, true)),
         ["faults", rest @ ..] => match faults::Request::parse(rest) {
             Some(request) => root().and_then(|root| faults::faults(&root, &request)),
             None => return usage(),

@@ -60,7 +60,13 @@ pub(crate) struct Target {
 
 impl Metadata {
     pub(crate) fn read(root: &Path) -> Result<Self> {
-        let mut args = vec!["metadata", "--format-version", "1", "--locked"];
+        Self::of(root, "Cargo.toml")
+    }
+
+    /// Of the workspace whose manifest that is.
+    pub(crate) fn of(root: &Path, manifest: &str) -> Result<Self> {
+        let mut args =
+            vec!["metadata", "--format-version", "1", "--locked", "--manifest-path", manifest];
         for system in SYSTEMS {
             args.extend(["--filter-platform", system]);
         }

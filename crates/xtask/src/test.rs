@@ -72,6 +72,10 @@ fn stages(nextest: bool) -> Vec<Stage> {
             name: "recorded cases",
             act: Act::Inside(|root| crate::vectors::vectors(root, None), "cargo xtask vectors"),
         },
+        Stage {
+            name: "civil time",
+            act: Act::Inside(|root| crate::civil::civil(root, false), "cargo xtask civil"),
+        },
         Stage { name: "faults", act: Act::Inside(crate::faults::all, "cargo xtask faults") },
     ]
 }
@@ -128,6 +132,7 @@ mod tests {
             "tests",
             "documentation tests",
             "recorded cases",
+            "civil time",
             "faults",
         ];
         assert_eq!(names, expected);

@@ -100,9 +100,12 @@ pub(crate) async fn create(
     body: Body,
 ) -> Result<Json<wire::mandate::Created>, Refusal> {
     let request: wire::MandateRequest = parse(&body)?;
-    // Before anything is stored for it.
-    door.handle.room()?;
     let key = key(&headers, &serde_json::to_vec(&request).unwrap_or_default());
+    // Before anything is stored for it. With a key it may be a mandate that is there.
+    match key {
+        Some(_) => door.handle.room()?,
+        None => door.handle.room_for_new()?,
+    }
     let spec = store(&door, request).await?;
     let made = door.handle.submit(by, Verb::Create { spec: Box::new(spec), key }).await?;
     let Some(Subject::Mandate(id)) = made.subject else {

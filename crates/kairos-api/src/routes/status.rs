@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use kairos_engine::space::Standing;
 use kairos_wire as wire;
 
 use crate::door::Door;
@@ -25,8 +26,22 @@ pub(crate) async fn status(State(door): State<Door>) -> Json<wire::Status> {
         running: count(status.running),
         queued: count(status.queued),
         checkpoints: door.checkpoints(),
+        space: Some(space(&status.space)),
         queued_because: queue::all(&status).map(ToOwned::to_owned),
     })
+}
+
+fn space(standing: &Standing) -> wire::status::Space {
+    let Standing { found, limits, low, .. } = standing;
+    wire::status::Space {
+        low: low.map(|low| low.word().to_owned()),
+        reason: low.map(|low| low.to_string()),
+        hint: low.map(|low| low.hint().to_owned()),
+        free_bytes: found.free,
+        keep_free_bytes: limits.free_bytes,
+        used_bytes: found.used,
+        cap_bytes: limits.bytes,
+    }
 }
 
 fn seconds(ms: u64) -> f64 {

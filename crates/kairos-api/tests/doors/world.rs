@@ -254,7 +254,7 @@ fn yearly() -> (Definition, Rule) {
         concurrency: Concurrency::Reject,
         spec: kairos_api::convert::spec(&request, &mut { text }).expect("a mandate"),
     };
-    let cron = Cron::parse(&definition.cron).expect("cron");
+    let cron = Cron::parse(&definition.cron, definition.name.as_str()).expect("cron");
     let rule = Rule { cron, zone: TimeZone::UTC, dst: definition.dst };
     (definition, rule)
 }

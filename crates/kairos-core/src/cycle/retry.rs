@@ -6,7 +6,7 @@
 //!
 //! | failure | attempts 1, 2 | attempt 3 |
 //! |---|---|---|
-//! | 429, 5xx (529 among them), transport, cut, timeout, unreadable 200 | retry | park |
+//! | 429, 5xx (529 among them), transport, cut, timeout, unreadable 200, no room | retry | park |
 //! | every other status, not sent | fail | fail |
 
 use sha2::{Digest as _, Sha256};
@@ -41,6 +41,8 @@ pub enum CallFailure {
     Unreadable,
     /// The request could not be made: a stored text is not to be had. Nothing was sent.
     NotSent,
+    /// The disk had no room for the request. Nothing was sent.
+    NoRoom,
 }
 
 impl CallFailure {
@@ -49,7 +51,7 @@ impl CallFailure {
     pub fn may_pass(self) -> bool {
         match self {
             Self::Status { code, .. } => code == 429 || (500..600).contains(&code),
-            Self::Transport | Self::Cut | Self::Timeout | Self::Unreadable => true,
+            Self::Transport | Self::Cut | Self::Timeout | Self::Unreadable | Self::NoRoom => true,
             Self::NotSent => false,
         }
     }
@@ -57,7 +59,12 @@ impl CallFailure {
     fn retry_after_ms(self) -> u64 {
         match self {
             Self::Status { retry_after_ms, .. } => retry_after_ms.unwrap_or(0),
-            Self::Transport | Self::Cut | Self::Timeout | Self::Unreadable | Self::NotSent => 0,
+            Self::Transport
+            | Self::Cut
+            | Self::Timeout
+            | Self::Unreadable
+            | Self::NotSent
+            | Self::NoRoom => 0,
         }
     }
 }

@@ -202,7 +202,9 @@ impl Cycle {
             (Intent::Ask { .. }, Outcome::Asked(attempt)) => self.answered(&attempt.reply),
             (
                 Intent::Ask { .. },
-                Outcome::Failed(Failure::Blob | Failure::Disk | Failure::Oversize),
+                Outcome::Failed(
+                    Failure::Blob | Failure::Disk | Failure::NoSpace | Failure::Oversize,
+                ),
             ) => self.call.failed = true,
             (Intent::Verify, Outcome::Verified { failed, .. }) => {
                 self.failed_checks = Some(u8::try_from(failed.len()).unwrap_or(u8::MAX));

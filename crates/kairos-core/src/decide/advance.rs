@@ -25,11 +25,15 @@ const FAILED_IN_ROW_MAX: u8 = 2;
 /// for itself: others may be written as running, but nothing works on them.
 pub(super) fn candidate(state: &State, now: &Now, only: Option<MandateId>) -> Option<MandateId> {
     let rules = state.rules.as_ref()?;
-    if now.pace != Pace::Running {
-        return None;
-    }
+    let low = match now.pace {
+        Pace::Running => false,
+        Pace::Low(_) => true,
+        Pace::Draining => return None,
+    };
+    let held = |mandate: &Mandate| low && mandate.standing == Standing::Queued;
     if let Some(only) = only {
-        return state.index.places.contains_key(&only).then_some(only);
+        let waits = state.index.places.contains_key(&only);
+        return state.mandates.get(&only).filter(|only| waits && !held(only)).map(|only| only.id);
     }
     if state.index.running.len() >= usize::from(rules.max_running) {
         return None;
@@ -37,7 +41,7 @@ pub(super) fn candidate(state: &State, now: &Now, only: Option<MandateId>) -> Op
     let exhausted = state.budget.is_exhausted(&rules.day);
     let admissible = |mandate: &&Mandate| {
         let is_poor = exhausted && mandate.standing == Standing::Queued;
-        !is_poor && !state.is_scope_taken(&mandate.spec.project_scope)
+        !is_poor && !held(mandate) && !state.is_scope_taken(&mandate.spec.project_scope)
     };
     let mut waiting = state.index.queue.iter().filter_map(|(_, id)| state.mandates.get(id));
     waiting.find(admissible).map(|mandate| mandate.id)

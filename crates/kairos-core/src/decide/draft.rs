@@ -49,7 +49,7 @@ impl<'a> Draft<'a> {
 
     /// Whether new effects may begin.
     pub(super) fn may_begin(&self) -> bool {
-        self.now.pace == Pace::Running && !self.finished
+        self.now.pace != Pace::Draining && !self.finished
     }
 
     pub(super) fn emit(&mut self, event: Event) {

@@ -17,6 +17,7 @@ use crate::event::Event;
 use crate::id::MandateId;
 use crate::input::{Alarm, Input, Now, Verb};
 use crate::refusal::Refusal;
+use crate::space::Shortage;
 use crate::state::State;
 
 /// Decides what follows from `input`.
@@ -35,6 +36,7 @@ pub fn decide(state: &State, input: &Input, now: &Now) -> Result<Vec<Event>, Ref
             Ok(vec![Event::Repaired { after, bytes, segments, by }])
         }
         Input::Adopted => Ok(vec![Event::Adopted {}]),
+        Input::Space { low } => Ok(space(state, *low)),
         // What was given up already is not given up twice.
         Input::Delete { first, .. } if *first <= state.kept_from() => Ok(Vec::new()),
         Input::Delete { first, segments, bytes, over } => {
@@ -60,6 +62,16 @@ pub fn decide(state: &State, input: &Input, now: &Now) -> Result<Vec<Event>, Ref
     }
 }
 
+/// Only what differs from what is recorded: the figures alone are no event.
+fn space(state: &State, low: Option<Shortage>) -> Vec<Event> {
+    match (state.low, low) {
+        (Some(before), Some(low)) if low.is_like(&before) => Vec::new(),
+        (_, Some(shortage)) => vec![Event::SpaceLow { shortage }],
+        (Some(_), None) => vec![Event::SpaceEnough {}],
+        (None, None) => Vec::new(),
+    }
+}
+
 /// The mandate an input is about, before it is decided: whom to blame when the decision panics.
 #[must_use]
 pub fn subject(state: &State, input: &Input, now: &Now) -> Option<MandateId> {
@@ -81,6 +93,7 @@ pub fn subject(state: &State, input: &Input, now: &Now) -> Option<MandateId> {
         | Input::Recovered { .. }
         | Input::Repaired { .. }
         | Input::Adopted
+        | Input::Space { .. }
         | Input::Delete { .. }
         | Input::Configured { .. }
         | Input::Due(_)

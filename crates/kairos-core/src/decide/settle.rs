@@ -204,7 +204,9 @@ fn asked(draft: &mut Draft<'_>, effect: EffectId, attempt: u8, outcome: &Outcome
             Reply::Cancelled => return,
         },
         // No attempt mends a text that is gone; the fold has marked the call as failed.
-        Outcome::Failed(Failure::Blob | Failure::Disk | Failure::Oversize) => return,
+        Outcome::Failed(Failure::Blob | Failure::Disk | Failure::NoSpace | Failure::Oversize) => {
+            return;
+        }
         _ => CallFailure::Transport,
     };
     let mandate = draft.id();

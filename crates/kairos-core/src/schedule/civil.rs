@@ -93,7 +93,7 @@ impl Rule {
     pub fn next_after(&self, after: Time) -> Option<Slot> {
         let mut here = second_after(after)?;
         let horizon = here.saturating_add(HORIZON).unwrap_or(Timestamp::MAX);
-        let mut stretch = Stretch::around(&self.zone, here);
+        let mut stretch = Stretch::before(&self.zone, here);
         while here <= horizon {
             let civil = self.cron.at_or_after(self.opens(&stretch, here))?;
             let Some(edge) = stretch.end.filter(|edge| civil >= self.closes(&stretch, *edge))
@@ -110,7 +110,7 @@ impl Rule {
             let leap = leap.unwrap_or(Timestamp::MIN);
             if leap > edge.at && edge.at.duration_since(here) >= WIDEST_FOLD {
                 here = leap;
-                stretch = Stretch::around(&self.zone, here);
+                stretch = Stretch::before(&self.zone, here);
             } else {
                 here = edge.at;
                 stretch = stretch.following(&self.zone, edge);
@@ -126,7 +126,7 @@ impl Rule {
         let (Some(mut here), Some(until)) = (second_after(after), second_after(until)) else {
             return 0;
         };
-        let mut stretch = Stretch::around(&self.zone, here);
+        let mut stretch = Stretch::before(&self.zone, here);
         let mut slots = 0;
         while here < until {
             let end = stretch.end.filter(|edge| edge.at < until);
@@ -151,21 +151,23 @@ impl Rule {
     #[must_use]
     pub fn newest(&self, after: Time, until: Time, most: usize) -> Vec<Slot> {
         let wanted = u64::try_from(most).unwrap_or(u64::MAX);
-        // Half the span that still holds the cut, until it is one millisecond: the cut is the
-        // earliest instant with no more than `wanted` slots behind it.
-        let (mut more, mut cut) = (after.as_ms(), until.as_ms());
-        if self.count(after, until) <= wanted {
-            cut = more;
-        }
-        while cut.saturating_sub(more) > 1 {
-            let middle = more.midpoint(cut);
-            if self.count(Time::from_ms(middle), until) <= wanted {
-                cut = middle;
-            } else {
-                more = middle;
+        let mut cursor = after;
+        if self.count(after, until) > wanted {
+            // Half the span that still holds the cut, until it is one second, which is where slots
+            // lie: the cut is the earliest instant with no more than `wanted` slots behind it.
+            let second = |time: Time| time.as_ms().div_euclid(1000);
+            let (mut more, mut cut) = (second(after), second(until));
+            let at = |second: i64| Time::from_ms(second.saturating_mul(1000));
+            while cut.saturating_sub(more) > 1 {
+                let middle = more.midpoint(cut);
+                if self.count(at(middle), until) <= wanted {
+                    cut = middle;
+                } else {
+                    more = middle;
+                }
             }
+            cursor = at(cut);
         }
-        let mut cursor = Time::from_ms(cut);
         let next = || {
             let slot = self.next_after(cursor).filter(|slot| slot.at <= until)?;
             cursor = slot.at;
@@ -229,17 +231,19 @@ struct Stretch {
 }
 
 impl Stretch {
-    fn around(zone: &TimeZone, at: Timestamp) -> Self {
+    /// The stretch that holds the second before `at`, so that a gap which ends right at `at` lies
+    /// ahead with all it swallowed.
+    fn before(zone: &TimeZone, at: Timestamp) -> Self {
         const SECOND: SignedDuration = SignedDuration::from_secs(1);
-        // `preceding` is strict, and a stretch owns the instant it begins at.
-        let begin = at.checked_add(SECOND).ok().and_then(|next| zone.preceding(next).next());
+        let inside = at.checked_sub(SECOND).unwrap_or(at);
+        let begin = zone.preceding(at).next();
         let repeats_until = begin
             .and_then(|begin| begin.timestamp().checked_sub(SECOND).ok())
             .and_then(|before| zone.to_offset(before).to_datetime(before).checked_add(SECOND).ok());
         Self {
-            offset: zone.to_offset(at),
+            offset: zone.to_offset(inside),
             repeats_until: repeats_until.unwrap_or(DateTime::MIN),
-            end: Edge::after(zone, at),
+            end: Edge::after(zone, inside),
         }
     }
 

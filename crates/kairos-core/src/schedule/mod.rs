@@ -3,17 +3,22 @@
 //! Owns the step from an expression to instants. Never asks what time it is or where zone data
 //! lives: `now`, the cursor and the `TimeZone` are arguments. An expression becomes a [`Cron`]
 //! ([`expr`] reads it), a [`Cron`] in a zone becomes a [`Rule`] that yields [`Slot`]s ([`civil`]),
-//! and [`missed::account`] gives every slot between a cursor and now its fate.
+//! and [`missed::account`] gives every slot between a cursor and now its fate. What a person should know
+//! about a rule, without being refused it, is a [`Warning`].
 
 pub mod civil;
 pub mod cron;
+mod days;
 pub mod definition;
 pub mod expr;
 pub(crate) mod gone;
 pub mod missed;
+mod predecessor;
 pub mod slot;
+pub mod warning;
 
 pub use civil::{Dst, InFold, InGap, Rule, Slot};
 pub use cron::Cron;
 pub use expr::{CronError, Field};
 pub use missed::{Accounted, Fate, MissedPolicy, Unfired, account, pass};
+pub use warning::Warning;

@@ -63,6 +63,51 @@ fn day_fields_meet_as_cronie_says() {
     assert_eq!(counted, [5, 60, 60, 9, 60, 2]);
 }
 
+/// The days of 2027 from `month` on, as `MM-DD`.
+fn days(cron: &str, month: i8, n: usize) -> Vec<String> {
+    let begin = jiff::civil::date(2027, month, 1).at(0, 0, 0, 0);
+    let begin = jiff::tz::Offset::UTC.to_timestamp(begin).expect("in range");
+    let before = Time::from_ms(begin.as_millisecond() - 1);
+    let rule = rule(cron, "UTC");
+    let slots = walk(&rule, before).take(n);
+    slots.map(|slot| slot.civil.strftime("%m-%d").to_string()).collect()
+}
+
+#[test]
+fn l_w_and_hash_name_days_of_each_month() {
+    assert_eq!(days("0 0 L * *", 1, 4), ["01-31", "02-28", "03-31", "04-30"]);
+    assert_eq!(days("0 0 L-30 * *", 1, 3), ["01-01", "03-01", "05-01"]);
+    // In 2027 the first of May and of August are at a weekend, and so is the last of January.
+    assert_eq!(days("0 0 1W 5,8 *", 1, 2), ["05-03", "08-02"]);
+    assert_eq!(days("0 0 15W * *", 5, 3), ["05-14", "06-15", "07-15"]);
+    assert_eq!(days("0 0 LW * *", 1, 3), ["01-29", "02-26", "03-31"]);
+    assert_eq!(days("0 0 31W * *", 1, 2), ["01-29", "03-31"]);
+    assert_eq!(days("0 0 * * 1#5", 1, 3), ["03-29", "05-31", "08-30"]);
+    assert_eq!(days("0 0 * * 5L", 1, 3), ["01-29", "02-26", "03-26"]);
+}
+
+#[test]
+fn l_w_and_hash_are_values_to_the_day_rule() {
+    // Neither field starts with `*`: either is enough.
+    assert_eq!(days("0 0 L 1 1#1", 1, 2), ["01-04", "01-31"]);
+    assert_eq!(days("0 0 15W 5 SUNL", 5, 2), ["05-14", "05-30"]);
+    // One does: both must hold.
+    assert_eq!(days("0 0 */2 * 5L", 1, 3), ["01-29", "06-25", "08-27"]);
+}
+
+#[test]
+fn seconds_are_a_field_of_their_own() {
+    let rule = rule("*/20 30 2 * * *", "UTC");
+    assert_eq!(
+        slots(&rule, "2026-01-01T02:30:19.999Z", 3)
+            .into_iter()
+            .map(|(at, _)| at)
+            .collect::<Vec<_>>(),
+        ["2026-01-01T02:30:20.000Z", "2026-01-01T02:30:40.000Z", "2026-01-02T02:30"]
+    );
+    assert_eq!(rule.count(time("2026-01-01T02:30:00Z"), time("2026-01-02T02:30:20Z")), 4);
+}
+
 #[test]
 fn fixed_times_in_a_gap_fire_once_right_after_it() {
     let after = "2026-03-08T06:00:00Z";
@@ -82,6 +127,24 @@ fn fixed_times_in_a_gap_fire_once_right_after_it() {
     assert_eq!(slots(&at_three, after, 1), due(&[("2026-03-08T07:00", 0)]));
     let skipping = Rule { dst: Dst { gap: InGap::Skip, ..Dst::default() }, ..group };
     assert_eq!(slots(&skipping, after, 1), due(&[("2026-03-09T06:00", 0)]));
+}
+
+/// The last second before a gap is still before what the gap moves to its end.
+#[test]
+fn what_a_gap_swallowed_is_not_lost_to_whoever_asks_in_its_last_second() {
+    let group = rule("30 2 * * *", "America/New_York");
+    let due_at = time("2026-03-08T07:00:00Z");
+    for after in ["2026-03-08T06:59:58.999Z", "2026-03-08T06:59:59Z", "2026-03-08T06:59:59.999Z"] {
+        let after = time(after);
+        assert_eq!(group.next_after(after).map(|slot| slot.at), Some(due_at), "after {after}");
+        assert_eq!(group.count(after, due_at), 1, "after {after}");
+        assert_eq!(group.newest(after, due_at, 1).len(), 1, "after {after}");
+    }
+    assert_eq!(group.count(due_at, time("2026-03-09T05:59:59Z")), 0);
+    let by_the_second = rule("59 0,30 0-2 * * *", "America/Goose_Bay");
+    let slots = slots(&by_the_second, "2005-04-03T04:00:00Z", 3);
+    let texts: Vec<_> = slots.iter().map(|(at, _)| at.as_str()).collect();
+    assert_eq!(texts, ["2005-04-03T04:00:59.000Z", "2005-04-03T04:01", "2005-04-03T04:30:59.000Z"]);
 }
 
 #[test]
@@ -176,7 +239,7 @@ fn slots_agree_with_a_minute_by_minute_oracle() {
             let [from, until] = [from, until].map(|seconds| Time::from_ms(seconds * 1000));
             for _ in 0..8 {
                 let expression = Expression::random(&mut numbers);
-                let Ok(cron) = Cron::parse(&expression.text()) else { continue };
+                let Ok(cron) = Cron::parse(&expression.text(), "") else { continue };
                 for dst in dsts() {
                     let rule = Rule { cron, zone: zone.clone(), dst };
                     let all: Vec<_> =
@@ -196,6 +259,42 @@ fn slots_agree_with_a_minute_by_minute_oracle() {
     assert!(judged > 1_500, "only {judged} lists compared");
 }
 
+/// Any expression, any zone, any span: walking, counting and taking the newest tell of the same slots.
+#[test]
+fn walking_counting_and_taking_the_newest_agree() {
+    let mut numbers = Numbers(4);
+    let zones = ["Europe/Zurich", "Australia/Lord_Howe", "Pacific/Apia", "Africa/Casablanca"];
+    let zones = zones.map(|name| (name, zone(name)));
+    let fields: [&[&str]; 6] = [
+        &["0", "*/30", "7,59", "*/7"],
+        &["0", "*/20", "1-59/2", "30", "~"],
+        &["2", "*/6", "0-3", "~", "*"],
+        &["*", "L", "LW,1W", "*/2", "13", "L-3,15W", "31"],
+        &["*", "2,3", "*/5"],
+        &["*", "5L", "1#3,SUN", "*/3", "6-7"],
+    ];
+    for round in 0..400 {
+        let text = fields.map(|of| of[numbers.index(of.len())]).join(" ");
+        let Ok(cron) = Cron::parse(&text, &round.to_string()) else { continue };
+        let (name, zone) = &zones[numbers.index(4)];
+        let dst = dsts().nth(numbers.index(6)).expect("six settings");
+        let rule = Rule { cron, zone: zone.clone(), dst };
+        let from = Time::from_ms(1_300_000_000_123).plus_ms(1000 * numbers.below(600_000_000));
+        let all: Vec<_> = walk(&rule, from).take(1 + numbers.index(300)).collect();
+        let Some(last) = all.last() else { panic!("{text} in {name} is never due") };
+        let about = || format!("{text} in {name} from {from} with {dst:?}");
+        assert!(all.is_sorted_by(|one, next| one.at < next.at), "{}", about());
+        assert_eq!(rule.count(from, last.at), all.len() as u64, "{}", about());
+        let most = numbers.index(20);
+        let newest = &all[all.len().saturating_sub(most)..];
+        assert_eq!(rule.newest(from, last.at, most), newest, "{}", about());
+        // A slot just before its own instant, and none at it.
+        let before = Time::from_ms(last.at.as_ms() - 1);
+        assert_eq!(rule.next_after(before), Some(*last), "{}", about());
+        assert_ne!(rule.next_after(last.at), Some(*last), "{}", about());
+    }
+}
+
 /// Leaping over years finds what walking them day by day finds.
 #[test]
 fn rare_days_are_those_a_daily_walk_finds() {
@@ -207,7 +306,9 @@ fn rare_days_are_those_a_daily_walk_finds() {
         for _ in 0..40 {
             let (day, month) = (1 + numbers.below(31), 1 + numbers.below(12));
             let weekday = ["*", "*/7", "*/3"][numbers.index(3)];
-            let Ok(cron) = Cron::parse(&format!("30 2 {day} {month} {weekday}")) else { continue };
+            let Ok(cron) = Cron::parse(&format!("30 2 {day} {month} {weekday}"), "") else {
+                continue;
+            };
             let rare: Vec<_> = walk(&Rule { cron, ..daily.clone() }, from)
                 .take_while(|slot| slot.at <= until)
                 .collect();

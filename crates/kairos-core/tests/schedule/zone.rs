@@ -10,7 +10,7 @@ pub(crate) fn zone(name: &str) -> TimeZone {
 }
 
 pub(crate) fn rule(cron: &str, name: &str) -> Rule {
-    Rule { cron: Cron::parse(cron).expect("a rule"), zone: zone(name), dst: Dst::default() }
+    Rule { cron: Cron::parse(cron, "").expect("a rule"), zone: zone(name), dst: Dst::default() }
 }
 
 pub(crate) fn time(text: &str) -> Time {

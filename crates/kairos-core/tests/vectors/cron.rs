@@ -46,7 +46,7 @@ fn cron_invalid() {
 fn check_next(case: &Value) -> Outcome {
     let (input, expected) = (&case["input"], &case["expected"]);
     let expr = input["expr"].as_str().expect("an expression");
-    let cron = match Cron::parse(expr) {
+    let cron = match Cron::parse(expr, "") {
         Ok(cron) => cron,
         Err(error) => return refused(&error, expected["next_epoch"].is_null()),
     };
@@ -120,7 +120,7 @@ fn check_parse(case: &Value) -> Outcome {
     let expected = &case["expected"];
     // No expression at all is an empty one.
     let expr = case["input"]["expr"].as_str().unwrap_or_default();
-    match (Cron::parse(expr), expected["fields"].is_null()) {
+    match (Cron::parse(expr, ""), expected["fields"].is_null()) {
         (Err(_), true) => Outcome::Pass,
         (Ok(_), true) if octal(expr) => Outcome::Deviation(&OCTAL),
         (Ok(_), true) => Outcome::Deviation(&MORE_GRAMMAR),

@@ -116,6 +116,7 @@ impl<F: Fs> Tree<F> {
         let temp = self.look(&from.dir, &names.temp).map_err(disk(looking))?;
         let is_pre = |seen: &Seen<F>| self.holds(seen, pre).map_err(disk(looking));
         let (first_is_pre, second_is_pre) = (is_pre(&first)?, is_pre(&second)?);
+        let linked = self.is_second_name(&from, &first, &second, pre).map_err(disk(looking))?;
         let moved = is_pre(&temp)? || temp.is_same_file(&first) || temp.is_same_file(&second);
         match (&first, &second, &temp) {
             (Seen::Absent, _, Seen::Absent) if second_is_pre => {
@@ -130,8 +131,8 @@ impl<F: Fs> Tree<F> {
                 self.moved(&from, &to, Verdict::Reverted)
             }
             (_, Seen::Absent, Seen::Absent) if first_is_pre => Ok(Verdict::Retry),
-            (_, _, Seen::Absent) if first_is_pre && first.is_same_file(&second) => {
-                let dropped = self.drop_second_name(&from, &to);
+            (_, _, Seen::Absent) if first_is_pre && linked => {
+                let dropped = self.drop_second_name(&from, &to, pre);
                 if dropped.map_err(disk("removing the second name"))? {
                     Ok(Verdict::Retry)
                 } else {

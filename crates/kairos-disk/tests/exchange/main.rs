@@ -4,6 +4,8 @@
 
 mod crash;
 mod failing;
+#[path = "../mounts/mapper.rs"]
+mod mapper;
 mod path;
 mod plain;
 mod tables;

@@ -12,6 +12,7 @@ use kairos_disk::exchange::{Doubt, Failure, Intent, Left, Unsettled, WRITERS_WAI
 use kairos_disk::fs::Rename;
 use kairos_disk::refusal::Reason;
 
+use crate::mapper::Mapper;
 use crate::watched::{Call, Moment, Watcher};
 use crate::world::{PRE, TEMP, World, files, perform};
 
@@ -84,6 +85,24 @@ fn file_edited_before_the_swap_comes_back() {
         assert_eq!(unsettled.left, Left::Restored);
         assert_eq!(world.files(), files(&[("docs/a.md", b"theirs")]));
     }
+}
+
+/// Nobody can tell when such a mapping is written to, so it is not waited for.
+#[test]
+fn file_mapped_before_the_swap_comes_back() {
+    let world = World::new();
+    let path = world.path("docs/a.md");
+    let mapper = Arc::new(Mutex::new(None));
+    let made = Arc::clone(&mapper);
+    let watcher = at(Moment::Before(SWAP), move || *made.lock().unwrap() = Mapper::of(&path));
+    let intent = world.edit("docs/a.md");
+    let answer = perform(&world.watched(watcher), &intent);
+    let Some(mapper) = mapper.lock().unwrap().take() else { return };
+    let Err(Failure::Unsettled(unsettled)) = answer else { panic!("{answer:?}") };
+    assert!(matches!(unsettled.doubt, Doubt::OpenForWriting), "{unsettled:?}");
+    assert_eq!(unsettled.left, Left::Restored);
+    mapper.write();
+    assert_eq!(world.files(), files(&[("docs/a.md", b"theirs\n")]));
 }
 
 #[test]

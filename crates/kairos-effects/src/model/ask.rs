@@ -9,7 +9,7 @@ use kairos_core::cycle::brief::Brief;
 use kairos_core::cycle::phase::Phase;
 use kairos_core::cycle::retry::CallFailure;
 use kairos_core::digest::BlobRef;
-use kairos_core::effect::{Attempt, Call, Outcome, Reply};
+use kairos_core::effect::{Attempt, Call, Failure, Outcome, Reply};
 
 use super::answer::{self, Problem};
 use super::extract::ExtractError;
@@ -61,10 +61,14 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// The attempt that was not made, because a text it needs is not to be had.
+    /// The attempt that was not made, because a text it needs is not to be had or cannot be stored.
     pub(crate) fn not_sent(&self, error: &TextError) -> Attempt {
         (self.notify)(Notice::Text { message: error.to_string() });
-        let reply = Reply::Failed(CallFailure::NotSent);
+        let failure = match error.failure() {
+            Failure::NoSpace => CallFailure::NoRoom,
+            _ => CallFailure::NotSent,
+        };
+        let reply = Reply::Failed(failure);
         Attempt { request: None, usage: Some(Usage::default()), said: None, reply }
     }
 

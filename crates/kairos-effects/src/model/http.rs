@@ -222,7 +222,8 @@ impl Client {
             | CallFailure::Cut
             | CallFailure::Timeout
             | CallFailure::Unreadable
-            | CallFailure::NotSent => {}
+            | CallFailure::NotSent
+            | CallFailure::NoRoom => {}
         }
         Reply::Failed(failure)
     }

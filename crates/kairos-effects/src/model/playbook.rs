@@ -162,7 +162,10 @@ impl Playbook {
         };
         let request = format!("{}\n\n{}", prompt.system, prompt.user);
         let input = request.len() as u64 / BYTES_PER_TOKEN;
-        let request = Some(self.desk.put(request.into_bytes()).await?);
+        let request = match self.desk.put(request.into_bytes()).await {
+            Ok(request) => Some(request),
+            Err(error) => return Ok(self.desk.not_sent(&error)),
+        };
         let goal = self.goal(brief).await?;
         let Some(entry) = self.entries.iter().find(|entry| entry.answers(brief, &goal)) else {
             let (file, phase, cycle) = (self.file.clone(), brief.phase, brief.cycle);

@@ -5,5 +5,6 @@ mod cycle;
 mod poison;
 mod restored;
 mod snapshot;
+mod space;
 mod turn;
 mod world;

@@ -60,7 +60,7 @@ pub(crate) fn minutely() -> (Definition, Rule) {
         concurrency: Concurrency::Allow,
         spec,
     };
-    let cron = Cron::parse(&definition.cron).expect("cron");
+    let cron = Cron::parse(&definition.cron, definition.name.as_str()).expect("cron");
     let rule = Rule { cron, zone: jiff::tz::TimeZone::UTC, dst: definition.dst };
     (definition, rule)
 }

@@ -36,7 +36,7 @@ impl Life {
     /// go, and to delete it. Now and then every way to stop at that is tried first.
     pub(super) fn retain(&mut self, limit: u16, every: u16) {
         let bytes_max = BYTES_MAX[usize::from(limit % 4)];
-        let oldest = if limit / 4 % 2 == 0 { Time::EPOCH } else { self.clock };
+        let oldest = if (limit / 4).is_multiple_of(2) { Time::EPOCH } else { self.clock };
         let limits =
             Limits { oldest: Time::from_ms(oldest.as_ms() - DAY_MS.cast_signed()), bytes_max };
         self.snapshot(0, 1);

@@ -205,7 +205,7 @@ fn schedule(which: u16, variant: u64, goal: &dyn Fn(u16) -> BlobRef) -> (Definit
         concurrency: concurrency[turned % 4],
         spec: spec(which, goal(which)),
     };
-    let cron = Cron::parse(cron).expect("each is a rule");
+    let cron = Cron::parse(cron, definition.name.as_str()).expect("each is a rule");
     let rule = Rule { cron, zone: zone(zone_name), dst: definition.dst };
     (definition, rule)
 }

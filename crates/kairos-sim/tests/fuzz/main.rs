@@ -3,7 +3,7 @@
 #[path = "../count/mod.rs"]
 mod count;
 #[path = "../../../../fuzz/targets.rs"]
-mod targets;
+pub mod targets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;

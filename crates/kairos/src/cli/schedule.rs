@@ -168,7 +168,7 @@ fn rule_of(root: &Root, name: &str) -> Result<Rule, Failure> {
 }
 
 fn cron(text: &str) -> Result<Cron, String> {
-    Cron::parse(text).map_err(|error| {
+    Cron::parse(text, "").map_err(|error| {
         format!("{error}, at column {}; allowed: {}", error.column(), error.allowed())
     })
 }

@@ -41,6 +41,7 @@ fn queued(mandate: &Mandate) -> String {
         ("budget", None) => "waits for the day's budget".to_owned(),
         ("scope", _) => "another mandate of its project scope runs".to_owned(),
         ("max_running", _) => "as many mandates run as may".to_owned(),
+        ("space", _) => "the disk is short of room".to_owned(),
         ("stopping", _) => "the daemon is stopping".to_owned(),
         _ => return format!("queued [{reason}]"),
     };

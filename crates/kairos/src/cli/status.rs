@@ -1,7 +1,8 @@
 //! `kairos status`
 
+use kairos_core::space::Bytes;
 use kairos_wire::Status;
-use kairos_wire::status::Witness;
+use kairos_wire::status::{Space, Witness};
 
 use super::{Root, ask};
 use crate::output::table::one_line;
@@ -23,6 +24,7 @@ pub(super) fn show(root: &Root, out: &mut Out) -> Result<Exit, Failure> {
         let why = match reason {
             "budget" => "the day's budget is used up",
             "scope" => "their project scopes are taken",
+            "space" => "the disk is short of room",
             "max_running" => "as many run as may",
             "stopping" => "the daemon is stopping",
             _ => "they wait",
@@ -36,6 +38,9 @@ pub(super) fn show(root: &Root, out: &mut Out) -> Result<Exit, Failure> {
         first => format!(", begins with {first}"),
     };
     out.line(format!("journal   at {journal_head}{first}"))?;
+    if let Some(space) = &status.space {
+        self::space(space, out)?;
+    }
     let Some(checkpoints) = status.checkpoints else { return Ok(Exit::Ok) };
     match (checkpoints.size, checkpoints.problem) {
         (_, Some(problem)) => {
@@ -51,4 +56,20 @@ pub(super) fn show(root: &Root, out: &mut Out) -> Result<Exit, Failure> {
         out.line(format!("witness   {} {has}{problem}", one_line(&witness)))?;
     }
     Ok(Exit::Ok)
+}
+
+fn space(space: &Space, out: &mut Out) -> Result<(), Failure> {
+    let bytes = |bytes: Option<u64>| bytes.map_or_else(|| "?".into(), |n| Bytes(n).to_string());
+    let (used, free) = (bytes(space.used_bytes), bytes(space.free_bytes));
+    let (cap, keep) = (Bytes(space.cap_bytes), Bytes(space.keep_free_bytes));
+    out.line(format!("space     {used} of {cap} used, {free} free on the disk, {keep} set aside"))?;
+    let Some(low) = &space.low else { return Ok(()) };
+    let (reason, hint) = (space.reason.as_deref(), space.hint.as_deref());
+    let reason = one_line(reason.unwrap_or_default());
+    out.line(format!("          low: {reason} [{}]", one_line(low)))?;
+    out.line("          what runs goes on; nothing new begins, and slots wait")?;
+    if let Some(hint) = hint {
+        out.line(format!("          {}", one_line(hint)))?;
+    }
+    Ok(())
 }

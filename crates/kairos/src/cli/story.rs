@@ -3,6 +3,7 @@
 //! Owns one line of text for each kind of event. A kind of a later version shows by its name:
 //! nothing is left out.
 
+use kairos_core::space::Shortage;
 use kairos_wire::event::Event;
 use serde_json::Value;
 
@@ -41,6 +42,8 @@ pub(super) fn words(event: &Event) -> (String, String) {
         "decided" => {
             ("proposal", format!("{}: {} by {}", show("proposal_id"), show("decision"), show("by")))
         }
+        "space_low" => ("space", low(event)),
+        "space_enough" => ("space", "there is room again, all goes on".to_owned()),
         "segments_deleted" => ("journal", deleted(event)),
         "slot" => ("schedule", format!("{}: {}", show("schedule"), slot(event))),
         kind => return ("·".to_owned(), kind.replace('_', " ")),
@@ -56,6 +59,16 @@ fn finished(event: &Event) -> String {
         None => "",
     };
     format!("{}{verified}", field(event, "outcome"))
+}
+
+fn low(event: &Event) -> String {
+    let shortage = event.fields.get("shortage").cloned().unwrap_or_default();
+    let what = match serde_json::from_value::<Shortage>(shortage) {
+        Ok(shortage) => format!("{shortage} [{}]", shortage.word()),
+        // Of a later version.
+        Err(_) => format!("[{}]", field(event, "shortage")),
+    };
+    format!("short of room: {what}; nothing new begins")
 }
 
 fn deleted(event: &Event) -> String {

@@ -153,6 +153,7 @@ struct RawProposals {
 struct RawRetention {
     days: Option<u64>,
     bytes: Option<Size>,
+    keep_free: Option<Size>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -179,6 +180,9 @@ fn ms(length: Duration) -> u64 {
 const SECOND: u64 = 1000;
 const HOUR: u64 = 3_600_000;
 const DAY: u64 = 24 * HOUR;
+
+/// Less is a cap that a journal alone may meet.
+const RETENTION_BYTES_LITTLE: u64 = 64 << 20;
 
 /// What `daemon.yml` is read with.
 pub(super) struct Around<'a> {
@@ -366,7 +370,17 @@ impl Check<'_> {
         // The least is what a journal's first segment takes.
         let (bytes, unit) = (["retention", "bytes"], " bytes");
         let bytes = self.range(&bytes, size, 1 << 20..=1 << 50, defaults.bytes, unit);
-        Retention { days: u32::try_from(days).unwrap_or(u32::MAX), bytes, ..defaults }
+        if raw.bytes.is_some() && bytes < RETENTION_BYTES_LITTLE {
+            let message = "`retention.bytes` leaves little to delete: the newest segments and two \
+                           snapshots of each kind stay, and above it nothing new begins";
+            let at = self.node.place(&["retention", "bytes"]);
+            let warning = Problem::warning(self.file, at, message.to_owned());
+            self.out.push(warning.hint("64MiB or more"));
+        }
+        let keep = raw.keep_free.map(|size| size.0);
+        let keep_free = ["retention", "keep_free"];
+        let free_bytes = self.range(&keep_free, keep, 0..=1 << 50, defaults.free_bytes, unit);
+        Retention { days: u32::try_from(days).unwrap_or(u32::MAX), bytes, free_bytes }
     }
 
     fn scopes(&mut self, scopes: Vec<RawScope>) -> Vec<Raise> {

@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use kairos_core::rules::{NamedPrice, Rules};
 
 use super::daemon::{self, Around, DaemonOptions};
@@ -124,7 +125,7 @@ pub(crate) fn load(
     let around = Around { env, secrets: &secrets, shipped };
     let read = daemon::read(&daemon.file, &daemon.node, &around, &mut out);
     let source = Source::read(&paths.schedules, &mut out);
-    let schedules = schedules::read(&source.file, &source.node, &mut out);
+    let schedules = schedules::read(&source.file, &source.node, Timestamp::now().into(), &mut out);
     match read {
         Some((rules, options)) if out.iter().all(|problem| !problem.is_error()) => {
             let origins = origins(&daemon.file, &daemon.node);

@@ -13,7 +13,8 @@ use kairos_core::path::RelPath;
 use kairos_core::plan::ActionKind;
 use kairos_core::schedule::definition::{Concurrency, Definition, ScheduleName};
 use kairos_core::schedule::missed::{MAX_FIRES, MissedPolicy};
-use kairos_core::schedule::{Cron, CronError, Dst, InFold, InGap, Rule};
+use kairos_core::schedule::{Cron, CronError, Dst, InFold, InGap, Rule, Warning};
+use kairos_core::time::Time;
 use kairos_wire::mandate::{MandateRequest, RiskBudget};
 use serde::Deserialize;
 
@@ -96,7 +97,14 @@ struct RawDst {
 }
 
 /// Reads the tree of `schedules.yml`; a schedule with something wrong is left out.
-pub(super) fn read(file: &File, node: &Node, out: &mut Vec<Problem>) -> Vec<ScheduleConfig> {
+///
+/// `now` is where the year begins whose changes of the clock are warned of.
+pub(super) fn read(
+    file: &File,
+    node: &Node,
+    now: Time,
+    out: &mut Vec<Problem>,
+) -> Vec<ScheduleConfig> {
     let items = shape::only_list(file, node, "schedules", out);
     if items.len() > SCHEDULES_MAX {
         let message = format!("{} schedules, more than {SCHEDULES_MAX}", items.len());
@@ -106,7 +114,7 @@ pub(super) fn read(file: &File, node: &Node, out: &mut Vec<Problem>) -> Vec<Sche
     let mut lines: BTreeMap<String, usize> = BTreeMap::new();
     let mut schedules = Vec::new();
     for item in items {
-        let Some(schedule) = one(file, item, out) else { continue };
+        let Some(schedule) = one(file, item, now, out) else { continue };
         if let Some(first) = lines.get(schedule.name.as_str()) {
             let message = format!("schedule `{}` stands here twice", schedule.name);
             let hint = format!("the first one is on line {first}; names are what tells them apart");
@@ -119,7 +127,7 @@ pub(super) fn read(file: &File, node: &Node, out: &mut Vec<Problem>) -> Vec<Sche
     schedules
 }
 
-fn one(file: &File, item: &Node, out: &mut Vec<Problem>) -> Option<ScheduleConfig> {
+fn one(file: &File, item: &Node, now: Time, out: &mut Vec<Problem>) -> Option<ScheduleConfig> {
     let before = errors(out);
     let raw: Raw = whole::read(file, item, out)?;
     let mut check = Check { file, item, out };
@@ -128,7 +136,7 @@ fn one(file: &File, item: &Node, out: &mut Vec<Problem>) -> Option<ScheduleConfi
         check.wrong(item.place(&["name"]), error.to_string(), None);
     }
     check.quoted_flag("enabled");
-    let cron = check.cron(&raw.cron);
+    let cron = check.cron(&raw.cron, &raw.name);
     let zone_name = raw.timezone.clone().filter(|z| !z.is_empty()).unwrap_or_else(|| "UTC".into());
     let zone = zone::zone(&zone_name).map_err(|unknown| {
         let hint = unknown.hint();
@@ -141,6 +149,8 @@ fn one(file: &File, item: &Node, out: &mut Vec<Problem>) -> Option<ScheduleConfi
     }
     let dst = raw.dst.unwrap_or_default();
     let dst = Dst { gap: dst.gap, fold: dst.fold };
+    let rule = Rule { cron: cron?, zone: zone.ok()?, dst };
+    check.clock_changes(&rule, now);
     Some(ScheduleConfig {
         name: name.ok()?,
         cron: raw.cron,
@@ -149,7 +159,7 @@ fn one(file: &File, item: &Node, out: &mut Vec<Problem>) -> Option<ScheduleConfi
         enabled: raw.enabled.unwrap_or(true),
         missed,
         concurrency: raw.concurrency.unwrap_or_default(),
-        rule: Rule { cron: cron?, zone: zone.ok()?, dst },
+        rule,
         mandate,
         line: file.position(item.place(&["name"]).start).0,
     })
@@ -187,24 +197,32 @@ impl Check<'_> {
         }
     }
 
-    fn cron(&mut self, text: &str) -> Option<Cron> {
+    fn cron(&mut self, text: &str, name: &str) -> Option<Cron> {
         let at = self.item.place(&["cron"]);
-        match Cron::parse(text) {
+        match Cron::parse(text, name) {
             Ok(cron) => {
-                if let Some((message, hint)) = differs_from_kairos_chain(text) {
-                    self.warn(at, message.to_owned(), hint);
+                for warning in Warning::of_expression(text) {
+                    let place = warning.column().map(|column| self.inside(&at, text, column));
+                    let place = place.unwrap_or_else(|| at.clone());
+                    self.warn(place, warning.to_string(), &warning.hint());
                 }
                 Some(cron)
             }
             Err(error) => {
                 let place = self.inside(&at, text, error.column());
                 let hint = match &error {
-                    CronError::NeverFires { .. } => error.allowed(),
+                    CronError::NeverFires { .. } | CronError::NeverBoth { .. } => error.allowed(),
                     _ => format!("allowed: {}", error.allowed()),
                 };
                 self.wrong(place, error.to_string(), Some(hint));
                 None
             }
+        }
+    }
+
+    fn clock_changes(&mut self, rule: &Rule, now: Time) {
+        for warning in Warning::of_next_year(rule, now) {
+            self.warn(self.item.place(&["cron"]), warning.to_string(), &warning.hint());
         }
     }
 
@@ -324,35 +342,4 @@ impl Check<'_> {
         let item = list.items().get(n).unwrap_or(list);
         inner.map_or_else(|| item.at.clone(), |inner| item.place(&[inner]))
     }
-}
-
-/// Where KairosChain would fire at other times than the rule here, and what to do about it.
-fn differs_from_kairos_chain(text: &str) -> Option<(&'static str, &'static str)> {
-    let fields: Vec<_> = text.split_ascii_whitespace().collect();
-    let [.., day, _, weekday] = fields[..] else { return None };
-    let octal = |number: &str| {
-        number.len() > 1
-            && number.starts_with('0')
-            && number.bytes().all(|b| b.is_ascii_digit())
-            && number.parse::<u32>().ok() != u32::from_str_radix(number, 8).ok()
-    };
-    if text.split(|c: char| !c.is_ascii_alphanumeric()).any(octal) {
-        let message = "numbers are decimal here; KairosChain read a leading 0 as octal";
-        return Some((message, "write the number without the leading 0"));
-    }
-    let all = Cron::parse("0 0 * * *").ok()?;
-    let full_day = Cron::parse(&format!("0 0 {day} * *")).ok()? == all;
-    let full_weekday = Cron::parse(&format!("0 0 * * {weekday}")).ok()? == all;
-    let either_here = !day.starts_with(['*', '?']) && !weekday.starts_with(['*', '?']);
-    let either_there = !full_day && !full_weekday;
-    if either_here == either_there || (full_day && full_weekday) {
-        return None;
-    }
-    Some(if either_here {
-        let message = "fires on days that either field names; KairosChain wanted both";
-        (message, "write `*` for the field that names every day")
-    } else {
-        let message = "fires on days that both fields name; KairosChain took either";
-        (message, "to have either, write the steps as a range such as `1-31/2`")
-    })
 }

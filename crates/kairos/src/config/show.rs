@@ -5,7 +5,10 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use kairos_core::rules::NamedPrice;
+use kairos_core::space::Bytes;
+use kairos_disk::{Fs as _, RealFs};
 use kairos_effects::model::Playbook;
 use serde::Serialize;
 
@@ -71,6 +74,7 @@ pub(crate) fn check(root: &Path, files: &[PathBuf], env: &Env, shipped: &[NamedP
             Ok(mut resolved) => {
                 let source = Source::read(&paths.daemon, &mut resolved.warnings);
                 resolved.warnings.extend(playbook(&source, root, &resolved.options));
+                resolved.warnings.extend(room(&source, root, &resolved.options));
                 resolved.warnings
             }
             Err(problems) => problems.0,
@@ -90,7 +94,7 @@ pub(crate) fn check(root: &Path, files: &[PathBuf], env: &Env, shipped: &[NamedP
         let (file, node) = (&source.file, &source.node);
         let stem = path.file_stem().unwrap_or_default();
         if node.get("schedules").is_some() || stem == "schedules" {
-            schedules::read(file, node, &mut problems);
+            schedules::read(file, node, Timestamp::now().into(), &mut problems);
         } else if node.get("secrets").is_some() || stem == "secrets" {
             Secrets::read(file, node, root, &mut problems);
         } else {
@@ -112,6 +116,20 @@ fn playbook(source: &Source, root: &Path, options: &DaemonOptions) -> Option<Pro
     let at = source.node.place(&["model", "file"]);
     let hint = format!("the path starts at `{}`", root.display());
     Some(Problem::new(&source.file, at, message).hint(hint))
+}
+
+/// More is set aside than the disk has.
+fn room(source: &Source, root: &Path, options: &DaemonOptions) -> Option<Problem> {
+    let space = RealFs.root(root).and_then(|root| RealFs.space(&root)).ok()?;
+    if space.total == 0 || options.retention.free_bytes < space.total {
+        return None;
+    }
+    let message = format!(
+        "`retention.keep_free` sets aside all of the disk, which has {}: nothing will begin",
+        Bytes(space.total)
+    );
+    let at = source.node.place(&["retention", "keep_free"]);
+    Some(Problem::warning(&source.file, at, message).hint("less than that; 0 sets nothing aside"))
 }
 
 const KEY: &str = "model.api_key";
@@ -150,6 +168,7 @@ pub(crate) fn show(resolved: &Resolved) -> Vec<Setting> {
     ];
     rows.push(("retention.days", options.retention.days.to_string()));
     rows.push(("retention.bytes", size::spell(options.retention.bytes)));
+    rows.push(("retention.keep_free", size::spell(options.retention.free_bytes)));
     match &options.model {
         None => rows.push(("model", "none".to_owned())),
         Some(model) => {

@@ -205,7 +205,7 @@ fn each_wrong_key_of_a_schedule_is_told_with_its_place() {
     let cases = [
         (
             "cron: '61 * * * *'",
-            "schedules:3:12 [61] `61` is out of range for the minute field | allowed: *, 0-59, ranges, and lists of these",
+            "schedules:3:12 [61] `61` is out of range for the minute field | allowed: *, 0-59, ranges, `A~B` for one at random, and lists of these",
         ),
         (
             "cron: '0 0 31 2 *'",
@@ -218,6 +218,14 @@ fn each_wrong_key_of_a_schedule_is_told_with_its_place() {
         (
             "cron: @daily",
             "schedules:3:11 [@daily] the expression is not in quotes | quote the expression: YAML gives `*` and `@` at the start a meaning",
+        ),
+        (
+            "cron: '0 0 L-3,15W * 1#6'",
+            "schedules:3:26 [1#6] `1#6` does not say which one of the month, in the day of week field | allowed: `5L` for the last Friday, `1#1` to `1#5` for one Monday of the month",
+        ),
+        (
+            "cron: '0,*/61 * * * *'",
+            "schedules:3:14 [*/61] the step in `*/61` of the minute field is wider than its range | a step within 0-59, or the value itself",
         ),
         (
             "cron: '@daily'\n    timezone: Europe/Zurch",
@@ -277,15 +285,15 @@ fn each_wrong_key_of_a_schedule_is_told_with_its_place() {
         ),
         (
             "cron: '0 0 */2 * 1'",
-            "schedules:3:11 ['0 0 */2 * 1'] fires on days that both fields name; KairosChain took either | to have either, write the steps as a range such as `1-31/2`",
+            "schedules:3:16 [*/2] fires on days that both fields name; KairosChain took either | to have either, write the steps as a range such as `1-31/2`",
         ),
         (
             "cron: '0 0 1-31 * 1'",
-            "schedules:3:11 ['0 0 1-31 * 1'] fires on days that either field names; KairosChain wanted both | write `*` for the field that names every day",
+            "schedules:3:16 [1-31] fires on days that either field names; KairosChain wanted both | write `*` for the field that names every day",
         ),
         (
             "cron: '010 0 * * *'",
-            "schedules:3:11 ['010 0 * * *'] numbers are decimal here; KairosChain read a leading 0 as octal | write the number without the leading 0",
+            "schedules:3:12 [010] numbers are decimal here; KairosChain read a leading 0 as octal | write the number without the leading 0, or `8` for what it was",
         ),
         (
             "cron: '@daily'\n  - name: a\n    cron: '@daily'",
@@ -420,6 +428,12 @@ fn retention_has_defaults_and_bounds() {
     assert_eq!(read_retention(""), (90, 2 << 30));
     assert_eq!(read_retention("retention: {bytes: 1MiB}\n"), (90, 1 << 20));
     assert_eq!(read_retention("retention: {days: 1}\n"), (1, 2 << 30));
+    let free = |daemon| read(daemon, "", "").unwrap().options.retention.free_bytes;
+    assert_eq!(free(""), 256 << 20);
+    assert_eq!(free("retention: {keep_free: 0}\n"), 0);
+    let little = read("retention: {bytes: 1MiB}\n", "", "").unwrap().warnings;
+    assert_eq!(little.len(), 1, "{little:?}");
+    assert!(little[0].to_string().contains("leaves little to delete"), "{}", little[0]);
     let shown = show(&read("retention: {bytes: 64MiB}\n", "", "").unwrap());
     let row = |key| shown.iter().find(|row| row.key == key).unwrap();
     assert_eq!((&*row("retention.days").value, &*row("retention.days").origin), ("90", "default"));

@@ -14,6 +14,7 @@ mod repair;
 mod retention;
 mod secrets;
 mod signals;
+mod space;
 mod states;
 mod told;
 mod why;

@@ -1,8 +1,9 @@
 //! A real daemon that keeps little of its past: what goes, what stays provable, and what is said.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -78,13 +79,6 @@ fn what_is_over_the_limit_goes_and_the_rest_stays_provable() {
     let told = String::from_utf8(output.stdout).expect("text");
     let words = format!("1 segment deleted, more than is kept [bytes]; begins with {begins}");
     assert!(told.contains(&words), "{told}");
-    let mut follow = home.command(&["events", "--from", "1", "--follow", "--json"]);
-    let mut follow = Ended(follow.stderr(std::process::Stdio::piped()).spawn().expect("it starts"));
-    let mut said = std::io::BufReader::new(follow.0.stderr.take().expect("piped"));
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut said, &mut line).expect("text");
-    assert_eq!(line.trim_end(), note);
-    drop(follow);
     stop(&mut daemon);
     let verdict = home.json(&["journal", "verify"]);
     let head = verdict["head"].as_u64().expect("a position");
@@ -93,12 +87,46 @@ fn what_is_over_the_limit_goes_and_the_rest_stays_provable() {
     let said = home.ok(&["journal", "verify"]);
     assert!(said.contains(&format!("frames 1 to {} were deleted", begins - 1)), "{said}");
     provable(&home, begins, head);
+    let exported = home.records();
+    assert!(exported[0]["seq"].as_u64() >= Some(begins), "what is there is written out");
+    too_long_ago(&home, begins);
     // The next start goes on, and lists what the deleted records made.
     let mut daemon = home.daemon();
     assert_eq!(home.json(&["schedule", "list"])["schedules"].as_array().map(Vec::len), Some(32));
+    too_long_ago(&home, begins);
+    // What the daemon does not remember it reads, and says where that begins.
+    let mut follow = home.command(&["events", "--from", "1", "--follow", "--json"]);
+    let mut follow =
+        Ended(follow.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts"));
+    let mut said = BufReader::new(follow.0.stderr.take().expect("piped"));
+    let mut line = String::new();
+    said.read_line(&mut line).expect("text");
+    assert_eq!(line.trim_end(), note);
+    drop(follow);
     stop(&mut daemon);
     assert_eq!(home.json(&["journal", "verify"])["ok"], true);
     assert_eq!(lines(&home, "retention_failed"), [Value::Null; 0]);
+}
+
+/// A mandate of which every record is deleted, and one that never was.
+fn too_long_ago(home: &Home, begins: u64) {
+    for (id, status, code) in [
+        ("00000000000000000000000001", 410, "too_long_ago"),
+        ("7ZZZZZZZZZZZZZZZZZZZZZZZZZ", 404, "unknown_id"),
+    ] {
+        let output = home.kairos(&["mandate", "show", id, "--json"]);
+        let said = stderr(&output);
+        let problem = said.lines().last().expect("a problem");
+        let problem: Value = serde_json::from_str(problem).expect("a problem");
+        assert_eq!(
+            (&problem["status"], &problem["code"]),
+            (&status.into(), &code.into()),
+            "{said}"
+        );
+        assert_eq!(output.status.code(), Some(1));
+        let detail = problem["detail"].as_str().expect("words");
+        assert_eq!(detail.contains(&format!("begins with record {begins}")), status == 410);
+    }
 }
 
 fn provable(home: &Home, begins: u64, head: u64) {

@@ -2,6 +2,7 @@
 //!
 //! Owns the table of parts. A part prints its counts as lines of JSON among whatever else it prints.
 
+use super::fuzz;
 use crate::call::Call;
 
 /// How many times as much is tried at night.
@@ -64,7 +65,7 @@ const fn test(name: &'static str) -> [&'static str; 7] {
 }
 
 // tidy: table
-pub(super) const PARTS: [Part; 6] = [
+pub(super) const PARTS: [Part; 7] = [
     Part {
         name: "journal",
         args: &test("journal"),
@@ -73,6 +74,8 @@ pub(super) const PARTS: [Part; 6] = [
         quotas: &[
             Quota::new("crash points", 10_000),
             Quota::new("second crashes", 40_000),
+            Quota::whole("crash points, deletion", 500),
+            Quota::whole("second crashes, deletion", 500),
             Quota::new("distinct images", 10_000),
             Quota::whole("crash points after a fault", 10_000),
             Quota::new("bit flips", 180_000),
@@ -100,6 +103,15 @@ pub(super) const PARTS: [Part; 6] = [
         ],
     },
     Part {
+        name: "mounts",
+        args: &test("mounts"),
+        effort: Effort::Whole,
+        // It stands in for a file system that cannot exchange.
+        needs_strace: true,
+        // Fewer where there are no user namespaces: what was not tried is not met.
+        quotas: &[Quota::whole("file systems", 9)],
+    },
+    Part {
         name: "blobs",
         args: &test("blobs"),
         effort: Effort::Whole,
@@ -111,11 +123,11 @@ pub(super) const PARTS: [Part; 6] = [
         ],
     },
     Part {
-        name: "fuzz",
+        name: fuzz::PART,
         args: &test("fuzz"),
         effort: Effort::Variable("KAIROS_SIM_EFFORT", 1),
         needs_strace: false,
-        quotas: &[Quota::new("fuzzed inputs", 20_000)],
+        quotas: &[Quota::new("fuzzed inputs", 60_000), Quota::new(fuzz::ROW, 100_000)],
     },
     Part {
         name: "kills",
@@ -154,6 +166,17 @@ pub(super) const PARTS: [Part; 6] = [
         ],
         effort: Effort::Variable("KAIROS_SIM_SEEDS", SEEDS),
         needs_strace: false,
-        quotas: &[Quota::new("seeds", SEEDS)],
+        quotas: &[
+            Quota::new("seeds", SEEDS),
+            Quota::new("simulated crashes", 8_000),
+            Quota::new("simulated stops at a rotation", 800),
+            Quota::new("simulated snapshots", 2_000),
+            Quota::new("simulated damaged snapshots", 200),
+            Quota::new("simulated openings from a snapshot", 10_000),
+            Quota::new("simulated deleted segments", 100),
+            Quota::new("simulated quarantines", 200),
+            Quota::new("simulated lives of one mandate", 500),
+            Quota::new("simulated returns of a schedule", 200),
+        ],
     },
 ];

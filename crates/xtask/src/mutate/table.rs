@@ -37,11 +37,17 @@ const COPIED: Test =
 const LAST: Test =
     sim("journal", "damage::every_flipped_bit_of_the_last_acknowledged_frame_is_refused");
 const CHANGE: Test = sim("exchange", "crash::change_stands_once_whatever_a_crash_leaves");
+const PRUNE: Test =
+    sim("journal", "prune::whatever_a_crash_leaves_of_a_deletion_is_recorded_covered_and_whole");
 const PERSON: Test = sim("exchange", "person::what_a_person_does_between_two_calls_stays");
 const BLOB: Test = sim("blobs", "whatever_a_crash_leaves_a_blob_is_there_or_not_believed");
 
+const SNAPSHOTS: Test =
+    sim("journal", "crash::every_crash_image_with_snapshots_opens_with_all_that_was_acknowledged");
+const LIVES: Test = sim("whole", "whatever_happens_nothing_is_lost_or_done_twice");
+
 // tidy: table
-pub(super) const MUTATIONS: [Mutation; 30] = [
+pub(super) const MUTATIONS: [Mutation; 41] = [
     Mutation {
         name: "commit: fdatasync",
         file: "crates/kairos-journal/src/writer.rs",
@@ -157,6 +163,43 @@ pub(super) const MUTATIONS: [Mutation; 30] = [
         test: journal("ledger", "a_second_opener_is_refused_until_the_first_is_gone"),
     },
     Mutation {
+        name: "deletion: recorded before",
+        file: "crates/kairos-journal/src/retention.rs",
+        old: "    let deleted = delete(places, recorded)?;\n    \
+              let next = excess(places.disk, places.journal, founded, limits)?;\n",
+        new: "    let next = excess(places.disk, places.journal, founded, limits)?;\n    \
+              let deleted = delete(places, next.map_or(recorded, |next| next.first))?;\n",
+        test: PRUNE,
+    },
+    Mutation {
+        name: "deletion: the older of two snapshots",
+        file: "crates/kairos-journal/src/retention.rs",
+        old: "snapshot::holding::<F, D>(disk, dir, &firsts, 2)?.get(1).copied()",
+        new: "snapshot::holding::<F, D>(disk, dir, &firsts, 1)?.first().copied()",
+        test: PRUNE,
+    },
+    Mutation {
+        name: "deletion: roots of what goes",
+        file: "crates/kairos-journal/src/retention.rs",
+        old: "    keep_roots(places, first)?;\n",
+        new: "",
+        test: PRUNE,
+    },
+    Mutation {
+        name: "deletion: checkpoint over what goes",
+        file: "crates/kairos-journal/src/retention.rs",
+        old: "        cover(places, signer, next.first)?;\n",
+        new: "        let _ = (signer, next);\n",
+        test: PRUNE,
+    },
+    Mutation {
+        name: "deletion: one after the other",
+        file: "crates/kairos-journal/src/retention.rs",
+        old: "            .and_then(|()| disk.sync_dir(journal))\n",
+        new: "",
+        test: PRUNE,
+    },
+    Mutation {
         name: "exchange: sync of the new file",
         file: "crates/kairos-disk/src/exchange/stage.rs",
         old: "            self.fs.sync_all(&file).map_err(refuse(\"syncing beside it\"))?;\n",
@@ -254,5 +297,50 @@ pub(super) const MUTATIONS: [Mutation; 30] = [
         old: "        if crate::digest::digest(&bytes) != *digest {\n",
         new: "        if bytes.len() as u64 > bytes_max {\n",
         test: sim("blobs", "no_flipped_bit_of_a_blob_is_believed"),
+    },
+    Mutation {
+        name: "snapshot: fdatasync",
+        file: "crates/kairos-journal/src/snapshot.rs",
+        old: "        }\n    }\n    disk.sync(file)\n",
+        new: "        }\n    }\n    Ok(())\n",
+        test: SNAPSHOTS,
+    },
+    Mutation {
+        name: "snapshot: checksum",
+        file: "crates/kairos-journal/src/snapshot.rs",
+        old: "        if holds { form } else { Err(Flaw::Sum) }\n",
+        new: "        if holds { form } else { form }\n",
+        test: journal("snapshot", "no_flipped_byte_of_a_snapshot_is_believed"),
+    },
+    Mutation {
+        name: "snapshot: the frame behind it",
+        file: "crates/kairos-journal/src/snapshot.rs",
+        old: "            Some((frame, _)) if basis.cursor.link.is_in_head(&frame) => Ok(()),\n",
+        new: "            Some((_, _)) if basis.cursor.head < next => Ok(()),\n",
+        test: journal("snapshot", "the_snapshot_of_another_history_is_not_believed"),
+    },
+    Mutation {
+        name: "snapshot: sync of the segment behind it",
+        file: "crates/kairos-journal/src/refold.rs",
+        old: "    settle(&**disk, dir, next).map_err(cannot(\"sync the segment behind the snapshot\"))?;\n",
+        new: "",
+        test: sim(
+            "journal",
+            "crash::a_snapshot_of_frames_that_were_never_synced_is_not_ahead_of_its_journal",
+        ),
+    },
+    Mutation {
+        name: "schedule: cursor of one that went",
+        file: "crates/kairos-core/src/state.rs",
+        old: "        known.unwrap_or_else(|| self.gone.cursor(name)).max(now)\n",
+        new: "        known.map_or(now, |_| now)\n",
+        test: LIVES,
+    },
+    Mutation {
+        name: "retention: what is deleted is recorded",
+        file: "crates/kairos-journal/src/retention.rs",
+        old: "    let deleted = delete(places, recorded)?;\n",
+        new: "    let deleted = delete(places, founded.next())?;\n",
+        test: LIVES,
     },
 ];

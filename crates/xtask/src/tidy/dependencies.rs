@@ -11,6 +11,8 @@ use super::tree::{Tree, line_where};
 
 const RULE: &str = "dependencies";
 const PAGE: &str = "docs/dependencies.md";
+/// The one member of a workspace of its own.
+const FUZZ: &str = "kairos-fuzz";
 
 /// What the table says of a crate.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,6 +51,10 @@ fn direct(tree: &Tree) -> BTreeMap<String, String> {
         for dependency in &member.dependencies {
             found.insert(dependency.name.clone(), member.manifest(&tree.metadata).to_owned());
         }
+    }
+    let searching = tree.fuzz.members().find(|member| member.name == FUZZ);
+    for dependency in searching.iter().flat_map(|member| &member.dependencies) {
+        found.entry(dependency.name.clone()).or_insert_with(|| "fuzz/Cargo.toml".to_owned());
     }
     let root = tree.text("Cargo.toml").unwrap_or_default();
     for name in declared(root) {
@@ -92,7 +98,8 @@ fn problem(tree: &Tree, row: &Row<'_>, named: bool) -> Option<String> {
         return Some(format!("`{name}` needs what it is for and why it is the one"));
     }
     // A crate that is declared and used by nobody yet is not resolved and has no metadata.
-    let package = tree.metadata.packages.iter().rfind(|package| package.name == *name)?;
+    let mut packages = tree.fuzz.packages.iter().chain(&tree.metadata.packages);
+    let package = packages.rfind(|package| package.name == *name)?;
     let declares = package.license.as_deref().unwrap_or("none").replace('/', " OR ");
     (declares != *licence).then(|| format!("`{name}` declares `{declares}`, not `{licence}`"))
 }

@@ -1,11 +1,12 @@
 //! Permissive licences all the way down.
 //!
 //! Owns the list of licences a dependency may have, however deep it stands in the tree. The same
-//! list is in `deny.toml`. Trusts what a crate declares; it does not read licence files.
+//! list is in `deny.toml`. What only searches and never ships may have one more. Trusts what a crate declares; it does not read licence files.
 
 use super::Finding;
 use super::spdx;
 use super::tree::{Tree, line_where};
+use crate::metadata::Metadata;
 
 const RULE: &str = "licences";
 
@@ -26,22 +27,38 @@ const PERMISSIVE: [&str; 14] = [
     "Zlib",
 ];
 
+/// Permissive too, and of libFuzzer alone.
+const OF_FUZZING: &str = "NCSA";
+
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    let lock = tree.text("Cargo.lock");
+    let permissive = |one: &str| PERMISSIVE.contains(&one);
+    let searching = |one: &str| permissive(one) || one == OF_FUZZING;
+    let mut findings = of(tree, "Cargo.lock", &tree.metadata, &permissive);
+    findings.extend(of(tree, "fuzz/Cargo.lock", &tree.fuzz, &searching));
+    findings
+}
+
+fn of(
+    tree: &Tree,
+    lock: &str,
+    metadata: &Metadata,
+    allowed: &dyn Fn(&str) -> bool,
+) -> Vec<Finding> {
+    let text = tree.text(lock);
     let mut findings = Vec::new();
-    for package in &tree.metadata.packages {
-        let Some(reason) = problem(package.license.as_deref()) else { continue };
+    for package in &metadata.packages {
+        let Some(reason) = problem(package.license.as_deref(), allowed) else { continue };
         let entry = format!("name = \"{}\"", package.name);
-        let line = line_where(lock, |line| line == entry);
+        let line = line_where(text, |line| line == entry);
         let reason = format!("`{} {}` {reason}", package.name, package.version);
-        findings.push(Finding::new("Cargo.lock", line, RULE, reason));
+        findings.push(Finding::new(lock, line, RULE, reason));
     }
     findings
 }
 
-fn problem(licence: Option<&str>) -> Option<String> {
+fn problem(licence: Option<&str>, allowed: &dyn Fn(&str) -> bool) -> Option<String> {
     let Some(licence) = licence else { return Some("declares no licence".to_owned()) };
-    match spdx::satisfied(licence, &|one| PERMISSIVE.contains(&one)) {
+    match spdx::satisfied(licence, &|one| allowed(one)) {
         Some(true) => None,
         Some(false) => Some(format!("is under `{licence}`, which is not on the permissive list")),
         None => Some(format!("is under `{licence}`, which is no licence expression")),
@@ -66,8 +83,19 @@ mod tests {
 
     #[test]
     fn no_licence_and_no_expression_are_problems() {
+        let problem = |licence| problem(licence, &|one| PERMISSIVE.contains(&one));
         assert_eq!(problem(None), Some("declares no licence".to_owned()));
         assert!(problem(Some("see file")).is_some());
         assert_eq!(problem(Some("(MIT OR Apache-2.0) AND Unicode-3.0")), None);
+    }
+
+    #[test]
+    fn what_searches_may_have_one_licence_more() {
+        let metadata = r#"{"packages": [
+            {"name": "a", "version": "1.0.0", "id": "a", "license": "MIT AND NCSA", "manifest_path": ""}]}"#;
+        let fuzz = serde_json::from_str(metadata).unwrap();
+        let searching = Tree { fuzz, ..tree(r#"{"packages": []}"#, &[]) };
+        assert_eq!(check(&searching), []);
+        assert_eq!(check(&tree(metadata, &[])).len(), 1);
     }
 }

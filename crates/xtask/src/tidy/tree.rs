@@ -20,6 +20,8 @@ const VECTORS: &str = "vectors/";
 
 pub(super) struct Tree {
     pub(super) metadata: Metadata,
+    /// Of the programs that search, which are a workspace of their own.
+    pub(super) fuzz: Metadata,
     /// Every file that is text, Rust files among them.
     pub(super) texts: Vec<Text>,
     /// Every Rust file that could be parsed.
@@ -37,6 +39,11 @@ impl Tree {
     /// Reads the tree below `root`; a Rust file that does not parse is a finding.
     pub(super) fn read(root: &Path) -> Result<(Self, Vec<Finding>)> {
         let metadata = Metadata::read(root)?;
+        // Their lock file follows every change of a dependency of ours.
+        let fuzz = Metadata::of(root, "fuzz/Cargo.toml").context(
+            "the lock file of `fuzz/` may be behind: cargo update --workspace --manifest-path \
+             fuzz/Cargo.toml",
+        )?;
         let (mut texts, mut sources, mut findings) = (Vec::new(), Vec::new(), Vec::new());
         for path in tracked(root)? {
             let Some(text) = read_text(&root.join(&path))? else { continue };
@@ -48,7 +55,7 @@ impl Tree {
             }
             texts.push(Text { path, text });
         }
-        Ok((Self { metadata, texts, sources }, findings))
+        Ok((Self { metadata, fuzz, texts, sources }, findings))
     }
 
     pub(super) fn text(&self, path: &str) -> Option<&str> {
@@ -102,6 +109,7 @@ pub(super) mod tests {
             .map(|(path, text)| Source::parse(path, text).unwrap());
         Tree {
             metadata: serde_json::from_str(metadata).unwrap(),
+            fuzz: serde_json::from_str(r#"{"packages": []}"#).unwrap(),
             sources: sources.collect(),
             texts: texts.collect(),
         }
