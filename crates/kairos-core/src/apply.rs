@@ -37,11 +37,14 @@ impl Fold for State {
             }
             Event::SchedulesLoaded { set, gone } => {
                 for name in gone {
-                    self.schedules.remove(name);
+                    if let Some(loaded) = self.schedules.remove(name) {
+                        self.gone.went(name.clone(), loaded.cursor);
+                    }
                     self.index.alarm(Alarm::Schedule(name.clone()), None);
                 }
                 for loaded in set {
                     let name = loaded.definition.name.clone();
+                    self.gone.came(&name);
                     self.index.alarm(Alarm::Schedule(name.clone()), loaded.next);
                     self.schedules.insert(name, loaded.clone());
                 }

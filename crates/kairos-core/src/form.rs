@@ -20,6 +20,7 @@ use crate::id::{MandateId, ProposalId};
 use crate::input::Alarm;
 use crate::mandate::standing::{Mandate, Standing};
 use crate::rules::Rules;
+use crate::schedule::gone::Gone;
 use crate::space::Shortage;
 use crate::state::{Index, Kept, State};
 use crate::time::Time;
@@ -58,6 +59,8 @@ struct Form<'a> {
     /// Since version 4.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     erasing: Cow<'a, BTreeSet<Digest>>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    gone: Gone,
 }
 
 /// What is as it began need not be written: most of what waits never began.
@@ -114,6 +117,7 @@ impl<'a> Form<'a> {
             budget,
             day_ends,
             schedules,
+            gone,
             mandates,
             index,
             machine,
@@ -142,6 +146,7 @@ impl<'a> Form<'a> {
             low: *low,
             kept_from: *kept_from,
             erasing: Cow::Borrowed(erasing),
+            gone: gone.clone(),
         }
     }
 }
@@ -221,7 +226,7 @@ fn undecided(mandate: &Mandate) -> impl Iterator<Item = (ProposalId, MandateId)>
 impl From<Form<'_>> for State {
     fn from(form: Form<'_>) -> Self {
         let index = form.index();
-        let Form { rules, budget, day_ends, schedules, mandates, .. } = form;
+        let Form { rules, budget, day_ends, schedules, mandates, gone, .. } = form;
         let schedules = schedules.into_iter().map(Cow::into_owned);
         let mandates = mandates.into_iter().map(|filed| Box::new(filed.mandate.into_owned()));
         Self {
@@ -231,6 +236,7 @@ impl From<Form<'_>> for State {
             day_ends,
             schedules: schedules.map(|loaded| (loaded.definition.name.clone(), loaded)).collect(),
             mandates: mandates.map(|mandate| (mandate.id, mandate)).collect(),
+            gone,
             index,
             machine: form.machine,
             kept_from: form.kept_from,

@@ -2,7 +2,7 @@
 //!
 //! Owns the one state. Never decides, and no behaviour but folding and looking up lives here. A
 //! function of open work and schedules, never of history: a finished mandate leaves in its last
-//! event, a schedule keeps one cursor, a key goes after 24 hours.
+//! event, a schedule keeps one cursor, also when it goes, and a key goes after 24 hours.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use crate::input::Alarm;
 use crate::mandate::standing::{Mandate, Standing};
 use crate::rules::Rules;
 use crate::schedule::definition::ScheduleName;
+use crate::schedule::gone::Gone;
 use crate::space::Shortage;
 use crate::time::Time;
 
@@ -31,6 +32,7 @@ pub struct State {
     pub(crate) budget: Budget,
     pub(crate) day_ends: Option<Time>,
     pub(crate) schedules: BTreeMap<ScheduleName, Loaded>,
+    pub(crate) gone: Gone,
     /// Boxed: a mandate is large, and a tree moves what it holds.
     pub(crate) mandates: BTreeMap<MandateId, Box<Mandate>>,
     /// The machine it was last worked on at.
@@ -172,6 +174,14 @@ impl State {
     /// All schedules by name.
     pub fn schedules(&self) -> impl Iterator<Item = &Loaded> {
         self.schedules.values()
+    }
+
+    /// Where a schedule of that name begins when it comes, or comes with another rule, at `now`: no
+    /// slot that may have had its fate has another, also when the clock was set back meanwhile.
+    #[must_use]
+    pub fn begins(&self, name: &ScheduleName, now: Time) -> Time {
+        let known = self.schedules.get(name).map(|loaded| loaded.cursor);
+        known.unwrap_or_else(|| self.gone.cursor(name)).max(now)
     }
 
     /// The mandate an idempotency key made.

@@ -14,6 +14,7 @@ use kairos_core::id::Seed;
 use kairos_core::input::{Input, Now, Verb};
 use kairos_core::space::Shortage;
 use kairos_core::state::State;
+use kairos_core::time::Time;
 
 fn written(state: &State) -> String {
     serde_json::to_string(state).expect("a state is JSON")
@@ -35,7 +36,7 @@ fn same(one: &str, other: &str, after: &dyn std::fmt::Debug) {
 }
 
 /// What a state can hold that is easy to lose.
-const EVERYTHING: [&str; 18] = [
+const EVERYTHING: [&str; 19] = [
     "approval",
     "approved",
     "budget",
@@ -45,6 +46,7 @@ const EVERYTHING: [&str; 18] = [
     "ending",
     "erasure",
     "fire",
+    "gone",
     "half a plan",
     "invalid",
     "key",
@@ -122,6 +124,9 @@ fn a_state_that_each_version_wrote_is_read_as_it_was() {
     assert_eq!(read_low, [None, None, Some(low), Some(low)], "version 2 knew of no shortage");
     let erasing = texts.map(|text| read(text).erasing().count());
     assert_eq!(erasing, [0, 0, 0, 1], "version 3 knew of no erasure");
+    let yearly = "yearly".parse().expect("a name");
+    let begins = texts.map(|text| read(text).begins(&yearly, Time::EPOCH).as_ms());
+    assert_eq!(begins, [0, 0, 0, 1_800_068_400_000], "nor the first three of a schedule that went");
     assert_eq!(State::SCHEMA as usize, texts.len());
 }
 

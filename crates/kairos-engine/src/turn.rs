@@ -219,15 +219,9 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
             return Ok(self);
         }
         let input = Input::Command { by, verb };
-        poison::folding(decide::subject(self.state(), &input, now));
-        let decided = decide(self.state(), &input, now);
+        let decided;
+        (self, decided) = self.decided(&input, now)?;
         let Input::Command { verb, .. } = &input else { return Ok(self) };
-        let decided = decided.map_err(SubmitError::Refused).and_then(|events| {
-            match held_back(verb, &events, now) {
-                Some(shortage) => Err(SubmitError::NoSpace(shortage)),
-                None => Ok(events),
-            }
-        });
         let with = match decided {
             Err(error) => Err(error),
             Ok(events) => {
@@ -238,12 +232,7 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
                 } else {
                     let (turn, recorded) = self.record(now, events)?;
                     self = turn;
-                    recorded.map_err(|error| match error {
-                        RecordError::NoRoom { .. } => SubmitError::NoSpace(Shortage::Segment),
-                        RecordError::Oversize { .. }
-                        | RecordError::TurnFull
-                        | RecordError::Encode { .. } => SubmitError::TooLarge,
-                    })
+                    recorded.map_err(|error| refused(&error))
                 };
                 seq.map(|seq| Accepted { seq, subject, command })
             }
@@ -268,6 +257,31 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
             room -= late.len();
             for asked in late {
                 self = self.asked(asked, &now())?;
+            }
+        }
+    }
+
+    /// What follows from a command. A fire that has more to replace than one frame can stop comes
+    /// after frames that only stop; each of them leaves less.
+    fn decided(
+        mut self,
+        input: &Input,
+        now: &Now,
+    ) -> Result<(Self, Result<Vec<Event>, SubmitError>), Poisoned> {
+        loop {
+            poison::folding(decide::subject(self.state(), input, now));
+            let decided = decide(self.state(), input, now).map_err(SubmitError::Refused);
+            let Ok(events) = decided else { return Ok((self, decided)) };
+            if let Some(shortage) = held_back(input, &events, now) {
+                return Ok((self, Err(SubmitError::NoSpace(shortage))));
+            }
+            if !only_stops(input, &events) {
+                return Ok((self, Ok(events)));
+            }
+            let (turn, recorded) = self.record(now, events)?;
+            self = turn;
+            if let Err(error) = recorded {
+                return Ok((self, Err(refused(&error))));
             }
         }
     }
@@ -369,7 +383,8 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
 
 /// The shortage of room that keeps a command from making what it would make. One that makes nothing
 /// new is answered.
-fn held_back(verb: &Verb, events: &[Event], now: &Now) -> Option<Shortage> {
+fn held_back(input: &Input, events: &[Event], now: &Now) -> Option<Shortage> {
+    let Input::Command { verb, .. } = input else { return None };
     match (verb, now.pace) {
         (Verb::Create { .. } | Verb::Fire { .. }, Pace::Low(shortage)) => {
             (!events.is_empty()).then_some(shortage)
@@ -380,6 +395,23 @@ fn held_back(verb: &Verb, events: &[Event], now: &Now) -> Option<Shortage> {
 
 fn unrecordable(error: RecordError) -> Poisoned {
     Poisoned { doing: "record what happened", source: std::io::Error::other(error) }
+}
+
+/// Why a command was not recorded.
+const fn refused(error: &RecordError) -> SubmitError {
+    match error {
+        RecordError::NoRoom { .. } => SubmitError::NoSpace(Shortage::Segment),
+        RecordError::Oversize { .. } | RecordError::TurnFull | RecordError::Encode { .. } => {
+            SubmitError::TooLarge
+        }
+    }
+}
+
+/// Whether a fire has yet to come.
+fn only_stops(input: &Input, events: &[Event]) -> bool {
+    let fires = matches!(input, Input::Command { verb: Verb::Fire { .. }, .. });
+    let created = |event: &Event| matches!(event, Event::MandateCreated { .. });
+    fires && !events.is_empty() && !events.iter().any(created)
 }
 
 /// The command's id as the journal has it.

@@ -212,6 +212,7 @@ pub(crate) fn holds(state: &State) -> Vec<&'static str> {
     let mut say = |word, holds: bool| words.extend(holds.then_some(word));
     let text = serde_json::to_string(state).expect("a state is JSON");
     say("key", !text.contains(r#""keys":[]"#));
+    say("gone", text.contains(r#""gone":{"cursors":{""#));
     say("schedule", state.schedules().next().is_some());
     say("erasure", state.erasing().next().is_some());
     for mandate in state.mandates() {

@@ -170,6 +170,17 @@ pub(super) const PARTS: [Part; 7] = [
         ],
         effort: Effort::Variable("KAIROS_SIM_SEEDS", SEEDS),
         needs_strace: false,
-        quotas: &[Quota::new("seeds", SEEDS)],
+        quotas: &[
+            Quota::new("seeds", SEEDS),
+            Quota::new("simulated crashes", 8_000),
+            Quota::new("simulated stops at a rotation", 800),
+            Quota::new("simulated snapshots", 2_000),
+            Quota::new("simulated damaged snapshots", 200),
+            Quota::new("simulated openings from a snapshot", 10_000),
+            Quota::new("simulated deleted segments", 100),
+            Quota::new("simulated quarantines", 200),
+            Quota::new("simulated lives of one mandate", 500),
+            Quota::new("simulated returns of a schedule", 200),
+        ],
     },
 ];

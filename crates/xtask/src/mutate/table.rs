@@ -49,8 +49,12 @@ const ERASED: Test = sim(
     "collection::an_erasure_that_was_answered_for_outlives_a_power_loss_and_a_put_beside_it_is_whole",
 );
 
+const SNAPSHOTS: Test =
+    sim("journal", "crash::every_crash_image_with_snapshots_opens_with_all_that_was_acknowledged");
+const LIVES: Test = sim("whole", "whatever_happens_nothing_is_lost_or_done_twice");
+
 // tidy: table
-pub(super) const MUTATIONS: [Mutation; 41] = [
+pub(super) const MUTATIONS: [Mutation; 47] = [
     Mutation {
         name: "commit: fdatasync",
         file: "crates/kairos-journal/src/writer.rs",
@@ -342,5 +346,50 @@ pub(super) const MUTATIONS: [Mutation; 41] = [
         old: "        self.fs.sync_dir(&self.dir)?;\n        Ok(was)\n",
         new: "        Ok(was)\n",
         test: ERASED,
+    },
+    Mutation {
+        name: "snapshot: fdatasync",
+        file: "crates/kairos-journal/src/snapshot.rs",
+        old: "        }\n    }\n    disk.sync(file)\n",
+        new: "        }\n    }\n    Ok(())\n",
+        test: SNAPSHOTS,
+    },
+    Mutation {
+        name: "snapshot: checksum",
+        file: "crates/kairos-journal/src/snapshot.rs",
+        old: "        if holds { form } else { Err(Flaw::Sum) }\n",
+        new: "        if holds { form } else { form }\n",
+        test: journal("snapshot", "no_flipped_byte_of_a_snapshot_is_believed"),
+    },
+    Mutation {
+        name: "snapshot: the frame behind it",
+        file: "crates/kairos-journal/src/snapshot.rs",
+        old: "            Some((frame, _)) if basis.cursor.link.is_in_head(&frame) => Ok(()),\n",
+        new: "            Some((_, _)) if basis.cursor.head < next => Ok(()),\n",
+        test: journal("snapshot", "the_snapshot_of_another_history_is_not_believed"),
+    },
+    Mutation {
+        name: "snapshot: sync of the segment behind it",
+        file: "crates/kairos-journal/src/refold.rs",
+        old: "    settle(&**disk, dir, next).map_err(cannot(\"sync the segment behind the snapshot\"))?;\n",
+        new: "",
+        test: sim(
+            "journal",
+            "crash::a_snapshot_of_frames_that_were_never_synced_is_not_ahead_of_its_journal",
+        ),
+    },
+    Mutation {
+        name: "schedule: cursor of one that went",
+        file: "crates/kairos-core/src/state.rs",
+        old: "        known.unwrap_or_else(|| self.gone.cursor(name)).max(now)\n",
+        new: "        known.map_or(now, |_| now)\n",
+        test: LIVES,
+    },
+    Mutation {
+        name: "retention: what is deleted is recorded",
+        file: "crates/kairos-journal/src/retention.rs",
+        old: "    let deleted = delete(places, recorded)?;\n",
+        new: "    let deleted = delete(places, founded.next())?;\n",
+        test: LIVES,
     },
 ];
