@@ -5,7 +5,7 @@
 //! The journal's snapshots write it and a start reads it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::de::Error as _;
@@ -26,7 +26,7 @@ use crate::time::Time;
 
 impl Snapshot for State {
     const KIND: &'static str = "state";
-    const SCHEMA: u32 = 3;
+    const SCHEMA: u32 = 4;
     type Form = Self;
 
     fn form(&self) -> &Self {
@@ -55,6 +55,9 @@ struct Form<'a> {
     /// Since version 2.
     #[serde(default, skip_serializing_if = "is_default")]
     kept_from: Seq,
+    /// Since version 4.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    erasing: Cow<'a, BTreeSet<Digest>>,
 }
 
 /// What is as it began need not be written: most of what waits never began.
@@ -116,6 +119,7 @@ impl<'a> Form<'a> {
             machine,
             kept_from,
             low,
+            erasing,
             scopes: _,
         } = state;
         let filed = mandates.values().map(|mandate| {
@@ -137,6 +141,7 @@ impl<'a> Form<'a> {
             machine: *machine,
             low: *low,
             kept_from: *kept_from,
+            erasing: Cow::Borrowed(erasing),
         }
     }
 }
@@ -218,7 +223,7 @@ impl From<Form<'_>> for State {
         let index = form.index();
         let Form { rules, budget, day_ends, schedules, mandates, .. } = form;
         let schedules = schedules.into_iter().map(Cow::into_owned);
-        let mandates = mandates.into_iter().map(|filed| filed.mandate.into_owned());
+        let mandates = mandates.into_iter().map(|filed| Box::new(filed.mandate.into_owned()));
         Self {
             scopes: rules.as_deref().map(apply::scopes).unwrap_or_default(),
             rules,
@@ -230,6 +235,7 @@ impl From<Form<'_>> for State {
             machine: form.machine,
             kept_from: form.kept_from,
             low: form.low,
+            erasing: form.erasing.into_owned(),
         }
     }
 }

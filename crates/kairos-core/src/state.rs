@@ -31,9 +31,12 @@ pub struct State {
     pub(crate) budget: Budget,
     pub(crate) day_ends: Option<Time>,
     pub(crate) schedules: BTreeMap<ScheduleName, Loaded>,
-    pub(crate) mandates: BTreeMap<MandateId, Mandate>,
+    /// Boxed: a mandate is large, and a tree moves what it holds.
+    pub(crate) mandates: BTreeMap<MandateId, Box<Mandate>>,
     /// The machine it was last worked on at.
     pub(crate) machine: Option<Digest>,
+    /// Texts that are to go and may still be there.
+    pub(crate) erasing: BTreeSet<Digest>,
     /// What was recorded last of the room on the disk; decisions go by what they are told.
     pub(crate) low: Option<Shortage>,
     pub(crate) kept_from: Seq,
@@ -141,24 +144,24 @@ impl State {
     /// An open mandate.
     #[must_use]
     pub fn mandate(&self, id: MandateId) -> Option<&Mandate> {
-        self.mandates.get(&id)
+        self.mandates.get(&id).map(Box::as_ref)
     }
 
     /// All open mandates, oldest id first.
     pub fn mandates(&self) -> impl Iterator<Item = &Mandate> {
-        self.mandates.values()
+        self.mandates.values().map(Box::as_ref)
     }
 
     /// The open mandate whose undecided proposal this is.
     #[must_use]
     pub fn proposal(&self, id: ProposalId) -> Option<&Mandate> {
-        self.mandates.get(self.index.proposals.get(&id)?)
+        self.mandate(*self.index.proposals.get(&id)?)
     }
 
     /// The open mandate whose open effect this is.
     #[must_use]
     pub fn effect(&self, id: EffectId) -> Option<&Mandate> {
-        self.mandates.get(self.index.effects.get(&id)?)
+        self.mandate(*self.index.effects.get(&id)?)
     }
 
     #[must_use]
@@ -201,7 +204,7 @@ impl State {
     pub(crate) fn fires(&self, name: &ScheduleName) -> impl Iterator<Item = &Mandate> {
         let first = (name.clone(), MandateId::from_u128(0));
         let last = (name.clone(), MandateId::from_u128(u128::MAX));
-        self.index.fires.range(first..=last).filter_map(|(_, id)| self.mandates.get(id))
+        self.index.fires.range(first..=last).filter_map(|(_, id)| self.mandate(*id))
     }
 
     pub(crate) fn is_scope_taken(&self, project_scope: &str) -> bool {

@@ -1,6 +1,8 @@
 //! A state that was written and read again acts as the one that was not.
 
 mod chance;
+#[path = "snapshot/erasure.rs"]
+mod erasure;
 
 use std::collections::BTreeSet;
 
@@ -33,7 +35,7 @@ fn same(one: &str, other: &str, after: &dyn std::fmt::Debug) {
 }
 
 /// What a state can hold that is easy to lose.
-const EVERYTHING: [&str; 17] = [
+const EVERYTHING: [&str; 18] = [
     "approval",
     "approved",
     "budget",
@@ -41,6 +43,7 @@ const EVERYTHING: [&str; 17] = [
     "delayed",
     "effect",
     "ending",
+    "erasure",
     "fire",
     "half a plan",
     "invalid",
@@ -107,15 +110,18 @@ fn a_state_that_each_version_wrote_is_read_as_it_was() {
         include_str!("snapshot/state-1.json"),
         include_str!("snapshot/state-2.json"),
         include_str!("snapshot/state-3.json"),
+        include_str!("snapshot/state-4.json"),
     ];
     for text in texts {
         assert_eq!(written(&read(text)), text.trim_end());
     }
     let kept_from = texts.map(|text| read(text).kept_from());
-    assert_eq!(kept_from, [1, 4711, 4711].map(Seq), "version 1 knew of no deleted segment");
+    assert_eq!(kept_from, [1, 4711, 4711, 4711].map(Seq), "version 1 knew of no deleted segment");
     let low = Shortage::Free { free_bytes: 1, keep_free_bytes: 2 };
     let read_low = texts.map(|text| read(text).low());
-    assert_eq!(read_low, [None, None, Some(low)], "version 2 knew of no shortage");
+    assert_eq!(read_low, [None, None, Some(low), Some(low)], "version 2 knew of no shortage");
+    let erasing = texts.map(|text| read(text).erasing().count());
+    assert_eq!(erasing, [0, 0, 0, 1], "version 3 knew of no erasure");
     assert_eq!(State::SCHEMA as usize, texts.len());
 }
 

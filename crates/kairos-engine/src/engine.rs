@@ -9,12 +9,12 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use kairos_core::digest::Digest;
+use kairos_core::erasure::ErasureEnd;
 use kairos_core::event::Event;
 use kairos_core::fold::Seq;
 use kairos_core::id::{IdSource, MandateId, NodeId};
 use kairos_core::input::{Input, Now, Pace};
 use kairos_core::mandate::outcome::ParkReason;
-use kairos_core::space::Shortage;
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs, RealFs};
@@ -30,10 +30,12 @@ use crate::inbox::{Batch, Inbox, Returns, Urgent};
 use crate::lifecycle::{Lifecycle, Status};
 use crate::notice::Notice;
 use crate::retention::{self, Retain};
+use crate::room::Room;
 use crate::snapshots::Snapshots;
-use crate::space::{Space, Standing};
+use crate::space::Space;
 use crate::start::{self, TooManySchedules};
 use crate::turn::{Admit, Exits, Inputs, Ledger, Shown, turn};
+use crate::upkeep::{BlobNotice, Upkeep};
 use crate::world::{self, seed, time};
 use crate::{ENGINE_THREAD, heartbeat, poison};
 
@@ -43,12 +45,6 @@ const SCHEMA: u32 = 1;
 const WAIT_MAX: Duration = Duration::from_secs(3600);
 /// How long something due waits that a turn could not take.
 const LEFT_WAIT: Duration = Duration::from_secs(1);
-/// How long a start waits for what there is room for.
-const SPACE_WAIT: Duration = Duration::from_millis(100);
-/// How often the disk is looked at while it is short of room.
-const SPACE_AGAIN: Duration = Duration::from_secs(10);
-/// How long what a deletion of segments leaves without a name has to go, before there is another.
-const RETAIN_AGAIN: Duration = Duration::from_secs(60);
 /// A segment is no longer than this part of what journal and blobs may take, within bounds: the one
 /// in use, the next, and those behind two snapshots cannot be deleted.
 const SEGMENTS_OF_CAP: u64 = 16;
@@ -199,14 +195,11 @@ impl Engine {
     /// # Errors
     /// The journal or the configuration cannot be used; nothing was dispatched then.
     pub fn start(self, parts: Parts) -> Result<Started, StartError> {
-        let limits = parts.configuration.options.retention;
+        let (space, opening) = begin(&self, &parts)?;
         let to_read = open_again(&parts.journal)?;
         let journal = open_again(&parts.journal)?;
         let to_fold = Arc::new(open_again(&parts.journal)?);
-        let (to_look_at, blobs) = (open_again(&parts.journal)?, Arc::clone(&parts.blobs));
-        let space = Space::begin(to_look_at, blobs, Arc::clone(&self.inbox), limits);
-        let space = space.map_err(StartError::Thread)?;
-        let (identity, opening) = (parts.identity, opening(self.origin, limits));
+        let identity = parts.identity;
         let (ledger, opened) = open_ledger(&self.inbox, parts.journal, opening)?;
         let elsewhere = known(ledger.state(), &opened, &parts.places.heartbeat, identity)?;
         let noted = opened.repaired.is_some().then(|| open_again(&journal)).transpose()?;
@@ -218,6 +211,7 @@ impl Engine {
         let mut own = start::opened(begun, opened.recovered, opened.repaired, adopt);
         let (feed, source) = Feed::new(ledger.head(), to_read);
         let snapshots = Snapshots::new(to_fold, opening, Arc::clone(&self.inbox));
+        let upkeep = Upkeep::new(&parts.blobs, journal, &source, &self.inbox);
         let (show, shown) = watch::channel(Arc::new(Status::default()));
         let handle = Handle {
             inbox: Arc::clone(&self.inbox),
@@ -235,8 +229,7 @@ impl Engine {
             ..Status::default()
         };
         let mut engine = Running {
-            shown: Display { status, show, feed, snapshots: Arc::clone(&snapshots) },
-            room: Watch::new(space),
+            shown: Display { status, show, feed, snapshots: Arc::clone(&snapshots), upkeep },
             inbox: self.inbox,
             options: parts.configuration.options.clone(),
             calendar: Calendar::default(),
@@ -247,7 +240,7 @@ impl Engine {
             pending: Vec::new(),
             out: 0,
             drain: None,
-            pulse: Pulse { beat: Instant::now(), fruitless: None },
+            pulse: Pulse { beat: Instant::now(), fruitless: None, room: Room::new(space) },
         };
         engine.heartbeat();
         let now = time();
@@ -260,8 +253,9 @@ impl Engine {
             let retention = snapshots.retention();
             retention.recorded(ledger.state().kept_from(), None);
             parts.retain.into_iter().for_each(|retain| retention.begin(&snapshots, retain));
+            engine.shown.upkeep.begin();
         }
-        engine.room.space.first(SPACE_WAIT);
+        engine.pulse.room.first();
         let thread = engine.spawn(ledger, own)?;
         if let Some(dir) = noted {
             // A note that stays is recorded once more, which says nothing wrong.
@@ -293,6 +287,14 @@ fn known(
         (Some(before), Some(here)) if before != here => Err(StartError::Copied),
         _ => Ok(false),
     }
+}
+
+/// The looks at the disk, which take place beside the recovery, and how the journal is opened.
+fn begin(engine: &Engine, parts: &Parts) -> Result<(Space, Opening), StartError> {
+    let limits = parts.configuration.options.retention;
+    let (journal, blobs) = (open_again(&parts.journal)?, Arc::clone(&parts.blobs));
+    let space = Space::begin(journal, blobs, Arc::clone(&engine.inbox), limits);
+    Ok((space.map_err(StartError::Thread)?, opening(engine.origin, limits)))
 }
 
 fn opening(origin: Option<NodeId>, limits: Retention) -> Opening {
@@ -330,7 +332,6 @@ fn passed_over(opened: &Opened, outside: &mut Outside) {
 /// The thread's own things.
 struct Running {
     shown: Display,
-    room: Watch,
     inbox: Arc<Inbox>,
     options: Options,
     calendar: Calendar,
@@ -354,33 +355,7 @@ struct Pulse {
     beat: Instant,
     /// When the last turn began, if it recorded nothing.
     fruitless: Option<Time>,
-}
-
-/// The room on the disk, as the engine goes by it.
-struct Watch {
-    space: Space,
-    /// Of the last look, as the last turn went by it.
-    verdict: Option<Shortage>,
-    /// Which limit was told of last.
-    low: Option<Shortage>,
-    /// Whether the last turn found no room for the journal's next segment.
-    tight: bool,
-    /// When a look was last asked for.
-    looked: Instant,
-    /// The count of blobs that retention goes by, and since when.
-    retained: (u64, Instant),
-}
-
-impl Watch {
-    fn new(space: Space) -> Self {
-        let now = Instant::now();
-        Self { space, verdict: None, low: None, tight: false, looked: now, retained: (0, now) }
-    }
-
-    /// Which limit holds back new work.
-    fn shortage(&self) -> Option<Shortage> {
-        self.verdict.or_else(|| self.tight.then_some(Shortage::Segment))
-    }
+    room: Room,
 }
 
 /// What others see of the engine.
@@ -389,9 +364,16 @@ struct Display {
     show: watch::Sender<Arc<Status>>,
     feed: Feed,
     snapshots: Arc<Snapshots>,
+    upkeep: Arc<Upkeep>,
 }
 
 impl Display {
+    /// Ends what works beside the engine.
+    fn close(&self) {
+        self.snapshots.close();
+        self.upkeep.close();
+    }
+
     /// Shows the state, then the records that led to it: who sees a record sees its state too.
     fn publish(&mut self, records: &[Shown], state: &State) {
         let counts = state.counts();
@@ -427,12 +409,12 @@ impl Running {
                 Ok(ledger) => {
                     began.send(Ok(())).ok();
                     let served = self.serve(ledger);
-                    self.shown.snapshots.close();
+                    self.shown.close();
                     self.ended(served.is_ok());
                     served
                 }
                 Err(poisoned) => {
-                    self.shown.snapshots.close();
+                    self.shown.close();
                     began.send(Err(poisoned)).ok();
                     Ok(())
                 }
@@ -457,9 +439,10 @@ impl Running {
         let Configuration { rules, schedules, zones, options } = configuration;
         let (calendar, inputs) = start::configured(state, rules, schedules, zones, now)?;
         self.calendar = calendar;
-        self.room.space.limit(options.retention);
+        self.pulse.room.limit(options.retention);
         self.options = options;
-        self.retain();
+        let retention = self.pulse.room.retention();
+        self.shown.snapshots.retention().limit(retention);
         Ok(inputs)
     }
 
@@ -479,6 +462,8 @@ impl Running {
         }
         self.shown.status.state = Lifecycle::Running;
         let ledger = self.take(ledger, Inputs { own, ..Inputs::default() }, 0)?;
+        // Those that the last engine did not come to.
+        self.shown.upkeep.erase(ledger.state(), ledger.state().erasing());
         // A note that stays too long can only quarantine its own mandate, and that is over.
         let open = |mandate| ledger.state().mandate(mandate).is_some();
         poison::forget(&self.places.poison, open).ok();
@@ -504,12 +489,13 @@ impl Running {
             inputs.ended = batch.ended;
             inputs.decisions = batch.decisions;
             inputs.commands = batch.commands;
+            inputs.inbox = Some(Arc::clone(&self.inbox));
             inputs.mark = Instant::now() >= self.pulse.beat;
             ledger = self.take(ledger, inputs, waiting)?;
             self.reloaded();
             if Instant::now() >= self.pulse.beat {
                 self.heartbeat();
-            } else if self.room.low.is_some() && self.room.looked.elapsed() >= SPACE_AGAIN {
+            } else if self.pulse.room.wait().is_some_and(|left| left.is_zero()) {
                 self.look();
             }
             if let Some(grace) = self.drain {
@@ -530,7 +516,7 @@ impl Running {
         let inputs = Inputs { ended: batch.ended, mark: true, ..Inputs::default() };
         let ledger = self.take(ledger, inputs, 0)?;
         // Before the journal's lock is given back: the next to hold it must be alone.
-        self.shown.snapshots.close();
+        self.shown.close();
         for mandate in ledger.state().mandates().filter(|mandate| mandate.open.is_some()) {
             (self.outside.notice)(Notice::CycleInterrupted { mandate: mandate.id });
         }
@@ -561,8 +547,8 @@ impl Running {
             Focus::Once => Admit::Only(self.only),
         };
         let pace = self.pace(ledger.state(), &mut inputs);
-        let zone = self.options.day_zone.clone();
-        let mut circumstances = move || -> Now { world::now(&zone, pace) };
+        let mut today = world::Today::new(self.options.day_zone.clone());
+        let mut circumstances = move || -> Now { today.now(pace) };
         let mut out = 0;
         let dispatch = &mut self.outside.dispatch;
         let mut hand_over = |permit: Permit<State>| {
@@ -589,67 +575,43 @@ impl Running {
         self.pulse.fruitless = turned.records.is_empty().then_some(looked);
         self.out += out;
         self.notices(&turned.records);
-        self.room.tight = turned.tight;
-        self.tell_of_room();
-        if turned.ledger.sealed() > sealed {
-            self.room.space.count();
-        }
+        self.shown.upkeep.recorded(turned.ledger.state(), &turned.records);
+        self.look_back(turned.tight, turned.ledger.sealed() > sealed);
         self.shown.snapshots.sealed(turned.ledger.sealed());
         Ok(turned.ledger)
     }
 
     /// Whether new work may begin in this turn. A verdict that is another one is recorded with it.
     fn pace(&mut self, state: &State, inputs: &mut Inputs) -> Pace {
-        let standing = self.room.space.standing();
-        self.room.verdict = standing.low;
-        self.shown.status.space = Standing { low: self.room.shortage(), ..standing };
-        let like = |low: Shortage| state.low().is_some_and(|before| before.is_like(&low));
-        if standing.low.map_or(state.low().is_some(), |low| !like(low)) {
-            inputs.own.push(Input::Space { low: standing.low });
-        }
-        match (self.drain, standing.low) {
+        let (low, recorded) = self.pulse.room.verdict(state);
+        inputs.own.extend(recorded);
+        self.shown.status.space = self.pulse.room.standing();
+        match (self.drain, low) {
             (Some(_), _) => Pace::Draining,
             (None, Some(shortage)) => Pace::Low(shortage),
             (None, None) => Pace::Running,
         }
     }
 
-    /// Says that room ran short, or that there is enough again.
-    fn tell_of_room(&mut self) {
-        let low = self.room.shortage();
-        let told = std::mem::replace(&mut self.room.low, low);
-        if self.shown.status.space.low != low {
-            self.shown.status.space.low = low;
+    /// Shows and tells what a turn found of the room on the disk.
+    fn look_back(&mut self, tight: bool, sealed: bool) {
+        if let Some(notice) = self.pulse.room.turned(tight) {
+            self.shown.status.space = self.pulse.room.standing();
             self.shown.show.send_replace(Arc::new(self.shown.status.clone()));
-        }
-        match (told, low) {
-            (Some(told), Some(low)) if told.is_like(&low) => {}
-            (_, Some(shortage)) => (self.outside.notice)(Notice::SpaceLow { shortage }),
-            (Some(_), None) => {
-                let standing = self.shown.status.space;
-                (self.outside.notice)(Notice::SpaceEnough { standing });
+            if let Notice::SpaceLow { .. } = notice {
+                self.shown.upkeep.collect();
             }
-            (None, None) => {}
+            (self.outside.notice)(notice);
+        }
+        if sealed {
+            self.pulse.room.count();
         }
     }
 
     fn look(&mut self) {
-        self.room.looked = Instant::now();
-        self.room.space.look();
-        // By each count once: what was deleted since the last one still counts along.
-        let (counts, since) = self.room.retained;
-        let counted = self.room.space.standing().counts > counts;
-        if counted && (counts == 0 || since.elapsed() >= RETAIN_AGAIN) {
-            self.retain();
+        if let Some(retention) = self.pulse.room.look() {
+            self.shown.snapshots.retention().limit(retention);
         }
-    }
-
-    /// Lets retention go by what journal and blobs take together.
-    fn retain(&mut self) {
-        let standing = self.room.space.standing();
-        self.room.retained = (standing.counts, Instant::now());
-        let limits = Retention { bytes: standing.segments_max(), ..standing.limits };
-        self.shown.snapshots.retention().limit(limits);
     }
 
     fn notices(&mut self, records: &[Shown]) {
@@ -673,6 +635,9 @@ impl Running {
                 }
                 Event::DayBegan { .. } => self.shown.snapshots.retention().look(),
                 Event::MandateFinished { .. } => self.shown.status.last_cycle_at = Some(at.time),
+                Event::ErasureSettled { blob, end: ErasureEnd::Gone } => {
+                    (self.outside.notice)(Notice::Blobs(BlobNotice::Erased(*blob)));
+                }
                 Event::MandateCreated { mandate, .. } if self.focus == Focus::Once => {
                     // Started in the next turn, which the wake-up below brings at once.
                     self.only = Some(*mandate);
@@ -692,10 +657,19 @@ impl Running {
             Urgent::SnapshotFailed { kind, error } => {
                 (self.outside.notice)(Notice::SnapshotFailed { kind, error });
             }
+            Urgent::Erased { blob, end } => inputs.own.push(Input::Erased { blob, end }),
+            Urgent::Blobs(notice) => {
+                if matches!(notice, BlobNotice::Collected(_)) {
+                    self.pulse.room.count();
+                }
+                (self.outside.notice)(Notice::Blobs(notice));
+            }
             // Whoever drains has no time for it; the next start finds it again.
             Urgent::Delete(_) if self.drain.is_some() => {}
             Urgent::Delete(excess) => inputs.own.push(retention::input(excess)),
             Urgent::Swept { first, deleted, over } => {
+                // What only these records named may go too.
+                self.shown.upkeep.collect();
                 (self.outside.notice)(Notice::SegmentsDeleted { first, deleted, over });
             }
             Urgent::RetentionFailed { error } => {
@@ -765,6 +739,7 @@ impl Running {
         (self.outside.notice)(Notice::ShutdownBegin { open: self.out });
         self.inbox.close();
         self.shown.snapshots.stop();
+        self.shown.upkeep.stop();
         (self.outside.cancel)();
     }
 
@@ -775,12 +750,10 @@ impl Running {
         if let Some(grace) = self.drain {
             return wait.min(grace.saturating_duration_since(instant));
         }
-        if self.room.low.is_some() {
-            wait = wait.min(SPACE_AGAIN.saturating_sub(self.room.looked.elapsed()));
-        }
+        wait = wait.min(self.pulse.room.wait().unwrap_or(WAIT_MAX));
         let due = match self.focus {
             // Slots wait until there is room.
-            Focus::Daemon if self.room.verdict.is_some() => state.next_due_of_work(),
+            Focus::Daemon if self.pulse.room.holds_slots() => state.next_due_of_work(),
             Focus::Daemon => state.next_due().map(|(at, _)| at),
             Focus::Once => self.only.and_then(|only| state.due_of(only)),
         };

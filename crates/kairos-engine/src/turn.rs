@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 
 use crate::answer::{Accepted, Subject, SubmitError};
 use crate::calendar::Calendar;
-use crate::inbox::{Asked, Ended};
+use crate::inbox::{Asked, Ended, Inbox, TURN_MAX};
 use crate::poison;
 
 /// The journal and the state of a daemon.
@@ -44,6 +44,9 @@ const TOO_LARGE: Outcome = Outcome::Failed(Failure::Oversize);
 /// Due things one turn takes; the rest wait for the next one.
 const DUE_MAX: usize = 1_024;
 
+/// How far a turn grows by what is asked while it is taken.
+const ASKED_MAX: usize = TURN_MAX / 2;
+
 /// An answer on its way to whoever asked.
 #[derive(Debug)]
 pub struct Answer {
@@ -59,6 +62,8 @@ pub struct Inputs {
     pub(crate) ended: Vec<Ended>,
     pub(crate) decisions: Vec<Asked>,
     pub(crate) commands: Vec<Asked>,
+    /// Where more may be asked while the turn is taken.
+    pub(crate) inbox: Option<Arc<Inbox>>,
     /// Which mandates may start: all, or one only.
     pub admit: Admit,
     /// Append an empty frame if the durable mark lags.
@@ -143,8 +148,12 @@ pub fn turn<D: Fs + 'static, F: Folding>(
         Admit::Only(Some(mandate)) => turn.due_of(mandate, &now())?,
         Admit::Only(None) => turn,
     };
+    let room = ASKED_MAX.saturating_sub(inputs.decisions.len() + inputs.commands.len());
     for asked in inputs.decisions.into_iter().chain(inputs.commands) {
         turn = turn.asked(asked, &now())?;
+    }
+    if let Some(inbox) = inputs.inbox {
+        turn = turn.late(&inbox, room, now)?;
     }
     turn = turn.admit(inputs.admit, now)?;
     if inputs.mark && turn.ledger.mark_lags() {
@@ -241,6 +250,26 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
         };
         self.ledger.hold(Answer { to: answer, with });
         Ok(self)
+    }
+
+    /// What was asked meanwhile joins the turn: whoever has the last turn's answer and asks again
+    /// need not wait for two syncs. Never waits for it.
+    fn late(
+        mut self,
+        inbox: &Inbox,
+        mut room: usize,
+        now: &mut dyn FnMut() -> Now,
+    ) -> Result<Self, Poisoned> {
+        loop {
+            let late = inbox.take_asked(room);
+            if late.is_empty() {
+                return Ok(self);
+            }
+            room -= late.len();
+            for asked in late {
+                self = self.asked(asked, &now())?;
+            }
+        }
     }
 
     /// Takes what is due, the earliest first. What brings no event is left for a later turn, and so
@@ -374,6 +403,7 @@ fn subject(verb: &Verb, events: &[Event], state: &State) -> Option<Subject> {
         Verb::Stop { mandate } => Some(Subject::Mandate(*mandate)),
         Verb::Decide { proposal, .. } => Some(Subject::Proposal(*proposal)),
         Verb::Judge { effect, .. } => Some(Subject::Effect(*effect)),
+        Verb::Erase { blob, .. } => Some(Subject::Blob(*blob)),
     }
 }
 

@@ -459,7 +459,7 @@ fn seed(drawn: u64) -> Seed {
 fn key(verb: &Verb) -> Option<Key> {
     match verb {
         Verb::Create { key, .. } | Verb::Fire { key, .. } => *key,
-        Verb::Stop { .. } | Verb::Decide { .. } | Verb::Judge { .. } => None,
+        Verb::Stop { .. } | Verb::Decide { .. } | Verb::Judge { .. } | Verb::Erase { .. } => None,
     }
 }
 

@@ -120,6 +120,10 @@ pub(super) const PARTS: [Part; 7] = [
             Quota::whole("crash points, blobs", 100),
             Quota::whole("failing calls, blobs", 1),
             Quota::whole("bit flips, blobs", 4_000),
+            Quota::whole("crash points, collection", 500),
+            Quota::whole("failing calls, collection", 1),
+            Quota::whole("puts beside a collection", 30),
+            Quota::whole("removals beside a put", 10),
         ],
     },
     Part {
