@@ -160,6 +160,9 @@ impl Retention {
         recorded: Seq,
         limits: &Limits,
     ) -> Result<Looked, String> {
+        if !snapshots.keeps(retain.kinds) {
+            return Ok(Looked::default());
+        }
         let due = is_due(&RealFs, &self.journal, recorded, limits);
         if !due.map_err(|error| told(&error))? {
             return Ok(Looked::default());

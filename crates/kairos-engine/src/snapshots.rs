@@ -73,6 +73,12 @@ impl Snapshots {
         &self.retention
     }
 
+    /// Whether snapshots of all these kinds are kept by now.
+    pub(crate) fn keeps(&self, kinds: &[&str]) -> bool {
+        let standing = self.standing();
+        kinds.iter().all(|kind| standing.older.contains_key(kind))
+    }
+
     /// What the older snapshots of all these kinds stand for; `None` while one has no two.
     pub(crate) fn founded(&self, kinds: &[&str]) -> io::Result<Option<Seq>> {
         let older = self.standing().older.clone();
