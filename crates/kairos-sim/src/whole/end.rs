@@ -29,6 +29,7 @@ impl Life {
     /// Lets all work come to its end, and asks what is left.
     pub(super) fn end(&mut self) {
         self.fs.plan(Plan::default());
+        self.low = None;
         if self.daemon.is_none() {
             self.start(None);
         }

@@ -9,9 +9,11 @@ use std::num::NonZero;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kairos_core::event::Key;
+use kairos_core::event::{Event, Key};
 use kairos_core::id::{IdSource, Seed};
 use kairos_core::input::{Input, Pace, Verb};
+use kairos_core::schedule::slot::SlotState;
+use kairos_core::space::Shortage;
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::Fs;
@@ -57,6 +59,8 @@ pub(super) struct Life {
     /// Everything the process has recorded, whether or not it is on disk.
     history: Arc<Mutex<History>>,
     fall: Fall,
+    /// What holds back new work.
+    pub(super) low: Option<Shortage>,
 }
 
 /// Performs a script: what was tried, and what did not hold.
@@ -95,6 +99,7 @@ impl Life {
             asked: Asked::default(),
             history: Arc::default(),
             fall: Fall { power: true, image: 0 },
+            low: None,
             findings,
         }
     }
@@ -180,6 +185,14 @@ impl Life {
                 self.shelf.litter = true;
                 self.fs.plan(Plan::fault(fault(calls, harm)));
             }
+            Act::Room { how } => {
+                let low = match how % 2 {
+                    0 => Shortage::Free { free_bytes: how.into(), keep_free_bytes: 1 << 20 },
+                    _ => Shortage::Used { used_bytes: 1 << 20, cap_bytes: how.into() },
+                };
+                self.low = if self.low.is_some() { None } else { Some(low) };
+                self.turn(Vec::new(), Vec::new(), Pace::Running);
+            }
         }
     }
 
@@ -204,7 +217,11 @@ impl Life {
 
     /// Goes to what is due next, at most a day on.
     fn next(&mut self) {
-        let due = self.state().next_due().map(|(at, _)| at);
+        let due = match self.low {
+            // Slots wait for room.
+            Some(_) => self.state().next_due_of_work(),
+            None => self.state().next_due().map(|(at, _)| at),
+        };
         let latest = self.clock.plus_ms(86_400_000);
         self.clock = due.map_or(latest, |due| due.min(latest)).max(self.clock.plus_ms(20));
         self.turn(Vec::new(), Vec::new(), Pace::Running);
@@ -235,8 +252,16 @@ impl Life {
         let Some(ledger) = daemon.ledger.take() else { return };
         self.tally.turns += 1;
         let mut inputs = Inputs::default();
+        let pace = match (pace, self.low) {
+            (Pace::Running, Some(low)) => Pace::Low(low),
+            (pace, _) => pace,
+        };
         inputs.own = daemon.losses();
         inputs.own.extend(own);
+        let recorded = ledger.state().state().low();
+        if recorded.map(|low| low.word()) != self.low.map(|low| low.word()) {
+            inputs.own.push(Input::Space { low: self.low });
+        }
         inputs.mark = self.tally.turns.is_multiple_of(8);
         let mut answers = Vec::new();
         for verb in verbs {
@@ -250,10 +275,14 @@ impl Life {
             circumstances(clock, seed(*drawn), &zone, pace)
         };
         let (book, mut permits) = (RefCell::new(&mut self.book), Vec::new());
-        let shelf = &mut self.shelf;
+        let (shelf, findings) = (&mut self.shelf, &self.findings);
         let mut publish = |records: &[Shown], _: &State| {
             book.borrow_mut().publish(records);
-            records.iter().flat_map(|record| &record.events).for_each(|event| shelf.record(event));
+            for event in records.iter().flat_map(|record| &record.events) {
+                shelf.record(event);
+                let held_back = !(matches!(pace, Pace::Low(_)) && begins(event));
+                findings.check(held_back, Wrong::Accepted, || format!("without room: {event:?}"));
+            }
         };
         let mut dispatch = |permit: Permit<Watched>| {
             book.borrow_mut().dispatch(permit.effect());
@@ -461,6 +490,16 @@ fn key(verb: &Verb) -> Option<Key> {
         Verb::Create { key, .. } | Verb::Fire { key, .. } => *key,
         Verb::Stop { .. } | Verb::Decide { .. } | Verb::Judge { .. } => None,
     }
+}
+
+/// Whether it is new work.
+const fn begins(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::MandateCreated { .. }
+            | Event::MandateStarted { .. }
+            | Event::Slot { state: SlotState::Fired, .. }
+    )
 }
 
 fn sleep_ms(span: u16) -> u64 {
