@@ -7,12 +7,12 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use kairos_core::digest::BlobRef;
+use kairos_core::digest::{BlobRef, Digest};
 use kairos_core::fold::{At, Seq};
 use kairos_core::id::MandateId;
 use kairos_core::kind::Kind;
 use kairos_engine::{Handle, SubmitError};
-use kairos_views::{MandateView, Past, Views};
+use kairos_views::{ErasureView, MandateView, Past, Views};
 use kairos_wire::status::Checkpoints;
 use tokio::sync::{Semaphore, watch};
 
@@ -22,6 +22,8 @@ use crate::problem::Refusal;
 const BEHIND_MAX: Duration = Duration::from_secs(1);
 /// How long the journal is read for one old mandate.
 const PAST_TIME: Duration = Duration::from_secs(20);
+/// How long somebody who erases a text waits until it is gone.
+const ERASE_TIME: Duration = Duration::from_secs(5);
 /// Records folded before readers get in again.
 const BATCH_MAX: usize = 64;
 
@@ -116,6 +118,26 @@ impl Door {
         let reached = *self.folded.borrow();
         let detail = format!("the views are still being read: at seq {reached} of {seq}");
         Refusal::new(Kind::Unavailable, "behind", detail).retry_after(1)
+    }
+
+    /// How the erasure recorded up to `seq` stands: settled, or under way when that takes long. `None`
+    /// when the views do not reach it in time.
+    pub(crate) async fn erasure(&self, blob: Digest, seq: Seq) -> Option<ErasureView> {
+        drop(self.read_after(seq).await.ok()?);
+        let (mut folded, until) = (self.folded.clone(), Instant::now() + ERASE_TIME);
+        loop {
+            folded.borrow_and_update();
+            let view = {
+                let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
+                views.erasures.get(blob).cloned()
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            if view.as_ref().is_none_or(|view| view.end.is_some()) || left.is_zero() {
+                return view;
+            }
+            // What ends it is looked at above.
+            tokio::time::timeout(left, folded.changed()).await.ok();
+        }
     }
 
     /// The views as far as the record at `seq` alone tells: what it made, as it was made. `None`

@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 
 use crate::door::Door;
 use crate::problem::Refusal;
-use crate::routes::{admin, effects, events, mandates, proposals, schedules, status};
+use crate::routes::{admin, blobs, effects, events, mandates, proposals, schedules, status};
 
 /// Bytes of a request's body.
 pub(crate) const BODY_BYTES_MAX: usize = 1 << 20;
@@ -29,6 +29,7 @@ pub fn router(door: Door) -> Router {
         .route("/v1/effects/{id}/settle", post(effects::settle))
         .route("/v1/schedules", get(schedules::list))
         .route("/v1/schedules/{name}/fire", post(schedules::fire))
+        .route("/v1/blobs/{id}/erase", post(blobs::erase))
         .route("/v1/admin/reload", post(admin::reload))
         .route("/v1/admin/shutdown", post(admin::shutdown))
         // KairosChain took a closing slash on these.

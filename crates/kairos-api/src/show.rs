@@ -3,16 +3,19 @@
 //! Owns the words and forms people and programs see. Stored texts are read through a closure, for
 //! a door reads them through the engine's handle and a reader without a daemon from the files.
 
+use std::collections::BTreeMap;
+
 use kairos_core::digest::BlobRef;
 use kairos_core::effect::Doubt;
+use kairos_core::erasure::ErasureEnd;
 use kairos_core::gate::proposal::Closed;
 use kairos_core::mandate::outcome::{EndReason, ParkReason};
 use kairos_core::mandate::spec::Check;
 use kairos_core::schedule::MissedPolicy;
 use kairos_core::schedule::definition::Concurrency;
 use kairos_views::{
-    EditView, EffectView, MandateView, ProposalState, ProposalView, ScheduleView, StateView,
-    Trouble,
+    EditView, EffectView, ErasureView, Erasures, MandateView, ProposalState, ProposalView,
+    ScheduleView, StateView, Trouble,
 };
 use kairos_wire as wire;
 
@@ -23,7 +26,7 @@ pub type Texts<'a> = &'a dyn Fn(BlobRef) -> Option<String>;
 
 /// A mandate.
 #[must_use]
-pub fn mandate(view: &MandateView, texts: Texts<'_>) -> wire::Mandate {
+pub fn mandate(view: &MandateView, texts: Texts<'_>, erasures: &Erasures) -> wire::Mandate {
     let (state, reason, outcome) = match view.state {
         StateView::Queued => (wire::mandate::State::Queued, None, None),
         StateView::Running => (wire::mandate::State::Running, None, None),
@@ -74,7 +77,56 @@ pub fn mandate(view: &MandateView, texts: Texts<'_>) -> wire::Mandate {
         },
         edits: view.edits.iter().map(edit).collect(),
         proposals: view.proposals.iter().map(ToString::to_string).collect(),
+        erased: erased(of_mandate(view), texts, erasures),
         seq: view.seq.0,
+    }
+}
+
+/// The texts that are shown of a mandate, and both sides of its edits.
+fn of_mandate(view: &MandateView) -> impl Iterator<Item = BlobRef> {
+    let checks = view.spec.verify.iter().map(|Check::Contains { file: _, text }| *text);
+    let troubles = view.troubles.list().iter().filter_map(|trouble| match trouble {
+        Trouble::Call { said, .. } => *said,
+        Trouble::Answer { problem, .. } => Some(*problem),
+        Trouble::Checks { report } => *report,
+        Trouble::Performer { .. } | Trouble::Step { .. } => None,
+    });
+    let edits = view.edits.iter().flat_map(|edit| edit.pre.into_iter().chain(edit.post));
+    let own = [view.spec.goal].into_iter().chain(view.spec.hints).chain(view.blocked);
+    own.chain(checks).chain(troubles).chain(edits)
+}
+
+/// What was erased of `named` and has not been stored again.
+fn erased(
+    named: impl Iterator<Item = BlobRef>,
+    texts: Texts<'_>,
+    erasures: &Erasures,
+) -> Vec<wire::blob::Erasure> {
+    let mut gone = BTreeMap::new();
+    for text in named {
+        if let Some(view) = erasures.get(text.digest)
+            && texts(text).is_none()
+        {
+            gone.insert(text.digest, view);
+        }
+    }
+    gone.into_values().map(|view| erasure(view, texts)).collect()
+}
+
+/// An erasure.
+#[must_use]
+pub fn erasure(view: &ErasureView, texts: Texts<'_>) -> wire::blob::Erasure {
+    wire::blob::Erasure {
+        blob_id: view.blob.to_string(),
+        state: match view.end {
+            None => wire::blob::State::Erasing,
+            Some((ErasureEnd::Gone, _)) => wire::blob::State::Erased,
+            Some((ErasureEnd::Needed, _)) => wire::blob::State::Needed,
+        },
+        at: view.at.to_string(),
+        by: view.by.to_string(),
+        reason: texts(view.reason).map(|text| line(&text, REASON_CHARS_MAX)),
+        settled_at: view.end.map(|(_, at)| at.to_string()),
     }
 }
 
@@ -158,7 +210,7 @@ fn edit(view: &EditView) -> wire::mandate::Edit {
 
 /// A proposal, with its diff.
 #[must_use]
-pub fn proposal(view: &ProposalView, texts: Texts<'_>) -> wire::Proposal {
+pub fn proposal(view: &ProposalView, texts: Texts<'_>, erasures: &Erasures) -> wire::Proposal {
     let change = &view.what.change;
     let action = match change {
         kairos_core::effect::Change::Edit { .. } => "code_edit",
@@ -189,6 +241,11 @@ pub fn proposal(view: &ProposalView, texts: Texts<'_>) -> wire::Proposal {
         created_at: view.created.to_string(),
         expires_at: view.expires.to_string(),
         decided_by: view.decided_by.as_ref().map(ToString::to_string),
+        erased: erased(
+            [view.what.diff].into_iter().chain(change.pre()).chain(change.post()),
+            texts,
+            erasures,
+        ),
         former: wire::proposal::Former {
             proposal_id: view.id.to_string(),
             proposal_hash: hash,

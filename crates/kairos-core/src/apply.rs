@@ -37,11 +37,14 @@ impl Fold for State {
             }
             Event::SchedulesLoaded { set, gone } => {
                 for name in gone {
-                    self.schedules.remove(name);
+                    if let Some(loaded) = self.schedules.remove(name) {
+                        self.gone.went(name.clone(), loaded.cursor);
+                    }
                     self.index.alarm(Alarm::Schedule(name.clone()), None);
                 }
                 for loaded in set {
                     let name = loaded.definition.name.clone();
+                    self.gone.came(&name);
                     self.index.alarm(Alarm::Schedule(name.clone()), loaded.next);
                     self.schedules.insert(name, loaded.clone());
                 }
@@ -68,6 +71,8 @@ impl Fold for State {
                 self.index.keys.remove(key);
                 self.index.alarm(Alarm::Key(*key), None);
             }
+            Event::BlobErased { blob, .. } => drop(self.erasing.insert(*blob)),
+            Event::ErasureSettled { blob, .. } => drop(self.erasing.remove(blob)),
             _ => {}
         }
     }
@@ -76,7 +81,7 @@ impl Fold for State {
 impl State {
     fn apply_to_mandate(&mut self, at: At, id: MandateId, event: &Event, out: &mut Vec<Effect>) {
         if let Event::MandateCreated { origin, spec, .. } = event {
-            self.created(at, Mandate::created(id, origin.clone(), (**spec).clone()));
+            self.created(at, Box::new(Mandate::created(id, origin.clone(), (**spec).clone())));
         }
         let Some(mandate) = self.mandates.get_mut(&id) else { return };
         if let Event::BudgetSettled { used, .. } = event {
@@ -136,7 +141,7 @@ impl State {
         }
     }
 
-    fn created(&mut self, at: At, mandate: Mandate) {
+    fn created(&mut self, at: At, mandate: Box<Mandate>) {
         self.index.file(at.seq.0, &mandate);
         let key = match &*mandate.origin {
             Origin::Schedule { name, key } => {

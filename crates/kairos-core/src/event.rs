@@ -10,6 +10,7 @@ use crate::budget::{Amounts, Price};
 use crate::cycle::phase::Phase;
 use crate::digest::{BlobRef, Digest};
 use crate::effect::{Doubt, Intent, Outcome as EffectOutcome, PersonSays};
+use crate::erasure::ErasureEnd;
 use crate::fold::Seq;
 use crate::gate::proposal::{Closed, Decision, Proposal};
 use crate::id::{CommandId, EffectId, MandateId, ProposalId};
@@ -253,6 +254,18 @@ pub enum Event {
     KeyForgotten {
         key: Digest,
     },
+
+    /// A person wants a stored text gone. Its hash stays wherever a record names it.
+    BlobErased {
+        blob: Digest,
+        reason: BlobRef,
+        by: Principal,
+    },
+    /// What became of that.
+    ErasureSettled {
+        blob: Digest,
+        end: ErasureEnd,
+    },
 }
 
 /// The limit of retention that the oldest segments were over.
@@ -350,7 +363,9 @@ impl Event {
             | Self::DayBegan { .. }
             | Self::Slots { .. }
             | Self::Accounted { .. }
-            | Self::KeyForgotten { .. } => None,
+            | Self::KeyForgotten { .. }
+            | Self::BlobErased { .. }
+            | Self::ErasureSettled { .. } => None,
         }
     }
 }

@@ -5,7 +5,7 @@
 //! The journal's snapshots write it and a start reads it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::de::Error as _;
@@ -20,13 +20,14 @@ use crate::id::{MandateId, ProposalId};
 use crate::input::Alarm;
 use crate::mandate::standing::{Mandate, Standing};
 use crate::rules::Rules;
+use crate::schedule::gone::Gone;
 use crate::space::Shortage;
 use crate::state::{Index, Kept, State};
 use crate::time::Time;
 
 impl Snapshot for State {
     const KIND: &'static str = "state";
-    const SCHEMA: u32 = 3;
+    const SCHEMA: u32 = 4;
     type Form = Self;
 
     fn form(&self) -> &Self {
@@ -55,6 +56,11 @@ struct Form<'a> {
     /// Since version 2.
     #[serde(default, skip_serializing_if = "is_default")]
     kept_from: Seq,
+    /// Since version 4.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    erasing: Cow<'a, BTreeSet<Digest>>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    gone: Gone,
 }
 
 /// What is as it began need not be written: most of what waits never began.
@@ -111,11 +117,13 @@ impl<'a> Form<'a> {
             budget,
             day_ends,
             schedules,
+            gone,
             mandates,
             index,
             machine,
             kept_from,
             low,
+            erasing,
             scopes: _,
         } = state;
         let filed = mandates.values().map(|mandate| {
@@ -137,6 +145,8 @@ impl<'a> Form<'a> {
             machine: *machine,
             low: *low,
             kept_from: *kept_from,
+            erasing: Cow::Borrowed(erasing),
+            gone: gone.clone(),
         }
     }
 }
@@ -216,9 +226,9 @@ fn undecided(mandate: &Mandate) -> impl Iterator<Item = (ProposalId, MandateId)>
 impl From<Form<'_>> for State {
     fn from(form: Form<'_>) -> Self {
         let index = form.index();
-        let Form { rules, budget, day_ends, schedules, mandates, .. } = form;
+        let Form { rules, budget, day_ends, schedules, mandates, gone, .. } = form;
         let schedules = schedules.into_iter().map(Cow::into_owned);
-        let mandates = mandates.into_iter().map(|filed| filed.mandate.into_owned());
+        let mandates = mandates.into_iter().map(|filed| Box::new(filed.mandate.into_owned()));
         Self {
             scopes: rules.as_deref().map(apply::scopes).unwrap_or_default(),
             rules,
@@ -226,10 +236,12 @@ impl From<Form<'_>> for State {
             day_ends,
             schedules: schedules.map(|loaded| (loaded.definition.name.clone(), loaded)).collect(),
             mandates: mandates.map(|mandate| (mandate.id, mandate)).collect(),
+            gone,
             index,
             machine: form.machine,
             kept_from: form.kept_from,
             low: form.low,
+            erasing: form.erasing.into_owned(),
         }
     }
 }

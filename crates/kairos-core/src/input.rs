@@ -5,6 +5,7 @@
 
 use crate::digest::{BlobRef, Digest};
 use crate::effect::{Outcome, PersonSays};
+use crate::erasure::ErasureEnd;
 use crate::event::{Key, Limit, Loaded};
 use crate::fold::Seq;
 use crate::gate::proposal::Decision;
@@ -73,6 +74,8 @@ pub enum Input {
     Continue { mandate: MandateId },
     /// A mandate aborted the engine twice.
     Quarantine { mandate: MandateId },
+    /// The engine is done with a text that was to go.
+    Erased { blob: Digest, end: ErasureEnd },
 }
 
 /// What a person may ask.
@@ -83,6 +86,7 @@ pub enum Verb {
     Decide { proposal: ProposalId, decision: Decision, hash: Option<Digest>, note: Option<BlobRef> },
     Judge { effect: EffectId, answer: PersonSays, note: Option<BlobRef> },
     Fire { schedule: ScheduleName, key: Option<Key> },
+    Erase { blob: Digest, reason: BlobRef },
 }
 
 /// Something that becomes due at an instant.

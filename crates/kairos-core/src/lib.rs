@@ -14,6 +14,7 @@ pub mod decide;
 pub mod digest;
 pub mod edit;
 pub mod effect;
+pub mod erasure;
 pub mod event;
 pub mod fold;
 mod form;

@@ -4,6 +4,7 @@
 //! Never refuses an outcome: what happened is recorded whatever it is.
 
 use crate::digest::Digest;
+use crate::erasure::{ERASURES_MAX, Need};
 use crate::gate::proposal::Closed;
 use crate::id::{EffectId, MandateId, ProposalId};
 use crate::kind::{Kind, Refused};
@@ -36,6 +37,10 @@ pub enum Refusal {
     KeyReused { mandate: MandateId },
     #[error("the configuration was not loaded")]
     NotConfigured,
+    #[error("the text `{blob}` is needed by {need}")]
+    StillNeeded { blob: Digest, need: Need },
+    #[error("{ERASURES_MAX} erasures are under way already")]
+    TooManyErasures,
 }
 
 impl Refusal {
@@ -50,10 +55,11 @@ impl Refusal {
             Self::AlreadyDecided { .. }
             | Self::NotUnsettled { .. }
             | Self::Overlap { .. }
-            | Self::KeyReused { .. } => Refused::Conflict,
+            | Self::KeyReused { .. }
+            | Self::StillNeeded { .. } => Refused::Conflict,
             Self::OtherHash { .. } => Refused::Stale,
             Self::NoModel | Self::Unpriced { .. } => Refused::NoModel,
-            Self::NotConfigured => Refused::ForNow,
+            Self::NotConfigured | Self::TooManyErasures => Refused::ForNow,
         })
     }
 
@@ -73,6 +79,8 @@ impl Refusal {
             Self::Unpriced { .. } => "unpriced_model",
             Self::KeyReused { .. } => "key_reused",
             Self::NotConfigured => "not_configured",
+            Self::StillNeeded { .. } => "still_needed",
+            Self::TooManyErasures => "too_many_erasures",
         }
     }
 
@@ -99,7 +107,13 @@ impl Refusal {
                     .into(),
             ),
             Self::Overlap { .. } => Some("kairos mandate list".into()),
-            Self::NotConfigured => None,
+            Self::StillNeeded { need: Need::Mandate(mandate), .. } => {
+                Some(format!("wait for its end, or `kairos mandate stop {mandate}`"))
+            }
+            Self::StillNeeded { need: Need::Schedule(_), .. } => {
+                Some("change the schedule in .kairos/config/schedules.yml and reload".into())
+            }
+            Self::NotConfigured | Self::TooManyErasures => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns the one state. Never decides, and no behaviour but folding and looking up lives here. A
 //! function of open work and schedules, never of history: a finished mandate leaves in its last
-//! event, a schedule keeps one cursor, a key goes after 24 hours.
+//! event, a schedule keeps one cursor, also when it goes, and a key goes after 24 hours.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use crate::input::Alarm;
 use crate::mandate::standing::{Mandate, Standing};
 use crate::rules::Rules;
 use crate::schedule::definition::ScheduleName;
+use crate::schedule::gone::Gone;
 use crate::space::Shortage;
 use crate::time::Time;
 
@@ -31,9 +32,13 @@ pub struct State {
     pub(crate) budget: Budget,
     pub(crate) day_ends: Option<Time>,
     pub(crate) schedules: BTreeMap<ScheduleName, Loaded>,
-    pub(crate) mandates: BTreeMap<MandateId, Mandate>,
+    pub(crate) gone: Gone,
+    /// Boxed: a mandate is large, and a tree moves what it holds.
+    pub(crate) mandates: BTreeMap<MandateId, Box<Mandate>>,
     /// The machine it was last worked on at.
     pub(crate) machine: Option<Digest>,
+    /// Texts that are to go and may still be there.
+    pub(crate) erasing: BTreeSet<Digest>,
     /// What was recorded last of the room on the disk; decisions go by what they are told.
     pub(crate) low: Option<Shortage>,
     pub(crate) kept_from: Seq,
@@ -141,24 +146,24 @@ impl State {
     /// An open mandate.
     #[must_use]
     pub fn mandate(&self, id: MandateId) -> Option<&Mandate> {
-        self.mandates.get(&id)
+        self.mandates.get(&id).map(Box::as_ref)
     }
 
     /// All open mandates, oldest id first.
     pub fn mandates(&self) -> impl Iterator<Item = &Mandate> {
-        self.mandates.values()
+        self.mandates.values().map(Box::as_ref)
     }
 
     /// The open mandate whose undecided proposal this is.
     #[must_use]
     pub fn proposal(&self, id: ProposalId) -> Option<&Mandate> {
-        self.mandates.get(self.index.proposals.get(&id)?)
+        self.mandate(*self.index.proposals.get(&id)?)
     }
 
     /// The open mandate whose open effect this is.
     #[must_use]
     pub fn effect(&self, id: EffectId) -> Option<&Mandate> {
-        self.mandates.get(self.index.effects.get(&id)?)
+        self.mandate(*self.index.effects.get(&id)?)
     }
 
     #[must_use]
@@ -169,6 +174,14 @@ impl State {
     /// All schedules by name.
     pub fn schedules(&self) -> impl Iterator<Item = &Loaded> {
         self.schedules.values()
+    }
+
+    /// Where a schedule of that name begins when it comes, or comes with another rule, at `now`: no
+    /// slot that may have had its fate has another, also when the clock was set back meanwhile.
+    #[must_use]
+    pub fn begins(&self, name: &ScheduleName, now: Time) -> Time {
+        let known = self.schedules.get(name).map(|loaded| loaded.cursor);
+        known.unwrap_or_else(|| self.gone.cursor(name)).max(now)
     }
 
     /// The mandate an idempotency key made.
@@ -201,7 +214,7 @@ impl State {
     pub(crate) fn fires(&self, name: &ScheduleName) -> impl Iterator<Item = &Mandate> {
         let first = (name.clone(), MandateId::from_u128(0));
         let last = (name.clone(), MandateId::from_u128(u128::MAX));
-        self.index.fires.range(first..=last).filter_map(|(_, id)| self.mandates.get(id))
+        self.index.fires.range(first..=last).filter_map(|(_, id)| self.mandate(*id))
     }
 
     pub(crate) fn is_scope_taken(&self, project_scope: &str) -> bool {

@@ -1,6 +1,8 @@
 //! A state that was written and read again acts as the one that was not.
 
 mod chance;
+#[path = "snapshot/erasure.rs"]
+mod erasure;
 
 use std::collections::BTreeSet;
 
@@ -12,6 +14,7 @@ use kairos_core::id::Seed;
 use kairos_core::input::{Input, Now, Verb};
 use kairos_core::space::Shortage;
 use kairos_core::state::State;
+use kairos_core::time::Time;
 
 fn written(state: &State) -> String {
     serde_json::to_string(state).expect("a state is JSON")
@@ -33,7 +36,7 @@ fn same(one: &str, other: &str, after: &dyn std::fmt::Debug) {
 }
 
 /// What a state can hold that is easy to lose.
-const EVERYTHING: [&str; 17] = [
+const EVERYTHING: [&str; 19] = [
     "approval",
     "approved",
     "budget",
@@ -41,7 +44,9 @@ const EVERYTHING: [&str; 17] = [
     "delayed",
     "effect",
     "ending",
+    "erasure",
     "fire",
+    "gone",
     "half a plan",
     "invalid",
     "key",
@@ -107,15 +112,21 @@ fn a_state_that_each_version_wrote_is_read_as_it_was() {
         include_str!("snapshot/state-1.json"),
         include_str!("snapshot/state-2.json"),
         include_str!("snapshot/state-3.json"),
+        include_str!("snapshot/state-4.json"),
     ];
     for text in texts {
         assert_eq!(written(&read(text)), text.trim_end());
     }
     let kept_from = texts.map(|text| read(text).kept_from());
-    assert_eq!(kept_from, [1, 4711, 4711].map(Seq), "version 1 knew of no deleted segment");
+    assert_eq!(kept_from, [1, 4711, 4711, 4711].map(Seq), "version 1 knew of no deleted segment");
     let low = Shortage::Free { free_bytes: 1, keep_free_bytes: 2 };
     let read_low = texts.map(|text| read(text).low());
-    assert_eq!(read_low, [None, None, Some(low)], "version 2 knew of no shortage");
+    assert_eq!(read_low, [None, None, Some(low), Some(low)], "version 2 knew of no shortage");
+    let erasing = texts.map(|text| read(text).erasing().count());
+    assert_eq!(erasing, [0, 0, 0, 1], "version 3 knew of no erasure");
+    let yearly = "yearly".parse().expect("a name");
+    let begins = texts.map(|text| read(text).begins(&yearly, Time::EPOCH).as_ms());
+    assert_eq!(begins, [0, 0, 0, 1_800_068_400_000], "nor the first three of a schedule that went");
     assert_eq!(State::SCHEMA as usize, texts.len());
 }
 

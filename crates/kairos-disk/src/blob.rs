@@ -2,16 +2,25 @@
 //!
 //! Owns the flat directory `blobs/`, where each file is named by the SHA-256 of what it holds.
 //! Never trusts a name: every read hashes again. Texts are put here before a record speaks of
-//! them, so what `put` answered for is on disk.
+//! them, so what `put` answered for is on disk. What no record names any more a [`Collection`]
+//! removes.
+
+mod collection;
+mod recent;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::digest::{Digest, digest};
 use crate::fs::{Access, FileKind, Fs, Rename, Space, read_full, write_full};
+
+pub use collection::{Collection, Crowded, Removal};
+use recent::Recent;
+pub use recent::{NAMED_WITHIN, RECENT_MAX};
 
 /// The largest blob.
 pub const BLOB_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -19,7 +28,8 @@ pub const BLOB_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// What a blob is called while it is being written.
 const TEMP_PREFIX: &str = ".tmp-";
 
-/// A directory of blobs. Several threads may use it at once.
+/// A directory of blobs. Several threads may use it at once. Where it is collected, all who put use
+/// the one value; who only reads may have another.
 pub struct Blobs<F: Fs> {
     fs: F,
     dir: F::Dir,
@@ -28,6 +38,10 @@ pub struct Blobs<F: Fs> {
     next: AtomicU64,
     /// Bytes written through this value.
     written: AtomicU64,
+    /// What was put lately. Held while a blob is removed.
+    recent: Mutex<Recent>,
+    /// Held while there is a collection.
+    collecting: Mutex<()>,
 }
 
 /// Why bytes could not be put or got.
@@ -46,7 +60,14 @@ pub enum BlobError {
 impl<F: Fs> Blobs<F> {
     /// Blobs in `dir`. Touches nothing, so that a reader beside the daemon may have one too.
     pub fn new(fs: F, dir: F::Dir) -> Self {
-        Self { fs, dir, next: AtomicU64::new(0), written: AtomicU64::new(0) }
+        let (recent, collecting) = (Mutex::default(), Mutex::default());
+        let (next, written) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { fs, dir, next, written, recent, collecting }
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        // Every critical section leaves it whole.
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes what a crash left half-written and answers how many files that were. Only for who
@@ -109,8 +130,14 @@ impl<F: Fs> Blobs<F> {
             return Err(BlobError::TooLarge { bytes_max: BLOB_BYTES_MAX });
         }
         let digest = digest(bytes);
+        // Before it is looked for: from here on no collection removes it.
+        self.recent().put(&digest);
         let kept = match self.get(&digest, BLOB_BYTES_MAX) {
-            Ok(_) => self.make_durable(&digest),
+            Ok(_) => match self.make_durable(&digest) {
+                // A person has erased it meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => self.write(&digest, bytes),
+                kept => kept,
+            },
             // A corrupt or overgrown one is replaced by what its name promises.
             Err(
                 BlobError::Missing { .. } | BlobError::Corrupt { .. } | BlobError::TooLarge { .. },
@@ -157,6 +184,21 @@ impl<F: Fs> Blobs<F> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// At most `most` of the blobs whose names begin so.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn find(&self, beginning: &str, most: usize) -> io::Result<Vec<Digest>> {
+        let mut found = Vec::new();
+        self.fs.each_name(&self.dir, &mut |name| {
+            let begins = name.as_encoded_bytes().starts_with(beginning.as_bytes());
+            if begins && found.len() < most {
+                found.extend(collection::named(name));
+            }
+        })?;
+        Ok(found)
     }
 
     /// Syncs a blob that stands already: it may have been copied here, or its entry may still be

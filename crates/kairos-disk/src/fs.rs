@@ -11,6 +11,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
 
 /// Device and inode: which object, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,6 +98,11 @@ pub trait Fs: Send + Sync {
     fn make_dir(&self, dir: &Self::Dir, name: &OsStr) -> io::Result<()>;
     /// The names in a directory, `.` and `..` left out, in no order.
     fn list(&self, dir: &Self::Dir) -> io::Result<Vec<OsString>>;
+    /// The same names, one at a time: for a directory of any size.
+    fn each_name(&self, dir: &Self::Dir, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
+        self.list(dir)?.iter().for_each(|name| each(name));
+        Ok(())
+    }
     /// Makes the directory's entries durable (`fsync(2)` on the directory).
     fn sync_dir(&self, dir: &Self::Dir) -> io::Result<()>;
     /// The directory's own identity, whatever its name is now.
@@ -138,6 +144,9 @@ pub trait Fs: Send + Sync {
 
     /// `stat(2)` of a name, not following a link.
     fn stat(&self, dir: &Self::Dir, name: &OsStr) -> io::Result<Stat>;
+    /// When content, names or mode of what stands there last changed (`st_ctime`), by the wall clock;
+    /// not following a link.
+    fn changed(&self, dir: &Self::Dir, name: &OsStr) -> io::Result<SystemTime>;
     /// Renames between two directories of one file system (`renameat2(2)`).
     fn rename(
         &self,

@@ -12,6 +12,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags, StatxFlags};
 use rustix::io::{Errno, retry_on_intr};
@@ -76,14 +77,19 @@ impl Fs for RealFs {
 
     fn list(&self, dir: &Dir) -> io::Result<Vec<OsString>> {
         let mut names = Vec::new();
+        self.each_name(dir, &mut |name| names.push(name.to_owned()))?;
+        Ok(names)
+    }
+
+    fn each_name(&self, dir: &Dir, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
         for entry in rustix::fs::Dir::read_from(&dir.0)? {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if name != b"." && name != b".." {
-                names.push(OsStr::from_bytes(name).to_owned());
+                each(OsStr::from_bytes(name));
             }
         }
-        Ok(names)
+        Ok(())
     }
 
     fn sync_dir(&self, dir: &Dir) -> io::Result<()> {
@@ -173,6 +179,14 @@ impl Fs for RealFs {
 
     fn stat(&self, dir: &Dir, name: &OsStr) -> io::Result<Stat> {
         statx(dir.0.as_fd(), component(name)?, AtFlags::SYMLINK_NOFOLLOW)
+    }
+
+    fn changed(&self, dir: &Dir, name: &OsStr) -> io::Result<SystemTime> {
+        let (name, flags) = (component(name)?, AtFlags::SYMLINK_NOFOLLOW);
+        let stat = retry_on_intr(|| rustix::fs::statx(&dir.0, name, flags, StatxFlags::CTIME))?;
+        // A file system may be older than the epoch it counts from; that is old enough.
+        let seconds = u64::try_from(stat.stx_ctime.tv_sec).unwrap_or_default();
+        Ok(SystemTime::UNIX_EPOCH + Duration::new(seconds, stat.stx_ctime.tv_nsec))
     }
 
     fn rename(

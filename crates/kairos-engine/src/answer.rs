@@ -1,5 +1,6 @@
 //! What whoever submits gets back.
 
+use kairos_core::digest::Digest;
 use kairos_core::fold::Seq;
 use kairos_core::id::{CommandId, EffectId, MandateId, ProposalId};
 use kairos_core::kind::{Kind, Refused};
@@ -21,6 +22,7 @@ pub enum Subject {
     Mandate(MandateId),
     Proposal(ProposalId),
     Effect(EffectId),
+    Blob(Digest),
 }
 
 /// A command that was not taken. Nothing of it is recorded.

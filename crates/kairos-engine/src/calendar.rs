@@ -115,8 +115,8 @@ impl Calendar {
             Some(before) if before.definition.same_slots(&definition) => {
                 (before.revision, before.cursor)
             }
-            Some(before) => (before.revision + 1, now),
-            None => (1, now),
+            Some(before) => (before.revision + 1, state.begins(&definition.name, now)),
+            None => (1, state.begins(&definition.name, now)),
         };
         let next = self.next(&definition, cursor);
         Some(Loaded { definition, revision, cursor, next })

@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use kairos_core::digest::Digest;
+use kairos_core::erasure::ErasureEnd;
 use kairos_core::event::Event;
 use kairos_core::fold::Seq;
 use kairos_core::id::{IdSource, MandateId, NodeId};
@@ -34,6 +35,7 @@ use crate::snapshots::Snapshots;
 use crate::space::Space;
 use crate::start::{self, TooManySchedules};
 use crate::turn::{Admit, Exits, Inputs, Ledger, Shown, turn};
+use crate::upkeep::{BlobNotice, Upkeep};
 use crate::world::{self, seed, time};
 use crate::{ENGINE_THREAD, heartbeat, poison};
 
@@ -209,6 +211,7 @@ impl Engine {
         let mut own = start::opened(begun, opened.recovered, opened.repaired, adopt);
         let (feed, source) = Feed::new(ledger.head(), to_read);
         let snapshots = Snapshots::new(to_fold, opening, Arc::clone(&self.inbox));
+        let upkeep = Upkeep::new(&parts.blobs, journal, &source, &self.inbox);
         let (show, shown) = watch::channel(Arc::new(Status::default()));
         let handle = Handle {
             inbox: Arc::clone(&self.inbox),
@@ -226,7 +229,7 @@ impl Engine {
             ..Status::default()
         };
         let mut engine = Running {
-            shown: Display { status, show, feed, snapshots: Arc::clone(&snapshots) },
+            shown: Display { status, show, feed, snapshots: Arc::clone(&snapshots), upkeep },
             inbox: self.inbox,
             options: parts.configuration.options.clone(),
             calendar: Calendar::default(),
@@ -250,6 +253,7 @@ impl Engine {
             let retention = snapshots.retention();
             retention.recorded(ledger.state().kept_from(), None);
             parts.retain.into_iter().for_each(|retain| retention.begin(&snapshots, retain));
+            engine.shown.upkeep.begin();
         }
         engine.pulse.room.first();
         let thread = engine.spawn(ledger, own)?;
@@ -360,9 +364,16 @@ struct Display {
     show: watch::Sender<Arc<Status>>,
     feed: Feed,
     snapshots: Arc<Snapshots>,
+    upkeep: Arc<Upkeep>,
 }
 
 impl Display {
+    /// Ends what works beside the engine.
+    fn close(&self) {
+        self.snapshots.close();
+        self.upkeep.close();
+    }
+
     /// Shows the state, then the records that led to it: who sees a record sees its state too.
     fn publish(&mut self, records: &[Shown], state: &State) {
         let counts = state.counts();
@@ -398,12 +409,12 @@ impl Running {
                 Ok(ledger) => {
                     began.send(Ok(())).ok();
                     let served = self.serve(ledger);
-                    self.shown.snapshots.close();
+                    self.shown.close();
                     self.ended(served.is_ok());
                     served
                 }
                 Err(poisoned) => {
-                    self.shown.snapshots.close();
+                    self.shown.close();
                     began.send(Err(poisoned)).ok();
                     Ok(())
                 }
@@ -451,6 +462,8 @@ impl Running {
         }
         self.shown.status.state = Lifecycle::Running;
         let ledger = self.take(ledger, Inputs { own, ..Inputs::default() }, 0)?;
+        // Those that the last engine did not come to.
+        self.shown.upkeep.erase(ledger.state(), ledger.state().erasing());
         // A note that stays too long can only quarantine its own mandate, and that is over.
         let open = |mandate| ledger.state().mandate(mandate).is_some();
         poison::forget(&self.places.poison, open).ok();
@@ -476,6 +489,7 @@ impl Running {
             inputs.ended = batch.ended;
             inputs.decisions = batch.decisions;
             inputs.commands = batch.commands;
+            inputs.inbox = Some(Arc::clone(&self.inbox));
             inputs.mark = Instant::now() >= self.pulse.beat;
             ledger = self.take(ledger, inputs, waiting)?;
             self.reloaded();
@@ -502,7 +516,7 @@ impl Running {
         let inputs = Inputs { ended: batch.ended, mark: true, ..Inputs::default() };
         let ledger = self.take(ledger, inputs, 0)?;
         // Before the journal's lock is given back: the next to hold it must be alone.
-        self.shown.snapshots.close();
+        self.shown.close();
         for mandate in ledger.state().mandates().filter(|mandate| mandate.open.is_some()) {
             (self.outside.notice)(Notice::CycleInterrupted { mandate: mandate.id });
         }
@@ -533,8 +547,8 @@ impl Running {
             Focus::Once => Admit::Only(self.only),
         };
         let pace = self.pace(ledger.state(), &mut inputs);
-        let zone = self.options.day_zone.clone();
-        let mut circumstances = move || -> Now { world::now(&zone, pace) };
+        let mut today = world::Today::new(self.options.day_zone.clone());
+        let mut circumstances = move || -> Now { today.now(pace) };
         let mut out = 0;
         let dispatch = &mut self.outside.dispatch;
         let mut hand_over = |permit: Permit<State>| {
@@ -561,6 +575,7 @@ impl Running {
         self.pulse.fruitless = turned.records.is_empty().then_some(looked);
         self.out += out;
         self.notices(&turned.records);
+        self.shown.upkeep.recorded(turned.ledger.state(), &turned.records);
         self.look_back(turned.tight, turned.ledger.sealed() > sealed);
         self.shown.snapshots.sealed(turned.ledger.sealed());
         Ok(turned.ledger)
@@ -583,10 +598,13 @@ impl Running {
         if let Some(notice) = self.pulse.room.turned(tight) {
             self.shown.status.space = self.pulse.room.standing();
             self.shown.show.send_replace(Arc::new(self.shown.status.clone()));
+            if let Notice::SpaceLow { .. } = notice {
+                self.shown.upkeep.collect();
+            }
             (self.outside.notice)(notice);
         }
         if sealed {
-            self.pulse.room.sealed();
+            self.pulse.room.count();
         }
     }
 
@@ -617,6 +635,9 @@ impl Running {
                 }
                 Event::DayBegan { .. } => self.shown.snapshots.retention().look(),
                 Event::MandateFinished { .. } => self.shown.status.last_cycle_at = Some(at.time),
+                Event::ErasureSettled { blob, end: ErasureEnd::Gone } => {
+                    (self.outside.notice)(Notice::Blobs(BlobNotice::Erased(*blob)));
+                }
                 Event::MandateCreated { mandate, .. } if self.focus == Focus::Once => {
                     // Started in the next turn, which the wake-up below brings at once.
                     self.only = Some(*mandate);
@@ -636,10 +657,19 @@ impl Running {
             Urgent::SnapshotFailed { kind, error } => {
                 (self.outside.notice)(Notice::SnapshotFailed { kind, error });
             }
+            Urgent::Erased { blob, end } => inputs.own.push(Input::Erased { blob, end }),
+            Urgent::Blobs(notice) => {
+                if matches!(notice, BlobNotice::Collected(_)) {
+                    self.pulse.room.count();
+                }
+                (self.outside.notice)(Notice::Blobs(notice));
+            }
             // Whoever drains has no time for it; the next start finds it again.
             Urgent::Delete(_) if self.drain.is_some() => {}
             Urgent::Delete(excess) => inputs.own.push(retention::input(excess)),
             Urgent::Swept { first, deleted, over } => {
+                // What only these records named may go too.
+                self.shown.upkeep.collect();
                 (self.outside.notice)(Notice::SegmentsDeleted { first, deleted, over });
             }
             Urgent::RetentionFailed { error } => {
@@ -709,6 +739,7 @@ impl Running {
         (self.outside.notice)(Notice::ShutdownBegin { open: self.out });
         self.inbox.close();
         self.shown.snapshots.stop();
+        self.shown.upkeep.stop();
         (self.outside.cancel)();
     }
 

@@ -85,6 +85,15 @@ impl Handle {
         read.map_err(|source| BlobProblem::Stored { blob: blob.digest, source })
     }
 
+    /// The first `most` stored texts whose digest begins with these lower-case digits. Blocks.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn find(&self, digits: &str, most: usize) -> std::io::Result<Vec<Digest>> {
+        let found = self.blobs.find(digits, most)?;
+        Ok(found.into_iter().map(Digest::from_bytes).collect())
+    }
+
     /// Submits a command and waits until its answer is true on disk.
     ///
     /// # Errors

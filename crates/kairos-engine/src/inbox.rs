@@ -8,7 +8,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use kairos_core::digest::Digest;
 use kairos_core::effect::{Effect, Failure, Outcome};
+use kairos_core::erasure::ErasureEnd;
 use kairos_core::event::Limit;
 use kairos_core::fold::Seq;
 use kairos_core::id::{CommandId, EffectId};
@@ -20,6 +22,7 @@ use kairos_journal::retention::{Deleted, Excess};
 use tokio::sync::oneshot;
 
 use crate::answer::{Accepted, SubmitError};
+use crate::upkeep::BlobNotice;
 
 /// Commands and decisions that may wait.
 pub const WAITING_MAX: usize = 10_000;
@@ -40,7 +43,9 @@ impl Asked {
     pub(crate) fn is_decision(&self) -> bool {
         match self.verb {
             Verb::Create { .. } | Verb::Fire { .. } => false,
-            Verb::Stop { .. } | Verb::Decide { .. } | Verb::Judge { .. } => true,
+            Verb::Stop { .. } | Verb::Decide { .. } | Verb::Judge { .. } | Verb::Erase { .. } => {
+                true
+            }
         }
     }
 }
@@ -74,6 +79,13 @@ pub(crate) enum Urgent {
         kind: &'static str,
         error: String,
     },
+    /// A text that was to go. To be recorded.
+    Erased {
+        blob: Digest,
+        end: ErasureEnd,
+    },
+    /// For the log.
+    Blobs(BlobNotice),
     /// Segments may go.
     Delete(Excess),
     /// For the log.
@@ -105,6 +117,8 @@ struct Queues {
     decisions: VecDeque<Asked>,
     commands: VecDeque<Asked>,
     closed: bool,
+    /// The engine's thread waits and was not woken yet.
+    sleeps: bool,
 }
 
 /// The queues and the signal that there is something in them.
@@ -120,18 +134,30 @@ impl Inbox {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Gives the queues back and wakes the engine's thread if it sleeps. Not before: it would wait
+    /// for them again. Nor oftener than it sleeps: each wake-up is a call of the system.
+    fn filled(&self, mut queues: MutexGuard<'_, Queues>) {
+        let sleeps = std::mem::take(&mut queues.sleeps);
+        drop(queues);
+        if sleeps {
+            self.filled.notify_one();
+        }
+    }
+
     pub(crate) fn urgent(&self, urgent: Urgent) {
         let mut queues = self.queues();
         // Repeated signals coalesce, but a second stop counts: it ends the grace.
-        if queues.urgent.len() < TURN_MAX {
+        // What is to be recorded counts too; of it there is no more than the state keeps.
+        if queues.urgent.len() < TURN_MAX || matches!(urgent, Urgent::Erased { .. }) {
             queues.urgent.push(urgent);
         }
-        self.filled.notify_one();
+        self.filled(queues);
     }
 
     pub(crate) fn settled(&self, settled: Settled<State, Outcome>) {
-        self.queues().ended.push_back(Ended::Settled(Box::new(settled)));
-        self.filled.notify_one();
+        let mut queues = self.queues();
+        queues.ended.push_back(Ended::Settled(Box::new(settled)));
+        self.filled(queues);
     }
 
     /// A permit was dropped; while its thread unwinds, that is a panic in its performer.
@@ -139,8 +165,9 @@ impl Inbox {
         let panicked = std::thread::panicking();
         let outcome = if panicked { Outcome::Failed(Failure::Panicked) } else { Outcome::Lost };
         let ended = Ended::Dropped { effect: effect.id(), outcome: Box::new(outcome) };
-        self.queues().ended.push_back(ended);
-        self.filled.notify_one();
+        let mut queues = self.queues();
+        queues.ended.push_back(ended);
+        self.filled(queues);
     }
 
     /// Whether one more may wait.
@@ -159,15 +186,20 @@ impl Inbox {
             true => queues.decisions.push_back(asked),
             false => queues.commands.push_back(asked),
         }
-        self.filled.notify_one();
+        self.filled(queues);
     }
 
     /// Takes what one turn may hold, waiting at most `wait` for the first of it.
     pub(crate) fn take(&self, wait: Duration) -> Batch {
         let mut queues = self.queues();
         if queues.is_empty() && !wait.is_zero() {
-            let waited = self.filled.wait_timeout_while(queues, wait, |q| q.is_empty());
+            let nothing = |queues: &mut Queues| {
+                queues.sleeps = queues.is_empty();
+                queues.sleeps
+            };
+            let waited = self.filled.wait_timeout_while(queues, wait, nothing);
             queues = waited.unwrap_or_else(PoisonError::into_inner).0;
+            queues.sleeps = false;
         }
         let mut room = TURN_MAX;
         let mut batch = Batch { urgent: std::mem::take(&mut queues.urgent), ..Batch::default() };
@@ -177,6 +209,18 @@ impl Inbox {
         drain(&mut queues.commands, &mut batch.commands, &mut room);
         batch.waiting = queues.decisions.len() + queues.commands.len() + queues.ended.len();
         batch
+    }
+
+    /// Takes what was asked since, at most `room` of it: nothing while something waits that goes
+    /// before all of it.
+    pub(crate) fn take_asked(&self, mut room: usize) -> Vec<Asked> {
+        let mut queues = self.queues();
+        let mut asked = Vec::new();
+        if queues.urgent.is_empty() && queues.ended.is_empty() {
+            drain(&mut queues.decisions, &mut asked, &mut room);
+            drain(&mut queues.commands, &mut asked, &mut room);
+        }
+        asked
     }
 
     /// Refuses what waits and whatever comes from now on, outcomes excepted.

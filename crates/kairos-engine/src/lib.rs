@@ -6,6 +6,7 @@
 
 mod answer;
 mod calendar;
+pub mod collect;
 mod configuration;
 mod engine;
 mod feed;
@@ -23,6 +24,7 @@ mod snapshots;
 pub mod space;
 pub mod start;
 mod turn;
+mod upkeep;
 mod world;
 
 pub use answer::{Accepted, Subject, SubmitError};
@@ -38,6 +40,7 @@ pub use lifecycle::{Lifecycle, Status};
 pub use notice::Notice;
 pub use retention::{Look, Retain};
 pub use turn::{Admit, Answer, Exits, Folding, Inputs, Ledger, Shown, Turned, turn};
+pub use upkeep::BlobNotice;
 pub use world::{circumstances, time};
 
 /// The name of the engine's thread: a panic there ends the process.

@@ -11,6 +11,7 @@ use kairos_journal::retention::Deleted;
 
 use crate::lifecycle::Status;
 use crate::space::Standing;
+use crate::upkeep::BlobNotice;
 
 /// One thing worth a log line.
 #[derive(Clone, Debug)]
@@ -72,6 +73,8 @@ pub enum Notice {
         kind: &'static str,
         error: String,
     },
+    /// Blobs were removed, or could not be.
+    Blobs(BlobNotice),
     /// Room ran short: what runs is finished, and nothing new begins.
     SpaceLow {
         shortage: Shortage,

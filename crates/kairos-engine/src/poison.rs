@@ -26,6 +26,12 @@ pub(crate) fn folding(mandate: Option<MandateId>) {
     FOLDING.set(mandate);
 }
 
+/// The mandate this thread is deciding on, or was when it panicked: whom a panic is blamed on.
+#[must_use]
+pub fn blamed() -> Option<MandateId> {
+    FOLDING.get()
+}
+
 /// The note as it stands on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
@@ -49,7 +55,7 @@ pub fn abort_on_engine_panic(file: PathBuf) {
         if std::thread::current().name() != Some(crate::ENGINE_THREAD) {
             return before(panic);
         }
-        if let Some(mandate) = FOLDING.get() {
+        if let Some(mandate) = blamed() {
             // A note that cannot be written costs a quarantine, never the abort.
             write(&file, mandate).ok();
         }

@@ -82,8 +82,8 @@ impl Room {
         }
     }
 
-    /// A segment was sealed.
-    pub(crate) fn sealed(&self) {
+    /// Counts again what the journal and the blobs take: a segment was sealed, or blobs went.
+    pub(crate) fn count(&self) {
         self.space.count();
     }
 

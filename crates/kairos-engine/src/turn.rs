@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 
 use crate::answer::{Accepted, Subject, SubmitError};
 use crate::calendar::Calendar;
-use crate::inbox::{Asked, Ended};
+use crate::inbox::{Asked, Ended, Inbox, TURN_MAX};
 use crate::poison;
 
 /// The journal and the state of a daemon.
@@ -44,6 +44,9 @@ const TOO_LARGE: Outcome = Outcome::Failed(Failure::Oversize);
 /// Due things one turn takes; the rest wait for the next one.
 const DUE_MAX: usize = 1_024;
 
+/// How far a turn grows by what is asked while it is taken.
+const ASKED_MAX: usize = TURN_MAX / 2;
+
 /// An answer on its way to whoever asked.
 #[derive(Debug)]
 pub struct Answer {
@@ -59,6 +62,8 @@ pub struct Inputs {
     pub(crate) ended: Vec<Ended>,
     pub(crate) decisions: Vec<Asked>,
     pub(crate) commands: Vec<Asked>,
+    /// Where more may be asked while the turn is taken.
+    pub(crate) inbox: Option<Arc<Inbox>>,
     /// Which mandates may start: all, or one only.
     pub admit: Admit,
     /// Append an empty frame if the durable mark lags.
@@ -143,8 +148,12 @@ pub fn turn<D: Fs + 'static, F: Folding>(
         Admit::Only(Some(mandate)) => turn.due_of(mandate, &now())?,
         Admit::Only(None) => turn,
     };
+    let room = ASKED_MAX.saturating_sub(inputs.decisions.len() + inputs.commands.len());
     for asked in inputs.decisions.into_iter().chain(inputs.commands) {
         turn = turn.asked(asked, &now())?;
+    }
+    if let Some(inbox) = inputs.inbox {
+        turn = turn.late(&inbox, room, now)?;
     }
     turn = turn.admit(inputs.admit, now)?;
     if inputs.mark && turn.ledger.mark_lags() {
@@ -210,15 +219,9 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
             return Ok(self);
         }
         let input = Input::Command { by, verb };
-        poison::folding(decide::subject(self.state(), &input, now));
-        let decided = decide(self.state(), &input, now);
+        let decided;
+        (self, decided) = self.decided(&input, now)?;
         let Input::Command { verb, .. } = &input else { return Ok(self) };
-        let decided = decided.map_err(SubmitError::Refused).and_then(|events| {
-            match held_back(verb, &events, now) {
-                Some(shortage) => Err(SubmitError::NoSpace(shortage)),
-                None => Ok(events),
-            }
-        });
         let with = match decided {
             Err(error) => Err(error),
             Ok(events) => {
@@ -229,18 +232,58 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
                 } else {
                     let (turn, recorded) = self.record(now, events)?;
                     self = turn;
-                    recorded.map_err(|error| match error {
-                        RecordError::NoRoom { .. } => SubmitError::NoSpace(Shortage::Segment),
-                        RecordError::Oversize { .. }
-                        | RecordError::TurnFull
-                        | RecordError::Encode { .. } => SubmitError::TooLarge,
-                    })
+                    recorded.map_err(|error| refused(&error))
                 };
                 seq.map(|seq| Accepted { seq, subject, command })
             }
         };
         self.ledger.hold(Answer { to: answer, with });
         Ok(self)
+    }
+
+    /// What was asked meanwhile joins the turn: whoever has the last turn's answer and asks again
+    /// need not wait for two syncs. Never waits for it.
+    fn late(
+        mut self,
+        inbox: &Inbox,
+        mut room: usize,
+        now: &mut dyn FnMut() -> Now,
+    ) -> Result<Self, Poisoned> {
+        loop {
+            let late = inbox.take_asked(room);
+            if late.is_empty() {
+                return Ok(self);
+            }
+            room -= late.len();
+            for asked in late {
+                self = self.asked(asked, &now())?;
+            }
+        }
+    }
+
+    /// What follows from a command. A fire that has more to replace than one frame can stop comes
+    /// after frames that only stop; each of them leaves less.
+    fn decided(
+        mut self,
+        input: &Input,
+        now: &Now,
+    ) -> Result<(Self, Result<Vec<Event>, SubmitError>), Poisoned> {
+        loop {
+            poison::folding(decide::subject(self.state(), input, now));
+            let decided = decide(self.state(), input, now).map_err(SubmitError::Refused);
+            let Ok(events) = decided else { return Ok((self, decided)) };
+            if let Some(shortage) = held_back(input, &events, now) {
+                return Ok((self, Err(SubmitError::NoSpace(shortage))));
+            }
+            if !only_stops(input, &events) {
+                return Ok((self, Ok(events)));
+            }
+            let (turn, recorded) = self.record(now, events)?;
+            self = turn;
+            if let Err(error) = recorded {
+                return Ok((self, Err(refused(&error))));
+            }
+        }
     }
 
     /// Takes what is due, the earliest first. What brings no event is left for a later turn, and so
@@ -340,7 +383,8 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
 
 /// The shortage of room that keeps a command from making what it would make. One that makes nothing
 /// new is answered.
-fn held_back(verb: &Verb, events: &[Event], now: &Now) -> Option<Shortage> {
+fn held_back(input: &Input, events: &[Event], now: &Now) -> Option<Shortage> {
+    let Input::Command { verb, .. } = input else { return None };
     match (verb, now.pace) {
         (Verb::Create { .. } | Verb::Fire { .. }, Pace::Low(shortage)) => {
             (!events.is_empty()).then_some(shortage)
@@ -351,6 +395,23 @@ fn held_back(verb: &Verb, events: &[Event], now: &Now) -> Option<Shortage> {
 
 fn unrecordable(error: RecordError) -> Poisoned {
     Poisoned { doing: "record what happened", source: std::io::Error::other(error) }
+}
+
+/// Why a command was not recorded.
+const fn refused(error: &RecordError) -> SubmitError {
+    match error {
+        RecordError::NoRoom { .. } => SubmitError::NoSpace(Shortage::Segment),
+        RecordError::Oversize { .. } | RecordError::TurnFull | RecordError::Encode { .. } => {
+            SubmitError::TooLarge
+        }
+    }
+}
+
+/// Whether a fire has yet to come.
+fn only_stops(input: &Input, events: &[Event]) -> bool {
+    let fires = matches!(input, Input::Command { verb: Verb::Fire { .. }, .. });
+    let created = |event: &Event| matches!(event, Event::MandateCreated { .. });
+    fires && !events.is_empty() && !events.iter().any(created)
 }
 
 /// The command's id as the journal has it.
@@ -374,6 +435,7 @@ fn subject(verb: &Verb, events: &[Event], state: &State) -> Option<Subject> {
         Verb::Stop { mandate } => Some(Subject::Mandate(*mandate)),
         Verb::Decide { proposal, .. } => Some(Subject::Proposal(*proposal)),
         Verb::Judge { effect, .. } => Some(Subject::Effect(*effect)),
+        Verb::Erase { blob, .. } => Some(Subject::Blob(*blob)),
     }
 }
 

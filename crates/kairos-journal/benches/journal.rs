@@ -82,9 +82,10 @@ fn main() -> Outcome<()> {
     let json = arguments.iter().any(|argument| argument == "--json");
     let wanted = arguments.iter().find(|argument| !argument.starts_with("--"));
     type Part = (&'static str, fn() -> Outcome<Vec<Row>>);
-    let parts: [Part; 3] = [
+    let parts: [Part; 4] = [
         ("commit 1", || commits(1, ["commit 1", "commit 1 p50"], 0.95)),
         ("commit 64", || commits(64, ["commit 64", "commit 64 p50"], 0.75)),
+        ("rotation", rotation),
         ("verify replay", checks),
     ];
     if !json {
@@ -232,6 +233,36 @@ fn commits(frames: u64, names: [&'static str; 2], target: f64) -> Outcome<Vec<Ro
     Ok(rows)
 }
 
+/// Commits that go over into the next segment, beside those around them.
+fn rotation() -> Outcome<Vec<Row>> {
+    const CROSSINGS: usize = 200;
+    const AT_ONCE: u64 = 64;
+    let root = temporary()?;
+    let segments = Segments::new(4 << 20, 4 << 20, Ahead::Thread);
+    let mut book = open(root.path(), segments)?;
+    let (mut usual, mut crossing) = (Vec::new(), Vec::new());
+    let mut n = 0;
+    while crossing.len() < CROSSINGS {
+        let (begun, sealed) = (Instant::now(), book.sealed());
+        for _ in 0..AT_ONCE {
+            n += 1;
+            // The room of a turn is asked for before each input, as the engine does.
+            book.room(at(n));
+            book.record(at(n), vec![event(n)])?;
+        }
+        book = book.commit()?.0;
+        let took = begun.elapsed().as_secs_f64() * 1e6;
+        if book.sealed() == sealed { usual.push(took) } else { crossing.push(took) }
+    }
+    let (p99, control) = (within(&mut crossing, 99), within(&mut usual, 99));
+    let row = |name, value: f64| {
+        let (target, ratio) = (2.0, value / control);
+        Row { name, value, unit: "us", control, ratio, target, met: ratio <= target }
+    };
+    let p50 = within(&mut crossing, 50);
+    Ok(vec![row("rotation, p50", p50), row("rotation, p99", p99)])
+}
+
 fn checks() -> Outcome<Vec<Row>> {
     let root = temporary()?;
     let segments = Segments::new(64 << 20, 64 << 20, Ahead::OnDemand);
@@ -319,4 +350,10 @@ fn timed(once: impl FnOnce() -> Outcome<()>) -> Outcome<f64> {
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// The value within which so many of a hundred lie.
+fn within(values: &mut [f64], hundredths: usize) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[(values.len() - 1) * hundredths / 100]
 }

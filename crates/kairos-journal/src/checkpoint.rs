@@ -147,7 +147,11 @@ pub fn newest<D: Fs>(disk: &D, kept: &D::Dir, key: &Verifier) -> io::Result<Opti
 /// The kept note of that size, if it holds.
 fn read<D: Fs>(disk: &D, kept: &D::Dir, size: u64, key: &Verifier) -> io::Result<Option<Signed>> {
     let file = disk.open(kept, OsStr::new(&note_name(size)), Access::Read)?;
-    let Ok(bytes) = read_full(disk, &file, NOTE_BYTES_MAX as u64) else { return Ok(None) };
+    let bytes = match read_full(disk, &file, NOTE_BYTES_MAX as u64) {
+        // No note is so long.
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Ok(None),
+        read => read?,
+    };
     let checked = Note::read(&bytes).and_then(|note| Ok((key.check(&note)?, note)));
     Ok(checked.ok().map(|(checkpoint, note)| Signed { note, checkpoint }))
 }

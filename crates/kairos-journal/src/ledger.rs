@@ -43,8 +43,9 @@ pub struct Released<F: Fold, A> {
 /// **Invariant:** whatever left this ledger is on disk. [`commit`](Self::commit) is the only way
 /// out, and one that fails consumes the ledger.
 pub struct Ledger<F: Fold, A, D: Fs> {
-    state: F,
-    writer: Writer<D>,
+    // Boxed: a ledger goes from hand to hand with every input.
+    state: Box<F>,
+    writer: Box<Writer<D>>,
     effects: Vec<(At, F::Effect)>,
     /// What one `apply` asked for; empty between events.
     asked: Vec<F::Effect>,
@@ -80,8 +81,8 @@ where
         let lock = lock.ok_or(OpenError::Locked)?;
         let (state, journal, opened) = open::open(&*disk, &dir, empty, &opening)?;
         let ledger = Self {
-            state,
-            writer: Writer::new(disk, dir, lock, opening.segments, journal),
+            state: Box::new(state),
+            writer: Box::new(Writer::new(disk, dir, lock, opening.segments, journal)),
             effects: Vec::new(),
             asked: Vec::new(),
             records: Vec::new(),

@@ -72,6 +72,8 @@ pub enum Flaw {
     Schema { found: u32, known: u32 },
     #[error("it holds, but cannot be read: {problem}")]
     Form { problem: String },
+    #[error("it is gone")]
+    Gone,
     #[error("the disk does not give it: {problem}")]
     Disk { problem: String },
 }
@@ -307,8 +309,29 @@ impl Whole {
     }
 }
 
+/// The positions and kinds of all snapshots of every kind, whether they hold or not.
+pub(crate) fn all<D: Fs>(disk: &D, dir: &D::Dir) -> io::Result<Vec<(Seq, String)>> {
+    let Some(dir) = open_dir(disk, dir)? else { return Ok(Vec::new()) };
+    let parts = |name: &OsString| {
+        let kind = name.to_str()?.split_once('.')?.1;
+        Some((seq_of(name, kind)?, kind.to_owned()))
+    };
+    Ok(disk.list(&dir)?.iter().filter_map(parts).collect())
+}
+
+/// The text of a snapshot whose checksum holds, the head among it. Whether the journal confirms it is
+/// not looked at.
+pub(crate) fn text<D: Fs>(disk: &D, dir: &D::Dir, seq: Seq, kind: &str) -> Result<Vec<u8>, Flaw> {
+    let there = open_dir(disk, dir).map_err(|error| Flaw::Disk { problem: error.to_string() })?;
+    let whole = read(disk, &there.ok_or(Flaw::Gone)?, (seq, kind))?;
+    if whole.holds() { Ok(whole.bytes) } else { Err(Flaw::Sum) }
+}
+
 fn read<D: Fs>(disk: &D, dir: &D::Dir, (seq, kind): (Seq, &str)) -> Result<Whole, Flaw> {
-    let disk_says = |error: io::Error| Flaw::Disk { problem: error.to_string() };
+    let disk_says = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => Flaw::Gone,
+        _ => Flaw::Disk { problem: error.to_string() },
+    };
     let name = file_name(seq, kind);
     let file = disk.open(dir, OsStr::new(&name), Access::Read).map_err(disk_says)?;
     let stat = disk.stat_file(&file).map_err(disk_says)?;

@@ -10,23 +10,38 @@
 //! | `book` | what was shown or answered is read again at every start, and nothing besides |
 //! | `shelf` | every file holds what a change under way, a person or a power loss made of it |
 //! | `slots` | every slot has exactly one fate |
+//! | `reading` | a snapshot and what follows it come to what everything comes to |
+//! | `snapshots` | two are kept, none is ahead of its journal, none that was damaged is believed |
+//! | `retention` | what is deleted was given up by a record before, and snapshots stand for it |
+//! | `once` | it touches no slot and no other mandate |
+//! | `room` | without room nothing new begins |
+//! | `poison` | who brings the engine down twice is ended at the next start, and nobody else |
 //! | `end` | with nothing failing any more, all work ends and the state is as small as before it |
 
 mod book;
+mod boot;
 mod daemon;
 mod end;
 mod law;
 mod life;
 mod model;
+mod once;
 mod people;
+mod poison;
+mod reading;
+mod retention;
+mod room;
+mod rotation;
 mod scene;
 mod script;
 mod shelf;
 mod shrink;
 mod slots;
+mod snapshots;
 mod tally;
+mod watched;
 
 pub use law::{Broken, Wrong};
 pub use script::{Act, Script};
 pub use shrink::{attempt, shrink};
-pub use tally::{Tally, row};
+pub use tally::{Tally, Tried, row};

@@ -5,6 +5,7 @@
 //! the engine, and a reader without a daemon makes one from the files.
 
 mod effects;
+mod erasures;
 mod mandates;
 mod past;
 mod prefix;
@@ -20,6 +21,7 @@ use kairos_core::rules::Rules;
 use serde::{Deserialize, Serialize};
 
 pub use effects::{EffectView, Effects};
+pub use erasures::{ERASURES_MAX, ErasureView, Erasures};
 pub use mandates::{EditView, MandateView, Mandates, ObservedView, StateView};
 pub use past::Past;
 pub use prefix::{Found, find};
@@ -36,6 +38,8 @@ pub struct Views {
     pub proposals: Proposals,
     pub effects: Effects,
     pub schedules: Schedules,
+    #[serde(default)]
+    pub erasures: Erasures,
     /// The configuration in force.
     pub rules: Option<Rules>,
 }
@@ -63,6 +67,7 @@ impl Views {
         self.mandates.apply(at, event, &self.effects);
         self.proposals.apply(at, event);
         self.schedules.apply(event);
+        self.erasures.apply(at, event);
         self.effects.apply(at, event);
     }
 }
@@ -79,7 +84,8 @@ impl Fold for Views {
 
 impl Snapshot for Views {
     const KIND: &'static str = "views";
-    const SCHEMA: u32 = 1;
+    /// 2 added the erasures.
+    const SCHEMA: u32 = 2;
     type Form = Self;
 
     fn form(&self) -> &Self {

@@ -7,6 +7,7 @@ use kairos_core::effect::{
     Change, Class, Doubt, FileFact, Intent, Outcome as Settled, PersonSays, Place, Reconciled,
     TempName, WritersKnown,
 };
+use kairos_core::erasure::ErasureEnd;
 use kairos_core::event::{Event, Loaded, Origin};
 use kairos_core::fold::{At, Seq, Snapshot as _};
 use kairos_core::gate::proposal::{Closed, Decision, HoldReason, Proposal};
@@ -348,6 +349,8 @@ fn history() -> Vec<Event> {
             reason: Some(SlotReason::Policy),
         },
         Event::Accounted { schedule: name, cursor: second(9), next: None },
+        Event::BlobErased { blob: hash, reason: BlobRef::of(b"it leaked"), by: ann() },
+        Event::ErasureSettled { blob: hash, end: ErasureEnd::Gone },
         finished(mandate),
         created(MandateId::from_u128(8)),
     ]

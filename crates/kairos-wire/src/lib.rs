@@ -6,6 +6,7 @@
 //! newer daemon. A shape may be extended, never silently changed.
 
 pub mod admin;
+pub mod blob;
 pub mod budget;
 pub mod client;
 pub mod duration;

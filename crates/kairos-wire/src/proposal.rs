@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::blob::Erasure;
+
 // tidy: table
 /// A proposal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +32,9 @@ pub struct Proposal {
     pub expires_at: String,
     /// Who decided; null where nobody did.
     pub decided_by: Option<String>,
+    /// Its diff and both sides, as far as they were erased and are gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub erased: Vec<Erasure>,
     /// The keys KairosChain gave.
     #[serde(flatten)]
     pub former: Former,

@@ -6,8 +6,9 @@
 use kairos_api::Trouble;
 use kairos_core::event::Limit;
 use kairos_core::space::Bytes;
+use kairos_engine::collect::Collected;
 use kairos_engine::space::Standing;
-use kairos_engine::{Notice, Status};
+use kairos_engine::{BlobNotice, Notice, Status};
 
 use crate::log::{Detail, Level, Log};
 use crate::output::table::one_line;
@@ -71,6 +72,7 @@ pub(crate) fn said(notice: &Notice) -> Option<String> {
         | Notice::BudgetExceeded { .. }
         | Notice::CycleFailed { .. }
         | Notice::SnapshotFailed { .. }
+        | Notice::Blobs(_)
         | Notice::HeartbeatFailed { .. } => return None,
     })
 }
@@ -121,6 +123,7 @@ pub(crate) fn write(log: &Log, notice: &Notice) {
             let details = vec![("kind", text(kind)), ("error", text(error))];
             (Level::Warn, "snapshot_failed", details)
         }
+        Notice::Blobs(notice) => blobs(notice),
         Notice::SpaceLow { shortage } => {
             let message = ("message", text(shortage));
             (Level::Warn, "daemon_space_low", vec![("limit", text(&shortage.word())), message])
@@ -152,6 +155,28 @@ pub(crate) fn write(log: &Log, notice: &Notice) {
         }
     };
     log.line(level, event, "daemon", &details);
+}
+
+fn blobs(notice: &BlobNotice) -> (Level, &'static str, Vec<(&'static str, Detail)>) {
+    match notice {
+        BlobNotice::Collected(Collected { looked_at, removed, bytes, recent }) => {
+            let details = vec![
+                ("blobs", count(*removed)),
+                ("bytes", count(*bytes)),
+                ("of", count(*looked_at)),
+                ("recent", count(*recent)),
+            ];
+            (Level::Info, "blobs_collected", details)
+        }
+        BlobNotice::NotCollected { error } => {
+            (Level::Warn, "blobs_not_collected", vec![("error", text(error))])
+        }
+        BlobNotice::Erased(blob) => (Level::Info, "blob_erased", vec![("blob", text(blob))]),
+        BlobNotice::NotErased { blob, error } => {
+            let details = vec![("blob", text(blob)), ("error", text(error))];
+            (Level::Error, "blob_not_erased", details)
+        }
+    }
 }
 
 /// Writes what goes wrong at a door.

@@ -13,13 +13,20 @@ use crate::Verdict;
 use crate::call::Call;
 use crate::table::{Edge, render};
 
-/// Name, package, bench target. Rows are printed in this order.
-const BENCHES: [(&str, &str, &str); 4] = [
-    ("journal", "kairos-journal", "journal"),
-    ("snapshot", "kairos-journal", "snapshot"),
-    ("core", "kairos-core", "core"),
-    ("schedules", "kairos-core", "schedules"),
+/// Name, package, bench target and its feature. Rows are printed in this order.
+const BENCHES: [(&str, &str, &str, Option<&str>); 7] = [
+    ("commit", "kairos-journal", "journal", None),
+    ("snapshot", "kairos-journal", "snapshot", None),
+    ("core", "kairos-core", "core", None),
+    ("schedules", "kairos-core", "schedules", None),
+    ("submit", "kairos-bench", "submit", None),
+    ("cycle", "kairos-bench", "cycle", None),
+    ("databases", "kairos-bench", "databases", Some("databases")),
 ];
+
+/// What goes by one name: the journal, and everything a record meets on its way to it and back.
+const JOURNAL: (&str, [&str; 6]) =
+    ("journal", ["commit", "snapshot", "core", "submit", "cycle", "databases"]);
 
 /// What to measure and how to print it.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,6 +51,13 @@ impl Request {
         }
         Some(request)
     }
+
+    /// Whether the bench of this name is asked for.
+    fn names(&self, bench: &str) -> bool {
+        self.name.as_deref().is_none_or(|wanted| {
+            wanted == bench || (wanted == JOURNAL.0 && JOURNAL.1.contains(&bench))
+        })
+    }
 }
 
 /// A measured value, what it is compared with, and whether that is enough.
@@ -64,16 +78,18 @@ struct Row {
 }
 
 pub(crate) fn bench(root: &Path, request: &Request) -> Result<Verdict> {
-    let chosen = |name: &str| request.name.as_deref().is_none_or(|wanted| wanted == name);
-    let benches: Vec<_> = BENCHES.iter().filter(|(name, _, _)| chosen(name)).collect();
+    let benches: Vec<_> = BENCHES.iter().filter(|(name, ..)| request.names(name)).collect();
     if benches.is_empty() {
-        let names = BENCHES.map(|(name, _, _)| name).join(", ");
-        bail!("no bench is named `{}`; there are: {names}", request.name.as_deref().unwrap_or(""));
+        let names = BENCHES.map(|(name, ..)| name).join(", ");
+        let (all, wanted) = (JOURNAL.0, request.name.as_deref().unwrap_or_default());
+        bail!("no bench is named `{wanted}`; there are: {all}, {names}");
     }
     let mut rows = Vec::new();
-    for (_, package, target) in benches {
-        let call =
-            Call::cargo(&["bench", "--locked", "-p", package, "--bench", target, "--", "--json"]);
+    for (_, package, target, feature) in benches {
+        let mut args = vec!["bench", "--locked", "-p", package, "--bench", target];
+        args.extend(feature.iter().flat_map(|feature| ["--features", feature]));
+        args.extend(["--", "--json"]);
+        let call = Call::cargo(&args);
         let answer = call.read_stdout(root)?;
         if !answer.good {
             eprint!("{}", answer.stdout);
@@ -192,6 +208,15 @@ decide     1.31  µs                         1.0     NOT MET
         let row = r#"{"name":"a","value":1.5,"unit":"s","control":null,"ratio":null,"target":"≤ 2","met":true}"#;
         let read: Row = serde_json::from_str(row).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), row);
+    }
+
+    #[test]
+    fn one_name_stands_for_all_of_the_journal() {
+        let named = |name: Option<&str>| {
+            let request = Request { name: name.map(Into::into), json: false };
+            BENCHES.map(|(bench, ..)| bench).into_iter().filter(|b| request.names(b)).count()
+        };
+        assert_eq!([named(None), named(Some("journal")), named(Some("core"))], [7, 6, 1]);
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(crate) async fn list(
     let text = |blob| door.text(blob);
     let status = door.handle.status();
     let mandates = older.by_ref().take(PAGE).map(|view| {
-        let mut shown = show::mandate(view, &text);
+        let mut shown = show::mandate(view, &text, &views.erasures);
         queue::explain(&mut shown, view, &views, &status);
         shown
     });
@@ -71,14 +71,15 @@ pub(crate) async fn show(
     // Only a whole id can name one that the views have forgotten.
     let Ok(id) = id.parse() else { return Err(unknown) };
     let past = door.past(id).await?.ok_or(unknown)?;
-    Ok(Json(show::mandate(&past, &|blob| door.text(blob))))
+    let views = door.read().await?;
+    Ok(Json(show::mandate(&past, &|blob| door.text(blob), &views.erasures)))
 }
 
 /// A mandate that is known to exist.
 pub(super) fn shown(door: &Door, views: &Views, id: MandateId) -> Result<wire::Mandate, Refusal> {
     let view = views.mandates.get(id);
     let view = view.ok_or_else(|| Refusal::unknown("unknown_id", format!("no mandate `{id}`")))?;
-    let mut shown = show::mandate(view, &|blob| door.text(blob));
+    let mut shown = show::mandate(view, &|blob| door.text(blob), &views.erasures);
     queue::explain(&mut shown, view, views, &door.handle.status());
     Ok(shown)
 }

@@ -1,6 +1,7 @@
 //! The routes, one file a noun, and what they share: reading a body and finding an id.
 
 pub(crate) mod admin;
+pub(crate) mod blobs;
 pub(crate) mod effects;
 pub(crate) mod events;
 pub(crate) mod mandates;

@@ -24,7 +24,7 @@ pub(crate) async fn list(
     let text = |blob| door.text(blob);
     let waiting = |state| state == ProposalState::Waiting;
     let all = views.proposals.all().values().filter(|view| waiting(view.state));
-    let proposals: Vec<_> = all.map(|view| show::proposal(view, &text)).collect();
+    let proposals: Vec<_> = all.map(|view| show::proposal(view, &text, &views.erasures)).collect();
     Ok(Json(wire::proposal::Proposals { count: proposals.len(), proposals }))
 }
 
@@ -40,7 +40,7 @@ pub(crate) async fn show(
 fn shown(door: &Door, views: &Views, id: ProposalId) -> Result<wire::Proposal, Refusal> {
     let view = views.proposals.get(id);
     let view = view.ok_or_else(|| Refusal::unknown("unknown_id", format!("no proposal `{id}`")))?;
-    Ok(show::proposal(view, &|blob| door.text(blob)))
+    Ok(show::proposal(view, &|blob| door.text(blob), &views.erasures))
 }
 
 pub(crate) async fn approve(

@@ -1,5 +1,6 @@
 //! The doors over a real engine.
 
+mod erase;
 mod history;
 mod routes;
 mod socket;

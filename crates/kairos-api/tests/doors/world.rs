@@ -84,6 +84,11 @@ impl World {
         self.dir.path().join("journal")
     }
 
+    /// The file of a stored text.
+    pub(crate) fn blob(&self, digest: &str) -> std::path::PathBuf {
+        self.dir.path().join("blobs").join(digest)
+    }
+
     /// The same engine behind another door.
     pub(crate) fn through_another_door(&mut self) {
         self.router = router(self.door());

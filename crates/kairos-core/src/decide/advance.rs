@@ -43,13 +43,13 @@ pub(super) fn candidate(state: &State, now: &Now, only: Option<MandateId>) -> Op
         let is_poor = exhausted && mandate.standing == Standing::Queued;
         !is_poor && !held(mandate) && !state.is_scope_taken(&mandate.spec.project_scope)
     };
-    let mut waiting = state.index.queue.iter().filter_map(|(_, id)| state.mandates.get(id));
+    let mut waiting = state.index.queue.iter().filter_map(|(_, id)| state.mandate(*id));
     waiting.find(admissible).map(|mandate| mandate.id)
 }
 
 /// Starts or resumes the first waiting mandate that may; no events when none may.
 pub(super) fn admit(state: &State, now: &Now, only: Option<MandateId>) -> Vec<Event> {
-    let mandate = candidate(state, now, only).and_then(|id| state.mandates.get(&id));
+    let mandate = candidate(state, now, only).and_then(|id| state.mandate(id));
     let Some(mandate) = mandate else { return Vec::new() };
     let mut draft = Draft::of(state, now, mandate);
     let id = mandate.id;
@@ -64,7 +64,7 @@ pub(super) fn admit(state: &State, now: &Now, only: Option<MandateId>) -> Vec<Ev
 
 /// Lets a mandate that was running go on.
 pub(super) fn go_on(state: &State, now: &Now, id: MandateId) -> Vec<Event> {
-    let Some(mandate) = state.mandates.get(&id) else { return Vec::new() };
+    let Some(mandate) = state.mandate(id) else { return Vec::new() };
     let mut draft = Draft::of(state, now, mandate);
     advance(&mut draft);
     draft.done()

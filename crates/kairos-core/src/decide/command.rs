@@ -5,6 +5,7 @@
 
 use crate::digest::{BlobRef, Digest};
 use crate::effect::{Intent, Outcome as EffectOutcome, PersonSays};
+use crate::erasure::ERASURES_MAX;
 use crate::event::{Event, Key, Origin};
 use crate::gate::proposal::{Closed, Decision};
 use crate::id::{EffectId, IdSource, MandateId, ProposalId};
@@ -44,12 +45,32 @@ pub(super) fn decide(
         }
         Verb::Judge { effect, answer, note } => judge(state, now, by, *effect, *answer, *note),
         Verb::Fire { schedule, key } => slots::fire(state, now, by, schedule, *key),
+        Verb::Erase { blob, reason } => erase(state, by, *blob, *reason),
     }
+}
+
+/// Asked again while it is under way, it is the same erasure.
+fn erase(
+    state: &State,
+    by: &Principal,
+    blob: Digest,
+    reason: BlobRef,
+) -> Result<Vec<Event>, Refusal> {
+    if state.erasing.contains(&blob) {
+        return Ok(Vec::new());
+    }
+    if let Some(need) = state.need_of(blob) {
+        return Err(Refusal::StillNeeded { blob, need });
+    }
+    if state.erasing.len() >= ERASURES_MAX {
+        return Err(Refusal::TooManyErasures);
+    }
+    Ok(vec![Event::BlobErased { blob, reason, by: by.clone() }])
 }
 
 /// Ends a mandate that aborted the engine, whatever it was doing.
 pub(super) fn quarantine(state: &State, now: &Now, id: MandateId) -> Vec<Event> {
-    let Some(mandate) = state.mandates.get(&id) else { return Vec::new() };
+    let Some(mandate) = state.mandate(id) else { return Vec::new() };
     let mut draft = Draft::of(state, now, mandate);
     if let Some(open) = mandate.open.as_ref().filter(|open| !open.unsettled) {
         let (effect, outcome) = (open.effect, EffectOutcome::Lost);

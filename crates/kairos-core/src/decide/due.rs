@@ -34,7 +34,7 @@ fn day(state: &State, now: &Now) -> Vec<Event> {
 }
 
 fn mandate(state: &State, now: &Now, id: MandateId) -> Vec<Event> {
-    let Some(mandate) = state.mandates.get(&id) else { return Vec::new() };
+    let Some(mandate) = state.mandate(id) else { return Vec::new() };
     let mut draft = Draft::of(state, now, mandate);
     if mandate.time_limit().is_some_and(|limit| limit <= now.time) {
         stop(&mut draft, Outcome::Expired, None, None);

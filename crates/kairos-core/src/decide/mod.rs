@@ -59,6 +59,10 @@ pub fn decide(state: &State, input: &Input, now: &Now) -> Result<Vec<Event>, Ref
         Input::Admit { only } => Ok(advance::admit(state, now, *only)),
         Input::Continue { mandate } => Ok(advance::go_on(state, now, *mandate)),
         Input::Quarantine { mandate } => Ok(command::quarantine(state, now, *mandate)),
+        Input::Erased { blob, end } => {
+            let settled = Event::ErasureSettled { blob: *blob, end: *end };
+            Ok(state.erasing.contains(blob).then_some(settled).into_iter().collect())
+        }
     }
 }
 
@@ -87,12 +91,13 @@ pub fn subject(state: &State, input: &Input, now: &Now) -> Option<MandateId> {
             Verb::Stop { mandate } => Some(*mandate),
             Verb::Decide { proposal, .. } => state.proposal(*proposal).map(|mandate| mandate.id),
             Verb::Judge { effect, .. } => state.effect(*effect).map(|mandate| mandate.id),
-            Verb::Create { .. } | Verb::Fire { .. } => None,
+            Verb::Create { .. } | Verb::Fire { .. } | Verb::Erase { .. } => None,
         },
         Input::Started { .. }
         | Input::Recovered { .. }
         | Input::Repaired { .. }
         | Input::Adopted
+        | Input::Erased { .. }
         | Input::Space { .. }
         | Input::Delete { .. }
         | Input::Configured { .. }

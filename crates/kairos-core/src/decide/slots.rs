@@ -2,7 +2,7 @@
 //!
 //! Owns overlap: what a fire does when an earlier mandate of its schedule is not finished. The
 //! calendar has accounted for every slot; here each gets its record, a fire and its mandate in one
-//! frame.
+//! frame. A fire that replaces more than one frame can stop comes after frames that only stop.
 
 use crate::event::{Event, Key, Loaded, Origin};
 use crate::id::{IdSource, MandateId};
@@ -22,7 +22,12 @@ use super::command::{can_ask, made_before};
 use super::draft::Draft;
 use super::due::stop;
 
-/// Records the fates of due slots of one schedule.
+/// Events of stops that stand in one frame beside a fire: some 25 KB, where the largest mandate a
+/// configuration may hold leaves more than 100.
+const STOPS_MAX: usize = 256;
+
+/// Records the fates of due slots of one schedule. Where a fire has more mandates to replace than
+/// one frame can stop, some are stopped and nothing else: the slots stay due.
 pub(super) fn decide(
     state: &State,
     now: &Now,
@@ -38,6 +43,14 @@ pub(super) fn decide(
     let mut ids = IdSource::new(now.time, now.seed);
     let mut events = Vec::new();
     let mut fired = false;
+    let fires = |fate: &Fate| matches!(fate, Fate::Fires(_));
+    let mut replaced = Replaced::default();
+    if accounted.fates.iter().any(fires) && refusal(state, loaded, false).is_none() {
+        replaced = Replaced::by(state, now, loaded);
+        if replaced.more {
+            return replaced.events;
+        }
+    }
     for fate in &accounted.fates {
         match fate {
             Fate::Passed { from, to, count, why } => events.push(Event::Slots {
@@ -53,7 +66,7 @@ pub(super) fn decide(
                 let refused = refusal(state, loaded, fired);
                 let mandate = refused.is_none().then(|| ids.mandate());
                 if let Some(mandate) = mandate {
-                    events.extend(replaced(state, now, loaded));
+                    events.append(&mut replaced.events);
                     events.push(created(loaded, mandate, None));
                     fired = true;
                 }
@@ -94,7 +107,8 @@ fn slot_event(
     }
 }
 
-/// A person fires a schedule now. The slot is theirs: the cursor stays.
+/// A person fires a schedule now. The slot is theirs: the cursor stays. Where nothing is created,
+/// there was more to replace than one frame can stop: to be asked again.
 pub(super) fn fire(
     state: &State,
     now: &Now,
@@ -114,8 +128,11 @@ pub(super) fn fire(
     if refusal(state, loaded, false).is_some() {
         return Err(Refusal::Overlap { schedule: name.clone() });
     }
+    let Replaced { mut events, more } = Replaced::by(state, now, loaded);
+    if more {
+        return Ok(events);
+    }
     let mandate = IdSource::new(now.time, now.seed).mandate();
-    let mut events: Vec<_> = replaced(state, now, loaded);
     events.push(created(loaded, mandate, key));
     events.push(Event::Slot {
         schedule: name.clone(),
@@ -159,18 +176,30 @@ fn refusal(state: &State, loaded: &Loaded, fired: bool) -> Option<SlotReason> {
     overlaps.then_some(SlotReason::Overlap)
 }
 
-/// Stops the earlier mandates of a schedule that replaces them.
-fn replaced(state: &State, now: &Now, loaded: &Loaded) -> Vec<Event> {
-    if loaded.definition.concurrency != Concurrency::Replace {
-        return Vec::new();
-    }
-    let going = |mandate: &&Mandate| mandate.ending.is_none();
-    let earlier = state.fires(&loaded.definition.name).filter(going);
-    earlier
-        .flat_map(|mandate| {
+/// The stops of the earlier mandates of a schedule that replaces them.
+#[derive(Default)]
+struct Replaced {
+    events: Vec<Event>,
+    /// Whether some are left for another frame.
+    more: bool,
+}
+
+impl Replaced {
+    fn by(state: &State, now: &Now, loaded: &Loaded) -> Self {
+        let mut replaced = Self::default();
+        if loaded.definition.concurrency != Concurrency::Replace {
+            return replaced;
+        }
+        let going = |mandate: &&Mandate| mandate.ending.is_none();
+        for mandate in state.fires(&loaded.definition.name).filter(going) {
+            if replaced.events.len() >= STOPS_MAX {
+                replaced.more = true;
+                break;
+            }
             let mut draft = Draft::of(state, now, mandate);
             stop(&mut draft, Outcome::Stopped, Some(EndReason::Replaced), None);
-            draft.done()
-        })
-        .collect()
+            replaced.events.extend(draft.done());
+        }
+        replaced
+    }
 }

@@ -11,6 +11,7 @@ pub mod cron;
 mod days;
 pub mod definition;
 pub mod expr;
+pub(crate) mod gone;
 pub mod missed;
 mod predecessor;
 pub mod slot;

@@ -10,6 +10,7 @@ use kairos_core::effect::{
     Attempt, Call, Change, Doubt, Effect, Failure, FileFact, FileRefusal, Outcome, PersonSays,
     Place, Reconciled, Reply, Seen, WritersKnown,
 };
+use kairos_core::erasure::ErasureEnd;
 use kairos_core::event::{Key, Loaded};
 use kairos_core::fold::{At, Fold as _, Seq};
 use kairos_core::gate::proposal::Decision;
@@ -128,7 +129,11 @@ impl World {
                 let due = chance.any(due.into_iter());
                 due.map_or(Input::Admit { only: None }, |alarm| self.due(chance, alarm, time))
             }
-            10..=13 => Input::Admit { only: None },
+            10..=12 => Input::Admit { only: None },
+            13 => match chance.any(self.state.erasing()) {
+                Some(blob) => Input::Erased { blob, end: ErasureEnd::Gone },
+                None => Input::Admit { only: None },
+            },
             14 => match (self.mandate(chance), chance.one_in(8)) {
                 (Some(mandate), true) => Input::Quarantine { mandate },
                 (Some(mandate), false) => Input::Continue { mandate },
@@ -177,7 +182,10 @@ impl World {
                 let says = [PersonSays::Happened, PersonSays::DidNot, PersonSays::Unknown];
                 Some(Verb::Judge { effect, answer: chance.of(&says), note: None })
             }
-            _ => None,
+            _ => {
+                let blob = blob(chance.of(&["goal", "gone", "old", "older"])).digest;
+                Some(Verb::Erase { blob, reason: self::blob("leaked") })
+            }
         };
         verb.map_or(Input::Admit { only: None }, |verb| self.command(verb))
     }
@@ -204,7 +212,9 @@ pub(crate) fn holds(state: &State) -> Vec<&'static str> {
     let mut say = |word, holds: bool| words.extend(holds.then_some(word));
     let text = serde_json::to_string(state).expect("a state is JSON");
     say("key", !text.contains(r#""keys":[]"#));
+    say("gone", text.contains(r#""gone":{"cursors":{""#));
     say("schedule", state.schedules().next().is_some());
+    say("erasure", state.erasing().next().is_some());
     for mandate in state.mandates() {
         let cycle = mandate.cycle.as_ref();
         let plan = cycle.and_then(|cycle| cycle.plan.as_ref());

@@ -16,7 +16,7 @@ static EMPTY_ITEM: harness::Rule =
     harness::Rule { id: "CHR-7", reason: "an empty list item was let through; it is refused" };
 static MORE_GRAMMAR: harness::Rule = harness::Rule {
     id: "CHR-20",
-    reason: "names, 7 for Sunday, `?` and `*` in a list were no expressions; they are now",
+    reason: "names, 7 for Sunday, `?`, `L`, `W`, `#` and `*` in a list were no expressions; they are now",
 };
 static UNKNOWN_ZONE: harness::Rule =
     harness::Rule { id: "CHR-5", reason: "an unknown zone meant UTC; it is refused" };

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
 
 use kairos_disk::fs::{Access, Rename, Space, Stat, Writers};
 use kairos_disk::{Fs, RealFs, real};
@@ -113,6 +114,10 @@ impl Fs for Watched {
 
     fn stat(&self, dir: &real::Dir, name: &OsStr) -> io::Result<Stat> {
         RealFs.stat(dir, name)
+    }
+
+    fn changed(&self, dir: &real::Dir, name: &OsStr) -> io::Result<SystemTime> {
+        RealFs.changed(dir, name)
     }
 
     fn rename(

@@ -7,4 +7,5 @@ mod restored;
 mod snapshot;
 mod space;
 mod turn;
+mod upkeep;
 mod world;

@@ -11,7 +11,7 @@ use kairos_core::input::{Input, Now, Pace, Verb};
 use kairos_core::path::RelPath;
 use kairos_core::schedule::definition::{Concurrency, Definition};
 use kairos_core::schedule::slot::{SlotReason, SlotState};
-use kairos_core::schedule::{Cron, Dst, MissedPolicy, Rule};
+use kairos_core::schedule::{Cron, Dst, InFold, MissedPolicy, Rule};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::RealFs;
@@ -69,16 +69,34 @@ pub(crate) fn minutely() -> (Definition, Rule) {
 struct Turns {
     ledger: Option<Ledger<RealFs>>,
     calendar: Calendar,
-    seed: u8,
+    seed: u64,
     events: Vec<Event>,
     permits: Vec<Permit<State>>,
 }
 
 impl Turns {
     fn take(&mut self, own: Vec<Input>) {
-        let ledger = self.ledger.take().expect("the last turn gave it back");
+        self.take_at(own, Time::from_ms(START_MS));
+    }
+
+    fn take_at(&mut self, own: Vec<Input>, at: Time) {
         let mut inputs = Inputs::default();
         inputs.own = own;
+        self.take_all(inputs, at);
+    }
+
+    /// A person asks; answers whether that was accepted.
+    fn accepts(&mut self, verb: Verb, at: Time) -> bool {
+        let mut inputs = Inputs::default();
+        let command = IdSource::new(at, Seed([9; 16])).command();
+        let by = "user:ann(1000)".parse().expect("a principal");
+        let mut answer = inputs.ask(by, verb, command);
+        self.take_all(inputs, at);
+        matches!(answer.try_recv(), Ok(Ok(_)))
+    }
+
+    fn take_all(&mut self, inputs: Inputs, at: Time) {
+        let ledger = self.ledger.take().expect("the last turn gave it back");
         let (events, permits) = (&mut self.events, &mut self.permits);
         let mut publish = |records: &[Shown], _: &State| {
             events.extend(records.iter().flat_map(|record| record.events.clone()));
@@ -88,7 +106,9 @@ impl Turns {
         let seed = &mut self.seed;
         let mut now = || {
             *seed += 1;
-            now(Time::from_ms(START_MS), *seed)
+            let mut bytes = [0; 16];
+            bytes[..8].copy_from_slice(&seed.to_be_bytes());
+            Now { seed: Seed(bytes), ..now(at, 0) }
         };
         let turned = turn(ledger, inputs, &mut now, &self.calendar, exits);
         self.ledger = Some(turned.expect("the disk holds").ledger);
@@ -183,4 +203,91 @@ fn slots_missed_under_a_rule_that_is_gone_have_their_fate() {
     };
     assert_eq!(turns.events.first(), Some(&expected));
     assert!(matches!(turns.events.last(), Some(Event::SchedulesLoaded { .. })));
+}
+
+/// The configuration at one time, and whatever is due then; answers the slots that fired.
+fn fires(turns: &mut Turns, schedules: Vec<(Definition, Rule)>, at: Time) -> Vec<Time> {
+    let state = turns.ledger.as_ref().expect("the last turn gave it back").state();
+    let zones = |_: &str| Some(jiff::tz::TimeZone::UTC);
+    let (calendar, own) =
+        start::configured(state, world::rules(), schedules, zones, at).expect("they fit");
+    turns.calendar = calendar;
+    turns.events.clear();
+    turns.take_at(own, at);
+    let fired = turns.events.iter().filter_map(|event| match event {
+        Event::Slot { at, state: SlotState::Fired, .. } => Some(*at),
+        _ => None,
+    });
+    fired.collect()
+}
+
+#[test]
+fn no_slot_fires_again_under_a_schedule_that_came_back_or_changed_after_the_clock_was_set_back() {
+    let minute = |n: u64| Time::from_ms(START_MS / 60_000 * 60_000).plus_ms(n * 60_000);
+    let other = || {
+        let (definition, rule) = minutely();
+        let missed = MissedPolicy::CatchUpBounded { max: 7, stale_after_ms: 3_600_000 };
+        vec![(
+            Definition { dst: Dst { fold: InFold::Both, ..definition.dst }, missed, ..definition },
+            rule,
+        )]
+    };
+    for comes_back in [true, false] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (ledger, calendar) = (Some(ledger(dir.path())), Calendar::default());
+        let mut turns =
+            Turns { ledger, calendar, seed: 0, events: Vec::new(), permits: Vec::new() };
+        assert_eq!(fires(&mut turns, vec![minutely()], minute(0)), []);
+        let first: Vec<_> = (1..=9).map(minute).collect();
+        assert_eq!(fires(&mut turns, vec![minutely()], minute(9)), first);
+        if comes_back {
+            assert_eq!(fires(&mut turns, Vec::new(), minute(9)), []);
+        }
+        assert_eq!(fires(&mut turns, other(), minute(2)), []);
+        assert_eq!(fires(&mut turns, other(), minute(8)), []);
+        assert_eq!(fires(&mut turns, other(), minute(11)), [minute(10), minute(11)]);
+    }
+}
+
+/// Some thousands of mandates of one schedule wait when it is told to replace them: to stop all of
+/// them takes more than a frame has room for, and so does every other try.
+#[test]
+fn more_mandates_than_one_frame_can_stop_are_replaced() {
+    const WAIT: u64 = 6_000;
+    let with = |concurrency, bytes| {
+        let (definition, rule) = minutely();
+        let mut spec = world::spec(BlobRef::of(b"goal"));
+        spec.files = vec!["x".repeat(bytes)];
+        let missed = MissedPolicy::CatchUpBounded { max: 1_000, stale_after_ms: u64::MAX };
+        vec![(Definition { concurrency, spec, missed, ..definition }, rule)]
+    };
+    let minute = |n: u64| Time::from_ms(START_MS / 60_000 * 60_000).plus_ms(n * 60_000);
+    let started = || {
+        let dir = tempfile::tempdir().expect("a directory");
+        let ledger = Some(ledger(dir.path()));
+        let calendar = Calendar::default();
+        let mut turns =
+            Turns { ledger, calendar, seed: 0, events: Vec::new(), permits: Vec::new() };
+        for n in (0..=WAIT).step_by(1_000) {
+            fires(&mut turns, with(Concurrency::Allow, 1), minute(n));
+        }
+        (dir, turns)
+    };
+    let open = |turns: &Turns| {
+        let state = turns.ledger.as_ref().expect("the last turn gave it back").state();
+        state.mandates().filter(|mandate| mandate.ending.is_none()).count()
+    };
+    // Nearly as much as a configuration can hold.
+    let replace = || with(Concurrency::Replace, 850_000);
+
+    let (_dir, mut turns) = started();
+    assert_eq!(open(&turns), usize::try_from(WAIT).expect("few"));
+    assert_eq!(fires(&mut turns, replace(), minute(WAIT + 1)), [minute(WAIT + 1)]);
+    assert_eq!(open(&turns), 1);
+
+    let (_dir, mut turns) = started();
+    assert_eq!(fires(&mut turns, replace(), minute(WAIT)), []);
+    let fire = Verb::Fire { schedule: "minutely".parse().expect("a name"), key: None };
+    assert!(turns.accepts(fire, minute(WAIT)));
+    assert_eq!(open(&turns), 1);
 }

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use kairos_disk::fs::{Access, Rename, Space, Stat, Writers};
 use kairos_disk::{Fs, RealFs};
@@ -157,6 +158,10 @@ impl Fs for Faulty {
 
     fn stat(&self, dir: &Self::Dir, name: &OsStr) -> io::Result<Stat> {
         RealFs.stat(dir, name)
+    }
+
+    fn changed(&self, dir: &Self::Dir, name: &OsStr) -> io::Result<SystemTime> {
+        RealFs.changed(dir, name)
     }
 
     fn rename(

@@ -13,7 +13,8 @@ use kairos_core::id::{EffectId, MandateId};
 use kairos_core::state::State;
 use kairos_engine::{Accepted, Shown, Subject};
 
-use super::law::{Findings, History, Wrong};
+use super::law::{Findings, Wrong};
+use super::watched::History;
 
 /// What was told.
 pub(super) struct Book {

@@ -4,29 +4,32 @@
 //! sockets and the clock are missing. Never survives an error of the disk, as the binary does not.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use jiff::tz::TimeZone;
 use kairos_core::digest::BlobRef;
 use kairos_core::effect::{Attempt, Call, Outcome, Reply};
-use kairos_core::id::{EffectId, NodeId};
+use kairos_core::id::{EffectId, MandateId};
 use kairos_core::input::Input;
 use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs};
 use kairos_effects::Permit;
 use kairos_effects::file::Files;
 use kairos_effects::store::Texts;
-use kairos_engine::{Calendar, Ledger, start};
-use kairos_journal::{Ahead, OpenError, Opened, Opening, Segments};
+use kairos_engine::{Admit, Calendar, Ledger, start};
+use kairos_journal::{OpenError, Opened, ReadError};
 
-use super::law::{Findings, History, Watched};
+use super::law::Findings;
 use super::model::{Asked, Saying};
+use super::reading::{Dropped, Eyes, open_ledger};
 use super::scene::{Chosen, configuration, zone};
+use super::watched::Watched;
 use crate::{SimDir, SimFs};
 
 pub(super) const JOURNAL: &str = ".kairos/journal";
+pub(super) const KEPT: &str = ".kairos/checkpoints";
 const BLOBS: &str = ".kairos/blobs";
-const OWN: [&str; 4] = [".kairos/config", JOURNAL, BLOBS, ".kairos/run"];
+const OWN: [&str; 5] = [".kairos/config", JOURNAL, BLOBS, ".kairos/run", KEPT];
 
 /// An effect under way.
 pub(super) struct UnderWay {
@@ -41,11 +44,20 @@ pub(super) struct Daemon {
     pub(super) ledger: Option<Ledger<SimFs, Watched>>,
     pub(super) calendar: Calendar,
     pub(super) day_zone: TimeZone,
+    pub(super) admit: Admit,
     pub(super) under_way: Vec<UnderWay>,
     /// Effects whose permit was dropped.
-    lost: Arc<Mutex<Vec<EffectId>>>,
+    lost: Dropped,
     files: Files<SimFs>,
     texts: Texts<SimFs>,
+}
+
+/// What a start reads with.
+pub(super) struct Beginning<'a> {
+    pub(super) eyes: Eyes<'a>,
+    /// Mandates that brought the engine down often enough.
+    pub(super) quarantined: Vec<MandateId>,
+    pub(super) admit: Admit,
 }
 
 /// Why a process did not start.
@@ -53,6 +65,8 @@ pub(super) struct Daemon {
 pub(super) enum NotStarted {
     #[error("the journal: {0} ({0:?})")]
     Journal(OpenError),
+    #[error("the journal, read again: {0} ({0:?})")]
+    Read(ReadError),
     #[error("the disk: {0}")]
     Disk(std::io::Error),
     #[error("a text cannot be stored")]
@@ -61,7 +75,7 @@ pub(super) enum NotStarted {
 
 /// Makes the directories there are before any start.
 pub(super) fn lay_out(fs: &SimFs) {
-    for dir in [JOURNAL, BLOBS] {
+    for dir in [JOURNAL, BLOBS, KEPT] {
         // A file in each, so that the way to it is made.
         fs.put(&Path::new(dir).join("x"), b"", 0o600).expect("an empty disk");
         let opened = fs.open_dir(&fs.root(), Path::new(dir)).expect("just made");
@@ -69,30 +83,7 @@ pub(super) fn lay_out(fs: &SimFs) {
     }
 }
 
-/// Opens the journal and reads all of it.
-pub(super) fn open_ledger(
-    fs: &SimFs,
-    findings: &Findings,
-    history: &Arc<Mutex<History>>,
-    lost: &Arc<Mutex<Vec<EffectId>>>,
-) -> Result<(Ledger<SimFs, Watched>, Opened), NotStarted> {
-    let dir = open_dir(fs, JOURNAL)?;
-    let opening = Opening {
-        origin: NodeId::from_u128(7),
-        epoch: 1,
-        schema: 1,
-        segments: Segments::new(8 << 10, 64 << 10, Ahead::OnDemand),
-    };
-    let lost = Arc::clone(lost);
-    let lost = Arc::new(move |effect: kairos_core::effect::Effect| {
-        lost.lock().unwrap_or_else(PoisonError::into_inner).push(effect.id());
-    });
-    let empty = Watched::new(findings.clone(), Arc::clone(history));
-    let opened = Ledger::open(Arc::new(fs.clone()), dir, empty, lost, opening);
-    opened.map_err(NotStarted::Journal)
-}
-
-fn open_dir(fs: &SimFs, path: &str) -> Result<SimDir, NotStarted> {
+pub(super) fn open_dir(fs: &SimFs, path: &str) -> Result<SimDir, NotStarted> {
     fs.open_dir(&fs.root(), Path::new(path)).map_err(NotStarted::Disk)
 }
 
@@ -101,10 +92,10 @@ impl Daemon {
     pub(super) fn start(
         fs: &SimFs,
         findings: &Findings,
-        history: &Arc<Mutex<History>>,
+        beginning: Beginning<'_>,
         number: u16,
         now: Time,
-    ) -> Result<(Self, Vec<Input>), NotStarted> {
+    ) -> Result<(Self, Vec<Input>, Opened), NotStarted> {
         let blobs = Blobs::new(fs.clone(), open_dir(fs, BLOBS)?);
         blobs.sweep().map_err(NotStarted::Disk)?;
         let texts = Texts::new(Arc::new(blobs));
@@ -116,28 +107,34 @@ impl Daemon {
         let protected = Box::new(move || protected.clone());
         let files = Files::new(fs.clone(), fs.root(), protected, texts.clone(), |_| {});
         let chosen = chosen(&texts, number).ok_or(NotStarted::Text)?;
-        let lost = Arc::default();
-        let (ledger, opened) = open_ledger(fs, findings, history, &lost)?;
+        let lost = Dropped::default();
+        let Beginning { eyes, quarantined, admit } = beginning;
+        let (ledger, opened) = open_ledger(fs, findings, eyes, &lost)?;
         let mut own = {
             let begun = Input::Started { version: "simulated".into(), pid: 1, machine: None };
-            start::opened(begun, opened.recovered, opened.repaired, false)
+            let Opened { recovered, repaired, .. } = opened.clone();
+            start::opened(begun, recovered, repaired, false)
         };
         let state = ledger.state().state();
         let (rules, schedules) = (chosen.rules, chosen.schedules);
         let configured = start::configured(state, rules, schedules, |name| Some(zone(name)), now);
         let (calendar, inputs) = configured.expect("few schedules");
         own.extend(inputs);
-        own.extend(start::left_open(state));
+        own.extend(start::quarantined(quarantined));
+        if admit == Admit::All {
+            own.extend(start::left_open(state));
+        }
         let daemon = Self {
             ledger: Some(ledger),
             calendar,
             day_zone: chosen.day_zone,
+            admit,
             under_way: Vec::new(),
             lost,
             files,
             texts,
         };
-        Ok((daemon, own))
+        Ok((daemon, own, opened))
     }
 
     /// Reads the configuration again; none where its texts cannot be stored.
@@ -254,7 +251,7 @@ fn settled(effect: EffectId, outcome: Outcome) -> Input {
     Input::Settled { effect, outcome }
 }
 
-fn goal(number: u16) -> String {
+pub(super) fn goal(number: u16) -> String {
     format!("goal {number}: see docs/a.md")
 }
 

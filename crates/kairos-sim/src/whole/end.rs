@@ -9,11 +9,14 @@ use kairos_core::fold::{At, Fold, Seq};
 use kairos_core::input::{Pace, Verb};
 use kairos_core::state::State;
 
+use kairos_engine::Admit;
+
 use super::law::Wrong;
 use super::life::Life;
 use super::people::unsettled;
 use super::scene::GENEROUS;
 use super::shelf::Shelf;
+use super::tally::Tried;
 use crate::Plan;
 
 /// Turns that follow each other at one instant.
@@ -29,9 +32,9 @@ impl Life {
     /// Lets all work come to its end, and asks what is left.
     pub(super) fn end(&mut self) {
         self.fs.plan(Plan::default());
-        self.low = None;
-        if self.daemon.is_none() {
-            self.start(None);
+        self.known.low = None;
+        if self.daemon.as_ref().is_none_or(|daemon| daemon.admit != Admit::All) {
+            self.start_again();
         }
         self.quiet();
         self.reload(GENEROUS);
@@ -60,6 +63,10 @@ impl Life {
     /// Works until nothing is under way and nothing new is recorded.
     fn quiet(&mut self) {
         for _ in 0..TURNS_MAX {
+            if self.daemon.is_none() {
+                // A mandate has brought the engine down.
+                self.start(None);
+            }
             if self.findings.any() || self.daemon.is_none() {
                 return;
             }
@@ -116,9 +123,12 @@ impl Life {
     }
 
     fn slots(&mut self) {
-        let ledger = self.daemon.as_ref().and_then(|daemon| daemon.ledger.as_ref());
-        let Some(slots) = ledger.map(|ledger| ledger.state().slots()) else { return };
-        self.tally.slots = slots.count();
+        let slots = self.known.watch.seen().law.slots.clone();
+        self.tally.add_to(Tried::Slots, slots.count());
+        self.tally.add_to(Tried::Returns, slots.returns());
+        for again in slots.again() {
+            self.findings.add(Wrong::Duplicated, again.clone());
+        }
         if let Some(wrong) = slots.wrong() {
             self.findings.add(Wrong::Lost, wrong);
         }

@@ -1,17 +1,16 @@
 //! What must hold of every record, whatever happens.
 //!
-//! Owns a fold that looks on while the state folds, live and at every replay alike, and keeps its own
-//! small account of who may do what. Never decides, and takes the state's word for nothing it can
-//! reckon itself.
+//! Owns a small account of who may do what, which looks on while the state folds, live and at every
+//! replay alike. Never decides, and takes the state's word for nothing it can reckon itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kairos_core::budget::{Amounts, Caps};
 use kairos_core::digest::Digest;
-use kairos_core::effect::{Change, Effect, Intent, Outcome, PersonSays, Reconciled};
+use kairos_core::effect::{Change, Intent, Outcome, PersonSays, Reconciled};
 use kairos_core::event::{Event, Origin};
-use kairos_core::fold::{At, Fold, Seq, Snapshot};
+use kairos_core::fold::{At, Seq};
 use kairos_core::gate::proposal::Decision;
 use kairos_core::gate::risk::Risk;
 use kairos_core::gate::scope::{Classified, Scope, Scopes};
@@ -65,75 +64,14 @@ impl Findings {
     }
 }
 
-/// Events with their positions, in order.
-pub(super) type History = Vec<(At, Event)>;
-
-/// The state, watched.
-pub(super) struct Watched {
-    state: State,
-    law: Law,
-    history: Arc<Mutex<History>>,
-}
-
-impl Watched {
-    /// `history` gets every event, also those that never reach the disk.
-    pub(super) fn new(findings: Findings, history: Arc<Mutex<History>>) -> Self {
-        Self { state: State::empty(), law: Law::new(findings), history }
-    }
-
-    pub(super) fn state(&self) -> &State {
-        &self.state
-    }
-
-    pub(super) fn slots(&self) -> &Slots {
-        &self.law.slots
-    }
-}
-
-impl AsRef<State> for Watched {
-    fn as_ref(&self) -> &State {
-        &self.state
-    }
-}
-
-impl Fold for Watched {
-    type Event = Event;
-    type Effect = Effect;
-
-    fn apply(&mut self, at: At, event: &Event, out: &mut Vec<Effect>) {
-        let before = Spent::of(&self.state, event);
-        self.law.before(at, event, &self.state);
-        self.state.apply(at, event, out);
-        self.law.after(event, &self.state, &before);
-        self.law.slots.apply(at, event);
-        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        history.push((at, event.clone()));
-    }
-}
-
-/// No snapshot is made in a simulated world, so every start folds, and watches, everything.
-impl Snapshot for Watched {
-    const KIND: &'static str = State::KIND;
-    const SCHEMA: u32 = State::SCHEMA;
-    type Form = State;
-
-    fn form(&self) -> &State {
-        &self.state
-    }
-
-    fn restore(&mut self, state: State) {
-        self.state = state;
-    }
-}
-
 /// What the day and the mandate an event is about have used and hold.
-struct Spent {
+pub(super) struct Spent {
     day: Amounts,
     mandate: Option<u64>,
 }
 
 impl Spent {
-    fn of(state: &State, event: &Event) -> Self {
+    pub(super) fn of(state: &State, event: &Event) -> Self {
         let spent = event.mandate().and_then(|id| state.mandate(id)).map(|mandate| mandate.spent);
         Self {
             day: state.budget().used.plus(state.budget().held),
@@ -170,7 +108,7 @@ struct Open {
 }
 
 /// Its own account.
-struct Law {
+pub(super) struct Law {
     findings: Findings,
     rules: Option<Rules>,
     scopes: Scopes,
@@ -182,7 +120,7 @@ struct Law {
     open: BTreeMap<EffectId, Open>,
     proposals: BTreeMap<ProposalId, Asked>,
     keys: BTreeSet<Digest>,
-    slots: Slots,
+    pub(super) slots: Slots,
 }
 
 /// What the present frame brought.
@@ -197,7 +135,7 @@ struct Frame {
 }
 
 impl Law {
-    fn new(findings: Findings) -> Self {
+    pub(super) fn new(findings: Findings) -> Self {
         Self {
             findings,
             rules: None,
@@ -213,7 +151,7 @@ impl Law {
         }
     }
 
-    fn before(&mut self, at: At, event: &Event, state: &State) {
+    pub(super) fn before(&mut self, at: At, event: &Event, state: &State) {
         if at.seq != self.frame.seq {
             let created = &self.frame.created;
             self.findings.check(*created == self.frame.fired, Wrong::Duplicated, || {
@@ -440,7 +378,7 @@ impl Law {
         }
     }
 
-    fn after(&mut self, event: &Event, state: &State, before: &Spent) {
+    pub(super) fn after(&mut self, event: &Event, state: &State, before: &Spent) {
         let held = self.open.values().filter_map(|open| open.reserved);
         let begun = |effect: &EffectId| self.effects.contains(effect);
         let fresh = self.frame.reserved.iter().filter(|(effect, _)| !begun(effect));

@@ -1,45 +1,51 @@
 //! A world from its beginning to its end.
 //!
 //! Owns the disk, the clock and the process, and what each act of a script does to them. Everything
-//! a person, a provider or a machine can do happens here; what must hold is asked of
-//! [`super::law`], [`super::book`] and [`super::shelf`].
+//! a person, a provider or a machine can do begins here; ends and starts are [`super::boot`]'s, and
+//! what must hold is asked of [`super::law`], [`super::book`] and [`super::shelf`].
 
 use std::cell::RefCell;
-use std::num::NonZero;
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use kairos_core::event::{Event, Key};
+use kairos_core::event::Key;
 use kairos_core::id::{IdSource, Seed};
 use kairos_core::input::{Input, Pace, Verb};
-use kairos_core::schedule::slot::SlotState;
 use kairos_core::space::Shortage;
 use kairos_core::state::State;
 use kairos_core::time::Time;
-use kairos_disk::Fs;
-use kairos_engine::{Exits, Inputs, Shown, circumstances, turn};
-use kairos_journal::{Permit, Tail, verify};
+use kairos_engine::{Admit, Exits, Inputs, Shown, circumstances, turn};
+use kairos_journal::Permit;
 
 use super::book::Book;
-use super::daemon::{Daemon, JOURNAL, NotStarted, lay_out, open_ledger};
-use super::law::{Broken, Findings, History, Watched, Wrong};
+use super::boot::{Fall, again_at};
+use super::daemon::{Daemon, lay_out};
+use super::law::{Broken, Findings};
 use super::model::Asked;
+use super::once;
+use super::poison::{Notes, survive};
+use super::room;
 use super::scene::Setting;
 use super::script::{Act, Script};
 use super::shelf::Shelf;
-use super::tally::Tally;
-use crate::{Bound, Call, Due, Errno, Fault, Harm, Plan, SimFs, Stop};
+use super::snapshots::Spoiled;
+use super::tally::{Tally, Tried};
+use super::watched::{Watch, Watched};
+use crate::{Call, Due, Errno, Fault, Harm, Plan, SimFs, Stop};
 
-/// Starts tried before somebody would call for help.
-const STARTS_MAX: usize = 6;
-/// Of the disks a power loss may leave, so many are made.
-const IMAGES: Bound = Bound { units_max: 4, samples: 6 };
+/// What is known of the journal beside what it holds.
+pub(super) struct Known {
+    /// Everything the process has recorded, whether or not it is on disk.
+    pub(super) watch: Watch,
+    pub(super) spoiled: Spoiled,
+    pub(super) notes: Notes,
+    /// What holds back new work: the room for it.
+    pub(super) low: Option<Shortage>,
+}
 
-/// How the machine or the process will end at a planned call.
-#[derive(Clone, Copy)]
-pub(super) struct Fall {
-    power: bool,
-    image: u64,
+impl Known {
+    fn new(findings: &Findings) -> Self {
+        let watch = Watch::new(findings.clone());
+        Self { watch, spoiled: Spoiled::default(), notes: Notes::default(), low: None }
+    }
 }
 
 /// A world.
@@ -56,11 +62,9 @@ pub(super) struct Life {
     pub(super) book: Book,
     pub(super) shelf: Shelf,
     asked: Asked,
-    /// Everything the process has recorded, whether or not it is on disk.
-    history: Arc<Mutex<History>>,
-    fall: Fall,
-    /// What holds back new work.
-    pub(super) low: Option<Shortage>,
+    /// Of the journal, beside what it holds.
+    pub(super) known: Known,
+    pub(super) fall: Fall,
 }
 
 /// Performs a script: what was tried, and what did not hold.
@@ -97,9 +101,8 @@ impl Life {
             book: Book::new(findings.clone()),
             shelf,
             asked: Asked::default(),
-            history: Arc::default(),
+            known: Known::new(&findings),
             fall: Fall { power: true, image: 0 },
-            low: None,
             findings,
         }
     }
@@ -107,9 +110,9 @@ impl Life {
     fn close(mut self) -> (Tally, Vec<Broken>) {
         let broken = self.findings.all();
         self.tally.broken(&broken);
-        self.tally.events = self.book.events();
-        self.tally.answers = self.book.answers;
-        self.tally.changes = self.shelf.changes;
+        self.tally.add_to(Tried::Events, self.book.events());
+        self.tally.add_to(Tried::Answers, self.book.answers);
+        self.tally.add_to(Tried::Changes, self.shelf.changes);
         (self.tally, broken)
     }
 
@@ -140,6 +143,11 @@ impl Life {
             }
             Act::Create { .. } | Act::Fire { .. } | Act::Stop { .. } => self.command(act),
             Act::Decide { .. } | Act::Judge { .. } => self.command(act),
+            Act::Snapshot { kind, every } => self.snapshot(kind, every),
+            Act::Retain { limit, every } => self.retain(limit, every),
+            Act::Spoil { which, how } => self.spoil(which, how),
+            Act::Rotate { often } if often % 4 == 0 => self.rotate(),
+            Act::Rotate { .. } => {}
             Act::Touch { file, how } => (self.shelf.touch(file, how))(&self.fs),
             Act::Beside { calls, file, how } => {
                 let touch = self.shelf.touch(file, how);
@@ -159,15 +167,16 @@ impl Life {
                 }
                 self.start(None);
             }
+            Act::Once { goal, patience } => self.once(goal, patience),
             Act::Kill { again } => {
                 self.fall = Fall { power: again % 3 > 0, image: again.into() };
                 self.kill();
-                self.start(second(again));
+                self.start(again_at(again));
             }
             Act::Cut { image, again } => {
                 self.fall = Fall { power: true, image: image.into() };
                 self.cut();
-                self.start(second(again));
+                self.start(again_at(again));
             }
             Act::Crash { calls, how, image } => {
                 self.fall = Fall { power: how % 6 < 4, image: image.into() };
@@ -181,18 +190,11 @@ impl Life {
                 self.fs.plan(Plan::stop(stop));
             }
             Act::Fault { calls, harm } => {
-                self.tally.faults += 1;
+                self.tally.count(Tried::Faults);
                 self.shelf.litter = true;
                 self.fs.plan(Plan::fault(fault(calls, harm)));
             }
-            Act::Room { how } => {
-                let low = match how % 2 {
-                    0 => Shortage::Free { free_bytes: how.into(), keep_free_bytes: 1 << 20 },
-                    _ => Shortage::Used { used_bytes: 1 << 20, cap_bytes: how.into() },
-                };
-                self.low = if self.low.is_some() { None } else { Some(low) };
-                self.turn(Vec::new(), Vec::new(), Pace::Running);
-            }
+            Act::Room { how } => self.room(how),
         }
     }
 
@@ -204,6 +206,7 @@ impl Life {
             self.start(None);
         }
         self.shelf.look(&self.fs, false);
+        self.after_once();
     }
 
     pub(super) fn work(&mut self, most: usize) {
@@ -217,7 +220,7 @@ impl Life {
 
     /// Goes to what is due next, at most a day on.
     fn next(&mut self) {
-        let due = match self.low {
+        let due = match self.known.low {
             // Slots wait for room.
             Some(_) => self.state().next_due_of_work(),
             None => self.state().next_due().map(|(at, _)| at),
@@ -230,6 +233,10 @@ impl Life {
     pub(super) fn reload(&mut self, number: u16) {
         // The engine takes a turn before, too.
         self.turn(Vec::new(), Vec::new(), Pace::Running);
+        if self.daemon.is_none() && !self.fs.is_stopped() {
+            // A mandate has brought it down.
+            self.start(None);
+        }
         let Some(daemon) = &mut self.daemon else { return };
         self.number = number;
         if let Some(own) = daemon.reload(number, self.clock) {
@@ -238,7 +245,10 @@ impl Life {
     }
 
     fn command(&mut self, act: Act) {
-        let Some(daemon) = &self.daemon else { return };
+        // No door is open to a `once`.
+        let Some(daemon) = self.daemon.as_ref().filter(|daemon| daemon.admit == Admit::All) else {
+            return;
+        };
         let asked = super::people::verb(act, self.book.state(), daemon);
         if let Some(verb) = asked {
             self.pass(20);
@@ -250,19 +260,15 @@ impl Life {
     pub(super) fn turn(&mut self, own: Vec<Input>, verbs: Vec<Verb>, pace: Pace) {
         let Some(mut daemon) = self.daemon.take() else { return };
         let Some(ledger) = daemon.ledger.take() else { return };
-        self.tally.turns += 1;
+        self.tally.count(Tried::Turns);
+        let sealed = ledger.sealed();
         let mut inputs = Inputs::default();
-        let pace = match (pace, self.low) {
-            (Pace::Running, Some(low)) => Pace::Low(low),
-            (pace, _) => pace,
-        };
+        let (pace, space) = room::pace(pace, self.known.low, ledger.state().state());
         inputs.own = daemon.losses();
         inputs.own.extend(own);
-        let recorded = ledger.state().state().low();
-        if recorded.map(|low| low.word()) != self.low.map(|low| low.word()) {
-            inputs.own.push(Input::Space { low: self.low });
-        }
-        inputs.mark = self.tally.turns.is_multiple_of(8);
+        inputs.own.extend(space);
+        inputs.admit = daemon.admit;
+        inputs.mark = self.tally.of(Tried::Turns).is_multiple_of(8);
         let mut answers = Vec::new();
         for verb in verbs {
             let command = IdSource::new(self.clock, seed(self.draw())).command();
@@ -275,13 +281,15 @@ impl Life {
             circumstances(clock, seed(*drawn), &zone, pace)
         };
         let (book, mut permits) = (RefCell::new(&mut self.book), Vec::new());
-        let (shelf, findings) = (&mut self.shelf, &self.findings);
+        let (admit, quarantined) = (daemon.admit, self.known.notes.quarantined());
+        let (shelf, notes, findings) = (&mut self.shelf, &self.known.notes, &self.findings);
         let mut publish = |records: &[Shown], _: &State| {
             book.borrow_mut().publish(records);
             for event in records.iter().flat_map(|record| &record.events) {
                 shelf.record(event);
-                let held_back = !(matches!(pace, Pace::Low(_)) && begins(event));
-                findings.check(held_back, Wrong::Accepted, || format!("without room: {event:?}"));
+                notes.check(event, findings);
+                once::check(admit, event, &quarantined, findings);
+                room::check(pace, event, findings);
             }
         };
         let mut dispatch = |permit: Permit<Watched>| {
@@ -289,194 +297,30 @@ impl Life {
             permits.push(permit);
         };
         let exits = Exits { publish: &mut publish, dispatch: &mut dispatch };
-        let turned = turn(ledger, inputs, &mut now, &daemon.calendar, exits);
+        let turned = survive(|| turn(ledger, inputs, &mut now, &daemon.calendar, exits));
         for (key, mut answer) in answers {
             if let Ok(Ok(accepted)) = answer.try_recv() {
                 self.book.accepted(&accepted, key.map(|key| key.key));
             }
         }
         match turned {
-            Ok(turned) => {
+            Ok(Ok(turned)) => {
+                self.tally.add_to(Tried::Segments, u64::from(turned.ledger.sealed() > sealed));
+                daemon.admit = once::admits(admit, &turned.records);
                 daemon.ledger = Some(turned.ledger);
                 permits.into_iter().for_each(|permit| daemon.dispatch(permit, &mut self.asked));
                 self.daemon = Some(daemon);
             }
             // The binary aborts.
-            Err(_) if !self.fs.is_stopped() => self.kill(),
-            Err(_) => {}
-        }
-    }
-
-    /// Stops as asked: calls of a model are cut short, files are finished, for a while.
-    fn stop(&mut self, patience: u16) {
-        if let Some(daemon) = &mut self.daemon {
-            daemon.cancel(|_| true);
-        }
-        for _ in 0..patience % 6 {
-            let Some(daemon) = self.daemon.as_mut().filter(|d| !d.under_way.is_empty()) else {
-                break;
-            };
-            let inputs = daemon.perform(&self.fs, usize::MAX);
-            if self.fs.is_stopped() {
-                return self.look();
-            }
-            self.turn(inputs, Vec::new(), Pace::Draining);
-        }
-        if let Some(ledger) = self.daemon.as_ref().and_then(|daemon| daemon.ledger.as_ref()) {
-            self.same_state(ledger.state().state(), "live");
-        }
-        self.daemon = None;
-        if self.fs.is_stopped() { self.crash() } else { self.fs = self.fs.kill() }
-    }
-
-    /// The process ends.
-    fn kill(&mut self) {
-        self.tally.crashes += 1;
-        self.daemon = None;
-        self.fs = self.fs.kill();
-    }
-
-    /// What was planned for the call at which everything stopped. Now and then somebody is at the
-    /// files before the next start.
-    fn crash(&mut self) {
-        if self.fall.power {
-            self.cut()
-        } else {
-            self.kill()
-        }
-        let how = u16::try_from(self.fall.image % 11).expect("below 11");
-        if how < 8 {
-            (self.shelf.touch(1, how))(&self.fs);
-            self.shelf.look(&self.fs, false);
-        }
-    }
-
-    /// The power goes. Of the disks that may be left, one is gone on with and a few are read.
-    fn cut(&mut self) {
-        self.tally.crashes += 1;
-        self.daemon = None;
-        let images = self.fs.crash_images(IMAGES, self.fall.image);
-        let chosen = usize::try_from(self.fall.image).unwrap_or(0) % images.len().max(1);
-        let last = images.len() - 1;
-        let mut left = None;
-        for (nth, image) in images.enumerate() {
-            if nth == chosen {
-                left = Some(image.mount());
-            } else if nth == 0 || nth == last || nth % 5 == 2 {
-                self.read_image(&image.mount());
-            }
-        }
-        self.fs = left.expect("there is always one");
-        self.tally.image(self.fs.fingerprint());
-        self.shelf.look(&self.fs, true);
-    }
-
-    /// Reads what a power loss may leave, and goes no further with it.
-    fn read_image(&mut self, fs: &SimFs) {
-        self.tally.image(fs.fingerprint());
-        self.shelf.could_be(fs);
-        let (history, lost) = (Arc::default(), Arc::default());
-        match open_ledger(fs, &self.findings, &history, &lost) {
-            Ok((ledger, _)) => self.compare(&history, ledger.head()),
-            Err(error) => self.findings.add(Wrong::Refused, format!("an image: {error}")),
-        }
-    }
-
-    fn compare(&self, read: &Mutex<History>, head: kairos_core::fold::Seq) {
-        let lock = PoisonError::into_inner;
-        let read = read.lock().unwrap_or_else(lock);
-        self.book.compare(&read, &self.history.lock().unwrap_or_else(lock), head);
-    }
-
-    /// Starts until it works; `again` is a crash in the first attempt.
-    pub(super) fn start(&mut self, again: Option<Stop>) {
-        if let Some(stop) = again {
-            self.fs.plan(Plan::stop(stop));
-        }
-        for attempt in 0..STARTS_MAX {
-            let started = self.try_start();
-            if self.daemon.is_some() || self.findings.any() {
-                return;
-            }
-            if self.fs.is_stopped() {
-                self.tally.seconds += 1;
-                self.crash();
-            } else if attempt < 2 {
-                // A call failed: what was planned goes with the process.
+            Ok(Err(_)) if !self.fs.is_stopped() => self.kill(),
+            Ok(Err(_)) => {}
+            Err(mandate) => {
+                self.tally.count(Tried::Aborts);
+                self.known.notes.aborted(mandate, &self.findings);
                 self.kill();
-            } else {
-                let error = started.err().map(|error| error.to_string());
-                self.findings.add(Wrong::Refused, format!("it does not start: {error:?}"));
             }
         }
     }
-
-    fn try_start(&mut self) -> Result<(), NotStarted> {
-        let history = Arc::default();
-        let (daemon, own) =
-            Daemon::start(&self.fs, &self.findings, &history, self.number, self.clock)?;
-        let Some(ledger) = daemon.ledger.as_ref() else { return Ok(()) };
-        self.compare(&history, ledger.head());
-        if self.findings.any() {
-            return Ok(());
-        }
-        let read = history.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for event in self.book.take_up(&read, ledger.head()) {
-            self.shelf.record(&event);
-        }
-        self.same_state(ledger.state().state(), "read");
-        self.verify();
-        self.history = history;
-        let waiting = super::people::waiting(self.state(), self.clock);
-        self.daemon = Some(daemon);
-        self.turn(own, Vec::new(), Pace::Running);
-        for (mandate, stood) in waiting {
-            let stands = self.state().mandate(mandate).map(|mandate| mandate.standing);
-            self.findings.check(stands == Some(stood), Wrong::Lost, || {
-                format!("{mandate} waited as {stood:?}, and after a start is {stands:?}")
-            });
-        }
-        Ok(())
-    }
-
-    /// Whether a state is the one that the records shown come to.
-    fn same_state(&self, state: &State, which: &str) {
-        let (state, shown) = (text(state), text(self.state()));
-        self.findings.check(state == shown, Wrong::Lost, || {
-            let alike = state.bytes().zip(shown.bytes()).take_while(|(a, b)| a == b).count();
-            let from = |text: &str| {
-                let start = text.floor_char_boundary(alike.saturating_sub(80));
-                text[start..].chars().take(200).collect::<String>()
-            };
-            format!(
-                "the state {which} has `{}`, and records shown `{}`",
-                from(&state),
-                from(&shown)
-            )
-        });
-    }
-
-    /// Whether the journal holds together.
-    pub(super) fn verify(&self) {
-        let fs = self.fs.aside();
-        let dir = fs.open_dir(&fs.root(), Path::new(JOURNAL));
-        let verdict = dir.map(|dir| verify(&fs, &dir, Tail::Still, NonZero::<usize>::MIN));
-        if let Ok(Ok(verdict)) = verdict {
-            self.findings.check(verdict.ok && verdict.problem.is_none(), Wrong::Refused, || {
-                format!("{verdict:?}")
-            });
-        }
-    }
-}
-
-/// A state as text, but for the compiled rules of scopes, which remember who used them.
-fn text(state: &State) -> String {
-    let text = format!("{state:?}");
-    let cut = text.split_once(", scopes: Scopes {").and_then(|(rules, rest)| {
-        let (_, rest) = rest.split_once(", budget: Budget {")?;
-        Some(format!("{rules}, budget: Budget {{{rest}"))
-    });
-    cut.unwrap_or(text)
 }
 
 fn seed(drawn: u64) -> Seed {
@@ -488,18 +332,8 @@ fn seed(drawn: u64) -> Seed {
 fn key(verb: &Verb) -> Option<Key> {
     match verb {
         Verb::Create { key, .. } | Verb::Fire { key, .. } => *key,
-        Verb::Stop { .. } | Verb::Decide { .. } | Verb::Judge { .. } => None,
+        Verb::Stop { .. } | Verb::Decide { .. } | Verb::Judge { .. } | Verb::Erase { .. } => None,
     }
-}
-
-/// Whether it is new work.
-const fn begins(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::MandateCreated { .. }
-            | Event::MandateStarted { .. }
-            | Event::Slot { state: SlotState::Fired, .. }
-    )
 }
 
 fn sleep_ms(span: u16) -> u64 {
@@ -512,16 +346,6 @@ fn sleep_ms(span: u16) -> u64 {
         _ => 5 * 24 * 60,
     };
     minutes * 60_000
-}
-
-/// A crash in the recovery, in three of four.
-fn second(again: u16) -> Option<Stop> {
-    let call = u64::from(again / 4 % 150);
-    match again % 4 {
-        0 => None,
-        1 | 2 => Some(Stop::Before(call)),
-        _ => Some(Stop::After(call)),
-    }
 }
 
 fn fault(calls: u16, harm: u16) -> Fault {

@@ -19,7 +19,7 @@ use super::scene::spec;
 use super::script::Act;
 
 /// Goals people have.
-const GOALS: u16 = 40;
+pub(super) const GOALS: u16 = 40;
 
 /// The command an act comes to; none where there is nothing to ask about.
 pub(super) fn verb(act: Act, state: &State, daemon: &Daemon) -> Option<Verb> {

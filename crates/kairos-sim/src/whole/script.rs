@@ -86,10 +86,20 @@ acts! {
     Beside "beside" { calls, file, how } 9,
     /// The configuration is read again.
     Reload "reload" { configuration } 4,
+    /// A snapshot is made of the sealed segments; of some, after every way to stop at it was tried.
+    Snapshot "snapshot" { kind, every } 14,
+    /// The oldest segments go as far as a limit says; of some, after every way to stop was tried.
+    Retain "retain" { limit, every } 5,
+    /// Something damages a snapshot of the state.
+    Spoil "spoil" { which, how } 2,
+    /// One of four times, the turn that would end this segment is stopped everywhere.
+    Rotate "rotate" { often } 1,
     /// A performer ends without an outcome, before or after it did what it was to do.
     Lose "lose" { which, done } 3,
     /// The daemon stops as asked, and starts with a configuration that may be another one.
     Restart "restart" { configuration, patience } 3,
+    /// The daemon stops, and a process comes that is there for one mandate.
+    Once "once" { goal, patience } 3,
     /// The process ends.
     Kill "kill" { again } 2,
     /// The power goes.

@@ -44,6 +44,12 @@ struct Reign {
 pub(super) struct Slots {
     now: BTreeMap<ScheduleName, (u32, Reign)>,
     past: Vec<Reign>,
+    /// The newest slot of each name that had a fate, whether or not the schedule is still there.
+    newest: BTreeMap<ScheduleName, Time>,
+    /// Slots that had a fate, and then another one.
+    again: Vec<String>,
+    /// Schedules that came back.
+    returns: u64,
 }
 
 impl Slots {
@@ -70,6 +76,12 @@ impl Slots {
     }
 
     fn fate(&mut self, schedule: &ScheduleName, fate: Fate) {
+        match self.newest.get(schedule).filter(|newest| fate.from <= **newest) {
+            Some(newest) => {
+                self.again.push(format!("{schedule}: {fate:?}, and up to {newest} all had theirs"))
+            }
+            None => drop(self.newest.insert(schedule.clone(), fate.to)),
+        }
         if let Some((_, reign)) = self.now.get_mut(schedule) {
             reign.fates.push(fate);
         }
@@ -84,6 +96,8 @@ impl Slots {
 
     fn loaded(&mut self, now: Time, loaded: &Loaded) {
         let name = &loaded.definition.name;
+        let there = self.now.contains_key(name);
+        self.returns += u64::from(!there && self.newest.contains_key(name));
         if let Some((revision, reign)) = self.now.get_mut(name)
             && *revision == loaded.revision
         {
@@ -105,6 +119,16 @@ impl Slots {
     pub(super) fn wrong(&self) -> Option<String> {
         let mut reigns = self.past.iter().chain(self.now.values().map(|(_, reign)| reign));
         reigns.find_map(Reign::wrong)
+    }
+
+    /// Slots that had their fate twice: by their name, for ever.
+    pub(super) fn again(&self) -> &[String] {
+        &self.again
+    }
+
+    /// How many schedules came back after they had gone.
+    pub(super) fn returns(&self) -> u64 {
+        self.returns
     }
 
     /// How many slots have a fate.

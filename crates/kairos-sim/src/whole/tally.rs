@@ -7,34 +7,95 @@ use std::fmt;
 
 use super::law::{Broken, Wrong};
 
-/// Counts of one script, or of many.
-#[derive(Clone, Debug, Default)]
-pub struct Tally {
-    pub seeds: u64,
+macro_rules! tried {
+    ($($(#[$doc:meta])* $name:ident $row:literal,)+) => {
+        /// What is counted.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Tried { $($(#[$doc])* $name,)+ }
+
+        impl Tried {
+            /// With the name each has in a row.
+            pub const ALL: &[(Self, &str)] = &[$((Self::$name, $row)),+];
+        }
+    };
+}
+
+tried! {
+    Seeds "seeds",
     /// Kills and power losses.
-    pub crashes: u64,
+    Crashes "simulated crashes",
     /// Such during a recovery.
-    pub seconds: u64,
+    Seconds "simulated second crashes",
     /// Disks a power loss left that were recovered from.
-    pub images: u64,
+    Images "simulated images",
+    Distinct "simulated distinct images",
+    /// Turns that a mandate brought down.
+    Aborts "simulated aborts",
+    Quarantines "simulated quarantines",
+    /// Processes that were there for one mandate.
+    Onces "simulated lives of one mandate",
+    Faults "simulated faults",
+    Turns "simulated turns",
+    Events "simulated events",
+    Answers "simulated answers",
+    Changes "simulated file changes",
+    Slots "simulated slots",
+    /// Schedules that came back after they had gone.
+    Returns "simulated returns of a schedule",
+    /// Segments of the journal that were sealed.
+    Segments "simulated sealed segments",
+    /// Stops at a call of a turn that went over into the next one.
+    Rotations "simulated stops at a rotation",
+    Snapshots "simulated snapshots",
+    /// Snapshots somebody damaged.
+    Spoiled "simulated damaged snapshots",
+    /// Segments that retention deleted.
+    Deleted "simulated deleted segments",
+    /// Openings for which a snapshot stood.
+    Restored "simulated openings from a snapshot",
+}
+
+/// Counts of one script, or of many.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    tried: [u64; Tried::ALL.len()],
     distinct: BTreeSet<u64>,
-    pub faults: u64,
-    pub turns: u64,
-    pub events: u64,
-    pub answers: u64,
-    pub changes: u64,
-    pub slots: u64,
     wrong: [u64; 4],
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self { tried: [0; Tried::ALL.len()], distinct: BTreeSet::new(), wrong: [0; 4] }
+    }
 }
 
 impl Tally {
     /// Of one seed.
     pub(super) fn one() -> Self {
-        Self { seeds: 1, ..Self::default() }
+        let mut one = Self::default();
+        one.count(Tried::Seeds);
+        one
+    }
+
+    pub(super) fn count(&mut self, what: Tried) {
+        self.add_to(what, 1);
+    }
+
+    pub(super) fn add_to(&mut self, what: Tried, more: u64) {
+        self.tried[place(what)] += more;
+    }
+
+    /// How much of it was tried.
+    #[must_use]
+    pub fn of(&self, what: Tried) -> u64 {
+        match what {
+            Tried::Distinct => self.distinct.len() as u64,
+            _ => self.tried[place(what)],
+        }
     }
 
     pub(super) fn image(&mut self, fingerprint: u64) {
-        self.images += 1;
+        self.count(Tried::Images);
         self.distinct.insert(fingerprint);
     }
 
@@ -51,17 +112,10 @@ impl Tally {
 
     /// Adds another's counts.
     pub fn add(&mut self, other: Self) {
-        self.seeds += other.seeds;
-        self.crashes += other.crashes;
-        self.seconds += other.seconds;
-        self.images += other.images;
+        for (tried, other) in self.tried.iter_mut().zip(other.tried) {
+            *tried += other;
+        }
         self.distinct.extend(other.distinct);
-        self.faults += other.faults;
-        self.turns += other.turns;
-        self.events += other.events;
-        self.answers += other.answers;
-        self.changes += other.changes;
-        self.slots += other.slots;
         for (wrong, other) in self.wrong.iter_mut().zip(other.wrong) {
             *wrong += other;
         }
@@ -74,27 +128,19 @@ impl Tally {
     }
 }
 
+fn place(what: Tried) -> usize {
+    let place = Tried::ALL.iter().position(|(of, _)| *of == what);
+    place.expect("the list is made of them all")
+}
+
 impl fmt::Display for Tally {
     /// Lines of JSON: what was tried, and what of it was lost, duplicated, wrongly accepted or
     /// wrongly refused. The harm stands once, with the seeds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let none = [0; 4];
-        let rows = [
-            ("seeds", self.seeds, self.wrong),
-            ("simulated crashes", self.crashes, none),
-            ("simulated second crashes", self.seconds, none),
-            ("simulated images", self.images, none),
-            ("simulated distinct images", self.distinct.len() as u64, none),
-            ("simulated faults", self.faults, none),
-            ("simulated turns", self.turns, none),
-            ("simulated events", self.events, none),
-            ("simulated answers", self.answers, none),
-            ("simulated file changes", self.changes, none),
-            ("simulated slots", self.slots, none),
-        ];
-        for (place, (name, tried, wrong)) in rows.into_iter().enumerate() {
-            let end = if place + 1 < rows.len() { "\n" } else { "" };
-            write!(f, "{}{end}", row(name, tried, wrong))?;
+        for (nth, (what, name)) in Tried::ALL.iter().enumerate() {
+            let begin = if nth > 0 { "\n" } else { "" };
+            let wrong = if *what == Tried::Seeds { self.wrong } else { [0; 4] };
+            write!(f, "{begin}{}", row(name, self.of(*what), wrong))?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Blobs on a disk that forgets and fails: what was answered for is there, and no other bytes ever
 //! come out under its name.
 
+mod collection;
 #[path = "../count/mod.rs"]
 mod count;
 

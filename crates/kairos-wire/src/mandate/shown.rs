@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Verify;
+use crate::blob::Erasure;
 
 // tidy: table
 /// A mandate.
@@ -60,6 +61,9 @@ pub struct Mandate {
     pub edits: Vec<Edit>,
     /// Ids of its proposals, oldest first.
     pub proposals: Vec<String>,
+    /// Those of its texts, and of both sides of its edits, that were erased and are gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub erased: Vec<Erasure>,
     /// The position of the last record that speaks of it.
     pub seq: u64,
 }

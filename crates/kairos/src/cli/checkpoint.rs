@@ -15,14 +15,14 @@ use kairos_journal::Tail;
 use kairos_journal::checkpoint::{self, CheckpointError, Places, Upto};
 use kairos_journal::note::{Checkpoint, NOTE_BYTES_MAX, Note, Verifier};
 use kairos_journal::proof::{self, Proof, ProofError};
-use kairos_journal::tree::Hash;
+use kairos_journal::tree::{Gone, Hash};
 use kairos_wire::Status;
 use serde::{Deserialize, Serialize};
 
 use super::journal::Files;
 use super::{Root, ask};
 use crate::keys;
-use crate::output::{Exit, Failure, Out, talk};
+use crate::output::{Exit, Failure, Out, hint, talk};
 use crate::witness;
 
 /// A frame is never longer; a proof never as long.
@@ -332,7 +332,14 @@ impl From<ProofError> for Failure {
     fn from(error: ProofError) -> Self {
         let code = match error {
             ProofError::Read(error) => return error.into(),
-            ProofError::Gone(_) => "journal_pruned",
+            ProofError::Gone(Gone { size }) => {
+                let message = format!(
+                    "the frames up to {size} were deleted by retention, and only their subtree \
+                     roots are kept"
+                );
+                let failure = Self::new(Exit::No, "journal_pruned", message).status(410);
+                return failure.hint(hint::RETENTION);
+            }
             ProofError::Outside { .. } => "unknown_position",
             ProofError::Short { .. } => "journal_shorter",
         };

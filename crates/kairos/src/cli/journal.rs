@@ -1,7 +1,7 @@
 //! `kairos journal …`
 //!
-//! Owns reading the journal's own files, with or without a daemon beside. Never locks; the one verb
-//! that changes them stands in `repair`.
+//! Owns reading the journal's own files, with or without a daemon beside. Never locks; the verbs that
+//! change something stand in `repair` and `erase`.
 
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -18,6 +18,7 @@ use kairos_journal::{Problem, Reader, Tail};
 use serde::Serialize;
 
 use super::checkpoint::{Against, Compared, Prove};
+use super::erase::Erase;
 use super::{Root, checkpoint, live, repair};
 use crate::output::{Exit, Failure, Out, hint, talk};
 
@@ -62,6 +63,12 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "SEQ")]
         accept_loss_after: Option<u64>,
     },
+    /// Erase one stored text for ever; the reason is recorded, hash and length stay
+    ///
+    /// Needs the daemon. Refused while open work needs the text. Requests and answers that quote it
+    /// are texts of their own.
+    #[command(after_help = "Example: kairos journal erase 3a7bd3e2 --reason 'a key stood in it'")]
+    Erase(Erase),
     /// Write the journal out for other programs
     #[command(after_help = "Example: kairos journal export --jsonl > journal.jsonl")]
     Export {
@@ -107,6 +114,7 @@ impl Verb {
                 let root = root()?;
                 repair::perform(&root, Files::open(&root)?.dir, accept_loss_after, out)
             }
+            Self::Erase(erase) => erase.perform(&root()?, out),
             Self::Export { jsonl: _, from } => {
                 let mut reader = Files::open(&root()?)?.remaining(from)?;
                 while let Some(record) = reader.next_record::<Event>()? {

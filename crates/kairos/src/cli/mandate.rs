@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::follow::{self, Watched};
 use super::spec::SpecArgs;
 use super::tale::Tale;
-use super::{Root, Stored, ask, event, source, standing};
+use super::{Root, Stored, ask, erase, event, source, standing};
 use crate::output::table::one_line;
 use crate::output::{Exit, Failure, Out, Table, talk, when};
 
@@ -241,7 +241,7 @@ fn show(root: &Root, mandate: &Mandate, out: &mut Out) -> Result<(), Failure> {
     for proposal in &mandate.proposals {
         out.line(format!("proposal  {proposal}"))?;
     }
-    Ok(())
+    erase::lines(&mandate.erased).try_for_each(|line| out.line(line))
 }
 
 fn files(count: u32) -> String {

@@ -8,6 +8,7 @@ mod budget;
 mod checkpoint;
 mod config;
 mod effect;
+mod erase;
 mod event;
 mod follow;
 mod journal;
@@ -97,7 +98,7 @@ enum Verb {
     Budget,
     /// Print events from the journal, and follow new ones
     Events(event::Events),
-    /// Verify, show, export, sign and repair the journal's files
+    /// Verify, show, export, sign and repair the journal's files, erase a text
     #[command(subcommand)]
     Journal(journal::Verb),
     /// Check and show the configuration

@@ -10,7 +10,7 @@ use kairos_wire::client::Conditions;
 use kairos_wire::proposal::{Decided, Decision, State, Verdict};
 use serde::Serialize;
 
-use super::{Root, ask, source, words};
+use super::{Root, ask, erase, source, words};
 use crate::output::table::one_line;
 use crate::output::{Exit, Failure, Out, Table, diff, talk, when};
 
@@ -155,6 +155,7 @@ fn show(proposal: &Proposal, out: &mut Out) -> Result<(), Failure> {
     if let Some(by) = &proposal.decided_by {
         out.line(format!("by        {}", one_line(by)))?;
     }
+    erase::lines(&proposal.erased).try_for_each(|line| out.line(line))?;
     out.line("")?;
     match &proposal.diff {
         Some(text) => diff::lines(text, talk::coloured()).try_for_each(|line| out.line(line)),

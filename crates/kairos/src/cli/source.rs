@@ -41,7 +41,7 @@ pub(super) fn mandates(root: &Root, before: Option<&str>) -> Result<Mandates, Fa
         Ok(Mandates {
             active: ids(StateView::Running),
             queued: ids(StateView::Queued),
-            mandates: all.map(|view| show::mandate(view, &|blob| files.text(blob))).collect(),
+            mandates: all.map(|view| files.shown(view)).collect(),
             next: None,
         })
     })
@@ -73,7 +73,7 @@ pub(super) fn proposal(root: &Root, id: &str) -> Result<Proposal, Failure> {
     get(root, &format!("/v1/proposals/{}", segment(id)?), |files| {
         let id = one(find(files.views.proposals.all(), id), "proposal", id)?;
         let view = files.views.proposals.get(id).ok_or_else(|| unknown("proposal", &id))?;
-        Ok(show::proposal(view, &|blob| files.text(blob)))
+        Ok(show::proposal(view, &|blob| files.text(blob), &files.views.erasures))
     })
 }
 
@@ -171,7 +171,7 @@ impl Files {
 
     fn mandate(&self, root: &Root, id: &str) -> Result<Mandate, Failure> {
         let found = one(find(self.views.mandates.all(), id), "mandate", id);
-        let shown = |view: &MandateView| show::mandate(view, &|blob| self.text(blob));
+        let shown = |view: &MandateView| self.shown(view);
         let shown = match (found, id.parse()) {
             (Ok(id), _) => self.views.mandates.get(id).map(shown),
             // Only a whole id can name one that the views have forgotten.
@@ -181,11 +181,15 @@ impl Files {
         shown.ok_or_else(|| unknown("mandate", &id))
     }
 
+    fn shown(&self, view: &MandateView) -> Mandate {
+        show::mandate(view, &|blob| self.text(blob), &self.views.erasures)
+    }
+
     fn waiting(&self) -> Proposals {
         let all = self.views.proposals.all().values();
         let waiting = all.filter(|view| view.state == ProposalState::Waiting);
-        let proposals: Vec<_> =
-            waiting.map(|view| show::proposal(view, &|blob| self.text(blob))).collect();
+        let (text, erasures) = (|blob| self.text(blob), &self.views.erasures);
+        let proposals: Vec<_> = waiting.map(|view| show::proposal(view, &text, erasures)).collect();
         Proposals { count: proposals.len(), proposals }
     }
 

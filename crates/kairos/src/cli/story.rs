@@ -42,6 +42,9 @@ pub(super) fn words(event: &Event) -> (String, String) {
         "decided" => {
             ("proposal", format!("{}: {} by {}", show("proposal_id"), show("decision"), show("by")))
         }
+        "blob_erased" => ("text", format!("{} is erased by {}", show("blob"), show("by"))),
+        "erasure_settled" if show("end") == "gone" => ("text", format!("{} is gone", show("blob"))),
+        "erasure_settled" => ("text", format!("{} stays: it is needed again", show("blob"))),
         "space_low" => ("space", low(event)),
         "space_enough" => ("space", "there is room again, all goes on".to_owned()),
         "segments_deleted" => ("journal", deleted(event)),

@@ -158,7 +158,6 @@ const LATER: &[&str] = &[
     "notify_again_after",
     "pause_after_failures",
     "plan",
-    "retention",
     "trigger",
     "workspace",
 ];

@@ -135,10 +135,7 @@ fn each_wrong_key_of_the_daemon_is_told_with_its_place() {
             "wal_dir: wal",
             "daemon:1:1 [wal_dir] unknown key `wal_dir` | KairosChain had it, kairos does not; delete it",
         ),
-        (
-            "retention: {days: 3}",
-            "daemon:1:1 [retention] unknown key `retention` | not in this version",
-        ),
+        ("commands: []", "daemon:1:1 [commands] unknown key `commands` | not in this version"),
         ("tick_interval: 0", "daemon:1:16 [0] `tick_interval` is out of range | 0.001s to 1d"),
         (
             "tick_interval: -1",

@@ -6,6 +6,7 @@ mod count;
 mod crowd;
 mod demo;
 mod door;
+mod erase;
 mod home;
 mod kill;
 mod lifecycle;

@@ -41,9 +41,20 @@ const PRUNE: Test =
     sim("journal", "prune::whatever_a_crash_leaves_of_a_deletion_is_recorded_covered_and_whole");
 const PERSON: Test = sim("exchange", "person::what_a_person_does_between_two_calls_stays");
 const BLOB: Test = sim("blobs", "whatever_a_crash_leaves_a_blob_is_there_or_not_believed");
+const REMOVED: Test =
+    sim("blobs", "collection::what_is_removed_at_any_moment_of_a_put_is_there_after_it");
+const UNTOLD: Test = sim("blobs", "collection::where_the_journal_does_not_hold_nothing_is_removed");
+const ERASED: Test = sim(
+    "blobs",
+    "collection::an_erasure_that_was_answered_for_outlives_a_power_loss_and_a_put_beside_it_is_whole",
+);
+
+const SNAPSHOTS: Test =
+    sim("journal", "crash::every_crash_image_with_snapshots_opens_with_all_that_was_acknowledged");
+const LIVES: Test = sim("whole", "whatever_happens_nothing_is_lost_or_done_twice");
 
 // tidy: table
-pub(super) const MUTATIONS: [Mutation; 35] = [
+pub(super) const MUTATIONS: [Mutation; 47] = [
     Mutation {
         name: "commit: fdatasync",
         file: "crates/kairos-journal/src/writer.rs",
@@ -293,5 +304,92 @@ pub(super) const MUTATIONS: [Mutation; 35] = [
         old: "        if crate::digest::digest(&bytes) != *digest {\n",
         new: "        if bytes.len() as u64 > bytes_max {\n",
         test: sim("blobs", "no_flipped_bit_of_a_blob_is_believed"),
+    },
+    Mutation {
+        name: "put: entered before it is looked for",
+        file: "crates/kairos-disk/src/blob.rs",
+        old: "        self.recent().put(&digest);\n",
+        new: "",
+        test: REMOVED,
+    },
+    Mutation {
+        name: "collection: what was put lately",
+        file: "crates/kairos-disk/src/blob/collection.rs",
+        old: "recent.is_full() || recent.holds(digest) || ",
+        new: "recent.is_full() || ",
+        test: REMOVED,
+    },
+    Mutation {
+        name: "collection: a day on disk",
+        file: "crates/kairos-disk/src/blob/collection.rs",
+        old: " || age < NAMED_WITHIN {\n",
+        new: " || age < NAMED_WITHIN / 2 {\n",
+        test: sim("blobs", "collection::what_changed_on_disk_today_stays"),
+    },
+    Mutation {
+        name: "collection: frames up to the head",
+        file: "crates/kairos-journal/src/mentions.rs",
+        old: "    if reached < head { Err",
+        new: "    if head < Seq(0) { Err",
+        test: UNTOLD,
+    },
+    Mutation {
+        name: "collection: checksum of a snapshot",
+        file: "crates/kairos-journal/src/snapshot.rs",
+        old: "    if whole.holds() { Ok(whole.bytes)",
+        new: "    if whole.summed > 0 { Ok(whole.bytes)",
+        test: UNTOLD,
+    },
+    Mutation {
+        name: "erasure: directory sync",
+        file: "crates/kairos-disk/src/blob/collection.rs",
+        old: "        self.fs.sync_dir(&self.dir)?;\n        Ok(was)\n",
+        new: "        Ok(was)\n",
+        test: ERASED,
+    },
+    Mutation {
+        name: "snapshot: fdatasync",
+        file: "crates/kairos-journal/src/snapshot.rs",
+        old: "        }\n    }\n    disk.sync(file)\n",
+        new: "        }\n    }\n    Ok(())\n",
+        test: SNAPSHOTS,
+    },
+    Mutation {
+        name: "snapshot: checksum",
+        file: "crates/kairos-journal/src/snapshot.rs",
+        old: "        if holds { form } else { Err(Flaw::Sum) }\n",
+        new: "        if holds { form } else { form }\n",
+        test: journal("snapshot", "no_flipped_byte_of_a_snapshot_is_believed"),
+    },
+    Mutation {
+        name: "snapshot: the frame behind it",
+        file: "crates/kairos-journal/src/snapshot.rs",
+        old: "            Some((frame, _)) if basis.cursor.link.is_in_head(&frame) => Ok(()),\n",
+        new: "            Some((_, _)) if basis.cursor.head < next => Ok(()),\n",
+        test: journal("snapshot", "the_snapshot_of_another_history_is_not_believed"),
+    },
+    Mutation {
+        name: "snapshot: sync of the segment behind it",
+        file: "crates/kairos-journal/src/refold.rs",
+        old: "    settle(&**disk, dir, next).map_err(cannot(\"sync the segment behind the snapshot\"))?;\n",
+        new: "",
+        test: sim(
+            "journal",
+            "crash::a_snapshot_of_frames_that_were_never_synced_is_not_ahead_of_its_journal",
+        ),
+    },
+    Mutation {
+        name: "schedule: cursor of one that went",
+        file: "crates/kairos-core/src/state.rs",
+        old: "        known.unwrap_or_else(|| self.gone.cursor(name)).max(now)\n",
+        new: "        known.map_or(now, |_| now)\n",
+        test: LIVES,
+    },
+    Mutation {
+        name: "retention: what is deleted is recorded",
+        file: "crates/kairos-journal/src/retention.rs",
+        old: "    let deleted = delete(places, recorded)?;\n",
+        new: "    let deleted = delete(places, founded.next())?;\n",
+        test: LIVES,
     },
 ];

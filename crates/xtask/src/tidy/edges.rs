@@ -12,7 +12,7 @@ use crate::metadata::{Dependency, Kind, Package};
 const RULE: &str = "edges";
 
 /// Crate, and the crates of ours it may name.
-const EDGES: [(&str, &[&str]); 12] = [
+const EDGES: [(&str, &[&str]); 13] = [
     ("kairos-core", &[]),
     ("kairos-disk", &[]),
     ("kairos-wire", &[]),
@@ -46,6 +46,10 @@ const EDGES: [(&str, &[&str]); 12] = [
             "kairos-journal",
             "kairos-views",
         ],
+    ),
+    (
+        "kairos-bench",
+        &["kairos-core", "kairos-disk", "kairos-effects", "kairos-engine", "kairos-journal"],
     ),
     ("xtask", &[]),
 ];

@@ -1,0 +1,167 @@
+//! Erasing a stored text.
+//!
+//! Owns which texts open work needs, and how far an erasure is. Never touches a text: once the record
+//! of it is durable, the engine does. Every place that may hold a text is named here without `..`, so
+//! that a new field cannot be forgotten.
+//!
+//! | record | the text |
+//! |---|---|
+//! | `blob_erased` | is to go; whoever asks for it is told so from here on |
+//! | `erasure_settled`, gone | is off the disk |
+//! | `erasure_settled`, needed | was stored again for work that began meanwhile, and stays |
+
+use serde::{Deserialize, Serialize};
+
+use crate::cycle::standing::{CallStanding, Cycle, Held, Invalid, Plan, Settled};
+use crate::digest::{BlobRef, Digest};
+use crate::effect::{Change, Intent, Seen};
+use crate::gate::proposal::Proposal;
+use crate::id::MandateId;
+use crate::mandate::spec::{Check, MandateSpec};
+use crate::mandate::standing::{Mandate, Open, Past};
+use crate::schedule::definition::ScheduleName;
+use crate::state::State;
+
+/// Erasures under way at a time.
+pub const ERASURES_MAX: usize = 64;
+
+/// How an erasure ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErasureEnd {
+    /// The bytes are off the disk.
+    Gone,
+    /// Work that began meanwhile needs them.
+    Needed,
+}
+
+/// What needs a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Need {
+    Mandate(MandateId),
+    Schedule(ScheduleName),
+}
+
+impl std::fmt::Display for Need {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Mandate(mandate) => write!(f, "mandate `{mandate}`, which is open"),
+            Self::Schedule(schedule) => write!(f, "schedule `{schedule}`"),
+        }
+    }
+}
+
+impl State {
+    /// The first thing that needs the text `blob`.
+    #[must_use]
+    pub fn need_of(&self, blob: Digest) -> Option<Need> {
+        let has = |texts: Vec<BlobRef>| texts.iter().any(|text| text.digest == blob);
+        let mandate = self.mandates().find(|mandate| has(of_mandate(mandate)));
+        let schedule = || {
+            let mut schedules = self.schedules().map(|loaded| &loaded.definition);
+            let found = schedules.find(|definition| has(of_spec(&definition.spec).collect()));
+            found.map(|definition| Need::Schedule(definition.name.clone()))
+        };
+        mandate.map(|mandate| Need::Mandate(mandate.id)).or_else(schedule)
+    }
+
+    /// Texts that are to go and may still be on disk.
+    pub fn erasing(&self) -> impl Iterator<Item = Digest> {
+        self.erasing.iter().copied()
+    }
+}
+
+/// Every text that an open mandate needs.
+fn of_mandate(mandate: &Mandate) -> Vec<BlobRef> {
+    let Mandate {
+        id: _,
+        spec,
+        origin: _,
+        standing: _,
+        started: _,
+        ending: _,
+        cycle,
+        open,
+        past,
+        spent: _,
+    } = mandate;
+    let Past {
+        cycles: _,
+        failed_in_row: _,
+        changed: _,
+        plans: _,
+        failed_checks,
+        lessons,
+        provider_parks: _,
+    } = past;
+    let mut texts: Vec<_> = of_spec(spec).chain(*failed_checks).chain(*lessons).collect();
+    if let Some(cycle) = cycle {
+        of_cycle(cycle, &mut texts);
+    }
+    if let Some(Open { effect: _, intent, begun: _, unsettled: _ }) = open {
+        texts.extend(of_intent(intent));
+    }
+    texts
+}
+
+fn of_spec(spec: &MandateSpec) -> impl Iterator<Item = BlobRef> {
+    let MandateSpec {
+        goal,
+        files: _,
+        verify,
+        max_cycles: _,
+        risk_budget: _,
+        project_scope: _,
+        allowed_actions: _,
+        upload: _,
+        hints,
+        model: _,
+        timeout_ms: _,
+    } = spec;
+    let checks = verify.iter().map(|Check::Contains { file: _, text }| *text);
+    [*goal].into_iter().chain(*hints).chain(checks)
+}
+
+fn of_cycle(cycle: &Cycle, texts: &mut Vec<BlobRef>) {
+    let Cycle {
+        number: _,
+        phase: _,
+        seen,
+        left_out: _,
+        orientation,
+        decision,
+        plan,
+        reflection,
+        failed_checks: _,
+        changed: _,
+        call,
+    } = cycle;
+    let CallStanding { attempts: _, delayed: _, invalid, failed: _ } = call;
+    texts.extend(seen.iter().flat_map(|seen| seen.iter()).map(|Seen { path: _, content }| content));
+    texts.extend(orientation.iter().chain(reflection));
+    texts.extend(decision.iter().map(|Settled { answer: _, text }| text));
+    let invalid = invalid.iter().flat_map(|Invalid { text, problem, repaired: _ }| [text, problem]);
+    texts.extend(invalid);
+    let Some(Plan { steps: _, graph: _, ends: _, held, tries: _, so_far: _ }) = plan else {
+        return;
+    };
+    for Held { proposal: _, expires: _, what, decision: _ } in held {
+        let Proposal { step: _, change, diff, scope: _, risk: _, reason: _, hash: _ } = what;
+        texts.push(*diff);
+        texts.extend(of_change(change));
+    }
+}
+
+fn of_intent(intent: &Intent) -> impl Iterator<Item = BlobRef> {
+    let change = match intent {
+        Intent::Observe | Intent::Ask { .. } | Intent::Prepare { .. } | Intent::Verify => None,
+        Intent::Change { step: _, change, temp: _, elevation: _ }
+        | Intent::Reconcile { step: _, change, temp: _ }
+        | Intent::Clear { step: _, change, temp: _ } => Some(change),
+    };
+    change.into_iter().flat_map(of_change)
+}
+
+fn of_change(change: &Change) -> impl Iterator<Item = BlobRef> {
+    change.pre().into_iter().chain(change.post())
+}

@@ -1,0 +1,230 @@
+//! The upkeep of the blobs in the background.
+//!
+//! Owns a thread that erases what a person wants gone, once the record of it is durable, and that
+//! collects what nothing names: after records were deleted, when room is short, and once a day. Never on the engine's thread, and
+//! nothing fails with it: what went wrong is a notice. An erasure is tried again until the engine ends,
+//! and then by the next start, for the state keeps it.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use kairos_core::digest::Digest;
+use kairos_core::erasure::ErasureEnd;
+use kairos_core::event::Event;
+use kairos_core::fold::Seq;
+use kairos_core::state::State;
+use kairos_disk::{Blobs, Fs, RealFs};
+use kairos_journal::{MentionsError, ReadError, oldest};
+
+use crate::collect::{CollectError, Collected, Moment, collect};
+use crate::feed::Source;
+use crate::inbox::{Inbox, Urgent};
+use crate::turn::Shown;
+
+/// How far the thread stands back, of 19.
+const NICE: i32 = 10;
+/// Between two collections that nobody asked for.
+const COLLECTED_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Before an erasure that the disk refused is tried again.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// What became of blobs, for the log.
+#[derive(Clone, Debug)]
+pub enum BlobNotice {
+    /// Some that nothing names were removed.
+    Collected(Collected),
+    /// None were: what is named cannot be told, or the disk failed.
+    NotCollected { error: String },
+    /// A text that a person wanted gone is off the disk.
+    Erased(Digest),
+    /// It is not yet; it is tried again.
+    NotErased { blob: Digest, error: String },
+}
+
+/// What the thread shares with the engine.
+pub(crate) struct Upkeep {
+    blobs: Arc<Blobs<RealFs>>,
+    journal: <RealFs as Fs>::Dir,
+    source: Source,
+    inbox: Arc<Inbox>,
+    asked: Mutex<Asked>,
+    told: Condvar,
+    stop: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Asked {
+    /// At most as many as the state keeps.
+    erase: BTreeSet<Digest>,
+    collect: bool,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Upkeep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Upkeep").field("asked", &self.asked).finish_non_exhaustive()
+    }
+}
+
+impl Upkeep {
+    pub(crate) fn new(
+        blobs: &Arc<Blobs<RealFs>>,
+        journal: <RealFs as Fs>::Dir,
+        source: &Source,
+        inbox: &Arc<Inbox>,
+    ) -> Arc<Self> {
+        let (blobs, source, inbox) = (Arc::clone(blobs), source.clone(), Arc::clone(inbox));
+        let (asked, told, stop) = Default::default();
+        Arc::new(Self { blobs, journal, source, inbox, asked, told, stop })
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins the thread. Without it, erasures wait for the next start that has one.
+    pub(crate) fn begin(self: &Arc<Self>) {
+        let upkeep = Arc::clone(self);
+        let thread = thread::Builder::new().name("blobs".into()).spawn(move || upkeep.serve());
+        match thread {
+            Ok(thread) => self.asked().thread = Some(thread),
+            Err(error) => {
+                let error = format!("its thread cannot be made: {error}");
+                self.tell(BlobNotice::NotCollected { error });
+            }
+        }
+    }
+
+    fn tell(&self, notice: BlobNotice) {
+        self.inbox.urgent(Urgent::Blobs(notice));
+    }
+
+    /// Erases what these records, which led to `state`, want gone.
+    pub(crate) fn recorded(&self, state: &State, records: &[Shown]) {
+        let erased = |event: &Event| match event {
+            Event::BlobErased { blob, .. } => Some(*blob),
+            _ => None,
+        };
+        let events = records.iter().flat_map(|record| &record.events);
+        self.erase(state, events.filter_map(erased));
+    }
+
+    /// Erases texts whose erasure is on disk, but for those that work begun since needs: it has stored
+    /// them again. Never waits for it.
+    pub(crate) fn erase(&self, state: &State, blobs: impl Iterator<Item = Digest>) {
+        for blob in blobs {
+            if state.need_of(blob).is_some() {
+                self.inbox.urgent(Urgent::Erased { blob, end: ErasureEnd::Needed });
+            } else {
+                self.asked().erase.insert(blob);
+                self.told.notify_all();
+            }
+        }
+    }
+
+    /// Has blobs collected: for who has deleted records. Never waits for it.
+    pub(crate) fn collect(&self) {
+        self.asked().collect = true;
+        self.told.notify_all();
+    }
+
+    /// Ends the thread, without waiting for it.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // Whoever is about to wait holds the lock, and looks after it has it.
+        drop(self.asked());
+        self.told.notify_all();
+    }
+
+    /// Ends the thread and waits for it: as long as one removal and a sync take.
+    pub(crate) fn close(&self) {
+        self.stop();
+        let thread = self.asked().thread.take();
+        if let Some(thread) = thread {
+            // What panicked there has said so, and ends nothing here.
+            thread.join().ok();
+        }
+    }
+
+    fn stops(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn serve(&self) {
+        // Of this thread alone, as Linux has it (setpriority(2)).
+        rustix::process::setpriority_process(None, NICE).ok();
+        if self.pruned() {
+            // The last engine may have ended between deleting records and collecting.
+            self.collect();
+        }
+        let mut failed = BTreeSet::new();
+        while let Some((mut erase, collect)) = self.wait(!failed.is_empty()) {
+            erase.append(&mut failed);
+            failed.extend(erase.into_iter().filter(|blob| !self.erased(*blob)));
+            if collect && !self.stops() {
+                self.collected();
+            }
+        }
+    }
+
+    /// Whether records were ever deleted. Until then only what a crash orphaned can be collected.
+    fn pruned(&self) -> bool {
+        oldest(&RealFs, &self.journal).ok().flatten().is_some_and(|first| first > Seq(1))
+    }
+
+    /// What there is to do, once there is something; `None` at the end.
+    fn wait(&self, retry: bool) -> Option<(BTreeSet<Digest>, bool)> {
+        let nothing = |asked: &mut Asked| asked.erase.is_empty() && !asked.collect && !self.stops();
+        let most = if retry { RETRY } else { COLLECTED_EVERY };
+        let waited = self.told.wait_timeout_while(self.asked(), most, nothing);
+        let (mut asked, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        let collect = std::mem::take(&mut asked.collect) || (waited.timed_out() && !retry);
+        let erase = std::mem::take(&mut asked.erase);
+        (!self.stops()).then_some((erase, collect))
+    }
+
+    /// Whether it is gone.
+    fn erased(&self, blob: Digest) -> bool {
+        match self.blobs.erase(blob.as_bytes()) {
+            Ok(_) => {
+                self.inbox.urgent(Urgent::Erased { blob, end: ErasureEnd::Gone });
+                true
+            }
+            Err(error) => {
+                self.tell(BlobNotice::NotErased { blob, error: error.to_string() });
+                false
+            }
+        }
+    }
+
+    fn collected(&self) {
+        let disk = Arc::new(RealFs);
+        let head = || self.source.head();
+        let journal = (&disk, &self.journal);
+        let collected = collect(&self.blobs, journal, &head, Moment::now(), &self.stop);
+        match collected {
+            Ok(Collected { removed: 0, .. }) => {}
+            Ok(collected) => self.tell(BlobNotice::Collected(collected)),
+            Err(_) if self.stops() => {}
+            // Records were deleted meanwhile; what is left is looked at anew.
+            Err(CollectError::Mentions(MentionsError::Read(ReadError::Pruned { .. }))) => {
+                self.collect();
+            }
+            Err(error) => self.tell(BlobNotice::NotCollected { error: full(&error) }),
+        }
+    }
+}
+
+/// An error with its causes.
+fn full(error: &CollectError) -> String {
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
