@@ -206,11 +206,16 @@ async fn the_status_keeps_the_former_keys_and_a_closing_slash_does_no_harm() {
     let expected = json!({
         "state": "running", "pid": std::process::id(), "tick_count": status["tick_count"],
         "mailbox_size": 0, "started_at": status["started_at"], "shutdown_requested": false,
-        "tick_interval": 10.0, "graceful_timeout": 0.1, "journal_first": 1,
-        "journal_head": status["journal_head"],
-        "waiting": 0, "running": 0, "queued": 0, "queued_because": null,
+        "tick_interval": 10.0, "graceful_timeout": 0.1, "journal_head": status["journal_head"],
+        "waiting": 0, "running": 0, "queued": 0, "queued_because": null, "journal_first": 1,
+        "space": {
+            "low": null, "free_bytes": status["space"]["free_bytes"],
+            "keep_free_bytes": 256 << 20, "used_bytes": status["space"]["used_bytes"],
+            "cap_bytes": 2_u64 << 30,
+        },
     });
     assert_eq!(status, expected);
+    assert!(status["space"]["used_bytes"].as_u64() >= Some(1 << 20), "{status}");
     let ordered = world.post("/v1/admin/reload", "").await.body;
     let id = ordered["command_id"].as_str().expect("it has a name").to_owned();
     assert_eq!((ordered, id.len()), (json!({"enqueued": true, "command_id": id}), 26));

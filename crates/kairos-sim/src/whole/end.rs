@@ -32,6 +32,7 @@ impl Life {
     /// Lets all work come to its end, and asks what is left.
     pub(super) fn end(&mut self) {
         self.fs.plan(Plan::default());
+        self.known.low = None;
         if self.daemon.as_ref().is_none_or(|daemon| daemon.admit != Admit::All) {
             self.start_again();
         }

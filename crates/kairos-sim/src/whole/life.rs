@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use kairos_core::event::Key;
 use kairos_core::id::{IdSource, Seed};
 use kairos_core::input::{Input, Pace, Verb};
+use kairos_core::space::Shortage;
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_engine::{Admit, Exits, Inputs, Shown, circumstances, turn};
@@ -21,6 +22,7 @@ use super::law::{Broken, Findings};
 use super::model::Asked;
 use super::once;
 use super::poison::{Notes, survive};
+use super::room;
 use super::scene::Setting;
 use super::script::{Act, Script};
 use super::shelf::Shelf;
@@ -35,12 +37,14 @@ pub(super) struct Known {
     pub(super) watch: Watch,
     pub(super) spoiled: Spoiled,
     pub(super) notes: Notes,
+    /// What holds back new work: the room for it.
+    pub(super) low: Option<Shortage>,
 }
 
 impl Known {
     fn new(findings: &Findings) -> Self {
         let watch = Watch::new(findings.clone());
-        Self { watch, spoiled: Spoiled::default(), notes: Notes::default() }
+        Self { watch, spoiled: Spoiled::default(), notes: Notes::default(), low: None }
     }
 }
 
@@ -190,6 +194,7 @@ impl Life {
                 self.shelf.litter = true;
                 self.fs.plan(Plan::fault(fault(calls, harm)));
             }
+            Act::Room { how } => self.room(how),
         }
     }
 
@@ -215,7 +220,11 @@ impl Life {
 
     /// Goes to what is due next, at most a day on.
     fn next(&mut self) {
-        let due = self.state().next_due().map(|(at, _)| at);
+        let due = match self.known.low {
+            // Slots wait for room.
+            Some(_) => self.state().next_due_of_work(),
+            None => self.state().next_due().map(|(at, _)| at),
+        };
         let latest = self.clock.plus_ms(86_400_000);
         self.clock = due.map_or(latest, |due| due.min(latest)).max(self.clock.plus_ms(20));
         self.turn(Vec::new(), Vec::new(), Pace::Running);
@@ -254,8 +263,10 @@ impl Life {
         self.tally.count(Tried::Turns);
         let sealed = ledger.sealed();
         let mut inputs = Inputs::default();
+        let (pace, space) = room::pace(pace, self.known.low, ledger.state().state());
         inputs.own = daemon.losses();
         inputs.own.extend(own);
+        inputs.own.extend(space);
         inputs.admit = daemon.admit;
         inputs.mark = self.tally.of(Tried::Turns).is_multiple_of(8);
         let mut answers = Vec::new();
@@ -278,6 +289,7 @@ impl Life {
                 shelf.record(event);
                 notes.check(event, findings);
                 once::check(admit, event, &quarantined, findings);
+                room::check(pace, event, findings);
             }
         };
         let mut dispatch = |permit: Permit<Watched>| {

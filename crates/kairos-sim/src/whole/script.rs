@@ -108,6 +108,8 @@ acts! {
     Crash "crash" { calls, how, image } 11,
     /// A call on the disk that is still to come fails.
     Fault "fault" { calls, harm } 5,
+    /// The disk runs short of room, or has enough again.
+    Room "room" { how } 3,
 }
 
 fn number<'a>(words: &mut impl Iterator<Item = &'a str>, text: &str) -> Result<u16, String> {
