@@ -1,9 +1,9 @@
 //! The upkeep of the blobs in the background.
 //!
 //! Owns a thread that erases what a person wants gone, once the record of it is durable, and that
-//! collects what nothing names: after records were deleted, when room is short, and once a day. Never on the engine's thread, and
-//! nothing fails with it: what went wrong is a notice. An erasure is tried again until the engine ends,
-//! and then by the next start, for the state keeps it.
+//! collects what nothing names: after records were deleted, when room is short, and once a day. Never
+//! on the engine's thread, and nothing fails with it: what went wrong is a notice. An erasure is tried
+//! again until the engine ends, and then by the next start, for the state keeps it.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -18,7 +18,8 @@ use kairos_core::event::Event;
 use kairos_core::fold::Seq;
 use kairos_core::state::State;
 use kairos_disk::{Blobs, Fs, RealFs};
-use kairos_journal::{MentionsError, ReadError, oldest};
+use kairos_journal::retention::begin;
+use kairos_journal::{MentionsError, ReadError};
 
 use crate::collect::{CollectError, Collected, Moment, collect};
 use crate::feed::Source;
@@ -173,7 +174,7 @@ impl Upkeep {
 
     /// Whether records were ever deleted. Until then only what a crash orphaned can be collected.
     fn pruned(&self) -> bool {
-        oldest(&RealFs, &self.journal).ok().flatten().is_some_and(|first| first > Seq(1))
+        begin(&RealFs, &self.journal).is_ok_and(|first| first > Seq(1))
     }
 
     /// What there is to do, once there is something; `None` at the end.

@@ -36,7 +36,7 @@ pub use ledger::{Ledger, Record, Released};
 pub use mentions::{MentionsError, mentions};
 pub use open::{OpenError, Opened, Opening, Torn};
 pub use permit::{Lost, Permit, Settled};
-pub use reader::{ReadError, Reader, Tail, oldest, raw_frame};
+pub use reader::{ReadError, Reader, Tail, raw_frame};
 pub use refold::{RefoldError, refold};
 pub use repair::{Loss, RepairError, Repaired, examine, recorded, repair};
 pub use segment::{Ahead, Segments};

@@ -331,14 +331,6 @@ impl<D: Fs> std::fmt::Debug for Reader<D> {
     }
 }
 
-/// The first frame that is still there; `None` before there is any segment.
-///
-/// # Errors
-/// The disk cannot be read.
-pub fn oldest<D: Fs>(disk: &D, dir: &D::Dir) -> io::Result<Option<Seq>> {
-    Ok(segment::list(disk, dir)?.0.first().copied())
-}
-
 /// The frame `seq` as it stands on disk, newline and all; `None` when the journal is shorter.
 ///
 /// # Errors
