@@ -294,8 +294,8 @@ pub(super) const MUTATIONS: [Mutation; 47] = [
     Mutation {
         name: "blob: directory sync",
         file: "crates/kairos-disk/src/blob.rs",
-        old: "        written?;\n        self.fs.sync_dir(&self.dir)\n",
-        new: "        written\n",
+        old: "Ordering::Relaxed);\n        self.fs.sync_dir(&self.dir)\n",
+        new: "Ordering::Relaxed);\n        Ok(())\n",
         test: BLOB,
     },
     Mutation {
