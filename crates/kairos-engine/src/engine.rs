@@ -658,6 +658,7 @@ impl Running {
                 (self.outside.notice)(Notice::SnapshotFailed { kind, error });
             }
             Urgent::Erased { blob, end } => inputs.own.push(Input::Erased { blob, end }),
+            Urgent::EraseAgain(blobs) => self.shown.upkeep.erase(state, blobs.into_iter()),
             Urgent::Blobs(notice) => {
                 if matches!(notice, BlobNotice::Collected(_)) {
                     self.pulse.room.count();

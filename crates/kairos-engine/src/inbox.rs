@@ -4,7 +4,7 @@
 //! queue, bounded by open permits and never refused; people's decisions go before commands; both
 //! share 10,000 places, and the next is refused.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -79,6 +79,8 @@ pub(crate) enum Urgent {
         kind: &'static str,
         error: String,
     },
+    /// Texts that are still to go and could not be removed. At most as many as the state keeps.
+    EraseAgain(BTreeSet<Digest>),
     /// A text that was to go. To be recorded.
     Erased {
         blob: Digest,
@@ -148,7 +150,9 @@ impl Inbox {
         let mut queues = self.queues();
         // Repeated signals coalesce, but a second stop counts: it ends the grace.
         // What is to be recorded counts too; of it there is no more than the state keeps.
-        if queues.urgent.len() < TURN_MAX || matches!(urgent, Urgent::Erased { .. }) {
+        if queues.urgent.len() < TURN_MAX
+            || matches!(urgent, Urgent::Erased { .. } | Urgent::EraseAgain(_))
+        {
             queues.urgent.push(urgent);
         }
         self.filled(queues);

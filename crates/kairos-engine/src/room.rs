@@ -33,12 +33,22 @@ pub(crate) struct Room {
     looked: Instant,
     /// The count of blobs that retention goes by, and since when.
     retained: (u64, Instant),
+    /// What else than segments there was when retention last had to give up a share.
+    share: Option<u64>,
 }
 
 impl Room {
     pub(crate) fn new(space: Space) -> Self {
         let now = Instant::now();
-        Self { space, verdict: None, tight: false, told: None, looked: now, retained: (0, now) }
+        Self {
+            space,
+            verdict: None,
+            tight: false,
+            told: None,
+            looked: now,
+            retained: (0, now),
+            share: None,
+        }
     }
 
     /// Waits for the first look, but not long.
@@ -49,7 +59,12 @@ impl Room {
     /// What holds back new work in the turn that begins, and the input that records it where that is
     /// something else than the state knows.
     pub(crate) fn verdict(&mut self, state: &State) -> (Option<Shortage>, Option<Input>) {
-        let low = self.space.standing().low;
+        let Standing { low, looked, .. } = self.space.standing();
+        if !looked {
+            // What was low when the last engine ended is low until somebody has looked.
+            self.verdict = state.low();
+            return (self.verdict, None);
+        }
         self.verdict = low;
         let known = match (state.low(), low) {
             (Some(before), Some(low)) => low.is_like(&before),
@@ -103,11 +118,24 @@ impl Room {
         (counted && rested).then(|| self.retention())
     }
 
-    /// What retention is to go by: journal and blobs have one cap.
+    /// What retention is to go by: journal and blobs have one cap. Another share of the segments goes
+    /// only when the last one took blobs along: where what fills the disk does not go with them, all
+    /// history would be given up for nothing.
     pub(crate) fn retention(&mut self) -> Retention {
         let standing = self.space.standing();
         self.retained = (standing.counts, Instant::now());
-        Retention { bytes: standing.segments_max(), ..standing.limits }
+        let found = standing.found;
+        let beside = found.used.unwrap_or(0).saturating_sub(found.segments);
+        let bytes = match (standing.segments_max(), self.share) {
+            (share, Some(before)) if share < standing.limits.bytes && beside >= before => {
+                standing.limits.bytes
+            }
+            (share, _) => {
+                self.share = (share < standing.limits.bytes).then_some(beside);
+                share
+            }
+        };
+        Retention { bytes, ..standing.limits }
     }
 
     /// How long until the next look besides those with each heartbeat.

@@ -57,6 +57,8 @@ pub struct Standing {
     pub low: Option<Shortage>,
     /// Counts of the blobs made so far.
     pub(crate) counts: u64,
+    /// Whether there was a look; before it nothing else is known.
+    pub(crate) looked: bool,
 }
 
 impl Standing {
@@ -119,7 +121,6 @@ struct Looks {
 #[derive(Debug, Default)]
 struct Shared {
     standing: Standing,
-    looks: u64,
     /// The next look, and whether the blobs are to be counted for it.
     asked: Option<Asked>,
 }
@@ -157,7 +158,7 @@ impl Space {
         limits: Retention,
     ) -> io::Result<Self> {
         let standing = Standing { limits, ..Standing::default() };
-        let shared = Shared { standing, asked: Some(Asked::Count), ..Shared::default() };
+        let shared = Shared { standing, asked: Some(Asked::Count) };
         let (shared, stop) = (Mutex::new(shared), AtomicBool::new(false));
         let looks = Arc::new(Looks { journal, blobs, inbox, shared, moved: Condvar::new(), stop });
         let own = Arc::clone(&looks);
@@ -174,7 +175,7 @@ impl Space {
     /// Waits for the first look, at most so long: a disk that answers slowly holds up no start, and
     /// is taken for one with room until it has answered.
     pub(crate) fn first(&self, patience: Duration) {
-        let first = |shared: &mut Shared| shared.looks == 0;
+        let first = |shared: &mut Shared| !shared.standing.looked;
         drop(self.0.moved.wait_timeout_while(self.0.shared(), patience, first));
     }
 
@@ -232,6 +233,9 @@ impl Looks {
         let mut count = None;
         let mut silent = false;
         while let Some((asked, limits)) = self.next() {
+            if count.is_none() {
+                self.floor(limits);
+            }
             let (mut segments, mut counts) = (0, 0);
             let used = taken(&self.journal, DEPTH_MAX, &mut segments).and_then(|journal| {
                 let blobs = self.blobs(&mut count, (asked, journal), limits, &mut counts)?;
@@ -249,6 +253,14 @@ impl Looks {
         }
     }
 
+    /// Tells of a floor that is not kept before all blobs are counted: that may take long.
+    fn floor(&self, limits: Retention) {
+        let found = Found { free: self.free().ok().flatten(), ..Found::default() };
+        if judge(None, found, limits).is_some() {
+            self.found(found, 0);
+        }
+    }
+
     /// What is asked next, and the limits in force; `None` at the end.
     fn next(&self) -> Option<(Asked, Retention)> {
         let waits = |shared: &mut Shared| shared.asked.is_none() && !self.stops();
@@ -262,8 +274,8 @@ impl Looks {
         let mut shared = self.shared();
         let Standing { limits, low: before, counts: counted, .. } = shared.standing;
         let low = judge(before, found, limits);
-        shared.standing = Standing { found, limits, low, counts: counted + counts };
-        shared.looks += 1;
+        let counts = counted + counts;
+        shared.standing = Standing { found, limits, low, counts, looked: true };
         self.moved.notify_all();
         drop(shared);
         let word = |low: Option<Shortage>| low.map(|low| low.word());

@@ -202,7 +202,11 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
                         turn.own(&Input::Settled { effect: *effect, outcome: TOO_LARGE }, now)
                     }
                     // What is not recorded is not deleted, and found again.
-                    (Err(RecordError::NoRoom { .. }), Input::Delete { .. }) => Ok(turn),
+                    // What is not recorded as erased is erased once more by the next start.
+                    (
+                        Err(RecordError::NoRoom { .. }),
+                        Input::Delete { .. } | Input::Erased { .. },
+                    ) => Ok(turn),
                     (Err(error), _) => Err(unrecordable(error)),
                 }
             }
@@ -287,13 +291,13 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
     }
 
     /// Takes what is due, the earliest first. What brings no event is left for a later turn, and so
-    /// are slots when the disk has no room for new work: their schedule's cursor stays, and what was
-    /// missed is decided when there is.
+    /// are slots in a drain or when the disk has no room for new work: their schedule's cursor stays,
+    /// and what was missed is decided when there is, or by the next start.
     fn due(mut self, now: &mut dyn FnMut() -> Now, calendar: &Calendar) -> Result<Self, Poisoned> {
         let mut left = BTreeSet::new();
         for _ in 0..DUE_MAX {
             let now = now();
-            let waits = self.is_tight(&now) || matches!(now.pace, Pace::Low(_));
+            let waits = self.is_tight(&now) || now.pace != Pace::Running;
             let held = |alarm: &Alarm| waits && matches!(alarm, Alarm::Schedule(_));
             let may = |alarm: &&Alarm| !(held(alarm) || left.contains(*alarm));
             let Some(alarm) = self.state().all_due(now.time).find(may).cloned() else { break };

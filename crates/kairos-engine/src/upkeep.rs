@@ -10,7 +10,7 @@ use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kairos_core::digest::Digest;
 use kairos_core::erasure::ErasureEnd;
@@ -163,10 +163,16 @@ impl Upkeep {
             self.collect();
         }
         let mut failed = BTreeSet::new();
-        while let Some((mut erase, collect)) = self.wait(!failed.is_empty()) {
-            erase.append(&mut failed);
-            failed.extend(erase.into_iter().filter(|blob| !self.erased(*blob)));
+        let mut next = Instant::now() + COLLECTED_EVERY;
+        while let Some((erase, collect)) = self.wait(!failed.is_empty(), next) {
+            if erase.is_empty() && !failed.is_empty() {
+                // Only the engine can say whether open work needs one of them by now.
+                self.inbox.urgent(Urgent::EraseAgain(std::mem::take(&mut failed)));
+            }
+            let erase = erase.into_iter().take_while(|_| !self.stops());
+            failed.extend(erase.filter(|blob| !self.erased(*blob)));
             if collect && !self.stops() {
+                next = Instant::now() + COLLECTED_EVERY;
                 self.collected();
             }
         }
@@ -177,13 +183,15 @@ impl Upkeep {
         begin(&RealFs, &self.journal).is_ok_and(|first| first > Seq(1))
     }
 
-    /// What there is to do, once there is something; `None` at the end.
-    fn wait(&self, retry: bool) -> Option<(BTreeSet<Digest>, bool)> {
+    /// What there is to do, once there is something, a retry or the `next` collection is due; `None` at
+    /// the end.
+    fn wait(&self, retry: bool, next: Instant) -> Option<(BTreeSet<Digest>, bool)> {
         let nothing = |asked: &mut Asked| asked.erase.is_empty() && !asked.collect && !self.stops();
-        let most = if retry { RETRY } else { COLLECTED_EVERY };
+        let most = next.saturating_duration_since(Instant::now());
+        let most = if retry { RETRY.min(most) } else { most };
         let waited = self.told.wait_timeout_while(self.asked(), most, nothing);
-        let (mut asked, waited) = waited.unwrap_or_else(PoisonError::into_inner);
-        let collect = std::mem::take(&mut asked.collect) || (waited.timed_out() && !retry);
+        let (mut asked, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let collect = std::mem::take(&mut asked.collect) || Instant::now() >= next;
         let erase = std::mem::take(&mut asked.erase);
         (!self.stops()).then_some((erase, collect))
     }

@@ -63,6 +63,11 @@ impl Views {
         if let Event::RulesLoaded(rules) = event {
             self.rules = Some((**rules).clone());
         }
+        if let Event::SegmentsDeleted { first, .. } = event {
+            self.mandates.forget_before(*first);
+            let mandates = &self.mandates;
+            self.proposals.forget(|mandate| mandates.get(mandate).is_some());
+        }
         // Effects last: the others ask what an outcome belongs to before it is forgotten.
         self.mandates.apply(at, event, &self.effects);
         self.proposals.apply(at, event);

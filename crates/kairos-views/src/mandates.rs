@@ -153,6 +153,18 @@ impl Mandates {
         self.forget();
     }
 
+    /// Forgets the finished of which every record stands before `first`: their texts may go.
+    pub(crate) fn forget_before(&mut self, first: Seq) {
+        let all = &mut self.all;
+        self.finished.retain(|id| {
+            let keep = all.get(id).is_some_and(|mandate| mandate.seq >= first);
+            if !keep {
+                all.remove(id);
+            }
+            keep
+        });
+    }
+
     fn forget(&mut self) {
         let beyond = self.finished.len().saturating_sub(self.finished_max);
         for oldest in self.finished.drain(..beyond) {

@@ -80,6 +80,18 @@ impl Proposals {
         }
     }
 
+    /// Forgets the closed ones of mandates that are not `kept`.
+    pub(crate) fn forget(&mut self, kept: impl Fn(MandateId) -> bool) {
+        let all = &mut self.all;
+        self.closed.retain(|id| {
+            let keep = all.get(id).is_some_and(|proposal| kept(proposal.mandate));
+            if !keep {
+                all.remove(id);
+            }
+            keep
+        });
+    }
+
     fn close(&mut self, id: ProposalId, how: Closed, by: Option<Principal>) {
         let Some(view) = self.all.get_mut(&id) else { return };
         let first = view.state == ProposalState::Waiting;

@@ -8,7 +8,7 @@ use kairos_core::effect::{
     TempName, WritersKnown,
 };
 use kairos_core::erasure::ErasureEnd;
-use kairos_core::event::{Event, Loaded, Origin};
+use kairos_core::event::{Event, Limit, Loaded, Origin};
 use kairos_core::fold::{At, Seq, Snapshot as _};
 use kairos_core::gate::proposal::{Closed, Decision, HoldReason, Proposal};
 use kairos_core::gate::risk::Risk;
@@ -249,6 +249,37 @@ fn the_newest_ten_thousand_finished_mandates_are_kept() {
     let kept: Vec<_> = views.mandates.all().keys().take(2).copied().collect();
     assert_eq!(kept, [open, MandateId::from_u128(2)]);
     assert_eq!(views.mandates.all().len(), 10_001);
+}
+
+#[test]
+fn what_ended_in_deleted_segments_is_forgotten_with_its_proposals() {
+    let [old, open, new] = [1, 2, 3].map(MandateId::from_u128);
+    let what = Proposal {
+        step: 0,
+        change: change(),
+        diff: BlobRef::of(b"diff"),
+        scope: Scope::L1,
+        risk: Risk::Low,
+        reason: HoldReason::ProtectedScope,
+        hash: Digest::of(b"hash"),
+    };
+    let (proposal, expires, what) = (PROPOSAL, second(99), Box::new(what));
+    let events = [
+        created(old),
+        Event::ProposalOpened { mandate: old, proposal, expires, what },
+        Event::ProposalClosed { mandate: old, proposal, how: Closed::Stale },
+        finished(old),
+        created(open),
+        created(new),
+        finished(new),
+        Event::SegmentsDeleted { first: Seq(7), segments: 1, bytes: 4096, over: Limit::Days },
+    ];
+    let shown = |views: &Views| {
+        let mandates: Vec<_> = views.mandates.all().keys().copied().collect();
+        (mandates, views.proposals.all().len())
+    };
+    assert_eq!(shown(&folded(&events[..7])), (vec![old, open, new], 1));
+    assert_eq!(shown(&folded(&events)), (vec![open, new], 0));
 }
 
 #[test]

@@ -148,6 +148,8 @@ fn with_room_again_the_missed_policy_decides_and_what_queued_starts() {
     let own = vec![Input::Space { low: Some(LOW) }];
     let (events, _) = daemon.take(60, low, own, Vec::new());
     assert_eq!(events, [Event::SpaceLow { shortage: LOW }]);
+    let (events, _) = daemon.take(60, Pace::Draining, Vec::new(), Vec::new());
+    assert_eq!(events, [], "a drain decides nothing for the next start");
     let own = vec![Input::Space { low: None }];
     let (events, _) = daemon.take(61, Pace::Running, own, Vec::new());
     assert_eq!(events.first(), Some(&Event::SpaceEnough {}));

@@ -11,11 +11,11 @@ use clap::Args;
 use kairos_core::fold::Seq;
 use kairos_disk::RealFs;
 use kairos_disk::real::Dir;
-use kairos_journal::Tail;
 use kairos_journal::checkpoint::{self, CheckpointError, Places, Upto};
 use kairos_journal::note::{Checkpoint, NOTE_BYTES_MAX, Note, Verifier};
 use kairos_journal::proof::{self, Proof, ProofError};
 use kairos_journal::tree::{Gone, Hash};
+use kairos_journal::{ReadError, Tail};
 use kairos_wire::Status;
 use serde::{Deserialize, Serialize};
 
@@ -121,8 +121,11 @@ pub(super) fn compare(root: &Root, against: &Against) -> Result<Option<Compared>
         Err(ProofError::Short { head, .. }) => {
             Some(format!("{size} frames were signed, and the journal ends at {head}"))
         }
-        Err(ProofError::Read(kairos_journal::ReadError::Damaged(_))) => {
+        Err(ProofError::Read(ReadError::Damaged(_))) => {
             Some(format!("damage stands before frame {size}, so nothing can be compared"))
+        }
+        Err(error @ (ProofError::Gone(_) | ProofError::Read(ReadError::Pruned { .. }))) => {
+            return Err(error.into());
         }
         Err(error) => Some(crate::startup::chain(&error)),
     };
