@@ -2,14 +2,14 @@
 //!
 //! Owns the check of the peer's uid (`SO_PEERCRED`, `unix(7)`): the daemon's own user and root may
 //! come in. Bounded: 256 connections, 30 s for a head. What cannot be accepted is tried again after
-//! a pause and told once. When the door closes, whatever has come is still answered, for half a
+//! a pause and told once a minute. When the door closes, whatever has come is still answered, for half a
 //! second at most: with `stopping`.
 
 use std::convert::Infallible;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -36,6 +36,8 @@ const CONNECTIONS_MAX: usize = 256;
 const HEAD_TIME: Duration = Duration::from_secs(30);
 /// Time before a connection that could not be accepted is tried again.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(75);
+/// How often it is told that nobody can come in.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// Time to answer what has come when the door closes.
 const CLOSE_TIME: Duration = Duration::from_millis(500);
 /// How long what was answered may still take to leave a quiet connection.
@@ -45,7 +47,7 @@ const QUIET_TIME: Duration = Duration::from_millis(20);
 
 /// Serves `door` on `listener` until `closed` comes back.
 pub async fn serve(listener: UnixListener, door: Door, closed: impl Future<Output = ()>) {
-    let outage = Outage { door: door.clone(), told: AtomicBool::new(false) };
+    let outage = Outage { door: door.clone(), told: Mutex::new(None) };
     let router = router(door);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let (close, closing) = watch::channel(false);
@@ -81,10 +83,7 @@ async fn accept(
 ) -> Option<(UnixStream, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _)) => {
-            outage.over();
-            Some((stream, place))
-        }
+        Ok((stream, _)) => Some((stream, place)),
         Err(error) => {
             outage.goes_on(&error);
             // Whoever knocks still waits, so asking again at once would never end.
@@ -94,21 +93,20 @@ async fn accept(
     }
 }
 
-/// A time in which nobody can come in, as when no descriptor is free.
+/// Times in which nobody can come in, as when no descriptor is free. Told once a minute: now and then
+/// one comes free for a moment, and the next is still outside.
 struct Outage {
     door: Door,
-    told: AtomicBool,
+    told: Mutex<Option<Instant>>,
 }
 
 impl Outage {
     fn goes_on(&self, error: &io::Error) {
-        if !self.told.swap(true, Ordering::Relaxed) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
+            *told = Some(Instant::now());
             self.door.tell(&Trouble::CannotAccept { error: error.to_string() });
         }
-    }
-
-    fn over(&self) {
-        self.told.store(false, Ordering::Relaxed);
     }
 }
 

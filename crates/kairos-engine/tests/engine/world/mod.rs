@@ -182,7 +182,8 @@ fn configuration(schedules: Vec<(Definition, Rule)>) -> Configuration {
             graceful_timeout_ms: 100,
             heartbeat_interval_ms: 10_000,
             day_zone: TimeZone::UTC,
-            retention: Retention::default(),
+            // However full the disk of the tests is.
+            retention: Retention { free_bytes: 0, ..Retention::default() },
         },
     }
 }
