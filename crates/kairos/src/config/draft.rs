@@ -207,8 +207,13 @@ impl Draft {
     }
 }
 
+/// The text of a file that is no longer than a configuration may be.
+pub(crate) fn text(path: &Path) -> io::Result<String> {
+    super::resolve::read_text(path)
+}
+
 fn there(path: &Path) -> io::Result<Option<String>> {
-    match super::resolve::read_text(path) {
+    match text(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

@@ -17,7 +17,8 @@ use crate::config::draft::{self, Checked, Draft};
 use crate::config::problem::ProblemRow;
 use crate::config::resolve::Paths;
 use crate::config::schedules::ScheduleConfig;
-use crate::output::{Exit, Failure, Out, talk, when};
+use crate::crontab;
+use crate::output::{Exit, Failure, Out, when};
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("when").required(true).args(["cron"]))]
@@ -69,18 +70,18 @@ enum Overlap {
 /// A schedule as the file has it; what is left out is what the file's defaults are.
 #[derive(Debug, Serialize)]
 pub(super) struct Fields {
-    pub(super) name: String,
+    name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) cron: Option<String>,
+    cron: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) timezone: Option<String>,
+    timezone: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) enabled: Option<bool>,
+    enabled: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     missed_policy: Option<Missed>,
     #[serde(skip_serializing_if = "Option::is_none")]
     concurrency: Option<Overlap>,
-    pub(super) mandate: MandateRequest,
+    mandate: MandateRequest,
 }
 
 /// `schedule add --json`
@@ -114,9 +115,7 @@ impl Add {
                 warnings: checked.problems.iter().map(|p| p.row()).filter(warns).collect(),
             })?;
         } else {
-            let coloured = talk::talk_coloured();
-            let told = checked.problems.iter().filter(|problem| warns(&problem.row()));
-            told.for_each(|problem| talk::say(problem.render(coloured).trim_end()));
+            check::say(checked.problems.iter().filter(|problem| warns(&problem.row())));
             let place = format!("{}:{}", draft.path().display(), made.line);
             out.line(format!("added `{name}` at {place}; {}", due(made)))?;
         }
@@ -138,6 +137,21 @@ impl Add {
     }
 }
 
+impl Fields {
+    /// A rule that a person has still to complete.
+    pub(super) fn to_complete(entry: &crontab::Entry, goal: String) -> Self {
+        Self {
+            name: entry.name.clone(),
+            cron: Some(entry.cron.clone()),
+            timezone: Some(entry.zone.clone()),
+            enabled: Some(false),
+            missed_policy: None,
+            concurrency: None,
+            mandate: MandateRequest { goal, ..MandateRequest::default() },
+        }
+    }
+}
+
 /// When it is due next.
 fn due(made: &ScheduleConfig) -> String {
     if !made.enabled {
@@ -154,7 +168,7 @@ pub(super) fn save(root: &Root, entries: &[Entry]) -> Result<(Checked, Draft), F
     let draft = Draft::read(&Paths::below(root.path()).schedules)?;
     let standing = draft::check_text(draft.path(), draft.text());
     if !standing.is_ok() {
-        check::tell(&standing);
+        check::tell_errors(&standing);
         return Err(does_not_hold(draft.path(), "as it stands"));
     }
     let Some(text) = append::append(draft.text(), entries) else {
@@ -166,7 +180,7 @@ pub(super) fn save(root: &Root, entries: &[Entry]) -> Result<(Checked, Draft), F
     };
     let checked = draft::check_text(draft.path(), &text);
     if !checked.is_ok() {
-        check::tell(&checked);
+        check::tell_errors(&checked);
         return Err(does_not_hold(draft.path(), "with it"));
     }
     draft.save(&text)?;

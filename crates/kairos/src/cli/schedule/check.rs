@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::cli::Global;
 use crate::config::draft::{self, Checked};
-use crate::config::problem::ProblemRow;
+use crate::config::problem::{Problem, ProblemRow};
 use crate::config::resolve::Paths;
 use crate::output::{Exit, Failure, Out, talk};
 
@@ -52,8 +52,18 @@ pub(super) fn check(global: &Global, file: Option<&Path>, out: &mut Out) -> Resu
 
 /// Says everything that was found.
 pub(super) fn tell(checked: &Checked) {
+    say(checked.problems.iter());
+}
+
+/// Says what keeps it from being loaded.
+pub(super) fn tell_errors(checked: &Checked) {
+    say(checked.problems.iter().filter(|problem| problem.is_error()));
+}
+
+/// Says these problems, drawn.
+pub(super) fn say<'a>(problems: impl Iterator<Item = &'a Problem>) {
     let coloured = talk::talk_coloured();
-    for problem in &checked.problems {
+    for problem in problems {
         talk::say(problem.render(coloured).trim_end());
     }
 }

@@ -5,8 +5,10 @@
 
 mod add;
 mod check;
+mod edit;
 mod fire;
 mod history;
+mod import;
 mod list;
 mod marks;
 mod next;
@@ -53,11 +55,37 @@ pub(crate) enum Verb {
     #[command(after_help = "Example: kairos schedule add stale-docs --cron '0 9 * * 1-5' \
         --timezone Europe/Zurich --goal 'Bring docs/install.md up to date'")]
     Add(Box<add::Add>),
+    /// Edit schedules.yml; it is checked before it is saved
+    ///
+    /// Opens a copy in $VISUAL or $EDITOR, else vi. Nothing is saved while it has errors, or when
+    /// somebody else changed the file meanwhile.
+    #[command(after_help = "Example: EDITOR='code --wait' kairos schedule edit")]
+    Edit {
+        /// Save it only; a daemon that runs goes on with what it has
+        #[arg(long)]
+        no_reload: bool,
+    },
+    /// Make schedules of what another program has
+    #[command(subcommand)]
+    Import(Import),
     /// Tell what became of a schedule's slots, newest first
     ///
     /// Reads the journal's files. Slots that had the same fate in a row are one line.
     #[command(after_help = "Example: kairos schedule history nightly -n 50")]
     History(history::History),
+}
+
+/// What schedules are made of.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Import {
+    /// A crontab, each line as a schedule that you complete
+    ///
+    /// Prints entries for schedules.yml, disabled, with a goal that names the command; no command is
+    /// ever run. Each line that cannot be taken over is told with its number and reason; exit 1
+    /// then.
+    #[command(after_help = "Examples:\n  crontab -l | kairos schedule import crontab -\n  \
+        kairos schedule import crontab /etc/cron.d/backup --append")]
+    Crontab(import::Crontab),
 }
 
 impl Verb {
@@ -68,6 +96,8 @@ impl Verb {
             Self::Check { file } => check::check(global, file.as_deref(), out),
             Self::Fire(fire) => fire.perform(&global.root()?, out),
             Self::Add(add) => add.perform(&global.root()?, out),
+            Self::Edit { no_reload } => edit::edit(&global.root()?, !no_reload, out),
+            Self::Import(Import::Crontab(crontab)) => crontab.perform(global, out),
             Self::History(history) => history.perform(&global.root()?, out),
         }
     }
