@@ -230,11 +230,13 @@ impl Check<'_> {
         let from = skip(column.saturating_sub(1));
         let rest = &text[from..];
         let length = rest.find(|c: char| c.is_whitespace() || c == ',').unwrap_or(rest.len());
-        if length == 0 {
-            // The expression ends where something is missing.
-            return at.clone();
+        let from = start + from;
+        // Where something is missing, the sign after it is shown: a quote, where the text ends.
+        let sign = raw[from..].chars().next().map(char::len_utf8).filter(|_| !text.is_empty());
+        match sign {
+            Some(sign) => at.start + from..at.start + from + length.max(sign),
+            None => at.clone(),
         }
-        at.start + start + from..at.start + start + from + length
     }
 
     fn missed(&mut self, raw: &Raw) -> MissedPolicy {

@@ -3,12 +3,13 @@
 //! Owns where its words begin and end. Never says whether a rule is one.
 
 use super::{Form, LINE_BYTES_MAX, Refused};
+use crate::output::visible::hides;
 
 /// The parts of a line.
 #[derive(Debug)]
 pub(super) enum Split<'a> {
     Blank,
-    Comment(&'a str),
+    Comment(String),
     /// `column` is where the value begins.
     Setting {
         name: &'a str,
@@ -37,13 +38,13 @@ pub(super) fn split(line: &[u8], form: Form) -> Result<Split<'_>, Refused> {
         let reason = format!("line of {} bytes is longer than {LINE_BYTES_MAX}", line.len());
         return Err(Refused::at(1, reason));
     }
+    if let Some(comment) = line.trim_ascii_start().strip_prefix(b"#") {
+        return Ok(Split::Comment(String::from_utf8_lossy(comment).trim_matches(BLANK).to_owned()));
+    }
     let text = text(line)?;
     let begun = text.trim_start_matches(BLANK);
     if begun.is_empty() {
         return Ok(Split::Blank);
-    }
-    if let Some(comment) = begun.strip_prefix('#') {
-        return Ok(Split::Comment(comment.trim_matches(BLANK)));
     }
     if let Some(setting) = setting(text, begun) {
         return Ok(setting);
@@ -63,10 +64,10 @@ fn text(line: &[u8]) -> Result<&str, Refused> {
         let column = String::from_utf8_lossy(good).chars().count() + 1;
         Refused::at(column, "the line is not UTF-8 text from here on")
     })?;
-    let hidden = text.chars().enumerate().find(|(_, c)| c.is_control() && *c != '\t');
+    let hidden = text.chars().enumerate().find(|(_, c)| hides(*c) && *c != '\t');
     hidden.map_or(Ok(text), |(n, c)| {
-        let reason = format!("the control character U+{:04X} stands in the line", u32::from(c));
-        Err(Refused::at(n + 1, reason))
+        let reason = format!("U+{:04X}, which does not show, stands in the line", u32::from(c));
+        Err(Refused::at(n + 1, reason).hint("write the line anew by hand"))
     })
 }
 

@@ -151,7 +151,7 @@ impl Reader {
             Ok(Split::Blank) => Is::Blank,
             Ok(Split::Comment(text)) => {
                 self.comments = comments;
-                self.comments.push(text.to_owned());
+                self.comments.push(text);
                 Is::Comment
             }
             Ok(Split::Setting { name, value, column }) => self.setting(number, name, value, column),

@@ -11,7 +11,7 @@ const BYTES_MAX: usize = 64;
 const WRAPPERS: [&str; 9] = ["sudo", "nice", "ionice", "env", "exec", "command", "nohup", "{", "("];
 
 /// Commands that only prepare or ask.
-const STEPS: [&str; 8] = ["cd", "test", "[", "[[", "true", ":", "sleep", "if"];
+const STEPS: [&str; 8] = ["cd", "test", "[", "[[", "true", ":", "exit", "sleep"];
 
 /// A name that no other has.
 pub(super) fn free(command: &str, line: usize, taken: &BTreeSet<String>) -> String {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use kairos_core::schedule::definition::ScheduleName;
 use kairos_wire::mandate::MandateRequest;
 use serde::Serialize;
+use serde_saphyr::DoubleQuoted;
 
 use super::{check, reload};
 use crate::cli::Root;
@@ -26,7 +27,7 @@ pub(crate) struct Add {
     /// The new schedule's name
     name: ScheduleName,
     /// When: minute hour day month weekday, or such as @daily
-    #[arg(long, value_name = "EXPR")]
+    #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     cron: Option<String>,
     /// The IANA zone it is meant in; UTC when left out
     #[arg(long, alias = "zone", value_name = "ZONE")]
@@ -72,7 +73,7 @@ enum Overlap {
 pub(super) struct Fields {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    cron: Option<String>,
+    cron: Option<DoubleQuoted<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timezone: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,7 +101,7 @@ impl Add {
         let (name, wanted) = (self.name.clone(), !self.no_reload);
         let fields = self.fields()?;
         let entry = Entry::of(Vec::new(), &fields).ok_or_else(unwritable)?;
-        let (checked, draft) = save(root, &[entry])?;
+        let (checked, draft) = save(root, &[entry], out.json)?;
         let made = checked.schedules.iter().find(|made| made.name == name);
         let made = made.ok_or_else(unwritable)?;
         let next = made.rule.next_after(Timestamp::now().into());
@@ -127,7 +128,7 @@ impl Add {
     fn fields(self) -> Result<Fields, Failure> {
         Ok(Fields {
             name: self.name.to_string(),
-            cron: self.cron,
+            cron: self.cron.map(DoubleQuoted),
             timezone: self.timezone,
             enabled: self.disabled.then_some(false),
             missed_policy: self.missed_policy,
@@ -142,7 +143,7 @@ impl Fields {
     pub(super) fn to_complete(entry: &crontab::Entry, goal: String) -> Self {
         Self {
             name: entry.name.clone(),
-            cron: Some(entry.cron.clone()),
+            cron: Some(DoubleQuoted(entry.cron.clone())),
             timezone: Some(entry.zone.clone()),
             enabled: Some(false),
             missed_policy: None,
@@ -164,12 +165,15 @@ fn due(made: &ScheduleConfig) -> String {
 }
 
 /// Saves `schedules.yml` with the entries behind those it has, if all of it holds then.
-pub(super) fn save(root: &Root, entries: &[Entry]) -> Result<(Checked, Draft), Failure> {
+pub(super) fn save(
+    root: &Root,
+    entries: &[Entry],
+    json: bool,
+) -> Result<(Checked, Draft), Failure> {
     let draft = Draft::read(&Paths::below(root.path()).schedules)?;
     let standing = draft::check_text(draft.path(), draft.text());
     if !standing.is_ok() {
-        check::tell_errors(&standing);
-        return Err(does_not_hold(draft.path(), "as it stands"));
+        return Err(check::refused(&standing, "as it stands", json));
     }
     let Some(text) = append::append(draft.text(), entries) else {
         let list: String = entries.iter().map(|entry| entry.item(2)).collect();
@@ -180,16 +184,10 @@ pub(super) fn save(root: &Root, entries: &[Entry]) -> Result<(Checked, Draft), F
     };
     let checked = draft::check_text(draft.path(), &text);
     if !checked.is_ok() {
-        check::tell_errors(&checked);
-        return Err(does_not_hold(draft.path(), "with it"));
+        return Err(check::refused(&checked, "with it", json));
     }
     draft.save(&text)?;
     Ok((checked, draft))
-}
-
-fn does_not_hold(path: &std::path::Path, how: &str) -> Failure {
-    let message = format!("`{}` does not hold {how}; nothing was saved", path.display());
-    Failure::new(Exit::Config, "bad_configuration", message)
 }
 
 fn unwritable() -> Failure {

@@ -55,9 +55,17 @@ pub(super) fn tell(checked: &Checked) {
     say(checked.problems.iter());
 }
 
-/// Says what keeps it from being loaded.
-pub(super) fn tell_errors(checked: &Checked) {
-    say(checked.problems.iter().filter(|problem| problem.is_error()));
+/// The failure to save what does not hold. What is wrong is drawn for people, and part of the failure
+/// for programs.
+pub(super) fn refused(checked: &Checked, how: &str, json: bool) -> Failure {
+    let errors = || checked.problems.iter().filter(|problem| problem.is_error());
+    let message = format!("`{}` does not hold {how}; nothing was saved", checked.path.display());
+    let failure = Failure::new(Exit::Config, "bad_configuration", message);
+    if json {
+        return errors().fold(failure, |failure, error| failure.because(error.to_string()));
+    }
+    say(errors());
+    failure
 }
 
 /// Says these problems, drawn.

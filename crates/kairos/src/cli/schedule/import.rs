@@ -101,7 +101,7 @@ impl Crontab {
         out.flush()?;
         report.tell();
         if let Some(root) = root.filter(|_| !items.is_empty()) {
-            let (checked, draft) = add::save(&root, &items)?;
+            let (checked, draft) = add::save(&root, &items, out.json)?;
             let now = checked.schedules.len();
             talk::say(format!("`{}` has {now} schedules now", draft.path().display()));
             reload::load(&root, !self.no_reload)?;
@@ -169,7 +169,8 @@ impl Crontab {
             Is::Blank | Is::Comment | Is::Setting { .. } | Is::Refused(_) => None,
         });
         let items = entries.map(|(number, entry)| {
-            let mut comments = entry.comments.clone();
+            let comments = entry.comments.iter().map(|comment| one_line(comment));
+            let mut comments: Vec<String> = comments.collect();
             let user = entry.user.iter().map(|user| format!(", as the user {user}"));
             comments.push(format!("line {number} of {from}{}", user.collect::<String>()));
             Item::of(comments, &Fields::to_complete(entry, goal(entry))).ok_or_else(|| {

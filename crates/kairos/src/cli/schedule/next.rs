@@ -19,7 +19,7 @@ pub(crate) struct Next {
     /// The schedule's name
     name: Option<String>,
     /// A cron expression: minute hour day month weekday, or such as @daily
-    #[arg(long, value_name = "EXPR")]
+    #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     cron: Option<String>,
     /// Whose `--cron` it is: `~` is picked by the name, and by nothing else
     #[arg(long = "name", alias = "id", value_name = "NAME", requires = "cron")]
