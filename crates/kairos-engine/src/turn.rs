@@ -181,8 +181,19 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
         tight
     }
 
+    /// The circumstances with what is left of the journal among them.
+    fn with_room(&mut self, now: Now) -> Now {
+        match now.pace {
+            Pace::Running if self.is_tight(&now) => {
+                Now { pace: Pace::Low(Shortage::Segment), ..now }
+            }
+            Pace::Running | Pace::Low(_) | Pace::Draining => now,
+        }
+    }
+
     /// An input that no person waits for: decided and recorded, never refused. What happened must be
     /// recorded: without room for it only a restart helps, and recovery finds out what happened.
+    /// What is only due comes again.
     fn own(mut self, input: &Input, now: &Now) -> Result<Self, Poisoned> {
         if matches!(input, Input::Space { .. }) && self.is_tight(now) {
             // That there is no room must not need any. It is told without a record, too.
@@ -205,7 +216,7 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
                     // What is not recorded as erased is erased once more by the next start.
                     (
                         Err(RecordError::NoRoom { .. }),
-                        Input::Delete { .. } | Input::Erased { .. },
+                        Input::Delete { .. } | Input::Erased { .. } | Input::Due(_),
                     ) => Ok(turn),
                     (Err(error), _) => Err(unrecordable(error)),
                 }
@@ -214,14 +225,12 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
         }
     }
 
-    /// A command: recorded and acknowledged, or refused; either answer waits for the commit.
+    /// A command: recorded and acknowledged, or refused; either answer waits for the commit. Without
+    /// room for the next segment only what makes a mandate is held back: the rest ends or goes on
+    /// with what has begun, or is known already.
     fn asked(mut self, asked: Asked, now: &Now) -> Result<Self, Poisoned> {
         let Asked { by, verb, command, answer } = asked;
-        if self.is_tight(now) {
-            let with = Err(SubmitError::NoSpace(Shortage::Segment));
-            self.ledger.hold(Answer { to: answer, with });
-            return Ok(self);
-        }
+        let now = &self.with_room(*now);
         let input = Input::Command { by, verb };
         let decided;
         (self, decided) = self.decided(&input, now)?;
