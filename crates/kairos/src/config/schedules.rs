@@ -13,7 +13,7 @@ use kairos_core::path::RelPath;
 use kairos_core::plan::ActionKind;
 use kairos_core::schedule::definition::{Concurrency, Definition, ScheduleName};
 use kairos_core::schedule::missed::{MAX_FIRES, MissedPolicy};
-use kairos_core::schedule::{Cron, CronError, Dst, InFold, InGap, Rule, Warning};
+use kairos_core::schedule::{Cron, Dst, InFold, InGap, Rule, Warning};
 use kairos_core::time::Time;
 use kairos_wire::mandate::{MandateRequest, RiskBudget};
 use serde::Deserialize;
@@ -210,11 +210,7 @@ impl Check<'_> {
             }
             Err(error) => {
                 let place = self.inside(&at, text, error.column());
-                let hint = match &error {
-                    CronError::NeverFires { .. } | CronError::NeverBoth { .. } => error.allowed(),
-                    _ => format!("allowed: {}", error.allowed()),
-                };
-                self.wrong(place, error.to_string(), Some(hint));
+                self.wrong(place, error.to_string(), Some(error.hint()));
                 None
             }
         }

@@ -83,7 +83,13 @@ impl CronError {
         }
     }
 
-    /// What would be allowed instead, as a hint beside the message.
+    /// What to write instead, as a hint beside the message.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        format!("allowed: {}", self.allowed())
+    }
+
+    /// What would be allowed instead.
     #[must_use]
     pub fn allowed(&self) -> String {
         match self {
