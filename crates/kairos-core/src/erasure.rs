@@ -9,6 +9,8 @@
 //! | `blob_erased` | is to go; whoever asks for it is told so from here on |
 //! | `erasure_settled`, gone | is off the disk |
 //! | `erasure_settled`, needed | was stored again for work that began meanwhile, and stays |
+//!
+//! Between the two no mandate is made with it: that is refused for now.
 
 use std::ops::ControlFlow;
 
@@ -72,6 +74,14 @@ impl State {
         mandate.map(|mandate| Need::Mandate(mandate.id)).or_else(schedule)
     }
 
+    /// The first text of a mandate to be made that is to go and may still be on disk: the mandate would
+    /// be left without it.
+    #[must_use]
+    pub fn erases(&self, spec: &MandateSpec) -> Option<Digest> {
+        let mut texts = of_spec(spec).map(|text| text.digest);
+        texts.find(|text| self.erasing.contains(text))
+    }
+
     /// Texts that are to go and may still be on disk.
     pub fn erasing(&self) -> impl Iterator<Item = Digest> {
         self.erasing.iter().copied()
@@ -118,7 +128,8 @@ fn of_mandate(mandate: &Mandate, each: Each<'_>) -> ControlFlow<()> {
     }
 }
 
-fn of_spec(spec: &MandateSpec) -> impl Iterator<Item = BlobRef> {
+/// Every text that a mandate is made with.
+pub fn of_spec(spec: &MandateSpec) -> impl Iterator<Item = BlobRef> {
     let MandateSpec {
         goal,
         files: _,
