@@ -41,6 +41,8 @@ pub enum Refusal {
     StillNeeded { blob: Digest, need: Need },
     #[error("{ERASURES_MAX} erasures are under way already")]
     TooManyErasures,
+    #[error("the wall clock is not held")]
+    ClockBelieved,
 }
 
 impl Refusal {
@@ -56,6 +58,7 @@ impl Refusal {
             | Self::NotUnsettled { .. }
             | Self::Overlap { .. }
             | Self::KeyReused { .. }
+            | Self::ClockBelieved
             | Self::StillNeeded { .. } => Refused::Conflict,
             Self::OtherHash { .. } => Refused::Stale,
             Self::NoModel | Self::Unpriced { .. } => Refused::NoModel,
@@ -81,6 +84,7 @@ impl Refusal {
             Self::NotConfigured => "not_configured",
             Self::StillNeeded { .. } => "still_needed",
             Self::TooManyErasures => "too_many_erasures",
+            Self::ClockBelieved => "clock_not_held",
         }
     }
 
@@ -113,6 +117,7 @@ impl Refusal {
             Self::StillNeeded { need: Need::Schedule(_), .. } => {
                 Some("change the schedule in .kairos/config/schedules.yml and reload".into())
             }
+            Self::ClockBelieved => Some("kairos status".into()),
             Self::NotConfigured | Self::TooManyErasures => None,
         }
     }
