@@ -1,11 +1,14 @@
 //! The wall clock, as far as it can be believed.
 //!
 //! Owns the rule by which a clock that was set is waited for: two readings say whether somebody set
-//! it, and how long it has stood since. Never reads a clock; whoever drives the turn does, and says
-//! what follows. While a clock is held no slot is looked at, nothing expires and no day begins.
+//! it, and how long it has stood since. Never reads a clock; whoever drives the turn does, gives the
+//! turn the input that follows, and shows what was recorded. While a clock is held no slot is looked at, nothing expires and no day begins.
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::Event;
+use crate::input::Input;
+use crate::state::State;
 use crate::time::Time;
 
 /// A wall clock that was set further than this is held.
@@ -53,17 +56,11 @@ impl Reading {
         let ahead = self.wall.plus_ms(then.saturating_sub(now));
         Time::from_ms(ahead.as_ms().saturating_sub_unsigned(now.saturating_sub(then)))
     }
-
-    /// When the wall clock will show `wall`, if nobody sets it until then; now, where it does already.
-    #[must_use]
-    pub fn boot_at(self, wall: Time) -> u64 {
-        self.boot_ms.saturating_add(wall.ms_since(self.wall))
-    }
 }
 
 /// What a reading shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+enum Seen {
     /// Nothing to record.
     Nothing,
     /// The wall clock was set, too far to go on with.
@@ -75,29 +72,70 @@ pub enum Seen {
 /// What is known of the wall clock from the readings so far.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
+    last: Reading,
     origin_ms: i64,
     /// While it is held, since when it has stood, by the clock that nobody sets.
     stood: Option<u64>,
+    /// A step that is not recorded yet.
+    step_ms: Option<i64>,
 }
 
 impl Clock {
-    /// The first reading of a process. `held` by an earlier one it has to stand anew, for nobody saw
-    /// what it did meanwhile.
+    /// The first reading of a process whose journal is recovered. Held by an earlier one it has to
+    /// stand anew, for nobody saw what it did meanwhile. That it was set while nobody looked shows
+    /// only where it is behind the newest record.
     #[must_use]
-    pub fn new(first: Reading, held: bool) -> Self {
-        Self { origin_ms: first.origin_ms(), stood: held.then_some(first.boot_ms) }
+    pub fn new(first: Reading, state: &State) -> Self {
+        let step_ms = behind(state.newest(), first);
+        let held = state.clock().is_some() || step_ms.is_some();
+        Self { step_ms, ..Self::first(first, held) }
     }
 
-    /// How far the wall clock stands behind the newest record, if too far: that it was set while
-    /// nobody looked shows in no other way.
-    #[must_use]
-    pub fn behind(newest: Option<Time>, first: Reading) -> Option<i64> {
-        let back_ms = newest?.ms_since(first.wall);
-        (back_ms > STEP_MS).then(|| 0_i64.saturating_sub_unsigned(back_ms))
+    fn first(first: Reading, held: bool) -> Self {
+        let stood = held.then_some(first.boot_ms);
+        Self { last: first, origin_ms: first.origin_ms(), stood, step_ms: None }
     }
 
-    /// Looks at both clocks again. Sleep moves both alike, so it never shows.
-    pub fn look(&mut self, reading: Reading) -> Seen {
+    /// Looks again, before a turn: the input for what the state does not know, to be taken before
+    /// anything that goes by the clock.
+    pub fn look(&mut self, reading: Reading, state: &State) -> Option<Input> {
+        match self.see(reading) {
+            Seen::Nothing => {}
+            Seen::Stepped { by_ms } => {
+                self.step_ms = Some(self.step_ms.unwrap_or(0).saturating_add(by_ms));
+            }
+            Seen::Settled => self.step_ms = None,
+        }
+        match self.step_ms {
+            Some(by_ms) => Some(Input::ClockStepped { by_ms }),
+            None => {
+                (state.clock().is_some() && self.stood.is_none()).then_some(Input::ClockSettled)
+            }
+        }
+    }
+
+    /// What a turn recorded.
+    pub const fn recorded(&mut self, event: &Event) {
+        match event {
+            Event::ClockStepped { .. } => self.step_ms = None,
+            Event::ClockSettled { .. } => self.stood = None,
+            _ => {}
+        }
+    }
+
+    /// From when on schedules begin that come with a start. While it is held, the earlier of what the
+    /// wall clock shows and what it would show had nobody set it: no slot is lost to a clock that is
+    /// set back again.
+    #[must_use]
+    pub fn begins(&self, state: &State) -> Time {
+        let wall = self.last.wall;
+        let held = Held::stepped(state.clock(), self.step_ms.unwrap_or(0));
+        wall.min(Time::from_ms(wall.as_ms().saturating_sub(held.by_ms)))
+    }
+
+    /// Sleep moves both clocks alike, so it never shows.
+    fn see(&mut self, reading: Reading) -> Seen {
+        self.last = reading;
         let origin_ms = reading.origin_ms();
         let by_ms = origin_ms.saturating_sub(self.origin_ms);
         self.origin_ms = origin_ms;
@@ -118,21 +156,23 @@ impl Clock {
         }
     }
 
-    /// Holds it from now on, for a step that no reading showed.
-    pub fn hold(&mut self, reading: Reading) {
-        self.stood = Some(reading.boot_ms);
-    }
-
-    /// Believes it from now on: a person does.
-    pub fn believe(&mut self) {
-        self.stood = None;
-    }
-
-    /// When it is believed, if nobody sets it again; `None` where it is.
+    /// When it is believed, if nobody sets it again, by the clock that nobody sets; `None` where it is.
     #[must_use]
     pub fn settles_ms(&self) -> Option<u64> {
         self.stood.map(|stood| stood.saturating_add(SETTLE_MS))
     }
+
+    /// The same by the wall clock.
+    #[must_use]
+    pub fn settles(&self) -> Option<Time> {
+        Some(self.last.wall_at(self.settles_ms()?))
+    }
+}
+
+/// How far the wall clock stands behind the newest record, if too far.
+fn behind(newest: Option<Time>, first: Reading) -> Option<i64> {
+    let back_ms = newest?.ms_since(first.wall);
+    (back_ms > STEP_MS).then(|| 0_i64.saturating_sub_unsigned(back_ms))
 }
 
 #[cfg(test)]
@@ -145,11 +185,11 @@ mod tests {
     /// What is seen while (boot time passes, the wall clock passes) go on by so many milliseconds.
     fn seen(held: bool, spans: &[(u64, i64)]) -> Vec<Seen> {
         let mut at = Reading { wall: Time::from_ms(1_800_000_000_000), boot_ms: 7_000 };
-        let mut clock = Clock::new(at, held);
+        let mut clock = Clock::first(at, held);
         let look = |(boot_ms, wall_ms): &(u64, i64)| {
             let wall = Time::from_ms(at.wall.as_ms() + wall_ms);
             at = Reading { wall, boot_ms: at.boot_ms + boot_ms };
-            clock.look(at)
+            clock.see(at)
         };
         spans.iter().map(look).collect()
     }
@@ -216,22 +256,20 @@ mod tests {
     #[test]
     fn a_clock_behind_the_newest_record_was_set_back() {
         let first = Reading { wall: Time::from_ms(10 * HOUR), boot_ms: 0 };
-        let behind = |ms| Clock::behind(Some(Time::from_ms(10 * HOUR + ms)), first);
+        let behind = |ms| behind(Some(Time::from_ms(10 * HOUR + ms)), first);
         assert_eq!(
             [-HOUR, 0, 2 * MINUTE, 2 * MINUTE + 1, HOUR].map(behind),
             [None, None, None, Some(-2 * MINUTE - 1), Some(-HOUR)]
         );
-        assert_eq!(Clock::behind(None, first), None);
+        assert_eq!(super::behind(None, first), None);
     }
 
     #[test]
-    fn one_clock_tells_the_other() {
+    fn the_clock_that_nobody_sets_tells_what_the_other_will_show() {
         let now = Reading { wall: Time::from_ms(HOUR), boot_ms: 5_000 };
         assert_eq!(
             [4_000, 5_000, 7_500].map(|at| now.wall_at(at).as_ms() - HOUR),
             [-1_000, 0, 2_500]
         );
-        let later = |ms| now.boot_at(Time::from_ms(HOUR + ms));
-        assert_eq!([-1, 0, 2_500].map(later), [5_000, 5_000, 7_500]);
     }
 }

@@ -249,7 +249,7 @@ impl Engine {
             pulse,
         };
         engine.heartbeat();
-        let now = time();
+        let now = engine.pulse.clocks.clock.begins(ledger.state());
         own.extend(engine.configured(ledger.state(), parts.configuration, now)?);
         if elsewhere {
             own.extend(engine.calendar.pass_all(ledger.state(), now));
@@ -572,7 +572,7 @@ impl Running {
         };
         let pace = self.pace(ledger.state(), &mut inputs);
         let clocks = &self.pulse.clocks;
-        let mut today = world::Today::new(self.options.day_zone.clone(), clocks.last());
+        let mut today = world::Today::new(self.options.day_zone.clone(), clocks.last);
         let mut circumstances = move || -> Now { today.now(pace) };
         let mut out = 0;
         let dispatch = &mut self.outside.dispatch;
@@ -595,7 +595,7 @@ impl Running {
             shown.publish(records, state);
         };
         let exits = Exits { publish: &mut publish, dispatch: &mut hand_over };
-        let (looked, sealed) = (self.pulse.clocks.last().reading().wall, ledger.sealed());
+        let (looked, sealed) = (self.pulse.clocks.last.reading().wall, ledger.sealed());
         let turned = turn(ledger, inputs, &mut circumstances, &self.calendar, exits)?;
         self.pulse.fruitless = turned.records.is_empty().then_some(looked);
         self.out += out;
@@ -614,7 +614,7 @@ impl Running {
         let first = usize::from(matches!(inputs.own.first(), Some(Input::Started { .. })));
         let clock = self.pulse.clocks.look(state);
         inputs.own.splice(first..first, clock);
-        self.shown.until = self.pulse.clocks.until();
+        self.shown.until = self.pulse.clocks.clock.settles();
         self.shown.status.space = self.pulse.room.standing();
         match (self.drain, low) {
             (Some(_), _) => Pace::Draining,
@@ -796,7 +796,7 @@ impl Running {
             // Who is told nothing has to look.
             let tick = now.saturating_add(self.options.tick_interval_ms);
             let tick = (!timers.can_tell()).then_some(tick);
-            at = [look, tick, clocks.settles_ms()].into_iter().flatten().fold(at, u64::min);
+            at = [look, tick, clocks.clock.settles_ms()].into_iter().flatten().fold(at, u64::min);
         }
         let due = match self.focus {
             _ if self.drain.is_some() => None,
@@ -810,7 +810,7 @@ impl Running {
             // What a turn saw and left alone has to wait: for room on the disk.
             let left = fruitless.is_some_and(|looked| due <= looked);
             let least = if left { now.saturating_add(LEFT_WAIT_MS) } else { 0 };
-            at_ns = at_ns.min(clocks.last().boot_ns_at(due).max(least.saturating_mul(1_000_000)));
+            at_ns = at_ns.min(clocks.last.boot_ns_at(due).max(least.saturating_mul(1_000_000)));
         }
         timers.arm(at_ns, world::until(at_ns))
     }
