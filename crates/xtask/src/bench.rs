@@ -14,11 +14,12 @@ use crate::call::Call;
 use crate::table::{Edge, render};
 
 /// Name, package, bench target and its feature. Rows are printed in this order.
-const BENCHES: [(&str, &str, &str, Option<&str>); 7] = [
+const BENCHES: [(&str, &str, &str, Option<&str>); 8] = [
     ("commit", "kairos-journal", "journal", None),
     ("snapshot", "kairos-journal", "snapshot", None),
     ("core", "kairos-core", "core", None),
     ("schedules", "kairos-core", "schedules", None),
+    ("schedules", "kairos-bench", "timers", None),
     ("submit", "kairos-bench", "submit", None),
     ("cycle", "kairos-bench", "cycle", None),
     ("databases", "kairos-bench", "databases", Some("databases")),
@@ -216,7 +217,7 @@ decide     1.31  µs                         1.0     NOT MET
             let request = Request { name: name.map(Into::into), json: false };
             BENCHES.map(|(bench, ..)| bench).into_iter().filter(|b| request.names(b)).count()
         };
-        assert_eq!([named(None), named(Some("journal")), named(Some("core"))], [7, 6, 1]);
+        assert_eq!([named(None), named(Some("journal")), named(Some("core"))], [8, 6, 1]);
     }
 
     #[test]

@@ -26,7 +26,7 @@ impl Verb {
         if out.json {
             out.object(&ordered)?;
         } else {
-            out.line("confirmed  the wall clock is right, all goes on".to_owned())?;
+            out.line("confirmed  the wall clock is right, all goes on")?;
         }
         Ok(Exit::Ok)
     }
