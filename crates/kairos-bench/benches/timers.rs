@@ -1,7 +1,7 @@
 //! What schedules cost that are there: a tick, a wake-up after a night, a start, and nothing to do.
 //!
-//! Owns how these are measured; turns by themselves first, then the program that ships, which
-//! `KAIROS_BIN` names (`cargo xtask bench` builds it). `cargo bench -p kairos-bench --bench timers`.
+//! Owns how these are measured: turns by themselves first, then the program that ships, where it was
+//! built beside (`cargo xtask bench` does that). `cargo bench -p kairos-bench --bench timers`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -27,14 +27,20 @@ fn main() -> Done<()> {
         rows.push(tick(memory.path(), "the same without the sync (in memory)")?);
     }
     rows.extend(wake_up()?);
-    match std::env::var_os("KAIROS_BIN").map(PathBuf::from) {
-        Some(program) => {
-            rows.extend(load(&program)?);
-            rows.extend(idle(&program)?);
-        }
-        None => eprintln!("no `KAIROS_BIN`: nothing is measured of the program itself"),
+    let program = program()?;
+    if program.exists() {
+        rows.extend(load(&program)?);
+        rows.extend(idle(&program)?);
+    } else {
+        eprintln!("no `{}`: nothing is measured of the program itself", program.display());
     }
     print(&rows)
+}
+
+/// Where cargo puts it with the same profile.
+fn program() -> Done<PathBuf> {
+    let here = std::env::current_exe()?;
+    Ok(here.ancestors().nth(2).ok_or("a program in no directory")?.join("kairos"))
 }
 
 fn tick(dir: &Path, name: &str) -> Done<Row> {
