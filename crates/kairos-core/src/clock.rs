@@ -196,13 +196,16 @@ mod tests {
 
     const STANDS: Seen = Seen::Nothing;
 
+    /// What it is, how far both clocks go on each time, and what is seen then.
+    type Case<'a> = (&'a str, &'a [(u64, i64)], &'a [Seen]);
+
     fn by(by_ms: i64) -> Seen {
         Seen::Stepped { by_ms }
     }
 
     #[test]
     fn only_what_time_does_not_explain_is_a_step() {
-        let table: &[(&str, &[(u64, i64)], &[Seen])] = &[
+        let table: &[Case] = &[
             ("time passes", &[(10_000, 10_000)], &[STANDS]),
             ("eight hours asleep", &[(28_800_000, 28_800_000)], &[STANDS]),
             ("two minutes forward", &[(0, 2 * MINUTE)], &[STANDS]),
@@ -220,7 +223,7 @@ mod tests {
 
     #[test]
     fn it_is_believed_after_a_minute_undisturbed() {
-        let table: &[(&str, &[(u64, i64)], &[Seen])] = &[
+        let table: &[Case] = &[
             (
                 "a minute",
                 &[(0, HOUR), (59_999, 59_999), (1, 1)],

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use kairos_core::digest::Digest;
-use kairos_core::erasure::ErasureEnd;
+use kairos_core::erasure::{ErasureEnd, of_spec};
 use kairos_core::event::Event;
 use kairos_core::fold::Seq;
 use kairos_core::id::{IdSource, MandateId, NodeId};
@@ -514,6 +514,7 @@ impl Running {
             inputs.decisions = batch.decisions;
             inputs.commands = batch.commands;
             inputs.inbox = Some(Arc::clone(&self.inbox));
+            inputs.blobs = Some(Arc::clone(self.shown.upkeep.blobs()));
             inputs.mark = boot_ms() >= self.pulse.beat;
             ledger = self.take(ledger, inputs, waiting)?;
             self.reloaded();
@@ -738,6 +739,7 @@ impl Running {
         let read = read.and_then(|reloaded| {
             let Reloaded { configuration, apply } = reloaded;
             let schedules = configuration.schedules.len();
+            self.keeps_texts(state, &configuration)?;
             let own = self.configured(state, configuration, time());
             own.map(|own| (own, schedules, apply)).map_err(|error| error.to_string())
         });
@@ -753,6 +755,22 @@ impl Running {
                 }
             }
         }
+    }
+
+    /// Whether every text of the schedules is there to stay: read and stored while a person has one
+    /// erased, it may be gone.
+    fn keeps_texts(&self, state: &State, configuration: &Configuration) -> Result<(), String> {
+        for (definition, _) in &configuration.schedules {
+            let is_gone = |text: &Digest| self.shown.upkeep.blobs().is_erased(text.as_bytes());
+            let gone = || of_spec(&definition.spec).map(|text| text.digest).find(is_gone);
+            if let Some(blob) = state.erases(&definition.spec).or_else(gone) {
+                let name = &definition.name;
+                return Err(format!(
+                    "schedule `{name}` needs the text `{blob}`, which is being erased: reload again"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// What was reloaded is on disk.

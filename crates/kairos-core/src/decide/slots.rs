@@ -18,7 +18,7 @@ use crate::schedule::slot::{SlotReason, SlotState};
 use crate::state::State;
 use crate::time::Time;
 
-use super::command::{can_ask, made_before};
+use super::command::{can_ask, is_kept, made_before};
 use super::draft::Draft;
 use super::due::stop;
 
@@ -125,6 +125,7 @@ pub(super) fn fire(
         .ok_or_else(|| Refusal::NoSuchSchedule { schedule: name.clone() })?;
     let rules = state.rules.as_deref().ok_or(Refusal::NotConfigured)?;
     can_ask(rules, &loaded.definition.spec)?;
+    is_kept(state, &loaded.definition.spec)?;
     if refusal(state, loaded, false).is_some() {
         return Err(Refusal::Overlap { schedule: name.clone() });
     }

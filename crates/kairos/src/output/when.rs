@@ -18,6 +18,11 @@ pub(crate) fn slot(instant: &str, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
 }
 
+/// A slot to come, with its day of the week.
+pub(crate) fn due(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%a %Y-%m-%d %H:%M:%S %:z").to_string()
+}
+
 /// The time of day of an instant, local.
 pub(crate) fn clock(instant: &str) -> String {
     let Ok(at) = instant.parse::<Timestamp>() else { return instant.to_owned() };
