@@ -9,22 +9,19 @@ use kairos_core::input::Input;
 use kairos_core::resume::{Resume, resume};
 use kairos_core::rules::Rules;
 use kairos_core::schedule::Rule;
-use kairos_core::schedule::definition::Definition;
+use kairos_core::schedule::definition::{Definition, ScheduleName};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_journal::{Repaired, Torn};
 
 use crate::calendar::{Calendar, Zones};
+use crate::parts::parts;
 
-/// Bytes that all schedules of a configuration may take in one frame.
-pub(crate) const SCHEDULES_BYTES_MAX: usize = 900 * 1024;
-
-/// The schedules take more than a frame has room for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the schedules take {bytes} bytes, and one journal frame has room for {SCHEDULES_BYTES_MAX}"
-)]
-pub struct TooManySchedules {
+/// A schedule takes more than a frame has room for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("schedule `{schedule}` takes {bytes} bytes, and a journal frame has room for 921600")]
+pub struct TooLarge {
+    pub schedule: ScheduleName,
     pub bytes: usize,
 }
 
@@ -57,22 +54,18 @@ pub fn opened(
 /// last fates under rules that end, then the configuration itself.
 ///
 /// # Errors
-/// No frame has room for so many schedules; the calendar in use stays.
+/// No frame has room for a schedule; the calendar in use stays.
 pub fn configured(
     state: &State,
     rules: Rules,
     schedules: Vec<(Definition, Rule)>,
     zones: Zones,
     now: Time,
-) -> Result<(Calendar, Vec<Input>), TooManySchedules> {
+) -> Result<(Calendar, Vec<Input>), TooLarge> {
     let mut calendar = Calendar::default();
     let mut inputs = Calendar::endings(state, &schedules, zones, now);
     let (set, gone) = calendar.load(state, schedules, now);
-    let bytes = serde_json::to_vec(&set).map_or(usize::MAX, |text| text.len());
-    if bytes > SCHEDULES_BYTES_MAX {
-        return Err(TooManySchedules { bytes });
-    }
-    inputs.push(Input::Configured { rules: Box::new(rules), set, gone });
+    inputs.extend(parts(&rules, set, gone)?);
     Ok((calendar, inputs))
 }
 

@@ -1,5 +1,6 @@
 //! The engine on a real disk, with performers that follow a script.
 
+mod clock;
 mod crowd;
 mod cycle;
 mod poison;

@@ -21,10 +21,11 @@ use serde::Deserialize;
 use super::daemon::Length;
 use super::node::{Node, Value};
 use super::problem::{File, Problem};
-use super::{shape, whole, zone};
+use super::zone::Found;
+use super::{shape, whole};
 
 /// The most schedules one file may have.
-pub(crate) const SCHEDULES_MAX: usize = 20_000;
+pub(crate) const SCHEDULES_MAX: usize = 100_000;
 
 /// One schedule, checked and compiled.
 #[derive(Clone, Debug)]
@@ -112,9 +113,9 @@ pub(super) fn read(
         return Vec::new();
     }
     let mut lines: BTreeMap<String, usize> = BTreeMap::new();
-    let mut schedules = Vec::new();
+    let (mut schedules, mut zones) = (Vec::new(), Found::default());
     for item in items {
-        let Some(schedule) = one(file, item, now, out) else { continue };
+        let Some(schedule) = one(file, item, (now, &mut zones), out) else { continue };
         if let Some(first) = lines.get(schedule.name.as_str()) {
             let message = format!("schedule `{}` stands here twice", schedule.name);
             let hint = format!("the first one is on line {first}; names are what tells them apart");
@@ -127,7 +128,12 @@ pub(super) fn read(
     schedules
 }
 
-fn one(file: &File, item: &Node, now: Time, out: &mut Vec<Problem>) -> Option<ScheduleConfig> {
+fn one(
+    file: &File,
+    item: &Node,
+    (now, zones): (Time, &mut Found),
+    out: &mut Vec<Problem>,
+) -> Option<ScheduleConfig> {
     let before = errors(out);
     let raw: Raw = whole::read(file, item, out)?;
     let mut check = Check { file, item, out };
@@ -138,7 +144,7 @@ fn one(file: &File, item: &Node, now: Time, out: &mut Vec<Problem>) -> Option<Sc
     check.quoted_flag("enabled");
     let cron = check.cron(&raw.cron, &raw.name);
     let zone_name = raw.timezone.clone().filter(|z| !z.is_empty()).unwrap_or_else(|| "UTC".into());
-    let zone = zone::zone(&zone_name).map_err(|unknown| {
+    let zone = zones.zone(&zone_name).map_err(|unknown| {
         let hint = unknown.hint();
         check.wrong(item.place(&["timezone"]), unknown.to_string(), Some(hint));
     });
