@@ -33,7 +33,7 @@ use crate::retention::{self, Retain};
 use crate::room::Room;
 use crate::snapshots::Snapshots;
 use crate::space::Space;
-use crate::start::{self, TooManySchedules};
+use crate::start::{self, NotConfigured};
 use crate::turn::{Admit, Exits, Inputs, Ledger, Shown, turn};
 use crate::upkeep::{BlobNotice, Upkeep};
 use crate::world::{self, seed, time};
@@ -154,7 +154,7 @@ pub enum StartError {
     #[error("the journal was last worked on at another machine: it was copied")]
     Copied,
     #[error(transparent)]
-    TooManySchedules(#[from] TooManySchedules),
+    NotConfigured(#[from] NotConfigured),
     #[error("the first turn failed")]
     Poisoned(#[from] Poisoned),
     #[error("the engine's thread cannot be made")]
@@ -435,7 +435,7 @@ impl Running {
         state: &State,
         configuration: Configuration,
         now: Time,
-    ) -> Result<Vec<Input>, TooManySchedules> {
+    ) -> Result<Vec<Input>, NotConfigured> {
         let Configuration { rules, schedules, zones, options } = configuration;
         let (calendar, inputs) = start::configured(state, rules, schedules, zones, now)?;
         self.calendar = calendar;

@@ -10,10 +10,12 @@ use kairos_core::space::Shortage;
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::RealFs;
-use kairos_engine::{Accepted, Calendar, Exits, Inputs, Ledger, Shown, Subject, SubmitError, turn};
+use kairos_engine::{
+    Accepted, Calendar, Exits, Inputs, Ledger, Shown, Subject, SubmitError, start, turn,
+};
 use kairos_journal::Permit;
 
-use crate::turn::{START_MS, ledger, minutely, now};
+use crate::turn::{START_MS, ledger, minutely, now, zones};
 use crate::world;
 
 const LOW: Shortage = Shortage::Free { free_bytes: 1, keep_free_bytes: 2 };
@@ -37,9 +39,10 @@ impl Daemon {
         };
         let (schedules, at) = (vec![minutely()], Time::from_ms(START_MS));
         let state = daemon.ledger.as_ref().expect("it is there").state();
-        let (set, gone) = daemon.calendar.load(state, schedules, at);
-        let rules = Box::new(world::rules());
-        daemon.take(0, Pace::Running, vec![Input::Configured { rules, set, gone }], Vec::new());
+        let configured = start::configured(state, world::rules(), schedules, zones, at);
+        let (calendar, own) = configured.expect("few");
+        daemon.calendar = calendar;
+        daemon.take(0, Pace::Running, own, Vec::new());
         daemon
     }
 

@@ -3,7 +3,7 @@
 use clap::{ArgGroup, Args, Subcommand};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use kairos_core::schedule::{Cron, Dst, Rule};
+use kairos_core::schedule::{Cron, Dst, Rule, Timetable};
 use kairos_core::time::Time;
 use kairos_wire::client::Conditions;
 use kairos_wire::schedule::{Fired, State};
@@ -86,7 +86,7 @@ fn list(root: &Root, out: &mut Out) -> Result<Exit, Failure> {
         out.object(&schedules)?;
         return Ok(Exit::Ok);
     }
-    let mut table = Table::new(&["name", "cron", "zone", "last", "next"]);
+    let mut table = Table::new(&["name", "when", "zone", "last", "next"]);
     for schedule in &schedules.schedules {
         // A zone that this machine does not know is shown in UTC, which the offset says.
         let there = crate::config::zone::zone(&schedule.timezone).unwrap_or(TimeZone::UTC);
@@ -96,11 +96,12 @@ fn list(root: &Root, out: &mut Out) -> Result<Exit, Failure> {
         );
         let next = match (schedule.state, &schedule.next) {
             (State::Disabled, _) => "disabled".to_owned(),
+            (State::Paused, _) => "paused".to_owned(),
             (State::Enabled, Some(next)) => when::slot(next, &there),
             (State::Enabled, None) => "never".to_owned(),
         };
-        let (name, cron) = (schedule.name.clone(), schedule.cron.clone());
-        table.row([name, cron, schedule.timezone.clone(), last, next]);
+        let (name, timing) = (schedule.name.clone(), schedule.timing.to_string());
+        table.row([name, timing, schedule.timezone.clone(), last, next]);
     }
     out.table(&table, "no schedule here; `.kairos/config/schedules.yml` has them")?;
     Ok(Exit::Ok)
@@ -123,24 +124,27 @@ fn fire(root: &Root, name: &str, key: Option<String>, out: &mut Out) -> Result<E
 
 impl Next {
     fn perform(self, global: &Global, out: &mut Out) -> Result<Exit, Failure> {
-        let rule = match (self.cron, &self.name) {
-            (Some(cron), _) => Rule {
-                cron,
-                zone: zone(self.timezone.as_deref().unwrap_or("UTC"))?,
-                dst: Dst::default(),
-            },
-            (None, Some(name)) => rule_of(&global.root()?, name)?,
+        let table: Timetable = match (self.cron, &self.name) {
+            (Some(cron), _) => {
+                let zone = zone(self.timezone.as_deref().unwrap_or("UTC"))?;
+                Rule { cron, zone, dst: Dst::default() }.into()
+            }
+            (None, Some(name)) => timetable(&global.root()?, name)?,
             (None, None) => return Err(Failure::usage("a name or `--cron` is needed")),
         };
         let now = self.after.unwrap_or_else(|| Timestamp::now().into());
-        let slots = std::iter::successors(rule.next_after(now), |slot| rule.next_after(slot.at));
-        let slots: Vec<Time> = slots.map(|slot| slot.at).take(self.count as usize).collect();
+        // A slot that jitter still holds back is yet to come.
+        let now = table.released(now);
+        let slots = std::iter::successors(table.next_after(now), |slot| table.next_after(slot.at));
+        let slots: Vec<Time> =
+            slots.map(|slot| table.release(&slot)).take(self.count as usize).collect();
         if out.json {
             out.object(&Slots { slots: slots.iter().map(seconds).collect() })?;
             return Ok(Exit::Ok);
         }
+        let zone = table.zone().map_or(TimeZone::UTC, |zone| zone.table.clone());
         for slot in &slots {
-            let there = slot.timestamp().to_zoned(rule.zone.clone());
+            let there = slot.timestamp().to_zoned(zone.clone());
             out.line(there.strftime("%a %Y-%m-%d %H:%M:%S %:z").to_string())?;
         }
         if slots.is_empty() {
@@ -155,15 +159,26 @@ fn seconds(at: &Time) -> String {
     format!("{:.0}", at.timestamp())
 }
 
-/// The rule as the files have it: what holds from the next start or reload on.
-fn rule_of(root: &Root, name: &str) -> Result<Rule, Failure> {
+/// The timetable as the files have it: what holds from the next start or reload on. An interval goes
+/// on from where the daemon began to count it.
+fn timetable(root: &Root, name: &str) -> Result<Timetable, Failure> {
     let config = assemble::read(root.path(), &assemble::paths(root.path(), None))?;
     let found = config.schedules.into_iter().find(|schedule| schedule.name.as_str() == name);
-    found.map(|schedule| schedule.rule).ok_or_else(|| {
+    let found = found.ok_or_else(|| {
         let message = format!("no schedule is called `{}`", one_line(name));
         Failure::new(Exit::No, "unknown_schedule", message)
             .status(404)
             .hint("`kairos schedule list` names them")
+    })?;
+    if found.table.anchor().is_none() {
+        return Ok(found.table);
+    }
+    let known = source::schedules(root)?.schedules;
+    let known = known.into_iter().find(|known| known.name == name);
+    let anchor = known.and_then(|known| known.anchor?.parse().ok());
+    Ok(match anchor {
+        Some(anchor) => found.table.anchored(anchor),
+        None => found.table,
     })
 }
 

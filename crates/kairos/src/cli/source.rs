@@ -85,8 +85,8 @@ pub(super) fn effects(root: &Root) -> Result<Effects, Failure> {
 
 pub(super) fn schedules(root: &Root) -> Result<Schedules, Failure> {
     get(root, "/v1/schedules", |files| {
-        let all = files.views.schedules.all().values();
-        Ok(Schedules { schedules: all.map(show::schedule).collect() })
+        let (all, now) = (files.views.schedules.all().values(), jiff::Timestamp::now().into());
+        Ok(Schedules { schedules: all.map(|view| show::schedule(view, now)).collect() })
     })
 }
 
