@@ -16,8 +16,8 @@ use kairos_core::schedule::definition::{Concurrency, Timing};
 use kairos_core::schedule::pause::{Pause, PausedBy};
 use kairos_core::time::Time;
 use kairos_views::{
-    EditView, EffectView, ErasureView, Erasures, MandateView, ProposalState, ProposalView,
-    ScheduleView, StateView, Trouble,
+    EditView, EffectView, ErasureView, Erasures, MandateView, Mandates, ProposalState,
+    ProposalView, ScheduleView, SlotView, StateView, Trouble,
 };
 use kairos_wire as wire;
 
@@ -288,9 +288,9 @@ pub fn effect(view: &EffectView) -> wire::Effect {
     }
 }
 
-/// A schedule and its last slot.
+/// A schedule and its last slot, with how that one's mandate in `mandates` ended.
 #[must_use]
-pub fn schedule(view: &ScheduleView, now: Time) -> wire::Schedule {
+pub fn schedule(view: &ScheduleView, mandates: &Mandates, now: Time) -> wire::Schedule {
     let definition = &view.loaded.definition;
     let missed = match definition.missed {
         MissedPolicy::Skip => "skip",
@@ -328,14 +328,7 @@ pub fn schedule(view: &ScheduleView, now: Time) -> wire::Schedule {
         last_outcome: view.outcome.map(|outcome| outcome.word().to_owned()),
         failures: view.fare.failures,
         paused: pause.map(paused),
-        last: view.last.as_ref().map(|slot| wire::schedule::Slot {
-            state: slot.state.word().to_owned(),
-            reason: slot.reason.map(|reason| reason.word().to_owned()),
-            at: slot.at.to_string(),
-            mandate_id: slot.mandate.map(|id| id.to_string()),
-            count: slot.count,
-            by: slot.by.as_ref().map(ToString::to_string),
-        }),
+        last: view.last.as_ref().map(|slot| last(slot, mandates)),
         missed_policy: missed.to_owned(),
         concurrency: concurrency.to_owned(),
     }
@@ -347,6 +340,24 @@ fn paused(pause: &Pause) -> wire::schedule::Paused {
         PausedBy::Failures(failures) => (None, Some(*failures)),
     };
     wire::schedule::Paused { since: pause.since.to_string(), by, failures }
+}
+
+fn last(slot: &SlotView, mandates: &Mandates) -> wire::schedule::Slot {
+    let mandate = slot.mandate.and_then(|id| mandates.get(id));
+    let outcome = mandate.and_then(|mandate| match mandate.state {
+        StateView::Finished { outcome, .. } => Some(outcome.word().to_owned()),
+        StateView::Queued | StateView::Running | StateView::Parked { .. } => None,
+    });
+    wire::schedule::Slot {
+        state: slot.state.word().to_owned(),
+        reason: slot.reason.map(|reason| reason.word().to_owned()),
+        at: slot.at.to_string(),
+        mandate_id: slot.mandate.map(|id| id.to_string()),
+        outcome,
+        verified: mandate.and_then(|mandate| mandate.verified),
+        count: slot.count,
+        by: slot.by.as_ref().map(ToString::to_string),
+    }
 }
 
 #[cfg(test)]

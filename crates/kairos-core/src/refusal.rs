@@ -41,6 +41,10 @@ pub enum Refusal {
     StillNeeded { blob: Digest, need: Need },
     #[error("{ERASURES_MAX} erasures are under way already")]
     TooManyErasures,
+    #[error("the text `{blob}` is being erased")]
+    BeingErased { blob: Digest },
+    #[error("the wall clock is not held")]
+    ClockBelieved,
 }
 
 impl Refusal {
@@ -56,10 +60,13 @@ impl Refusal {
             | Self::NotUnsettled { .. }
             | Self::Overlap { .. }
             | Self::KeyReused { .. }
+            | Self::ClockBelieved
             | Self::StillNeeded { .. } => Refused::Conflict,
             Self::OtherHash { .. } => Refused::Stale,
             Self::NoModel | Self::Unpriced { .. } => Refused::NoModel,
-            Self::NotConfigured | Self::TooManyErasures => Refused::ForNow,
+            Self::NotConfigured | Self::TooManyErasures | Self::BeingErased { .. } => {
+                Refused::ForNow
+            }
         })
     }
 
@@ -81,6 +88,8 @@ impl Refusal {
             Self::NotConfigured => "not_configured",
             Self::StillNeeded { .. } => "still_needed",
             Self::TooManyErasures => "too_many_erasures",
+            Self::BeingErased { .. } => "being_erased",
+            Self::ClockBelieved => "clock_not_held",
         }
     }
 
@@ -113,6 +122,10 @@ impl Refusal {
             Self::StillNeeded { need: Need::Schedule(_), .. } => {
                 Some("change the schedule in .kairos/config/schedules.yml and reload".into())
             }
+            Self::BeingErased { .. } => {
+                Some("ask again in a moment: once it is gone, it is stored anew".into())
+            }
+            Self::ClockBelieved => Some("kairos status".into()),
             Self::NotConfigured | Self::TooManyErasures => None,
         }
     }

@@ -6,6 +6,7 @@
 //! removes.
 
 mod collection;
+mod erased;
 mod recent;
 
 use std::ffi::OsString;
@@ -19,6 +20,7 @@ use crate::digest::{Digest, digest};
 use crate::fs::{Access, FileKind, Fs, Rename, Space, read_full, write_full};
 
 pub use collection::{Collection, Crowded, Removal};
+use erased::Erased;
 use recent::Recent;
 pub use recent::{NAMED_WITHIN, RECENT_MAX};
 
@@ -42,6 +44,10 @@ pub struct Blobs<F: Fs> {
     recent: Mutex<Recent>,
     /// Held while there is a collection.
     collecting: Mutex<()>,
+    /// What was erased and not put since.
+    erased: Mutex<Erased>,
+    /// Held while a blob is erased, or one that was is put again.
+    erasing: Mutex<()>,
 }
 
 /// Why bytes could not be put or got.
@@ -60,14 +66,24 @@ pub enum BlobError {
 impl<F: Fs> Blobs<F> {
     /// Blobs in `dir`. Touches nothing, so that a reader beside the daemon may have one too.
     pub fn new(fs: F, dir: F::Dir) -> Self {
-        let (recent, collecting) = (Mutex::default(), Mutex::default());
+        let (recent, collecting, erased, erasing) = Default::default();
         let (next, written) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { fs, dir, next, written, recent, collecting }
+        Self { fs, dir, next, written, recent, collecting, erased, erasing }
     }
 
     fn recent(&self) -> MutexGuard<'_, Recent> {
         // Every critical section leaves it whole.
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn erased(&self) -> MutexGuard<'_, Erased> {
+        // As above.
+        self.erased.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it was erased through this value and not put since. Waits for no disk.
+    pub fn is_erased(&self, digest: &Digest) -> bool {
+        self.erased().holds(digest)
     }
 
     /// Removes what a crash left half-written and answers how many files that were. Only for who
@@ -121,7 +137,8 @@ impl<F: Fs> Blobs<F> {
         self.fs.space(&self.dir)
     }
 
-    /// Keeps `bytes`. What this answers for is durable, also when it was there before.
+    /// Keeps `bytes`. What this answers for is durable, also when it was there before, and also when it
+    /// was erased meanwhile.
     ///
     /// # Errors
     /// [`BlobError::TooLarge`] above [`BLOB_BYTES_MAX`]; [`BlobError::Disk`].
@@ -132,19 +149,34 @@ impl<F: Fs> Blobs<F> {
         let digest = digest(bytes);
         // Before it is looked for: from here on no collection removes it.
         self.recent().put(&digest);
-        let kept = match self.get(&digest, BLOB_BYTES_MAX) {
-            Ok(_) => match self.make_durable(&digest) {
+        let kept = self.keep(&digest, bytes).and_then(|()| self.keep_erased(&digest, bytes));
+        kept.map(|()| digest)
+    }
+
+    fn keep(&self, digest: &Digest, bytes: &[u8]) -> Result<(), BlobError> {
+        let kept = match self.get(digest, BLOB_BYTES_MAX) {
+            Ok(_) => match self.make_durable(digest) {
                 // A person has erased it meanwhile.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => self.write(&digest, bytes),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => self.write(digest, bytes),
                 kept => kept,
             },
             // A corrupt or overgrown one is replaced by what its name promises.
             Err(
                 BlobError::Missing { .. } | BlobError::Corrupt { .. } | BlobError::TooLarge { .. },
-            ) => self.write(&digest, bytes),
+            ) => self.write(digest, bytes),
             Err(error @ BlobError::Disk { .. }) => return Err(error),
         };
-        kept.map(|()| digest).map_err(|source| BlobError::Disk { step: "write", source })
+        kept.map_err(|source| BlobError::Disk { step: "write", source })
+    }
+
+    /// Keeps what was erased since it was last put, so that no erasure comes between.
+    fn keep_erased(&self, digest: &Digest, bytes: &[u8]) -> Result<(), BlobError> {
+        let _alone = self.erasing.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_erased(digest) {
+            self.keep(digest, bytes)?;
+            self.erased().remove(digest);
+        }
+        Ok(())
     }
 
     /// The bytes named `digest`, hashed again.

@@ -36,6 +36,8 @@ pub enum SubmitError {
     Stopping,
     #[error("short of room: {0}")]
     NoSpace(Shortage),
+    #[error("the text `{blob}` was erased after it was stored for this")]
+    Erased { blob: Digest },
     #[error("the request does not fit into one journal frame")]
     TooLarge,
     #[error("the configuration was not reloaded: {0}")]
@@ -47,7 +49,9 @@ impl SubmitError {
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Refused(refusal) => refusal.kind(),
-            Self::Full | Self::Stopping | Self::NoSpace(_) => Kind::Refused(Refused::ForNow),
+            Self::Full | Self::Stopping | Self::NoSpace(_) | Self::Erased { .. } => {
+                Kind::Refused(Refused::ForNow)
+            }
             Self::TooLarge | Self::NotReloaded(_) => Kind::Refused(Refused::BadInput),
         }
     }
@@ -60,6 +64,7 @@ impl SubmitError {
             Self::Full => "queue_full",
             Self::Stopping => "stopping",
             Self::NoSpace(_) => "no_space",
+            Self::Erased { .. } => "erased_meanwhile",
             Self::TooLarge => "too_large",
             Self::NotReloaded(_) => "not_reloaded",
         }
@@ -72,6 +77,7 @@ impl SubmitError {
             Self::Refused(refusal) => refusal.hint(),
             Self::NotReloaded(_) => Some("kairos config check".into()),
             Self::NoSpace(shortage) => Some(shortage.hint().into()),
+            Self::Erased { .. } => Some("ask again: it is stored anew then".into()),
             Self::Full | Self::Stopping => Some("kairos status".into()),
             Self::TooLarge => None,
         }

@@ -5,11 +5,12 @@
 //! the very same one. Never waits, never performs, never reads a clock: time comes with the
 //! circumstances.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kairos_core::decide::{self, decide};
+use kairos_core::digest::Digest;
 use kairos_core::effect::{Effect, Failure, Outcome};
+use kairos_core::erasure::of_spec;
 use kairos_core::event::{Event, Origin};
 use kairos_core::fold::{Fold, Seq};
 use kairos_core::id::{CommandId, MandateId};
@@ -17,7 +18,7 @@ use kairos_core::input::{Alarm, Input, Now, Pace, Verb};
 use kairos_core::principal::Principal;
 use kairos_core::space::Shortage;
 use kairos_core::state::State;
-use kairos_disk::Fs;
+use kairos_disk::{Blobs, Fs, RealFs};
 use kairos_journal::{Permit, Poisoned, Record, RecordError, Room};
 use tokio::sync::oneshot;
 
@@ -64,6 +65,8 @@ pub struct Inputs {
     pub(crate) commands: Vec<Asked>,
     /// Where more may be asked while the turn is taken.
     pub(crate) inbox: Option<Arc<Inbox>>,
+    /// Where the texts lie that are named; what was erased since it was stored is refused.
+    pub(crate) blobs: Option<Arc<Blobs<RealFs>>>,
     /// Which mandates may start: all, or one only.
     pub admit: Admit,
     /// Append an empty frame if the durable mark lags.
@@ -135,7 +138,7 @@ pub fn turn<D: Fs + 'static, F: Folding>(
     calendar: &Calendar,
     exits: Exits<'_, F>,
 ) -> Result<Turned<D, F>, Poisoned> {
-    let mut turn = Turn { ledger, records: Vec::new(), exits, tight: false };
+    let mut turn = Turn { ledger, records: Vec::new(), exits, blobs: inputs.blobs, tight: false };
     for input in inputs.own {
         turn = turn.own(&input, &now())?;
     }
@@ -166,6 +169,7 @@ struct Turn<'a, D: Fs, F: Folding> {
     ledger: Ledger<D, F>,
     records: Vec<Shown>,
     exits: Exits<'a, F>,
+    blobs: Option<Arc<Blobs<RealFs>>>,
     tight: bool,
 }
 
@@ -181,8 +185,19 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
         tight
     }
 
+    /// The circumstances with what is left of the journal among them.
+    fn with_room(&mut self, now: Now) -> Now {
+        match now.pace {
+            Pace::Running if self.is_tight(&now) => {
+                Now { pace: Pace::Low(Shortage::Segment), ..now }
+            }
+            Pace::Running | Pace::Low(_) | Pace::Draining => now,
+        }
+    }
+
     /// An input that no person waits for: decided and recorded, never refused. What happened must be
     /// recorded: without room for it only a restart helps, and recovery finds out what happened.
+    /// What is only due comes again.
     fn own(mut self, input: &Input, now: &Now) -> Result<Self, Poisoned> {
         if matches!(input, Input::Space { .. }) && self.is_tight(now) {
             // That there is no room must not need any. It is told without a record, too.
@@ -203,9 +218,14 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
                     }
                     // What is not recorded is not deleted, and found again.
                     // What is not recorded as erased is erased once more by the next start.
+                    // How the clock stands is found again by each turn until it is.
                     (
                         Err(RecordError::NoRoom { .. }),
-                        Input::Delete { .. } | Input::Erased { .. },
+                        Input::Delete { .. }
+                        | Input::Erased { .. }
+                        | Input::ClockStepped { .. }
+                        | Input::ClockSettled
+                        | Input::Due(_),
                     ) => Ok(turn),
                     (Err(error), _) => Err(unrecordable(error)),
                 }
@@ -214,14 +234,12 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
         }
     }
 
-    /// A command: recorded and acknowledged, or refused; either answer waits for the commit.
+    /// A command: recorded and acknowledged, or refused; either answer waits for the commit. Without
+    /// room for the next segment only what makes a mandate is held back: the rest ends or goes on
+    /// with what has begun, or is known already.
     fn asked(mut self, asked: Asked, now: &Now) -> Result<Self, Poisoned> {
         let Asked { by, verb, command, answer } = asked;
-        if self.is_tight(now) {
-            let with = Err(SubmitError::NoSpace(Shortage::Segment));
-            self.ledger.hold(Answer { to: answer, with });
-            return Ok(self);
-        }
+        let now = &self.with_room(*now);
         let input = Input::Command { by, verb };
         let decided;
         (self, decided) = self.decided(&input, now)?;
@@ -279,6 +297,9 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
             if let Some(shortage) = held_back(input, &events, now) {
                 return Ok((self, Err(SubmitError::NoSpace(shortage))));
             }
+            if let Some(blob) = self.gone(&events) {
+                return Ok((self, Err(SubmitError::Erased { blob })));
+            }
             if !only_stops(input, &events) {
                 return Ok((self, Ok(events)));
             }
@@ -290,17 +311,28 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
         }
     }
 
+    /// The first text of a mandate that these events make which went after it was stored for it. One
+    /// that is on its way out the rules refuse, so none goes between this look and the record.
+    fn gone(&self, events: &[Event]) -> Option<Digest> {
+        let blobs = self.blobs.as_ref()?;
+        let specs = events.iter().filter_map(|event| match event {
+            Event::MandateCreated { spec, .. } => Some(spec),
+            _ => None,
+        });
+        let mut texts = specs.flat_map(|spec| of_spec(spec)).map(|text| text.digest);
+        texts.find(|text| blobs.is_erased(text.as_bytes()))
+    }
+
     /// Takes what is due, the earliest first. What brings no event is left for a later turn, and so
     /// are slots in a drain or when the disk has no room for new work: their schedule's cursor stays,
     /// and what was missed is decided when there is, or by the next start.
     fn due(mut self, now: &mut dyn FnMut() -> Now, calendar: &Calendar) -> Result<Self, Poisoned> {
-        let mut left = BTreeSet::new();
+        let mut left = None;
         for _ in 0..DUE_MAX {
             let now = now();
             let waits = self.is_tight(&now) || now.pace != Pace::Running;
-            let held = |alarm: &Alarm| waits && matches!(alarm, Alarm::Schedule(_));
-            let may = |alarm: &&Alarm| !(held(alarm) || left.contains(*alarm));
-            let Some(alarm) = self.state().all_due(now.time).find(may).cloned() else { break };
+            let due = self.state().due_after(left.as_ref(), now.time, !waits);
+            let Some((at, alarm)) = due else { break };
             let input = match &alarm {
                 Alarm::Schedule(name) => {
                     // No mandate's doing, whatever the calendar does.
@@ -314,7 +346,7 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
                 self = self.own(&input, &now)?;
             }
             if self.ledger.head() == before {
-                left.insert(alarm);
+                left = Some((at, alarm));
             }
         }
         Ok(self)
@@ -361,7 +393,7 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
 
     /// Commits, and lets go what the commit releases.
     fn release(self) -> Result<Self, Poisoned> {
-        let Self { ledger, mut records, exits, tight } = self;
+        let Self { ledger, mut records, exits, blobs, tight } = self;
         let (ledger, released) = ledger.commit()?;
         let shown: Vec<_> = released.records.into_iter().map(Arc::new).collect();
         (exits.publish)(&shown, ledger.state().as_ref());
@@ -375,7 +407,7 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
             // Whoever asked may have gone; the record stands.
             answer.to.send(answer.with).ok();
         }
-        Ok(Self { ledger, records, exits, tight })
+        Ok(Self { ledger, records, exits, blobs, tight })
     }
 
     fn commit(self) -> Result<Turned<D, F>, Poisoned> {
@@ -440,7 +472,7 @@ fn subject(verb: &Verb, events: &[Event], state: &State) -> Option<Subject> {
         Verb::Decide { proposal, .. } => Some(Subject::Proposal(*proposal)),
         Verb::Judge { effect, .. } => Some(Subject::Effect(*effect)),
         Verb::Erase { blob, .. } => Some(Subject::Blob(*blob)),
-        Verb::Pause { .. } | Verb::Resume { .. } => None,
+        Verb::Pause { .. } | Verb::Resume { .. } | Verb::ConfirmClock => None,
     }
 }
 

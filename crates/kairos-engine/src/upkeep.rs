@@ -87,6 +87,11 @@ impl Upkeep {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Where the texts lie.
+    pub(crate) fn blobs(&self) -> &Arc<Blobs<RealFs>> {
+        &self.blobs
+    }
+
     /// Begins the thread. Without it, erasures wait for the next start that has one.
     pub(crate) fn begin(self: &Arc<Self>) {
         let upkeep = Arc::clone(self);

@@ -20,8 +20,8 @@ pub(crate) async fn list(
 ) -> Result<Json<wire::schedule::Schedules>, Refusal> {
     let views = door.read().await?;
     let now = kairos_engine::time();
-    let shown = views.schedules.all().values().map(|view| show::schedule(view, now));
-    let schedules = shown.collect();
+    let all = views.schedules.all().values();
+    let schedules = all.map(|view| show::schedule(view, &views.mandates, now)).collect();
     Ok(Json(wire::schedule::Schedules { schedules }))
 }
 
@@ -79,7 +79,7 @@ async fn changed(
         // It was taken away between the answer and this look.
         Refusal::new(Kind::Refused(Refused::Unknown), "no_such_schedule", "the schedule went")
     })?;
-    Ok(Json(show::schedule(view, kairos_engine::time())))
+    Ok(Json(show::schedule(view, &views.mandates, kairos_engine::time())))
 }
 
 fn parsed(name: &str) -> Result<ScheduleName, Refusal> {

@@ -48,6 +48,8 @@ pub(super) fn decide(
         Verb::Erase { blob, reason } => erase(state, by, *blob, *reason),
         Verb::Pause { schedule } => slots::pause(state, by, schedule),
         Verb::Resume { schedule } => slots::resume(state, by, schedule),
+        Verb::ConfirmClock if state.clock.is_none() => Err(Refusal::ClockBelieved),
+        Verb::ConfirmClock => Ok(vec![Event::ClockSettled { by: Some(by.clone()) }]),
     }
 }
 
@@ -99,6 +101,7 @@ fn create(
         return Ok(Vec::new());
     }
     can_ask(rules, spec)?;
+    is_kept(state, spec)?;
     let mut ids = IdSource::new(now.time, now.seed);
     let origin = Origin::Command { command: ids.command(), by: by.clone(), key };
     Ok(vec![Event::MandateCreated { mandate: ids.mandate(), origin, spec: Box::new(spec.clone()) }])
@@ -110,6 +113,11 @@ pub(super) fn made_before(state: &State, key: Option<Key>) -> Result<bool, Refus
     let Some(kept) = state.index.keys.get(&key.key) else { return Ok(false) };
     let mandate = kept.mandate;
     if kept.request == key.request { Ok(true) } else { Err(Refusal::KeyReused { mandate }) }
+}
+
+/// Whether no text of the mandate is on its way out.
+pub(super) fn is_kept(state: &State, spec: &MandateSpec) -> Result<(), Refusal> {
+    state.erases(spec).map_or(Ok(()), |blob| Err(Refusal::BeingErased { blob }))
 }
 
 /// Whether the mandate's model can be asked under these rules.
@@ -141,7 +149,7 @@ fn decide_proposal(
     if let Some(given) = hash.filter(|given| *given != actual) {
         return Err(Refusal::OtherHash { proposal, given, actual });
     }
-    if held.expires <= now.time {
+    if held.expires <= now.time && state.clock.is_none() {
         return Err(Refusal::AlreadyDecided { proposal, closed: Closed::Expired });
     }
     let mut draft = Draft::of(state, now, mandate);

@@ -63,15 +63,19 @@ impl<F: Fs> Blobs<F> {
     }
 
     /// Removes a blob because a person wants it gone, whoever names it. Whether there was one; what
-    /// this answers for is durable. Who puts the same bytes at the same time may put them after it.
+    /// this answers for is durable. Who puts the same bytes at the same time puts them after it, and who
+    /// has put them before is told ([`Blobs::is_erased`]).
     ///
     /// # Errors
     /// The system's.
     pub fn erase(&self, digest: &Digest) -> io::Result<bool> {
+        let alone = self.erasing.lock().unwrap_or_else(PoisonError::into_inner);
         let was = match self.fs.unlink(&self.dir, &name(digest)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             unlinked => unlinked.map(|()| true)?,
         };
+        self.erased().add(digest);
+        drop(alone);
         // Also where there was none: an earlier try may have got as far.
         self.fs.sync_dir(&self.dir)?;
         Ok(was)

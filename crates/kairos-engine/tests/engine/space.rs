@@ -5,6 +5,7 @@ use kairos_core::effect::{Attempt, Call, Outcome, Reply};
 use kairos_core::event::{Event, Key};
 use kairos_core::id::{CommandId, MandateId};
 use kairos_core::input::{Input, Now, Pace, Verb};
+use kairos_core::schedule::definition::Definition;
 use kairos_core::schedule::slot::SlotState;
 use kairos_core::space::Shortage;
 use kairos_core::state::State;
@@ -13,9 +14,9 @@ use kairos_disk::RealFs;
 use kairos_engine::{
     Accepted, Calendar, Exits, Inputs, Ledger, Shown, Subject, SubmitError, start, turn,
 };
-use kairos_journal::Permit;
+use kairos_journal::{Ahead, Permit, Segments};
 
-use crate::turn::{START_MS, ledger, minutely, now, zones};
+use crate::turn::{START_MS, ledger, ledger_of, minutely, now, zones};
 use crate::world;
 
 const LOW: Shortage = Shortage::Free { free_bytes: 1, keep_free_bytes: 2 };
@@ -29,15 +30,26 @@ struct Daemon {
 
 type Answers = Vec<Result<Accepted, SubmitError>>;
 
+/// As small as the frames of these tests allow, the next one made when it is needed.
+fn small() -> Segments {
+    Segments::new(8192, 8192, Ahead::OnDemand)
+}
+
 impl Daemon {
     fn start(dir: &std::path::Path) -> Self {
-        let mut daemon = Self {
-            ledger: Some(ledger(dir)),
-            calendar: Calendar::default(),
-            seed: 0,
-            permits: Vec::new(),
-        };
-        let (schedules, at) = (vec![minutely()], Time::from_ms(START_MS));
+        Self::with(ledger(dir), vec![minutely()])
+    }
+
+    /// Without schedules, in small segments.
+    fn small(dir: &std::path::Path) -> Self {
+        Self::with(ledger_of(dir, small()), Vec::new())
+    }
+
+    fn with(ledger: Ledger<RealFs>, schedules: Vec<Definition>) -> Self {
+        let ledger = Some(ledger);
+        let (calendar, permits) = (Calendar::default(), Vec::new());
+        let mut daemon = Self { ledger, calendar, seed: 0, permits };
+        let at = Time::from_ms(START_MS);
         let state = daemon.ledger.as_ref().expect("it is there").state();
         let configured = start::configured(state, world::rules(), schedules, zones, at);
         let (calendar, own) = configured.expect("few");
@@ -165,4 +177,71 @@ fn with_room_again_the_missed_policy_decides_and_what_queued_starts() {
     let own = vec![Input::Space { low: None }];
     let (events, _) = daemon.take(61, Pace::Running, own, Vec::new());
     assert_eq!(events, []);
+}
+
+/// Takes the name under which the journal's next segment is made.
+fn block(dir: &std::path::Path) -> std::path::PathBuf {
+    let next = dir.join("next.tmp");
+    std::fs::remove_file(&next).ok();
+    std::fs::create_dir(&next).expect("made");
+    next
+}
+
+#[test]
+fn without_a_next_segment_only_what_makes_a_mandate_is_held_back_until_no_byte_is_left() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut daemon = Daemon::small(dir.path());
+    // Until the last segment has just begun.
+    let segments = || {
+        let names = std::fs::read_dir(dir.path()).expect("listed");
+        names
+            .filter(|entry| {
+                entry.as_ref().is_ok_and(|e| e.path().extension() == Some("kj".as_ref()))
+            })
+            .count()
+    };
+    let (mut first, began) = (Vec::new(), segments());
+    while segments() < began + 2 {
+        let key = u8::try_from(first.len()).expect("some dozens");
+        let (_, answers) = daemon.take(0, Pace::Running, Vec::new(), vec![create(&[key])]);
+        first.extend(subjects(answers));
+    }
+    drop(daemon.ledger.take());
+    let next = block(dir.path());
+    daemon.ledger = Some(ledger_of(dir.path(), small()));
+
+    // What is known is answered, what ends work is recorded, and nothing new begins.
+    let stop = Verb::Stop { mandate: first[0].expect("a mandate") };
+    let verbs = vec![create(b"new"), create(&[0]), stop];
+    let (events, answers) = daemon.take(0, Pace::Running, Vec::new(), verbs);
+    let stopped = |event: &Event| matches!(event, Event::StopAsked { .. });
+    assert!(matches!(&events[..], [stop, ..] if stopped(stop)), "{events:?}");
+    let [new, again, stopped] = &answers[..] else { panic!("{answers:?}") };
+    let full = || Err(SubmitError::NoSpace(Shortage::Segment));
+    assert_eq!(new, &full());
+    assert_eq!(subjects(vec![again.clone()]), first[..1]);
+    assert!(stopped.is_ok(), "{stopped:?}");
+
+    // So it goes until the segment is full; then the disk is to blame, and nothing is lost.
+    let erase =
+        |n: u8| Verb::Erase { blob: Digest::of(&[n, n]), reason: BlobRef::of(b"it leaked") };
+    let refused = (0..64).find_map(|n| {
+        let (_, mut answers) = daemon.take(0, Pace::Running, Vec::new(), vec![erase(n)]);
+        answers.remove(0).err()
+    });
+    assert_eq!(refused, full().err());
+    // What is due and has no room comes again: here the keys, a day later.
+    const DAY: u64 = 24 * 60;
+    let forgotten = |events: &[Event]| {
+        events.iter().filter(|event| matches!(event, Event::KeyForgotten { .. })).count()
+    };
+    let (events, answers) = daemon.take(DAY, Pace::Running, Vec::new(), vec![erase(99)]);
+    let before = forgotten(&events);
+    assert!(before < first.len(), "{before}");
+    assert_eq!(answers, [full()]);
+
+    std::fs::remove_dir(next).expect("removed");
+    let (events, answers) = daemon.take(DAY + 1, Pace::Running, Vec::new(), vec![create(b"new")]);
+    assert!(answers[0].is_ok(), "{answers:?}");
+    assert_eq!(before + forgotten(&events), first.len());
 }

@@ -24,12 +24,16 @@ pub(crate) const START_MS: i64 = 1_790_000_000_000;
 const MINUTE_MS: u64 = 60_000;
 
 pub(crate) fn ledger(dir: &Path) -> Ledger<RealFs> {
+    ledger_of(dir, Segments::default())
+}
+
+pub(crate) fn ledger_of(dir: &Path, segments: Segments) -> Ledger<RealFs> {
     let root = RealFs.root(dir).expect("the root");
     let opening = Opening {
         origin: IdSource::new(Time::from_ms(START_MS), Seed([7; 16])).node(),
         epoch: 1,
         schema: 1,
-        segments: Segments::default(),
+        segments,
     };
     #[expect(clippy::disallowed_methods, reason = "the turn is driven without its engine")]
     let opened = Ledger::open(Arc::new(RealFs), root, State::empty(), Arc::new(drop), opening);

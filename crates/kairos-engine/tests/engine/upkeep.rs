@@ -1,6 +1,7 @@
 //! Erasures and collections beside an engine.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -9,7 +10,12 @@ use kairos_core::effect::Effect;
 use kairos_core::erasure::ErasureEnd;
 use kairos_core::event::Event;
 use kairos_core::input::Verb;
-use kairos_engine::{BlobNotice, Control, Handle, Notice, Started};
+use kairos_core::kind::{Kind, Refused};
+use kairos_core::refusal::Refusal;
+use kairos_core::schedule::definition::Definition;
+use kairos_engine::{
+    Accepted, BlobNotice, Control, Handle, Identity, Notice, Started, SubmitError,
+};
 
 use crate::world;
 
@@ -38,10 +44,18 @@ fn until<T>(told: &Receiver<Notice>, wanted: impl Fn(&Notice) -> Option<T>) -> T
     }
 }
 
-fn submit(handle: &Handle, verb: Verb) {
+fn ask(handle: &Handle, verb: Verb) -> Result<Accepted, SubmitError> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let by = "user:ann(1000)".parse().expect("a principal");
-    runtime.block_on(handle.submit(by, verb)).expect("accepted");
+    runtime.block_on(handle.submit(by, verb))
+}
+
+fn submit(handle: &Handle, verb: Verb) {
+    ask(handle, verb).expect("accepted");
+}
+
+fn create() -> Verb {
+    Verb::Create { spec: Box::new(world::spec(BlobRef::of(TEXT))), key: None }
 }
 
 fn erase(handle: &Handle) {
@@ -100,17 +114,75 @@ fn an_erasure_the_disk_refused_is_done_by_the_next_start() {
     stop(started);
 }
 
+/// A schedule that needs the text.
+fn needing() -> Vec<Definition> {
+    let mut definition = crate::turn::minutely();
+    definition.spec = world::spec(BlobRef::of(TEXT));
+    definition.enabled = false;
+    vec![definition]
+}
+
 #[test]
-fn a_text_that_work_needs_again_by_then_stays_and_is_told_so() {
-    let dir = refused(|handle| {
-        // As somebody who stored it at the same time.
-        let spec = Box::new(world::spec(BlobRef::of(TEXT)));
-        submit(handle, Verb::Create { spec, key: None });
-    });
+fn a_text_that_a_schedule_needs_by_the_next_start_stays_and_is_told_so() {
+    let dir = refused(|_| {});
     std::fs::write(file(dir.path()), TEXT).expect("written");
-    let (started, _told) = start(dir.path());
+    let notice = Box::new(|_| {});
+    let with = (needing as world::Schedules, Identity::default());
+    let started = world::begin(dir.path(), Box::new(|_| None), notice, with).expect("it starts");
     assert_eq!(settled(&started.handle), ErasureEnd::Needed);
     assert_eq!(std::fs::read(file(dir.path())).expect("it stays"), TEXT);
+    stop(started);
+}
+
+#[test]
+fn nothing_is_made_with_a_text_on_its_way_out() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (tell, told) = channel();
+    let notice = move |notice| tell.send(notice).unwrap_or_default();
+    static NEEDED: AtomicBool = AtomicBool::new(false);
+    let schedules: world::Schedules = || match NEEDED.load(Ordering::Relaxed) {
+        true => needing(),
+        false => Vec::new(),
+    };
+    let with = (schedules, Identity::default());
+    let started = world::begin(dir.path(), Box::new(|_| None), Box::new(notice), with);
+    let started = started.expect("it starts");
+    let handle = &started.handle;
+    std::fs::create_dir(file(dir.path())).expect("what cannot be unlinked");
+    erase(handle);
+    until(&told, |notice| {
+        matches!(notice, Notice::Blobs(BlobNotice::NotErased { .. })).then_some(())
+    });
+
+    // On its way out.
+    let blob = Digest::of(TEXT);
+    let refused = ask(handle, create()).expect_err("it would be left without its goal");
+    assert_eq!(refused, SubmitError::Refused(Refusal::BeingErased { blob }));
+    assert_eq!(refused.kind(), Kind::Refused(Refused::ForNow));
+    NEEDED.store(true, Ordering::Relaxed);
+    let reload = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(handle.control(Control::Reload))
+    };
+    let said = reload().expect_err("so would the schedule").to_string();
+    assert!(said.contains("schedule `minutely` needs the text"), "{said}");
+
+    stop(started);
+}
+
+#[test]
+fn nothing_is_made_with_a_text_that_went_since_it_was_stored() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (started, _told) = start(dir.path());
+    let handle = &started.handle;
+    handle.put(TEXT).expect("stored");
+    erase(handle);
+    assert_eq!(settled(handle), ErasureEnd::Gone);
+    let refused = ask(handle, create()).expect_err("it would be left without its goal");
+    assert_eq!(refused, SubmitError::Erased { blob: Digest::of(TEXT) });
+    assert_eq!(refused.kind(), Kind::Refused(Refused::ForNow));
+    handle.put(TEXT).expect("stored anew");
+    submit(handle, create());
     stop(started);
 }
 

@@ -85,8 +85,10 @@ pub(super) fn effects(root: &Root) -> Result<Effects, Failure> {
 
 pub(super) fn schedules(root: &Root) -> Result<Schedules, Failure> {
     get(root, "/v1/schedules", |files| {
-        let (all, now) = (files.views.schedules.all().values(), jiff::Timestamp::now().into());
-        Ok(Schedules { schedules: all.map(|view| show::schedule(view, now)).collect() })
+        let Views { schedules, mandates, .. } = &files.views;
+        let now = jiff::Timestamp::now().into();
+        let shown = schedules.all().values().map(|view| show::schedule(view, mandates, now));
+        Ok(Schedules { schedules: shown.collect() })
     })
 }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 use jiff::civil::DateTime;
 use kairos_core::schedule::definition::{JITTER_MS_MAX, PERIOD_S_MAX, ScheduleName, Timing};
 use kairos_core::schedule::timetable::once;
-use kairos_core::schedule::{Cron, CronError, Dst, Rule, Timetable, Warning, When, Zone};
+use kairos_core::schedule::{Cron, Dst, Rule, Timetable, Warning, When, Zone};
 use kairos_core::time::Time;
 
 use super::{Check, Raw, errors};
@@ -174,11 +174,7 @@ impl Check<'_> {
             }
             Err(error) => {
                 let place = self.inside(&at, text, error.column());
-                let hint = match &error {
-                    CronError::NeverFires { .. } | CronError::NeverBoth { .. } => error.allowed(),
-                    _ => format!("allowed: {}", error.allowed()),
-                };
-                self.wrong(place, error.to_string(), Some(hint));
+                self.wrong(place, error.to_string(), Some(error.hint()));
                 None
             }
         }
@@ -198,10 +194,12 @@ impl Check<'_> {
         let from = skip(column.saturating_sub(1));
         let rest = &text[from..];
         let length = rest.find(|c: char| c.is_whitespace() || c == ',').unwrap_or(rest.len());
-        if length == 0 {
-            // The expression ends where something is missing.
-            return at.clone();
+        let from = start + from;
+        // Where something is missing, the sign after it is shown: a quote, where the text ends.
+        let sign = raw[from..].chars().next().map(char::len_utf8).filter(|_| !text.is_empty());
+        match sign {
+            Some(sign) => at.start + from..at.start + from + length.max(sign),
+            None => at.clone(),
         }
-        at.start + start + from..at.start + start + from + length
     }
 }
