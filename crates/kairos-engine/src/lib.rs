@@ -18,6 +18,7 @@ mod last_words;
 mod lifecycle;
 pub mod lock;
 mod notice;
+mod parts;
 pub mod poison;
 mod retention;
 mod room;
