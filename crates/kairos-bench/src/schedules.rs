@@ -10,8 +10,8 @@ use jiff::tz::TimeZone;
 use kairos_core::digest::BlobRef;
 use kairos_core::id::{IdSource, Seed};
 use kairos_core::input::{Input, Pace};
-use kairos_core::schedule::definition::{Concurrency, Definition};
-use kairos_core::schedule::{Cron, Dst, MissedPolicy, Rule};
+use kairos_core::schedule::Dst;
+use kairos_core::schedule::definition::{Concurrency, Definition, Timing};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::RealFs;
@@ -32,24 +32,18 @@ pub struct Turns {
 
 /// So many schedules that fire every minute, and so many that fire once a year.
 #[must_use]
-pub fn schedules(minutely: usize, yearly: usize) -> Vec<(Definition, Rule)> {
+pub fn schedules(minutely: usize, yearly: usize) -> Vec<Definition> {
     let all = (0..minutely).map(|n| (n, "* * * * *")).chain((0..yearly).map(|n| (n, "0 9 1 1 *")));
     let one = |(n, cron): (usize, &str)| {
         let every = if cron.starts_with('*') { "minutely" } else { "yearly" };
         let goal = BlobRef::of(b"Look through the notes and put them in order.");
-        let definition = Definition {
-            name: format!("{every}-{n:06}").parse().expect("a name"),
-            cron: cron.into(),
-            zone: "UTC".into(),
-            dst: Dst::default(),
-            enabled: true,
-            missed: MissedPolicy::Skip,
+        let (cron, zone, dst) = (cron.into(), "UTC".into(), Dst::default());
+        let timing = Timing::Cron { cron, zone, dst };
+        let name = format!("{every}-{n:06}").parse().expect("a name");
+        Definition {
             concurrency: Concurrency::Allow,
-            spec: engine::spec(goal, &["notes/**"]),
-        };
-        let cron = Cron::parse(cron, definition.name.as_str()).expect("a rule");
-        let rule = Rule { cron, zone: TimeZone::UTC, dst: definition.dst };
-        (definition, rule)
+            ..Definition::new(name, timing, engine::spec(goal, &["notes/**"]))
+        }
     };
     all.map(one).collect()
 }
@@ -65,7 +59,7 @@ impl Turns {
     ///
     /// # Errors
     /// The disk's, or that they do not fit.
-    pub fn start(dir: &Path, schedules: Vec<(Definition, Rule)>) -> Done<Self> {
+    pub fn start(dir: &Path, schedules: Vec<Definition>) -> Done<Self> {
         let opening = Opening {
             origin: IdSource::new(START, Seed([7; 16])).node(),
             epoch: 1,
@@ -81,7 +75,7 @@ impl Turns {
             opening,
         );
         let ledger = opened?.0;
-        let zones = |_: &str| Some(TimeZone::UTC);
+        let zones = |_: &str| Some(TimeZone::UTC.into());
         let (calendar, own) =
             start::configured(ledger.state(), engine::rules(0), schedules, zones, START)?;
         let mut turns = Self { ledger: Some(ledger), calendar, drawn: 0 };

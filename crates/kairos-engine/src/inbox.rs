@@ -48,6 +48,8 @@ impl Asked {
             | Verb::Decide { .. }
             | Verb::Judge { .. }
             | Verb::Erase { .. }
+            | Verb::Pause { .. }
+            | Verb::Resume { .. }
             | Verb::ConfirmClock => true,
         }
     }

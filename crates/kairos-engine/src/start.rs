@@ -8,21 +8,22 @@ use kairos_core::id::MandateId;
 use kairos_core::input::Input;
 use kairos_core::resume::{Resume, resume};
 use kairos_core::rules::Rules;
-use kairos_core::schedule::Rule;
 use kairos_core::schedule::definition::{Definition, ScheduleName};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_journal::{Repaired, Torn};
 
-use crate::calendar::{Calendar, Zones};
+use crate::calendar::{Calendar, Loading, Unusable, Zones};
 use crate::parts::parts;
 
-/// A schedule takes more than a frame has room for.
+/// A configuration that cannot come into force.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("schedule `{schedule}` takes {bytes} bytes, and a journal frame has room for 921600")]
-pub struct TooLarge {
-    pub schedule: ScheduleName,
-    pub bytes: usize,
+pub enum NotConfigured {
+    /// One schedule, or all that have another name at once, of which it is the first.
+    #[error("schedule `{schedule}` takes {bytes} bytes, and a journal frame has room for 921600")]
+    TooLarge { schedule: ScheduleName, bytes: usize },
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
 }
 
 /// The journal was opened: `begun` says by whom. What a crash cut short was saved first, what a
@@ -51,21 +52,22 @@ pub fn opened(
 }
 
 /// The inputs for a configuration, at a start or a reload, and the calendar to use from then on: the
-/// last fates under rules that end, then the configuration itself.
+/// last fates under rules that end, then the configuration itself, in as many parts as its schedules
+/// need frames. A crash between two of them leaves the rest to the next start.
 ///
 /// # Errors
-/// No frame has room for a schedule; the calendar in use stays.
+/// A schedule has no place in a frame, or no timetable; the calendar in use stays.
 pub fn configured(
     state: &State,
     rules: Rules,
-    schedules: Vec<(Definition, Rule)>,
+    schedules: Vec<Definition>,
     zones: Zones,
     now: Time,
-) -> Result<(Calendar, Vec<Input>), TooLarge> {
-    let mut calendar = Calendar::default();
-    let mut inputs = Calendar::endings(state, &schedules, zones, now);
-    let (set, gone) = calendar.load(state, schedules, now);
-    inputs.extend(parts(&rules, set, gone)?);
+) -> Result<(Calendar, Vec<Input>), NotConfigured> {
+    let Loading { calendar, endings, set, gone, renamed } =
+        Calendar::load(state, schedules, zones, now)?;
+    let mut inputs = endings;
+    inputs.extend(parts(&rules, set, (gone, renamed))?);
     Ok((calendar, inputs))
 }
 

@@ -33,7 +33,7 @@ impl Daemon {
         let state = ledger.state();
         let clock = Clock::new(at, state);
         let begins = clock.begins(state);
-        let zones = |_: &str| Some(jiff::tz::TimeZone::UTC);
+        let zones = |_: &str| Some(jiff::tz::TimeZone::UTC.into());
         let schedules = vec![minutely()];
         let configured = start::configured(state, world::rules(), schedules, zones, begins);
         let (calendar, own) = configured.expect("it fits");
