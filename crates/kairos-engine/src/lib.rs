@@ -20,6 +20,7 @@ pub mod lock;
 mod notice;
 mod parts;
 pub mod poison;
+mod pulse;
 mod retention;
 mod room;
 mod snapshots;

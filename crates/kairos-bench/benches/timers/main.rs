@@ -3,16 +3,18 @@
 //! Owns how these are measured: turns by themselves first, then the program that ships, where it was
 //! built beside (`cargo xtask bench` does that). `cargo bench -p kairos-bench --bench timers`.
 
+mod turns;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use kairos_bench::row::{Row, print};
-use kairos_bench::schedules::{START, Turns, journal_bytes, schedules};
 use kairos_bench::slices::{count, micros, quantile};
 use kairos_bench::{Done, temporary};
 use kairos_core::time::Time;
+use turns::{START, Turns, journal_bytes, schedules};
 
 const TICKS: u64 = 60;
 const NIGHT_MS: u64 = 8 * 60 * 60 * 1000;

@@ -18,21 +18,20 @@ use kairos_disk::RealFs;
 use kairos_engine::{Calendar, Exits, Inputs, Ledger, Shown, circumstances, start, turn};
 use kairos_journal::{Opening, Segments};
 
-use crate::{Done, engine};
+use kairos_bench::{Done, engine};
 
 /// A Monday morning.
-pub const START: Time = Time::from_ms(1_790_000_000_000);
+pub(crate) const START: Time = Time::from_ms(1_790_000_000_000);
 
 /// A daemon of turns.
-pub struct Turns {
+pub(crate) struct Turns {
     ledger: Option<Ledger<RealFs>>,
     calendar: Calendar,
     drawn: u64,
 }
 
 /// So many schedules that fire every minute, and so many that fire once a year.
-#[must_use]
-pub fn schedules(minutely: usize, yearly: usize) -> Vec<Definition> {
+pub(crate) fn schedules(minutely: usize, yearly: usize) -> Vec<Definition> {
     let all = (0..minutely).map(|n| (n, "* * * * *")).chain((0..yearly).map(|n| (n, "0 9 1 1 *")));
     let one = |(n, cron): (usize, &str)| {
         let every = if cron.starts_with('*') { "minutely" } else { "yearly" };
@@ -59,7 +58,7 @@ impl Turns {
     ///
     /// # Errors
     /// The disk's, or that they do not fit.
-    pub fn start(dir: &Path, schedules: Vec<Definition>) -> Done<Self> {
+    pub(crate) fn start(dir: &Path, schedules: Vec<Definition>) -> Done<Self> {
         let opening = Opening {
             origin: IdSource::new(START, Seed([7; 16])).node(),
             epoch: 1,
@@ -87,7 +86,7 @@ impl Turns {
     ///
     /// # Errors
     /// The disk's.
-    pub fn take(&mut self, own: Vec<Input>, at: Time) -> Done<usize> {
+    pub(crate) fn take(&mut self, own: Vec<Input>, at: Time) -> Done<usize> {
         let mut inputs = Inputs::default();
         inputs.own = own;
         let mut publish = |_: &[Shown], _: &State| {};
@@ -111,7 +110,7 @@ impl Turns {
 ///
 /// # Errors
 /// The disk's.
-pub fn journal_bytes(dir: &Path) -> Done<usize> {
+pub(crate) fn journal_bytes(dir: &Path) -> Done<usize> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
