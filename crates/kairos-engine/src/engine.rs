@@ -199,6 +199,9 @@ impl Engine {
         let to_read = open_again(&parts.journal)?;
         let journal = open_again(&parts.journal)?;
         let to_fold = Arc::new(open_again(&parts.journal)?);
+        let doing = "list the journal's directory";
+        let begins = kairos_journal::retention::begin(&RealFs, &to_fold);
+        let begins = begins.map_err(|source| OpenError::Io { doing, source })?;
         let identity = parts.identity;
         let (ledger, opened) = open_ledger(&self.inbox, parts.journal, opening)?;
         let elsewhere = known(ledger.state(), &opened, &parts.places.heartbeat, identity)?;
@@ -220,7 +223,8 @@ impl Engine {
             blobs: Arc::clone(&parts.blobs),
             snapshots: Arc::clone(&snapshots),
         };
-        let status = Status::starting(time(), ledger.state().kept_from(), ledger.head());
+        let first = ledger.state().kept_from().max(begins);
+        let status = Status::starting(time(), first, ledger.head());
         let shown =
             Display { status, until: None, show, feed, snapshots: Arc::clone(&snapshots), upkeep };
         let pulse = Pulse::new(&self.inbox, ledger.state(), space);
@@ -374,7 +378,8 @@ impl Display {
             (counts.running, counts.queued, counts.waiting);
         status.active = state.longest_running();
         status.active_mandates = state.running().collect();
-        status.first = state.kept_from();
+        // What a repair gave up may have been the record of a deletion.
+        status.first = status.first.max(state.kept_from());
         status.budget = *state.budget();
         status.day_ends = state.day_ends();
         status.rules = state.rules();
@@ -466,10 +471,12 @@ impl Running {
     fn serve(&mut self, mut ledger: Ledger<Disk>) -> Result<(), Poisoned> {
         loop {
             let wait = self.wait(ledger.state());
-            let batch = self.inbox.take(wait);
+            let mut batch = self.inbox.take(wait);
             if batch.rang {
                 self.pulse.timers.rang();
             }
+            // By the limits of a reload beside it.
+            batch.urgent.sort_by_key(|urgent| matches!(urgent, Urgent::Delete(..)));
             if batch.urgent.iter().any(|urgent| matches!(urgent, Urgent::Reload(_))) {
                 // What is due falls under the rules by which it came due.
                 ledger = self.take(ledger, Inputs::default(), batch.waiting)?;
@@ -671,8 +678,12 @@ impl Running {
                 (self.outside.notice)(Notice::Blobs(notice));
             }
             // Whoever drains has no time for it; the next start finds it again.
-            Urgent::Delete(_) if self.drain.is_some() => {}
-            Urgent::Delete(excess) => inputs.own.push(retention::input(excess)),
+            Urgent::Delete(..) if self.drain.is_some() => {}
+            Urgent::Delete(excess, limits) => {
+                if self.shown.snapshots.retention().goes_by(limits) {
+                    inputs.own.push(retention::input(excess));
+                }
+            }
             Urgent::Swept { first, deleted, over } => {
                 // What only these records named may go too.
                 self.shown.upkeep.collect();

@@ -134,7 +134,8 @@ fn journal(workspace: &Workspace, focus: Focus) -> Result<Dir, Startup> {
 /// Retention below the snapshots of everything a start begins from.
 fn retain(checkpoints: &Checkpoints) -> Retain {
     let checkpoints = checkpoints.clone();
-    let look = Box::new(move |standing, limits: &_| checkpoints.look(standing, limits));
+    let look =
+        Box::new(move |standing, limits: &_, stop: &_| checkpoints.look(standing, limits, stop));
     Retain { kinds: &[State::KIND, Views::KIND], look }
 }
 

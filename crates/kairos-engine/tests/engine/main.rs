@@ -5,6 +5,7 @@ mod crowd;
 mod cycle;
 mod poison;
 mod restored;
+mod retention;
 mod snapshot;
 mod space;
 mod turn;
