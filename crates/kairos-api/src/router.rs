@@ -30,6 +30,7 @@ pub fn router(door: Door) -> Router {
         .route("/v1/schedules", get(schedules::list))
         .route("/v1/schedules/{name}/fire", post(schedules::fire))
         .route("/v1/blobs/{id}/erase", post(blobs::erase))
+        .route("/v1/admin/clock/confirm", post(admin::confirm_clock))
         .route("/v1/admin/reload", post(admin::reload))
         .route("/v1/admin/shutdown", post(admin::shutdown))
         // KairosChain took a closing slash on these.

@@ -14,8 +14,8 @@ use kairos_core::mandate::spec::Check;
 use kairos_core::schedule::MissedPolicy;
 use kairos_core::schedule::definition::Concurrency;
 use kairos_views::{
-    EditView, EffectView, ErasureView, Erasures, MandateView, ProposalState, ProposalView,
-    ScheduleView, StateView, Trouble,
+    EditView, EffectView, ErasureView, Erasures, MandateView, Mandates, ProposalState,
+    ProposalView, ScheduleView, SlotView, StateView, Trouble,
 };
 use kairos_wire as wire;
 
@@ -286,9 +286,9 @@ pub fn effect(view: &EffectView) -> wire::Effect {
     }
 }
 
-/// A schedule and its last slot.
+/// A schedule and its last slot, with how that one's mandate in `mandates` ended.
 #[must_use]
-pub fn schedule(view: &ScheduleView) -> wire::Schedule {
+pub fn schedule(view: &ScheduleView, mandates: &Mandates) -> wire::Schedule {
     let definition = &view.loaded.definition;
     let missed = match definition.missed {
         MissedPolicy::Skip => "skip",
@@ -315,16 +315,27 @@ pub fn schedule(view: &ScheduleView) -> wire::Schedule {
         timezone: definition.zone.clone(),
         enabled,
         next: view.loaded.next.map(|at| at.to_string()),
-        last: view.last.as_ref().map(|slot| wire::schedule::Slot {
-            state: slot.state.word().to_owned(),
-            reason: slot.reason.map(|reason| reason.word().to_owned()),
-            at: slot.at.to_string(),
-            mandate_id: slot.mandate.map(|id| id.to_string()),
-            count: slot.count,
-            by: slot.by.as_ref().map(ToString::to_string),
-        }),
+        last: view.last.as_ref().map(|slot| last(slot, mandates)),
         missed_policy: missed.to_owned(),
         concurrency: concurrency.to_owned(),
+    }
+}
+
+fn last(slot: &SlotView, mandates: &Mandates) -> wire::schedule::Slot {
+    let mandate = slot.mandate.and_then(|id| mandates.get(id));
+    let outcome = mandate.and_then(|mandate| match mandate.state {
+        StateView::Finished { outcome, .. } => Some(outcome.word().to_owned()),
+        StateView::Queued | StateView::Running | StateView::Parked { .. } => None,
+    });
+    wire::schedule::Slot {
+        state: slot.state.word().to_owned(),
+        reason: slot.reason.map(|reason| reason.word().to_owned()),
+        at: slot.at.to_string(),
+        mandate_id: slot.mandate.map(|id| id.to_string()),
+        outcome,
+        verified: mandate.and_then(|mandate| mandate.verified),
+        count: slot.count,
+        by: slot.by.as_ref().map(ToString::to_string),
     }
 }
 

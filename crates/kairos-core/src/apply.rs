@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::clock::Held;
 use crate::cycle::brief;
 use crate::effect::{Call, Effect, Intent};
 use crate::event::{Event, Origin};
@@ -27,6 +28,7 @@ impl Fold for State {
         if let Some(id) = event.mandate() {
             self.apply_to_mandate(at, id, event, out);
         }
+        self.newest = Some(at.time);
         match event {
             Event::DaemonStarted { machine, .. } => self.machine = machine.or(self.machine),
             Event::SegmentsDeleted { first, .. } => self.kept_from = self.kept_from.max(*first),
@@ -66,6 +68,8 @@ impl Fold for State {
             }
             Event::SpaceLow { shortage } => self.low = Some(*shortage),
             Event::SpaceEnough {} => self.low = None,
+            Event::ClockStepped { by_ms } => self.clock = Some(Held::stepped(self.clock, *by_ms)),
+            Event::ClockSettled { .. } => self.clock = None,
             Event::BudgetReserved { amounts, .. } => self.budget.hold(*amounts),
             Event::KeyForgotten { key } => {
                 self.index.keys.remove(key);

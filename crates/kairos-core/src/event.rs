@@ -57,6 +57,16 @@ pub enum Event {
     },
     /// There is room again.
     SpaceEnough {},
+    /// The wall clock was set: until it is believed no slot is looked at, nothing expires and no day
+    /// begins.
+    ClockStepped {
+        by_ms: i64,
+    },
+    /// It is believed again: it has stood long enough, or a person says so.
+    ClockSettled {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Principal>,
+    },
     /// Retention gave up every segment before frame `first`; they are deleted once this is durable.
     SegmentsDeleted {
         first: Seq,
@@ -357,6 +367,8 @@ impl Event {
             | Self::Adopted {}
             | Self::SpaceLow { .. }
             | Self::SpaceEnough {}
+            | Self::ClockStepped { .. }
+            | Self::ClockSettled { .. }
             | Self::SegmentsDeleted { .. }
             | Self::RulesLoaded(_)
             | Self::SchedulesLoaded { .. }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::apply;
 use crate::budget::Budget;
+use crate::clock::Held;
 use crate::digest::Digest;
 use crate::event::{Loaded, Origin};
 use crate::fold::{Seq, Snapshot};
@@ -27,7 +28,7 @@ use crate::time::Time;
 
 impl Snapshot for State {
     const KIND: &'static str = "state";
-    const SCHEMA: u32 = 4;
+    const SCHEMA: u32 = 5;
     type Form = Self;
 
     fn form(&self) -> &Self {
@@ -61,6 +62,11 @@ struct Form<'a> {
     erasing: Cow<'a, BTreeSet<Digest>>,
     #[serde(default, skip_serializing_if = "is_default")]
     gone: Gone,
+    /// Since version 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clock: Option<Held>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    newest: Option<Time>,
 }
 
 /// What is as it began need not be written: most of what waits never began.
@@ -124,6 +130,8 @@ impl<'a> Form<'a> {
             kept_from,
             low,
             erasing,
+            clock,
+            newest,
             scopes: _,
         } = state;
         let filed = mandates.values().map(|mandate| {
@@ -147,6 +155,8 @@ impl<'a> Form<'a> {
             kept_from: *kept_from,
             erasing: Cow::Borrowed(erasing),
             gone: gone.clone(),
+            clock: *clock,
+            newest: *newest,
         }
     }
 }
@@ -242,6 +252,8 @@ impl From<Form<'_>> for State {
             kept_from: form.kept_from,
             low: form.low,
             erasing: form.erasing.into_owned(),
+            clock: form.clock,
+            newest: form.newest,
         }
     }
 }

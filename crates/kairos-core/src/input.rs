@@ -54,6 +54,10 @@ pub enum Input {
     Adopted,
     /// Room ran short, or there is enough again.
     Space { low: Option<Shortage> },
+    /// The wall clock was set too far to go on with.
+    ClockStepped { by_ms: i64 },
+    /// It has stood long enough.
+    ClockSettled,
     /// Every segment before frame `first` is to be deleted.
     Delete { first: Seq, segments: u32, bytes: u64, over: Limit },
     /// The configuration was read: all of it, or none.
@@ -64,7 +68,7 @@ pub enum Input {
     Settled { effect: EffectId, outcome: Outcome },
     /// An effect will never settle by itself: its performer or its daemon is gone.
     Lost { effect: EffectId },
-    /// Something in the state is due, as [`State::due`](crate::state::State::due) says.
+    /// Something in the state is due, as [`State::due_after`](crate::state::State::due_after) says.
     Due(Alarm),
     /// Slots of a schedule are due; the calendar accounted for them.
     Slots { schedule: ScheduleName, revision: u32, accounted: Accounted, next: Option<Time> },
@@ -81,12 +85,34 @@ pub enum Input {
 /// What a person may ask.
 #[derive(Clone, Debug)]
 pub enum Verb {
-    Create { spec: Box<MandateSpec>, key: Option<Key> },
-    Stop { mandate: MandateId },
-    Decide { proposal: ProposalId, decision: Decision, hash: Option<Digest>, note: Option<BlobRef> },
-    Judge { effect: EffectId, answer: PersonSays, note: Option<BlobRef> },
-    Fire { schedule: ScheduleName, key: Option<Key> },
-    Erase { blob: Digest, reason: BlobRef },
+    Create {
+        spec: Box<MandateSpec>,
+        key: Option<Key>,
+    },
+    Stop {
+        mandate: MandateId,
+    },
+    Decide {
+        proposal: ProposalId,
+        decision: Decision,
+        hash: Option<Digest>,
+        note: Option<BlobRef>,
+    },
+    Judge {
+        effect: EffectId,
+        answer: PersonSays,
+        note: Option<BlobRef>,
+    },
+    Fire {
+        schedule: ScheduleName,
+        key: Option<Key>,
+    },
+    Erase {
+        blob: Digest,
+        reason: BlobRef,
+    },
+    /// The wall clock is right as it is.
+    ConfirmClock,
 }
 
 /// Something that becomes due at an instant.

@@ -7,6 +7,7 @@ mod erasure;
 use std::collections::BTreeSet;
 
 use chance::{Chance, World};
+use kairos_core::clock::Held;
 use kairos_core::effect::Outcome;
 use kairos_core::event::Limit;
 use kairos_core::fold::{Seq, Snapshot as _};
@@ -36,11 +37,12 @@ fn same(one: &str, other: &str, after: &dyn std::fmt::Debug) {
 }
 
 /// What a state can hold that is easy to lose.
-const EVERYTHING: [&str; 19] = [
+const EVERYTHING: [&str; 20] = [
     "approval",
     "approved",
     "budget",
     "checkpoint",
+    "clock",
     "delayed",
     "effect",
     "ending",
@@ -113,20 +115,33 @@ fn a_state_that_each_version_wrote_is_read_as_it_was() {
         include_str!("snapshot/state-2.json"),
         include_str!("snapshot/state-3.json"),
         include_str!("snapshot/state-4.json"),
+        include_str!("snapshot/state-5.json"),
     ];
     for text in texts {
         assert_eq!(written(&read(text)), text.trim_end());
     }
     let kept_from = texts.map(|text| read(text).kept_from());
-    assert_eq!(kept_from, [1, 4711, 4711, 4711].map(Seq), "version 1 knew of no deleted segment");
+    assert_eq!(
+        kept_from,
+        [1, 4711, 4711, 4711, 4711].map(Seq),
+        "version 1 knew of no deleted segment"
+    );
     let low = Shortage::Free { free_bytes: 1, keep_free_bytes: 2 };
     let read_low = texts.map(|text| read(text).low());
-    assert_eq!(read_low, [None, None, Some(low), Some(low)], "version 2 knew of no shortage");
+    assert_eq!(
+        read_low,
+        [None, None, Some(low), Some(low), Some(low)],
+        "version 2 knew of no shortage"
+    );
     let erasing = texts.map(|text| read(text).erasing().count());
-    assert_eq!(erasing, [0, 0, 0, 1], "version 3 knew of no erasure");
+    assert_eq!(erasing, [0, 0, 0, 1, 1], "version 3 knew of no erasure");
     let yearly = "yearly".parse().expect("a name");
     let begins = texts.map(|text| read(text).begins(&yearly, Time::EPOCH).as_ms());
-    assert_eq!(begins, [0, 0, 0, 1_800_068_400_000], "nor the first three of a schedule that went");
+    let back = 1_800_068_400_000;
+    assert_eq!(begins, [0, 0, 0, back, back], "nor the first three of a schedule that went");
+    let clock = texts.map(|text| read(text).clock());
+    let held = Some(Held { by_ms: -7_200_000 });
+    assert_eq!(clock, [None, None, None, None, held], "version 4 knew of no clock that was set");
     assert_eq!(State::SCHEMA as usize, texts.len());
 }
 

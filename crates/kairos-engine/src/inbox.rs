@@ -44,9 +44,11 @@ impl Asked {
     pub(crate) fn is_decision(&self) -> bool {
         match self.verb {
             Verb::Create { .. } | Verb::Fire { .. } => false,
-            Verb::Stop { .. } | Verb::Decide { .. } | Verb::Judge { .. } | Verb::Erase { .. } => {
-                true
-            }
+            Verb::Stop { .. }
+            | Verb::Decide { .. }
+            | Verb::Judge { .. }
+            | Verb::Erase { .. }
+            | Verb::ConfirmClock => true,
         }
     }
 }
@@ -111,6 +113,8 @@ pub(crate) struct Batch {
     pub(crate) decisions: Vec<Asked>,
     pub(crate) commands: Vec<Asked>,
     pub(crate) waiting: usize,
+    /// A timer rang.
+    pub(crate) rang: bool,
 }
 
 #[derive(Debug, Default)]
@@ -120,6 +124,8 @@ struct Queues {
     decisions: VecDeque<Asked>,
     commands: VecDeque<Asked>,
     closed: bool,
+    /// Something may be due, or the wall clock was set. Rung twice it is one.
+    rung: bool,
     /// The engine's thread waits and was not woken yet.
     sleeps: bool,
 }
@@ -156,6 +162,13 @@ impl Inbox {
         {
             queues.urgent.push(urgent);
         }
+        self.filled(queues);
+    }
+
+    /// It is time to look.
+    pub(crate) fn ring(&self) {
+        let mut queues = self.queues();
+        queues.rung = true;
         self.filled(queues);
     }
 
@@ -207,7 +220,9 @@ impl Inbox {
             queues.sleeps = false;
         }
         let mut room = TURN_MAX;
-        let mut batch = Batch { urgent: std::mem::take(&mut queues.urgent), ..Batch::default() };
+        let rang = std::mem::take(&mut queues.rung);
+        let urgent = std::mem::take(&mut queues.urgent);
+        let mut batch = Batch { urgent, rang, ..Batch::default() };
         drain(&mut queues.ended, &mut batch.ended, &mut room);
         drain(&mut queues.decisions, &mut batch.decisions, &mut room);
         room = room.min(TURN_MAX / 2);
@@ -255,7 +270,8 @@ impl Queues {
     }
 
     fn is_empty(&self) -> bool {
-        self.urgent.is_empty()
+        !self.rung
+            && self.urgent.is_empty()
             && self.ended.is_empty()
             && self.decisions.is_empty()
             && self.commands.is_empty()

@@ -525,7 +525,7 @@ pub(crate) fn put<F: Snapshot, D: Fs>(
 /// Writes `parts` one behind the other, and syncs them. A little at a time: whoever else waits for a
 /// sync of this disk, the engine first of all, never waits behind all of it.
 fn write<D: Fs>(disk: &D, file: &D::File, parts: [&[u8]; 3]) -> io::Result<()> {
-    const AT_A_TIME: usize = 512 * 1024;
+    const AT_A_TIME: usize = 128 * 1024;
     let mut offset = 0;
     for piece in parts.into_iter().flat_map(|part| part.chunks(AT_A_TIME)) {
         write_full(disk, file, piece, offset)?;

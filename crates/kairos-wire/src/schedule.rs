@@ -42,6 +42,12 @@ pub struct Slot {
     /// When it was due; of several, the latest.
     pub at: String,
     pub mandate_id: Option<String>,
+    /// How its mandate ended; null while that goes on, and when it is older than those that are shown.
+    #[serde(default)]
+    pub outcome: Option<String>,
+    /// Whether its mandate's checks held; null where nobody looked.
+    #[serde(default)]
+    pub verified: Option<bool>,
     /// How many slots in a row: 1 except for a range.
     pub count: u64,
     /// Who fired it; null when its time came.

@@ -7,6 +7,7 @@ mod assemble;
 mod checkpoints;
 mod cli;
 mod config;
+mod crontab;
 mod daemon;
 mod demo;
 mod door;

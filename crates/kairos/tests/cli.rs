@@ -97,7 +97,7 @@ fn cron_expressions_show_their_slots_without_a_workspace() {
     let shown = "{\"slots\":[\"2026-11-23T08:00:00Z\",\"2026-11-24T08:00:00Z\"]}\n";
     assert_eq!(kairos(dir.path(), &json), answer(0, shown, ""));
     let wrong = ["schedule", "next", "--cron", "@daily", "--zone", "Mars/Base"];
-    let said = "error: `Mars/Base` is no IANA time zone\nhint: such as `Europe/Berlin` or `UTC`\n";
+    let said = "error: `Mars/Base` is no IANA time zone\nhint: an IANA name such as `Europe/Zurich`, or `UTC`\n";
     assert_eq!(kairos(dir.path(), &wrong), answer(2, "", said));
 }
 

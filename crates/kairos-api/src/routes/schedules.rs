@@ -19,7 +19,8 @@ pub(crate) async fn list(
     State(door): State<Door>,
 ) -> Result<Json<wire::schedule::Schedules>, Refusal> {
     let views = door.read().await?;
-    let schedules = views.schedules.all().values().map(show::schedule).collect();
+    let all = views.schedules.all().values();
+    let schedules = all.map(|view| show::schedule(view, &views.mandates)).collect();
     Ok(Json(wire::schedule::Schedules { schedules }))
 }
 

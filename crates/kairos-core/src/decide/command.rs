@@ -46,6 +46,8 @@ pub(super) fn decide(
         Verb::Judge { effect, answer, note } => judge(state, now, by, *effect, *answer, *note),
         Verb::Fire { schedule, key } => slots::fire(state, now, by, schedule, *key),
         Verb::Erase { blob, reason } => erase(state, by, *blob, *reason),
+        Verb::ConfirmClock if state.clock.is_none() => Err(Refusal::ClockBelieved),
+        Verb::ConfirmClock => Ok(vec![Event::ClockSettled { by: Some(by.clone()) }]),
     }
 }
 
@@ -145,7 +147,7 @@ fn decide_proposal(
     if let Some(given) = hash.filter(|given| *given != actual) {
         return Err(Refusal::OtherHash { proposal, given, actual });
     }
-    if held.expires <= now.time {
+    if held.expires <= now.time && state.clock.is_none() {
         return Err(Refusal::AlreadyDecided { proposal, closed: Closed::Expired });
     }
     let mut draft = Draft::of(state, now, mandate);

@@ -37,6 +37,11 @@ pub fn decide(state: &State, input: &Input, now: &Now) -> Result<Vec<Event>, Ref
         }
         Input::Adopted => Ok(vec![Event::Adopted {}]),
         Input::Space { low } => Ok(space(state, *low)),
+        Input::ClockStepped { by_ms } => Ok(vec![Event::ClockStepped { by_ms: *by_ms }]),
+        Input::ClockSettled => {
+            let settled = Event::ClockSettled { by: None };
+            Ok(state.clock.map(|_| settled).into_iter().collect())
+        }
         // What was given up already is not given up twice.
         Input::Delete { first, .. } if *first <= state.kept_from() => Ok(Vec::new()),
         Input::Delete { first, segments, bytes, over } => {
@@ -91,7 +96,9 @@ pub fn subject(state: &State, input: &Input, now: &Now) -> Option<MandateId> {
             Verb::Stop { mandate } => Some(*mandate),
             Verb::Decide { proposal, .. } => state.proposal(*proposal).map(|mandate| mandate.id),
             Verb::Judge { effect, .. } => state.effect(*effect).map(|mandate| mandate.id),
-            Verb::Create { .. } | Verb::Fire { .. } | Verb::Erase { .. } => None,
+            Verb::Create { .. } | Verb::Fire { .. } | Verb::Erase { .. } | Verb::ConfirmClock => {
+                None
+            }
         },
         Input::Started { .. }
         | Input::Recovered { .. }
@@ -99,6 +106,8 @@ pub fn subject(state: &State, input: &Input, now: &Now) -> Option<MandateId> {
         | Input::Adopted
         | Input::Erased { .. }
         | Input::Space { .. }
+        | Input::ClockStepped { .. }
+        | Input::ClockSettled
         | Input::Delete { .. }
         | Input::Configured { .. }
         | Input::Due(_)

@@ -166,7 +166,7 @@ impl Life {
             admit,
         };
         let (daemon, own, opened) =
-            Daemon::start(&self.fs, &self.findings, beginning, self.number, self.clock)?;
+            Daemon::start(&self.fs, &self.findings, beginning, self.number, self.reading())?;
         self.tally.add_to(Tried::Restored, u64::from(opened.snapshot.is_some()));
         let Some(ledger) = daemon.ledger.as_ref() else { return Ok(()) };
         self.compare(&watch, &self.known.watch, ledger.head());

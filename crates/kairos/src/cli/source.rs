@@ -85,8 +85,9 @@ pub(super) fn effects(root: &Root) -> Result<Effects, Failure> {
 
 pub(super) fn schedules(root: &Root) -> Result<Schedules, Failure> {
     get(root, "/v1/schedules", |files| {
-        let all = files.views.schedules.all().values();
-        Ok(Schedules { schedules: all.map(show::schedule).collect() })
+        let Views { schedules, mandates, .. } = &files.views;
+        let shown = schedules.all().values().map(|view| show::schedule(view, mandates));
+        Ok(Schedules { schedules: shown.collect() })
     })
 }
 

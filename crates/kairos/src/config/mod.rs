@@ -4,7 +4,9 @@
 //! that is wrong with file, line and column. A file becomes a tree ([`node`]), the tree typed values
 //! ([`shape`]), each file has a module of its own, and [`resolve`] joins them.
 
+pub(crate) mod append;
 pub(crate) mod daemon;
+pub(crate) mod draft;
 pub(crate) mod env;
 mod node;
 pub(crate) mod problem;

@@ -102,6 +102,28 @@ impl Node {
     }
 }
 
+impl Value {
+    /// The same as if everything in it stood nowhere: to compare what texts say.
+    pub(super) fn placeless(&self) -> Self {
+        let nowhere = |node: &Node| Node { at: 0..0, value: node.value.placeless() };
+        match self {
+            Self::List(items) => Self::List(items.iter().map(nowhere).collect()),
+            Self::Map(entries) => Self::Map(
+                entries
+                    .iter()
+                    .map(|(key, node)| (Key { at: 0..0, name: key.name.clone() }, nowhere(node)))
+                    .collect(),
+            ),
+            Self::Null
+            | Self::Bool(_)
+            | Self::Unsigned(_)
+            | Self::Signed(_)
+            | Self::Float(_)
+            | Self::Text(_) => self.clone(),
+        }
+    }
+}
+
 /// Bytes of a location. Positions that have no bytes have none to underline.
 fn bytes(location: Location) -> Range<usize> {
     let span = location.span();

@@ -185,8 +185,13 @@ impl Problem {
     /// The place cut to its first line: a caret under twenty lines says nothing.
     fn shown(&self) -> Range<usize> {
         let text = self.file.text.get(self.at.clone()).unwrap_or_default();
-        let first = text.lines().next().unwrap_or_default().trim_end();
-        self.at.start..self.at.start + first.len()
+        let first = text.lines().next().unwrap_or_default();
+        // A blank that is meant by itself stays.
+        let length = match first.trim_end().len() {
+            0 => first.chars().next().map_or(0, char::len_utf8),
+            length => length,
+        };
+        self.at.start..self.at.start + length
     }
 }
 

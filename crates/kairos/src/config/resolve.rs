@@ -97,7 +97,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Problem {
     Problem::new(&File::new(path, ""), 0..0, message).hint_opt(hint)
 }
 
-fn read_text(path: &Path) -> io::Result<String> {
+pub(super) fn read_text(path: &Path) -> io::Result<String> {
     let about = fs::metadata(path)?;
     if !about.is_file() {
         return Err(io::Error::other("not a regular file"));

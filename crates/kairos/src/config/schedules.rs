@@ -13,7 +13,7 @@ use kairos_core::path::RelPath;
 use kairos_core::plan::ActionKind;
 use kairos_core::schedule::definition::{Concurrency, Definition, ScheduleName};
 use kairos_core::schedule::missed::{MAX_FIRES, MissedPolicy};
-use kairos_core::schedule::{Cron, CronError, Dst, InFold, InGap, Rule, Warning};
+use kairos_core::schedule::{Cron, Dst, InFold, InGap, Rule, Warning};
 use kairos_core::time::Time;
 use kairos_wire::mandate::{MandateRequest, RiskBudget};
 use serde::Deserialize;
@@ -210,11 +210,7 @@ impl Check<'_> {
             }
             Err(error) => {
                 let place = self.inside(&at, text, error.column());
-                let hint = match &error {
-                    CronError::NeverFires { .. } | CronError::NeverBoth { .. } => error.allowed(),
-                    _ => format!("allowed: {}", error.allowed()),
-                };
-                self.wrong(place, error.to_string(), Some(hint));
+                self.wrong(place, error.to_string(), Some(error.hint()));
                 None
             }
         }
@@ -234,11 +230,13 @@ impl Check<'_> {
         let from = skip(column.saturating_sub(1));
         let rest = &text[from..];
         let length = rest.find(|c: char| c.is_whitespace() || c == ',').unwrap_or(rest.len());
-        if length == 0 {
-            // The expression ends where something is missing.
-            return at.clone();
+        let from = start + from;
+        // Where something is missing, the sign after it is shown: a quote, where the text ends.
+        let sign = raw[from..].chars().next().map(char::len_utf8).filter(|_| !text.is_empty());
+        match sign {
+            Some(sign) => at.start + from..at.start + from + length.max(sign),
+            None => at.clone(),
         }
-        at.start + start + from..at.start + start + from + length
     }
 
     fn missed(&mut self, raw: &Raw) -> MissedPolicy {

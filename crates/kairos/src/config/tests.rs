@@ -206,7 +206,7 @@ fn each_wrong_key_of_a_schedule_is_told_with_its_place() {
         ),
         (
             "cron: '0 0 31 2 *'",
-            "schedules:3:16 [31] no month it names has a day `31` | a day that one of its months has",
+            "schedules:3:16 [31] `31` in the day of month field is in none of its months | allowed: a day that one of its months has",
         ),
         (
             "cron: */5 * * * *",

@@ -9,7 +9,7 @@ pub(crate) mod failure;
 pub(crate) mod hint;
 pub(crate) mod table;
 pub(crate) mod talk;
-mod visible;
+pub(crate) mod visible;
 pub(crate) mod voice;
 pub(crate) mod when;
 

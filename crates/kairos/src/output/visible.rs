@@ -17,9 +17,9 @@ pub(crate) fn visible(text: &str, plain: &[char]) -> String {
     shown
 }
 
-/// Control characters, Unicode's format characters (Cf), what is ignorable by default, and every
-/// space that looks like the common one.
-fn hides(c: char) -> bool {
+/// Whether a terminal would not show it as itself: control characters, Unicode's format characters
+/// (Cf), what is ignorable by default, and every space that looks like the common one.
+pub(crate) fn hides(c: char) -> bool {
     c.is_control() || ignorable(c) || formats(c) || blank(c)
 }
 

@@ -18,6 +18,11 @@ pub(crate) fn slot(instant: &str, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
 }
 
+/// A slot to come, with its day of the week.
+pub(crate) fn due(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%a %Y-%m-%d %H:%M:%S %:z").to_string()
+}
+
 /// The time of day of an instant, local.
 pub(crate) fn clock(instant: &str) -> String {
     let Ok(at) = instant.parse::<Timestamp>() else { return instant.to_owned() };
@@ -29,6 +34,17 @@ fn shown(instant: &str, now: &Timestamp, zone: &TimeZone) -> String {
     let (at, now) = (at.to_zoned(zone.clone()), now.to_zoned(zone.clone()));
     let form = if at.date() == now.date() { "%H:%M:%S %:z" } else { "%Y-%m-%d %H:%M:%S %:z" };
     at.strftime(form).to_string()
+}
+
+/// How far a clock was set: `2h 5m 0s forward`.
+pub(crate) fn step(by_ms: i64) -> String {
+    let seconds = by_ms.unsigned_abs().div_ceil(1000);
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let way = if by_ms < 0 { "back" } else { "forward" };
+    match hours {
+        0 => format!("{minutes}m {rest}s {way}"),
+        _ => format!("{hours}h {minutes}m {rest}s {way}"),
+    }
 }
 
 /// Micro-dollars as dollars, to the cent or as far as there is something to see.
@@ -52,6 +68,12 @@ mod tests {
         assert_eq!(show("2026-11-20T07:59:01.250Z"), "2026-11-20 09:59:01 +02:00");
         assert_eq!(show("soon"), "soon");
         assert_eq!(slot("2026-11-21T07:59:01Z", &zone), "2026-11-21 09:59:01 +02:00");
+    }
+
+    #[test]
+    fn a_step_says_how_far_and_which_way() {
+        let shown = [7_500_000, -121_000, 90_061_001].map(step);
+        assert_eq!(shown, ["2h 5m 0s forward", "2m 1s back", "25h 1m 2s forward"]);
     }
 
     #[test]

@@ -9,26 +9,39 @@ use super::{Field, MACROS, MAX_CHARS};
 pub enum CronError {
     #[error("expression of {chars} characters is longer than {MAX_CHARS}")]
     TooLong { chars: usize },
-    #[error("{found} fields where a cron expression has 5, or 6 with seconds")]
+    #[error(
+        "{found} {} where a cron expression has 5, or 6 with seconds",
+        if *found == 1 { "field" } else { "fields" }
+    )]
     FieldCount { found: usize, column: usize },
     #[error("unknown macro `{found}`")]
     Macro { found: String, column: usize },
-    #[error("`{found}` is not a value of the {field} field")]
+    #[error("{} the {field} field", no(found, "value of"))]
     Value { field: Field, found: String, column: usize },
     #[error("`{found}` is out of range for the {field} field")]
     OutOfRange { field: Field, found: String, column: usize },
     #[error("range `{found}` in the {field} field ends before it begins")]
     Reversed { field: Field, found: String, column: usize },
-    #[error("`{found}` is not a step in the {field} field")]
+    #[error("{} the {field} field", no(found, "step in"))]
     Step { field: Field, found: String, column: usize },
     #[error("step in `{found}` of the {field} field has no range to walk")]
     StepWithoutRange { field: Field, found: String, column: usize },
     #[error("`{found}` does not say which one of the month, in the {field} field")]
     Nth { field: Field, found: String, column: usize },
-    #[error("no month it names has a day `{found}`")]
+    #[error("`{found}` in the day of month field is in none of its months")]
     NeverFires { found: String, column: usize },
-    #[error("no day of the months it names is both `{day}` and the weekday `{found}`")]
+    #[error(
+        "`{day}` in the day of month field and `{found}` in the day of week field never fall together"
+    )]
     NeverBoth { day: String, found: String, column: usize },
+}
+
+/// That a text is not what it should be, or that there is none.
+fn no(found: &str, what: &str) -> String {
+    match (found, what.split_once(' ')) {
+        ("", Some((noun, _))) => format!("a {noun} is missing in"),
+        _ => format!("`{found}` is not a {what}"),
+    }
 }
 
 impl CronError {
@@ -83,7 +96,13 @@ impl CronError {
         }
     }
 
-    /// What would be allowed instead, as a hint beside the message.
+    /// What to write instead, as a hint beside the message.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        format!("allowed: {}", self.allowed())
+    }
+
+    /// What would be allowed instead.
     #[must_use]
     pub fn allowed(&self) -> String {
         match self {
@@ -110,9 +129,8 @@ impl CronError {
                 "`5L` for the last Friday, `1#1` to `1#5` for one Monday of the month".to_owned()
             }
             Self::Nth { .. } => "`L` to `L-30`, counted back from the last day".to_owned(),
-            Self::NeverFires { .. } | Self::NeverBoth { .. } => {
-                "a day that one of its months has".to_owned()
-            }
+            Self::NeverFires { .. } => "a day that one of its months has".to_owned(),
+            Self::NeverBoth { .. } => "days that both fields name".to_owned(),
         }
     }
 }

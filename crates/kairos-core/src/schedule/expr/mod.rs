@@ -40,11 +40,14 @@ pub(super) fn parse(text: &str, id: &str) -> Result<Cron, CronError> {
     }
     let pieces = pieces(text);
     match pieces[..] {
-        [only] if only.text.starts_with('@') => {
-            let (_, meaning) = MACROS
-                .iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case(only.text))
-                .ok_or_else(|| CronError::Macro { found: only.found(), column: only.column })?;
+        [first, ..] if first.text.starts_with('@') => {
+            // A macro stands alone: `@every 5m` is none.
+            let found = text.trim_ascii();
+            let meant = MACROS.iter().find(|(name, _)| name.eq_ignore_ascii_case(found));
+            let (_, meaning) = meant.ok_or_else(|| {
+                let found = found.to_owned();
+                CronError::Macro { found, column: first.column }
+            })?;
             parse(meaning, id)
         }
         [minute, hour, day, month, weekday] => {

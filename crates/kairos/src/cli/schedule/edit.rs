@@ -1,0 +1,147 @@
+//! `kairos schedule edit`
+//!
+//! Owns a person's way through an editor: a copy, the check of what they wrote, and what becomes of
+//! it. Never saves what a daemon would not load, and never throws away what was written without
+//! being told to.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{check, reload};
+use crate::cli::Root;
+use crate::config::Env;
+use crate::config::draft::{self, Draft};
+use crate::config::resolve::Paths;
+use crate::output::{Exit, Failure, Out, talk};
+
+pub(super) fn edit(root: &Root, wanted: bool, out: &mut Out) -> Result<Exit, Failure> {
+    let draft = Draft::read(&Paths::below(root.path()).schedules)?;
+    let copy = Copy::of(root, draft.text())?;
+    let text = match written(&copy, &draft) {
+        Ok(Written::Text(text)) => text,
+        Ok(Written::Nothing) => {
+            copy.remove();
+            talk::say("nothing changed");
+            return Ok(Exit::Ok);
+        }
+        Ok(Written::Discarded) => {
+            copy.remove();
+            talk::say("discarded; nothing was saved");
+            return Ok(Exit::No);
+        }
+        Err(failure) => return Err(copy.kept(failure)),
+    };
+    draft.save(&text).map_err(|error| copy.kept(error.into()))?;
+    copy.remove();
+    let checked = draft::check_text(draft.path(), &text);
+    out.line(format!("saved {}", checked.verdict()))?;
+    out.flush()?;
+    reload::load(root, wanted)?;
+    Ok(Exit::Ok)
+}
+
+/// What came of the editor.
+enum Written {
+    /// It holds.
+    Text(String),
+    Nothing,
+    Discarded,
+}
+
+/// Lets a person edit until the text holds or they give up.
+fn written(copy: &Copy, draft: &Draft) -> Result<Written, Failure> {
+    loop {
+        copy.open_editor()?;
+        let text = copy.read()?;
+        if text == draft.text() {
+            return Ok(Written::Nothing);
+        }
+        // The places told are those of the copy: there they can be looked at.
+        let checked = draft::check_text(&copy.path, &text);
+        check::tell(&checked);
+        if checked.is_ok() {
+            return Ok(Written::Text(text));
+        }
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            let message = "what was written does not hold; nothing was saved";
+            return Err(Failure::new(Exit::Config, "bad_configuration", message));
+        }
+        match answer("edit again, or discard it? [E/d] ")?.as_deref() {
+            Some("d" | "discard") => return Ok(Written::Discarded),
+            Some(_) => {}
+            None => {
+                let message = "nobody answered; nothing was saved";
+                return Err(Failure::new(Exit::Config, "bad_configuration", message));
+            }
+        }
+    }
+}
+
+/// What a person types; none at the end of input.
+fn answer(question: &str) -> Result<Option<String>, Failure> {
+    let mut err = io::stderr();
+    write!(err, "{question}")?;
+    err.flush()?;
+    let mut line = String::new();
+    let read = io::stdin().lock().read_line(&mut line)?;
+    Ok((read > 0).then(|| line.trim().to_ascii_lowercase()))
+}
+
+/// A copy of the file, for an editor.
+struct Copy {
+    path: PathBuf,
+}
+
+impl Copy {
+    fn of(root: &Root, text: &str) -> Result<Self, Failure> {
+        let dir = root.path().join(".kairos/run");
+        let path = dir.join(format!("schedules-{}.yml", std::process::id()));
+        let made = fs::create_dir_all(&dir).and_then(|()| {
+            // One that an earlier process of this number left behind is somebody's work.
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+            file?.write_all(text.as_bytes())
+        });
+        made.map_err(|error| unusable(&path, &error))?;
+        Ok(Self { path })
+    }
+
+    fn open_editor(&self) -> Result<(), Failure> {
+        let env = Env::of_process();
+        let editor = env.get("VISUAL").or_else(|| env.get("EDITOR")).unwrap_or("vi");
+        // The variable may hold options too, so a shell reads it.
+        let script = format!("{editor} \"$1\"");
+        let ended =
+            Command::new("/bin/sh").arg("-c").arg(script).arg("sh").arg(&self.path).status();
+        let hint = "`EDITOR=nano kairos schedule edit` uses another one";
+        match ended {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => {
+                let message = format!("the editor `{editor}` ended with {status}");
+                Err(Failure::new(Exit::No, "editor_failed", message).hint(hint))
+            }
+            Err(error) => Err(Failure::of(Exit::No, "editor_failed", &error).hint(hint)),
+        }
+    }
+
+    fn read(&self) -> Result<String, Failure> {
+        draft::text(&self.path).map_err(|error| unusable(&self.path, &error))
+    }
+
+    /// The failure, with where to find what was written.
+    fn kept(&self, failure: Failure) -> Failure {
+        failure.hint(format!("what you wrote is in `{}`", self.path.display()))
+    }
+
+    fn remove(&self) {
+        // One left behind harms nobody.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn unusable(path: &Path, error: &io::Error) -> Failure {
+    let message = format!("the copy `{}` cannot be used: {error}", path.display());
+    Failure::new(Exit::No, "unusable_copy", message)
+}

@@ -1,0 +1,86 @@
+//! `kairos schedule list`
+//!
+//! Owns a line for each schedule: what it follows, what became of its last slot, when the next one
+//! comes and for whom it waits. Never compiles a rule.
+
+use clap::{Args, ValueEnum};
+use jiff::tz::TimeZone;
+use kairos_wire::Schedule;
+use kairos_wire::schedule::{Slot, State};
+
+use crate::cli::{Root, source, standing};
+use crate::config::zone;
+use crate::output::{Exit, Failure, Out, Table, when};
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// What they are sorted by
+    #[arg(long, value_name = "ORDER", value_enum, default_value_t = By::Name)]
+    by: By,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum By {
+    /// Their names
+    Name,
+    /// When they are due; last those that are not
+    Next,
+}
+
+impl List {
+    pub(super) fn perform(self, root: &Root, out: &mut Out) -> Result<Exit, Failure> {
+        let mut schedules = source::schedules(root)?;
+        if self.by == By::Next {
+            // All are RFC 3339 in UTC with three decimals: their text sorts as they do.
+            schedules.schedules.sort_by_cached_key(|schedule| {
+                let next = next(schedule);
+                (next.is_none(), next.map(ToOwned::to_owned))
+            });
+        }
+        if out.json {
+            out.object(&schedules)?;
+            return Ok(Exit::Ok);
+        }
+        let mut table = Table::new(&["name", "what", "zone", "last", "next", "local"]);
+        for schedule in &schedules.schedules {
+            table.row(row(schedule));
+        }
+        out.table(&table, "no schedule here; `.kairos/config/schedules.yml` has them")?;
+        Ok(Exit::Ok)
+    }
+}
+
+/// The next slot, if it is going to fire.
+fn next(schedule: &Schedule) -> Option<&str> {
+    schedule.next.as_deref().filter(|_| schedule.state == State::Enabled)
+}
+
+fn row(schedule: &Schedule) -> [String; 6] {
+    // A zone that this machine does not know is shown in UTC, which the offset says.
+    let there = zone::zone(&schedule.timezone).unwrap_or(TimeZone::UTC);
+    let last = schedule.last.as_ref().map_or_else(|| "-".to_owned(), |slot| last(slot, &there));
+    let (next, local) = match (schedule.state, next(schedule)) {
+        (State::Disabled, _) => ("disabled".to_owned(), "-".to_owned()),
+        (State::Enabled, Some(next)) => {
+            (when::slot(next, &there), when::slot(next, &TimeZone::system()))
+        }
+        (State::Enabled, None) => ("never".to_owned(), "-".to_owned()),
+    };
+    let (name, what) = (schedule.name.clone(), schedule.cron.clone());
+    [name, what, schedule.timezone.clone(), last, next, local]
+}
+
+/// `2026-11-21 09:00:00 +01:00 [fired]: achieved (verified)`
+fn last(slot: &Slot, there: &TimeZone) -> String {
+    let word = match &slot.reason {
+        Some(reason) => format!("{}: {reason}", slot.state),
+        None => slot.state.clone(),
+    };
+    let shown = format!("{} [{word}]", when::slot(&slot.at, there));
+    match &slot.outcome {
+        Some(outcome) => {
+            format!("{shown} {}", standing::finished(Some(outcome), slot.verified))
+        }
+        None => shown,
+    }
+}

@@ -1,0 +1,47 @@
+//! Rules as the command line names them.
+//!
+//! Owns the step from an expression and a zone, or from a schedule's name, to a rule, with what is
+//! said when there is none. Never evaluates one.
+
+use jiff::tz::TimeZone;
+use kairos_core::schedule::{Cron, CronError, Rule};
+
+use crate::assemble;
+use crate::cli::Root;
+use crate::config;
+use crate::output::table::one_line;
+use crate::output::{Exit, Failure};
+
+/// The expression; `name` is what `~` picks by.
+pub(super) fn cron(text: &str, name: &str) -> Result<Cron, Failure> {
+    Cron::parse(text, name).map_err(|error| no_rule(&error))
+}
+
+/// Why an expression is no rule, with its column and what is allowed.
+fn no_rule(error: &CronError) -> Failure {
+    let message = format!("{error}, at column {}", error.column());
+    Failure::new(Exit::Usage, "bad_cron", one_line(&message)).hint(error.hint())
+}
+
+/// The zone of that name: the system's data, else the bundled.
+pub(super) fn zone(name: &str) -> Result<TimeZone, Failure> {
+    config::zone::zone(name).map_err(|unknown| {
+        let message = format!("`{}` is no IANA time zone", one_line(name));
+        Failure::new(Exit::Usage, "unknown_zone", message).hint(unknown.hint())
+    })
+}
+
+/// The rule as the files have it: what holds from the next start or reload on.
+pub(super) fn of_files(root: &Root, name: &str) -> Result<Rule, Failure> {
+    let config = assemble::read(root.path(), &assemble::paths(root.path(), None))?;
+    let found = config.schedules.into_iter().find(|schedule| schedule.name.as_str() == name);
+    found.map(|schedule| schedule.rule).ok_or_else(|| unknown(name))
+}
+
+/// No schedule has that name.
+pub(super) fn unknown(name: &str) -> Failure {
+    let message = format!("no schedule is called `{}`", one_line(name));
+    Failure::new(Exit::No, "unknown_schedule", message)
+        .status(404)
+        .hint("`kairos schedule list` names them")
+}
