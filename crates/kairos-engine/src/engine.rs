@@ -428,17 +428,21 @@ impl Running {
         own: Vec<Input>,
     ) -> Result<JoinHandle<Result<(), Poisoned>>, StartError> {
         let (began, begun) = std::sync::mpsc::sync_channel(1);
+        // A commit that fails takes the ledger along; what works beside it has to end first.
+        let held = ledger.held();
         let thread = thread::Builder::new().name(ENGINE_THREAD.into()).spawn(move || {
             match self.begin(ledger, own) {
                 Ok(ledger) => {
                     began.send(Ok(())).ok();
                     let served = self.serve(ledger);
                     self.shown.close();
+                    drop(held);
                     self.ended(served.is_ok());
                     served
                 }
                 Err(poisoned) => {
                     self.shown.close();
+                    drop(held);
                     began.send(Err(poisoned)).ok();
                     Ok(())
                 }
