@@ -28,11 +28,16 @@ pub(crate) fn ledger(dir: &Path) -> Ledger<RealFs> {
 }
 
 pub(crate) fn ledger_of(dir: &Path, segments: Segments) -> Ledger<RealFs> {
+    ledger_by(dir, segments, 1)
+}
+
+/// As a program whose events are of this version.
+pub(crate) fn ledger_by(dir: &Path, segments: Segments, schema: u32) -> Ledger<RealFs> {
     let root = RealFs.root(dir).expect("the root");
     let opening = Opening {
         origin: IdSource::new(Time::from_ms(START_MS), Seed([7; 16])).node(),
         epoch: 1,
-        schema: 1,
+        schema,
         segments,
     };
     #[expect(clippy::disallowed_methods, reason = "the turn is driven without its engine")]
