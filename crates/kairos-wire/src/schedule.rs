@@ -67,6 +67,9 @@ pub struct Fired {
     pub enqueued: bool,
     pub command_id: String,
     pub schedule: String,
+    /// The record that acknowledges it.
+    #[serde(default)]
+    pub seq: u64,
     pub mandate_id: String,
     /// Null while the daemon still reads its history: it is recorded all the same.
     pub mandate: Option<Mandate>,

@@ -42,6 +42,7 @@ pub(crate) async fn fire(
         enqueued: true,
         command_id: fired.command.to_string(),
         schedule: name,
+        seq: fired.seq.0,
         mandate_id: id.to_string(),
         mandate: super::mandates::told(&door, &fired, id).await,
     }))

@@ -24,6 +24,7 @@ mod standing;
 mod status;
 pub(crate) mod story;
 pub(crate) mod tale;
+mod watch;
 mod words;
 mod work;
 

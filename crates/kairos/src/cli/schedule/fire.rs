@@ -1,14 +1,14 @@
 //! `kairos schedule fire`
 //!
-//! Owns asking the daemon for it, now or for one of the schedule's slots. Never makes a mandate
-//! itself.
+//! Owns asking the daemon for it. Never makes a mandate itself.
 
 use clap::Args;
 use kairos_wire::client::Conditions;
 use kairos_wire::schedule::Fired;
 
+use crate::cli::watch::{Made, Watch};
 use crate::cli::{Root, ask, source};
-use crate::output::{Exit, Failure, Out, talk};
+use crate::output::{Exit, Failure, Out};
 
 #[derive(Debug, Args)]
 pub(crate) struct Fire {
@@ -17,6 +17,8 @@ pub(crate) struct Fire {
     /// Fire once only, however often this is sent (24 h)
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 impl Fire {
@@ -25,13 +27,10 @@ impl Fire {
         let client = root.client();
         let body = serde_json::json!({});
         let conditions = Conditions { idempotency_key: self.idempotency_key, if_match: None };
-        let fired: Fired = ask::wait(async { Ok(client.post(&path, &body, &conditions).await?) })?;
-        if out.json {
-            out.entity(&fired.mandate_id, fired.mandate.as_ref())?;
-        } else {
-            out.line(&fired.mandate_id)?;
-            talk::say(format!("watch it with `kairos mandate logs {}`", fired.mandate_id));
-        }
-        Ok(Exit::Ok)
+        ask::wait(async {
+            let fired: Fired = client.post(&path, &body, &conditions).await?;
+            let Fired { mandate_id, mandate, seq, .. } = fired;
+            self.watch.made(root, &client, Made { id: mandate_id, mandate, seq }, out).await
+        })
     }
 }
