@@ -113,20 +113,35 @@ fn a_state_that_each_version_wrote_is_read_as_it_was() {
         include_str!("snapshot/state-2.json"),
         include_str!("snapshot/state-3.json"),
         include_str!("snapshot/state-4.json"),
+        include_str!("snapshot/state-5.json"),
     ];
     for text in texts {
         assert_eq!(written(&read(text)), text.trim_end());
     }
     let kept_from = texts.map(|text| read(text).kept_from());
-    assert_eq!(kept_from, [1, 4711, 4711, 4711].map(Seq), "version 1 knew of no deleted segment");
+    assert_eq!(
+        kept_from,
+        [1, 4711, 4711, 4711, 4711].map(Seq),
+        "version 1 knew of no deleted segment"
+    );
     let low = Shortage::Free { free_bytes: 1, keep_free_bytes: 2 };
     let read_low = texts.map(|text| read(text).low());
-    assert_eq!(read_low, [None, None, Some(low), Some(low)], "version 2 knew of no shortage");
+    assert_eq!(
+        read_low,
+        [None, None, Some(low), Some(low), Some(low)],
+        "version 2 knew of no shortage"
+    );
     let erasing = texts.map(|text| read(text).erasing().count());
-    assert_eq!(erasing, [0, 0, 0, 1], "version 3 knew of no erasure");
+    assert_eq!(erasing, [0, 0, 0, 1, 1], "version 3 knew of no erasure");
     let yearly = "yearly".parse().expect("a name");
     let begins = texts.map(|text| read(text).begins(&yearly, Time::EPOCH).as_ms());
-    assert_eq!(begins, [0, 0, 0, 1_800_068_400_000], "nor the first three of a schedule that went");
+    let went = 1_800_068_400_000;
+    assert_eq!(begins, [0, 0, 0, went, went], "nor the first three of a schedule that went");
+    let beat = "beat".parse().expect("a name");
+    let fares = texts.map(|text| read(text).fare(&beat).map(|fare| fare.failures));
+    assert_eq!(fares, [None, None, None, None, Some(2)], "version 4 knew of no pause");
+    let named = texts.map(|text| Some(read(text).identified(&beat)?.definition.name.to_string()));
+    assert_eq!(named, [None, None, None, None, Some("tick".to_owned())]);
     assert_eq!(State::SCHEMA as usize, texts.len());
 }
 

@@ -43,9 +43,12 @@ impl Asked {
     pub(crate) fn is_decision(&self) -> bool {
         match self.verb {
             Verb::Create { .. } | Verb::Fire { .. } => false,
-            Verb::Stop { .. } | Verb::Decide { .. } | Verb::Judge { .. } | Verb::Erase { .. } => {
-                true
-            }
+            Verb::Stop { .. }
+            | Verb::Decide { .. }
+            | Verb::Judge { .. }
+            | Verb::Erase { .. }
+            | Verb::Pause { .. }
+            | Verb::Resume { .. } => true,
         }
     }
 }

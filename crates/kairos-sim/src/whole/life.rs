@@ -332,7 +332,12 @@ fn seed(drawn: u64) -> Seed {
 fn key(verb: &Verb) -> Option<Key> {
     match verb {
         Verb::Create { key, .. } | Verb::Fire { key, .. } => *key,
-        Verb::Stop { .. } | Verb::Decide { .. } | Verb::Judge { .. } | Verb::Erase { .. } => None,
+        Verb::Stop { .. }
+        | Verb::Decide { .. }
+        | Verb::Judge { .. }
+        | Verb::Erase { .. }
+        | Verb::Pause { .. }
+        | Verb::Resume { .. } => None,
     }
 }
 

@@ -5,6 +5,7 @@
 
 use clap::{ArgGroup, Args, ValueEnum};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use kairos_core::schedule::definition::ScheduleName;
 use kairos_wire::mandate::MandateRequest;
 use serde::Serialize;
@@ -21,14 +22,21 @@ use crate::config::schedules::ScheduleConfig;
 use crate::crontab;
 use crate::output::{Exit, Failure, Out, when};
 
+// tidy: table
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("when").required(true).args(["cron"]))]
+#[command(group = ArgGroup::new("when").required(true).args(["cron", "every", "at"]))]
 pub(crate) struct Add {
     /// The new schedule's name
     name: ScheduleName,
     /// When: minute hour day month weekday, or such as @daily
     #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     cron: Option<String>,
+    /// Or once in so much elapsed time, such as 15m
+    #[arg(long, value_name = "DURATION")]
+    every: Option<String>,
+    /// Or once, such as 2026-12-01T09:00, by the clock of its zone
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
     /// The IANA zone it is meant in; UTC when left out
     #[arg(long, alias = "zone", value_name = "ZONE")]
     timezone: Option<String>,
@@ -75,6 +83,10 @@ pub(super) struct Fields {
     #[serde(skip_serializing_if = "Option::is_none")]
     cron: Option<DoubleQuoted<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    every: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     timezone: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     enabled: Option<bool>,
@@ -104,7 +116,7 @@ impl Add {
         let (checked, draft) = save(root, &[entry], out.json)?;
         let made = checked.schedules.iter().find(|made| made.name == name);
         let made = made.ok_or_else(unwritable)?;
-        let next = made.rule.next_after(Timestamp::now().into());
+        let next = made.table.next_release(Timestamp::now().into());
         let warns = |row: &ProblemRow| row.line.is_some_and(|line| line >= made.line);
         if out.json {
             out.object(&Added {
@@ -112,7 +124,7 @@ impl Add {
                 state: if made.enabled { "enabled" } else { "disabled" },
                 file: draft.path().display().to_string(),
                 line: made.line,
-                next: next.map(|slot| slot.at.to_string()),
+                next: next.map(|at| at.to_string()),
                 warnings: checked.problems.iter().map(|p| p.row()).filter(warns).collect(),
             })?;
         } else {
@@ -129,6 +141,8 @@ impl Add {
         Ok(Fields {
             name: self.name.to_string(),
             cron: self.cron.map(DoubleQuoted),
+            every: self.every,
+            at: self.at,
             timezone: self.timezone,
             enabled: self.disabled.then_some(false),
             missed_policy: self.missed_policy,
@@ -144,6 +158,8 @@ impl Fields {
         Self {
             name: entry.name.clone(),
             cron: Some(DoubleQuoted(entry.cron.clone())),
+            every: None,
+            at: None,
             timezone: Some(entry.zone.clone()),
             enabled: Some(false),
             missed_policy: None,
@@ -158,8 +174,9 @@ fn due(made: &ScheduleConfig) -> String {
     if !made.enabled {
         return "disabled".to_owned();
     }
-    match made.rule.next_after(Timestamp::now().into()) {
-        Some(slot) => format!("next {}", when::due(slot.at.timestamp(), &made.rule.zone)),
+    let zone = made.table.zone().map_or(TimeZone::UTC, |zone| zone.table.clone());
+    match made.table.next_release(Timestamp::now().into()) {
+        Some(at) => format!("next {}", when::due(at.timestamp(), &zone)),
         None => "never due".to_owned(),
     }
 }

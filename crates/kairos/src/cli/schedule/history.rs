@@ -105,7 +105,7 @@ impl History {
         let (views, _) = journal::Files::open(root)?.restore(Views::default());
         let mut known = Known { name: &self.name, zone: None, told: VecDeque::new() };
         if let Some(view) = views.schedules.all().get(&self.name) {
-            known.load(&view.loaded.definition.zone);
+            known.load(view.loaded.definition.timing.zone());
         }
         let mut reader = journal::Files::open(root)?.remaining(1)?;
         let (mut last, most) = (Seq(0), usize::from(self.count));
@@ -138,8 +138,8 @@ struct Known<'a> {
 
 impl Known<'_> {
     /// A zone that this machine does not know is shown in UTC, which the offset says.
-    fn load(&mut self, name: &str) {
-        self.zone = Some(zone::zone(name).unwrap_or(TimeZone::UTC));
+    fn load(&mut self, name: Option<&str>) {
+        self.zone = Some(name.and_then(|name| zone::zone(name).ok()).unwrap_or(TimeZone::UTC));
     }
 
     /// Takes an event in; its slot is kept, with at most `most`, where any are.
@@ -147,7 +147,7 @@ impl Known<'_> {
         match event {
             Event::SchedulesLoaded { set, .. } => {
                 let ours = set.iter().find(|loaded| loaded.definition.name == *self.name);
-                ours.iter().for_each(|loaded| self.load(&loaded.definition.zone));
+                ours.iter().for_each(|loaded| self.load(loaded.definition.timing.zone()));
             }
             Event::MandateFinished { mandate, outcome, verified, .. } => {
                 let told = self.told.iter_mut().rev();

@@ -5,7 +5,8 @@
 
 use clap::{ArgGroup, Args};
 use jiff::Timestamp;
-use kairos_core::schedule::{Dst, Rule, Slot};
+use jiff::tz::TimeZone;
+use kairos_core::schedule::{Dst, Rule, Slot, Timetable};
 use kairos_core::time::Time;
 use serde::Serialize;
 
@@ -21,7 +22,7 @@ pub(crate) struct Next {
     /// A cron expression: minute hour day month weekday, or such as @daily
     #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     cron: Option<String>,
-    /// Whose `--cron` it is: `~` is picked by the name, and by nothing else
+    /// Whose `--cron` it is, by its `id` or else its name: that picks `~`, and nothing else does
     #[arg(long = "name", alias = "id", value_name = "NAME", requires = "cron")]
     of: Option<String>,
     /// The IANA zone of `--cron`; UTC when left out
@@ -44,25 +45,25 @@ struct Slots {
 
 impl Next {
     pub(super) fn perform(self, global: &Global, out: &mut Out) -> Result<Exit, Failure> {
-        let rule = self.rule(global)?;
+        let table = self.timetable(global)?;
         let after = self.after.unwrap_or_else(|| Timestamp::now().into());
-        let slots = std::iter::successors(rule.next_after(after), |slot| rule.next_after(slot.at));
+        // A slot that jitter still holds back is yet to come.
+        let after = table.released(after);
+        let next = |slot: &Slot| table.next_after(slot.at);
+        let slots = std::iter::successors(table.next_after(after), next);
         let slots: Vec<Slot> = slots.take(self.count as usize).collect();
         if out.json {
-            out.object(&Slots { slots: slots.iter().map(|slot| seconds(slot.at)).collect() })?;
+            let released = slots.iter().map(|slot| seconds(table.release(slot)));
+            out.object(&Slots { slots: released.collect() })?;
             return Ok(Exit::Ok);
         }
         let mut from = after;
         for slot in &slots {
-            for lost in marks::lost(&rule, from, slot.at) {
+            for lost in marks::lost(&table, from, slot.at) {
                 out.line(lost)?;
             }
             from = slot.at;
-            let line = when::due(slot.at.timestamp(), &rule.zone);
-            match marks::of(&rule, slot) {
-                Some(mark) => out.line(format!("{line}  ({mark})"))?,
-                None => out.line(line)?,
-            }
+            out.line(line(&table, slot))?;
         }
         if slots.is_empty() {
             talk::say("it is never due");
@@ -70,7 +71,7 @@ impl Next {
         Ok(Exit::Ok)
     }
 
-    fn rule(&self, global: &Global) -> Result<Rule, Failure> {
+    fn timetable(&self, global: &Global) -> Result<Timetable, Failure> {
         let Some(text) = &self.cron else {
             let name = self.name.as_deref().ok_or_else(|| Failure::usage("no name"))?;
             return rule::of_files(&global.root()?, name);
@@ -81,8 +82,22 @@ impl Next {
             talk::say("note: a schedule's name picks what `~` stands for; this is of no name");
             talk::say("hint: `--name NAME` shows the slots that a schedule of that name has");
         }
-        Ok(Rule { cron, zone, dst: Dst::default() })
+        Ok(Rule { cron, zone: zone.table, dst: Dst::default() }.into())
     }
+}
+
+/// When a slot is let go, with what there is to know of it.
+fn line(table: &Timetable, slot: &Slot) -> String {
+    let zone = table.zone().map_or(TimeZone::UTC, |zone| zone.table.clone());
+    let release = table.release(slot);
+    let mut marks = Vec::new();
+    if release != slot.at {
+        let due = slot.at.timestamp().to_zoned(zone.clone()).strftime("%H:%M:%S");
+        marks.push(format!("due {due}, later by jitter"));
+    }
+    marks.extend(marks::of(table, slot));
+    let line = when::due(release.timestamp(), &zone);
+    if marks.is_empty() { line } else { format!("{line}  ({})", marks.join("; ")) }
 }
 
 /// Slots lie on whole seconds, so no fraction is shown.
