@@ -99,3 +99,23 @@ fn what_a_daemon_will_not_load_is_saved_and_told() {
     assert!(err.contains("max_runing"), "{err}");
     assert!(home.read(".kairos/config/schedules.yml").contains("name: x"));
 }
+
+#[test]
+fn a_pause_holds_over_a_restart_and_asking_twice_changes_nothing() {
+    let home = home();
+    let daemon = home.daemon();
+    let paused = home.json(&["schedule", "pause", "plan"]);
+    let by = paused["paused"]["by"].as_str().expect("a person").to_owned();
+    assert_eq!((&paused["state"], by.starts_with("user:")), (&json!("paused"), true));
+    assert_eq!(home.json(&["schedule", "pause", "plan"]), paused);
+    drop(daemon);
+    let listed = home.ok(&["schedule", "list"]);
+    let row = listed.lines().nth(1).expect("a schedule");
+    assert!(row.contains("paused since ") && row.contains(&format!(": by {by}")), "{listed}");
+    let _daemon = home.daemon();
+    let goes_on = home.ok(&["schedule", "resume", "plan"]);
+    assert!(goes_on.starts_with("plan: goes on; next "), "{goes_on}");
+    assert_eq!(home.ok(&["schedule", "resume", "plan"]), goes_on);
+    let (exit, _, err) = said(&home, &["schedule", "pause", "other"]);
+    assert_eq!((exit, err.starts_with("error: no schedule `other`\n")), (Some(1), true), "{err}");
+}
