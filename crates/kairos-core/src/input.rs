@@ -13,6 +13,7 @@ use crate::id::{EffectId, MandateId, ProposalId, Seed};
 use crate::mandate::spec::MandateSpec;
 use crate::principal::Principal;
 use crate::rules::Rules;
+use crate::schedule::Slot;
 use crate::schedule::definition::ScheduleName;
 use crate::schedule::missed::Accounted;
 use crate::schedule::zone::Reading;
@@ -98,10 +99,18 @@ pub enum Verb {
     Stop { mandate: MandateId },
     Decide { proposal: ProposalId, decision: Decision, hash: Option<Digest>, note: Option<BlobRef> },
     Judge { effect: EffectId, answer: PersonSays, note: Option<BlobRef> },
-    Fire { schedule: ScheduleName, key: Option<Key> },
+    Fire { schedule: ScheduleName, slot: Option<Named>, key: Option<Key> },
     Erase { blob: Digest, reason: BlobRef },
     Pause { schedule: ScheduleName },
     Resume { schedule: ScheduleName },
+}
+
+/// A slot that a person fires again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Of the rule whose slot it is.
+    pub revision: u32,
+    pub slot: Slot,
 }
 
 /// Something that becomes due at an instant.

@@ -119,3 +119,38 @@ fn a_pause_holds_over_a_restart_and_asking_twice_changes_nothing() {
     let (exit, _, err) = said(&home, &["schedule", "pause", "other"]);
     assert_eq!((exit, err.starts_with("error: no schedule `other`\n")), (Some(1), true), "{err}");
 }
+
+#[test]
+fn a_named_slot_is_fired_again_once_and_by_a_person() {
+    let home = home();
+    let _daemon = home.daemon();
+    let fire = |more: &[&str]| said(&home, &[&["schedule", "fire", "plan"], more].concat());
+    let (exit, first, err) = fire(&["--slot", "2026-07-01T09:00", "--wait", "--json"]);
+    let first: Value = serde_json::from_str(&first).unwrap_or_else(|e| panic!("{e}: {err}"));
+    assert_eq!((exit, &first["outcome"]), (Some(0), &json!("unchanged")), "{err}");
+    let id = first["id"].as_str().expect("an id");
+    let (exit, again, err) = fire(&["--slot", "2026-07-01T00:00:00Z"]);
+    assert_eq!((exit, again.trim()), (Some(0), id), "{err}");
+    assert!(err.starts_with(&format!("it was fired so before, and made {id} then\n")), "{err}");
+    let slots = home.json(&["schedule", "history", "plan"])["slots"].clone();
+    let slot = &slots[0];
+    let shown =
+        json!([slots.as_array().map(Vec::len), slot["civil"], slot["at"], slot["mandate_id"]]);
+    assert_eq!(shown, json!([1, "2026-07-01T09:00:00", "2026-07-01T00:00:00.000Z", id]));
+    assert!(slot["by"].as_str().is_some_and(|by| by.starts_with("user:")), "{slot}");
+    for (slot, exit, says) in [
+        (
+            "2026-07-02T09:00",
+            1,
+            "error: `2026-07-02T09:00` is no slot of this schedule\n  \
+             could be: 2026-07-01T09:00:00 (2026-07-01T00:00:00.000Z)\n  \
+             could be: 2027-07-01T09:00:00 (2027-07-01T00:00:00.000Z)\n",
+        ),
+        ("2127-07-01T09:00", 1, "error: the slot `2127-07-01T09:00` is still to come\n"),
+        ("noon", 2, "error: `noon` is neither an instant nor a date with a time of day\n"),
+    ] {
+        let (code, out, err) = fire(&["--slot", slot]);
+        assert_eq!((code, out.as_str()), (Some(exit), ""), "{slot}: {err}");
+        assert!(err.starts_with(says), "{slot}: {err}");
+    }
+}
