@@ -32,6 +32,7 @@ pub fn router(door: Door) -> Router {
         .route("/v1/schedules/{name}/pause", post(schedules::pause))
         .route("/v1/schedules/{name}/resume", post(schedules::resume))
         .route("/v1/blobs/{id}/erase", post(blobs::erase))
+        .route("/v1/admin/clock/confirm", post(admin::confirm_clock))
         .route("/v1/admin/reload", post(admin::reload))
         .route("/v1/admin/shutdown", post(admin::shutdown))
         // KairosChain took a closing slash on these.

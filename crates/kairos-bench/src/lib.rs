@@ -7,6 +7,7 @@ pub mod crowd;
 pub mod engine;
 pub mod raw;
 pub mod row;
+pub mod schedules;
 pub mod slices;
 pub mod whole;
 

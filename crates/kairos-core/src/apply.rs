@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::clock::Held;
 use crate::cycle::brief;
 use crate::effect::{Call, Effect, Intent};
 use crate::event::{Event, Loaded, Origin, Renamed};
@@ -29,6 +30,7 @@ impl Fold for State {
         if let Some(id) = event.mandate() {
             self.apply_to_mandate(at, id, event, out);
         }
+        self.newest = Some(at.time);
         match event {
             Event::DaemonStarted { machine, .. } => self.machine = machine.or(self.machine),
             Event::SegmentsDeleted { first, .. } => self.kept_from = self.kept_from.max(*first),
@@ -48,9 +50,9 @@ impl Fold for State {
                 self.day_ends = Some(*ends);
                 self.index.alarm(Alarm::Day, Some(*ends));
             }
-            Event::Accounted { schedule, cursor, next, clock } => {
+            Event::Accounted { schedule, cursor, next, zone_clock } => {
                 if let Some(loaded) = self.schedules.get_mut(schedule) {
-                    (loaded.cursor, loaded.next, loaded.clock) = (*cursor, *next, *clock);
+                    (loaded.cursor, loaded.next, loaded.zone_clock) = (*cursor, *next, *zone_clock);
                     self.fares(schedule, Fare::accounted);
                 }
             }
@@ -62,6 +64,8 @@ impl Fold for State {
             }
             Event::SpaceLow { shortage } => self.low = Some(*shortage),
             Event::SpaceEnough {} => self.low = None,
+            Event::ClockStepped { by_ms } => self.clock = Some(Held::stepped(self.clock, *by_ms)),
+            Event::ClockSettled { .. } => self.clock = None,
             Event::BudgetReserved { amounts, .. } => self.budget.hold(*amounts),
             Event::KeyForgotten { key } => {
                 self.index.keys.remove(key);

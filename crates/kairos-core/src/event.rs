@@ -22,7 +22,7 @@ use crate::rules::Rules;
 use crate::schedule::definition::{Definition, ScheduleName};
 use crate::schedule::pause::PausedBy;
 use crate::schedule::slot::{SlotReason, SlotState};
-use crate::schedule::zone::Reading;
+use crate::schedule::zone::ZoneClock;
 use crate::space::Shortage;
 use crate::time::Time;
 
@@ -59,6 +59,16 @@ pub enum Event {
     },
     /// There is room again.
     SpaceEnough {},
+    /// The wall clock was set: until it is believed no slot is looked at, nothing expires and no day
+    /// begins.
+    ClockStepped {
+        by_ms: i64,
+    },
+    /// It is believed again: it has stood long enough, or a person says so.
+    ClockSettled {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Principal>,
+    },
     /// Retention gave up every segment before frame `first`; they are deleted once this is durable.
     SegmentsDeleted {
         first: Seq,
@@ -120,7 +130,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<Time>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        clock: Option<Reading>,
+        zone_clock: Option<ZoneClock>,
     },
     /// It fires nothing until it goes on; slots that come due meanwhile are skipped.
     SchedulePaused {
@@ -313,7 +323,7 @@ pub struct Loaded {
     pub zone_data: Option<Digest>,
     /// How the zone's clock stands at the cursor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub clock: Option<Reading>,
+    pub zone_clock: Option<ZoneClock>,
 }
 
 /// A schedule that is the same one under another name.
@@ -404,6 +414,8 @@ impl Event {
             | Self::Adopted {}
             | Self::SpaceLow { .. }
             | Self::SpaceEnough {}
+            | Self::ClockStepped { .. }
+            | Self::ClockSettled { .. }
             | Self::SegmentsDeleted { .. }
             | Self::RulesLoaded(_)
             | Self::SchedulesLoaded { .. }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::apply;
 use crate::budget::Budget;
+use crate::clock::Held;
 use crate::digest::Digest;
 use crate::event::Loaded;
 use crate::fold::{Seq, Snapshot};
@@ -63,6 +64,11 @@ struct Form<'a> {
     erasing: Cow<'a, BTreeSet<Digest>>,
     #[serde(default, skip_serializing_if = "is_default")]
     gone: Gone,
+    /// Since version 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clock: Option<Held>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    newest: Option<Time>,
     /// Since version 5, and with it what schedules have besides cron and zone.
     #[serde(default, skip_serializing_if = "is_default")]
     fares: BTreeMap<ScheduleName, Fare>,
@@ -130,6 +136,8 @@ impl<'a> Form<'a> {
             kept_from,
             low,
             erasing,
+            clock,
+            newest,
             scopes: _,
         } = state;
         let filed = mandates.values().map(|mandate| {
@@ -154,6 +162,8 @@ impl<'a> Form<'a> {
             erasing: Cow::Borrowed(erasing),
             gone: gone.clone(),
             fares: fares.clone(),
+            clock: *clock,
+            newest: *newest,
         }
     }
 }
@@ -259,6 +269,8 @@ impl From<Form<'_>> for State {
             kept_from: form.kept_from,
             low: form.low,
             erasing: form.erasing.into_owned(),
+            clock: form.clock,
+            newest: form.newest,
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::rules::Rules;
 use crate::schedule::Slot;
 use crate::schedule::definition::ScheduleName;
 use crate::schedule::missed::Accounted;
-use crate::schedule::zone::Reading;
+use crate::schedule::zone::ZoneClock;
 use crate::space::Shortage;
 use crate::time::Time;
 
@@ -56,6 +56,10 @@ pub enum Input {
     Adopted,
     /// Room ran short, or there is enough again.
     Space { low: Option<Shortage> },
+    /// The wall clock was set too far to go on with.
+    ClockStepped { by_ms: i64 },
+    /// It has stood long enough.
+    ClockSettled,
     /// Every segment before frame `first` is to be deleted.
     Delete { first: Seq, segments: u32, bytes: u64, over: Limit },
     /// The configuration was read: all of it, or none.
@@ -71,7 +75,7 @@ pub enum Input {
     Settled { effect: EffectId, outcome: Outcome },
     /// An effect will never settle by itself: its performer or its daemon is gone.
     Lost { effect: EffectId },
-    /// Something in the state is due, as [`State::due`](crate::state::State::due) says.
+    /// Something in the state is due, as [`State::due_after`](crate::state::State::due_after) says.
     Due(Alarm),
     /// Slots of a schedule are due; the calendar accounted for them.
     Slots {
@@ -80,7 +84,7 @@ pub enum Input {
         accounted: Accounted,
         next: Option<Time>,
         /// How the zone's clock stands at the new cursor.
-        clock: Option<Reading>,
+        zone_clock: Option<ZoneClock>,
     },
     /// The turn is over: what waits may start. `only` narrows it to one mandate.
     Admit { only: Option<MandateId> },
@@ -95,14 +99,41 @@ pub enum Input {
 /// What a person may ask.
 #[derive(Clone, Debug)]
 pub enum Verb {
-    Create { spec: Box<MandateSpec>, key: Option<Key> },
-    Stop { mandate: MandateId },
-    Decide { proposal: ProposalId, decision: Decision, hash: Option<Digest>, note: Option<BlobRef> },
-    Judge { effect: EffectId, answer: PersonSays, note: Option<BlobRef> },
-    Fire { schedule: ScheduleName, slot: Option<Named>, key: Option<Key> },
-    Erase { blob: Digest, reason: BlobRef },
-    Pause { schedule: ScheduleName },
-    Resume { schedule: ScheduleName },
+    Create {
+        spec: Box<MandateSpec>,
+        key: Option<Key>,
+    },
+    Stop {
+        mandate: MandateId,
+    },
+    Decide {
+        proposal: ProposalId,
+        decision: Decision,
+        hash: Option<Digest>,
+        note: Option<BlobRef>,
+    },
+    Judge {
+        effect: EffectId,
+        answer: PersonSays,
+        note: Option<BlobRef>,
+    },
+    Fire {
+        schedule: ScheduleName,
+        slot: Option<Named>,
+        key: Option<Key>,
+    },
+    Erase {
+        blob: Digest,
+        reason: BlobRef,
+    },
+    /// The wall clock is right as it is.
+    ConfirmClock,
+    Pause {
+        schedule: ScheduleName,
+    },
+    Resume {
+        schedule: ScheduleName,
+    },
 }
 
 /// A slot that a person fires again.

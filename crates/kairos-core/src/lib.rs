@@ -9,6 +9,7 @@
 pub mod apply;
 pub mod budget;
 pub mod canonical;
+pub mod clock;
 pub mod cycle;
 pub mod decide;
 pub mod digest;

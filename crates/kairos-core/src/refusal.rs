@@ -45,6 +45,8 @@ pub enum Refusal {
     TooManyErasures,
     #[error("the text `{blob}` is being erased")]
     BeingErased { blob: Digest },
+    #[error("the wall clock is not held")]
+    ClockBelieved,
 }
 
 impl Refusal {
@@ -60,6 +62,7 @@ impl Refusal {
             | Self::NotUnsettled { .. }
             | Self::Overlap { .. }
             | Self::KeyReused { .. }
+            | Self::ClockBelieved
             | Self::StillNeeded { .. } => Refused::Conflict,
             Self::OtherHash { .. } | Self::OtherRule { .. } => Refused::Stale,
             Self::NoModel | Self::Unpriced { .. } => Refused::NoModel,
@@ -89,6 +92,7 @@ impl Refusal {
             Self::StillNeeded { .. } => "still_needed",
             Self::TooManyErasures => "too_many_erasures",
             Self::BeingErased { .. } => "being_erased",
+            Self::ClockBelieved => "clock_not_held",
         }
     }
 
@@ -126,6 +130,7 @@ impl Refusal {
             Self::BeingErased { .. } => {
                 Some("ask again in a moment: once it is gone, it is stored anew".into())
             }
+            Self::ClockBelieved => Some("kairos status".into()),
             Self::NotConfigured | Self::TooManyErasures => None,
         }
     }

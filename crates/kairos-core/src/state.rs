@@ -5,9 +5,11 @@
 //! event, a schedule keeps one cursor, also when it goes, and a key goes after 24 hours.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::budget::Budget;
+use crate::clock::Held;
 use crate::digest::Digest;
 use crate::event::Loaded;
 use crate::fold::Seq;
@@ -24,6 +26,9 @@ use crate::time::Time;
 
 /// How long an idempotency key is remembered.
 pub const KEY_KEPT_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Something that becomes due, and when; in the order it is taken.
+pub type Due = (Time, Alarm);
 
 /// Everything the rules know.
 #[derive(Debug, Default)]
@@ -45,6 +50,10 @@ pub struct State {
     /// What was recorded last of the room on the disk; decisions go by what they are told.
     pub(crate) low: Option<Shortage>,
     pub(crate) kept_from: Seq,
+    /// The wall clock, while it is not believed.
+    pub(crate) clock: Option<Held>,
+    /// The time of the newest record.
+    pub(crate) newest: Option<Time>,
     pub(crate) index: Index,
 }
 
@@ -65,7 +74,7 @@ pub(crate) struct Index {
     /// The names of schedules whose identity is another text.
     pub(crate) names: BTreeMap<ScheduleName, ScheduleName>,
     pub(crate) keys: BTreeMap<Digest, Kept>,
-    pub(crate) alarms: BTreeSet<(Time, Alarm)>,
+    pub(crate) alarms: BTreeSet<Due>,
     /// The one alarm each alarmed thing has in `alarms`.
     pub(crate) set: BTreeMap<Alarm, Time>,
 }
@@ -90,20 +99,42 @@ impl State {
         Self::default()
     }
 
-    /// What becomes due next, and when.
+    /// When something becomes due next; while the wall clock is not believed, only what running
+    /// mandates wait for does.
     #[must_use]
-    pub fn next_due(&self) -> Option<(Time, &Alarm)> {
-        self.index.alarms.first().map(|(at, alarm)| (*at, alarm))
+    pub fn next_due(&self) -> Option<Time> {
+        match self.clock {
+            Some(_) => self.running_waits().map(|(at, _)| at).min(),
+            None => self.index.alarms.first().map(|(at, _)| *at),
+        }
     }
 
-    /// What is due at `now`, the earliest first.
-    pub fn all_due(&self, now: Time) -> impl Iterator<Item = &Alarm> {
-        self.index.alarms.iter().take_while(move |(at, _)| *at <= now).map(|(_, alarm)| alarm)
+    /// What is due at `now` and comes behind `after`: the earliest of it, `slots` of schedules among it
+    /// or not. While the wall clock is not believed, that is what running mandates wait for.
+    #[must_use]
+    pub fn due_after(&self, after: Option<&Due>, now: Time, slots: bool) -> Option<Due> {
+        if self.clock.is_some() {
+            let waits = self.running_waits().filter(|due| after.is_none_or(|after| after < due));
+            return waits.filter(|(at, _)| *at <= now).min();
+        }
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let due = self.index.alarms.range((from, Bound::Unbounded));
+        let mut due = due.take_while(|(at, _)| *at <= now);
+        due.find(|(_, alarm)| slots || !matches!(alarm, Alarm::Schedule(_))).cloned()
+    }
+
+    /// What running mandates wait for before they go on, in no order.
+    fn running_waits(&self) -> impl Iterator<Item = Due> {
+        let waits = |id: &MandateId| Some((self.mandates.get(id)?.delayed()?, Alarm::Mandate(*id)));
+        self.index.running.iter().filter_map(waits)
     }
 
     /// The same besides schedules, whose slots may have to wait.
     #[must_use]
     pub fn next_due_of_work(&self) -> Option<Time> {
+        if self.clock.is_some() {
+            return self.next_due();
+        }
         let mut alarms = self.index.alarms.iter();
         alarms.find(|(_, alarm)| !matches!(alarm, Alarm::Schedule(_))).map(|(at, _)| *at)
     }
@@ -124,6 +155,18 @@ impl State {
     #[must_use]
     pub const fn low(&self) -> Option<Shortage> {
         self.low
+    }
+
+    /// The wall clock that was set, while it is not believed.
+    #[must_use]
+    pub const fn clock(&self) -> Option<Held> {
+        self.clock
+    }
+
+    /// The time of the newest record, as the wall clock then was.
+    #[must_use]
+    pub const fn newest(&self) -> Option<Time> {
+        self.newest
     }
 
     /// Where the journal begins: what stands before was given up by retention.

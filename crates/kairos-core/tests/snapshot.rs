@@ -7,6 +7,7 @@ mod erasure;
 use std::collections::BTreeSet;
 
 use chance::{Chance, World};
+use kairos_core::clock::Held;
 use kairos_core::effect::Outcome;
 use kairos_core::event::Limit;
 use kairos_core::fold::{Seq, Snapshot as _};
@@ -36,11 +37,12 @@ fn same(one: &str, other: &str, after: &dyn std::fmt::Debug) {
 }
 
 /// What a state can hold that is easy to lose.
-const EVERYTHING: [&str; 19] = [
+const EVERYTHING: [&str; 20] = [
     "approval",
     "approved",
     "budget",
     "checkpoint",
+    "clock",
     "delayed",
     "effect",
     "ending",
@@ -142,6 +144,9 @@ fn a_state_that_each_version_wrote_is_read_as_it_was() {
     assert_eq!(fares, [None, None, None, None, Some(2)], "version 4 knew of no pause");
     let named = texts.map(|text| Some(read(text).identified(&beat)?.definition.name.to_string()));
     assert_eq!(named, [None, None, None, None, Some("tick".to_owned())]);
+    let clock = texts.map(|text| read(text).clock());
+    let held = Some(Held { by_ms: -7_200_000 });
+    assert_eq!(clock, [None, None, None, None, held], "version 4 knew of no clock that was set");
     assert_eq!(State::SCHEMA as usize, texts.len());
 }
 

@@ -132,7 +132,7 @@ impl Loading {
                 next: next(&definition, &table, cursor),
                 anchor: table.anchor(),
                 zone_data,
-                clock: table.reading(cursor),
+                zone_clock: table.zone_clock(cursor),
                 definition: definition.clone(),
             });
         }
@@ -191,7 +191,7 @@ fn endings(
         any.then(|| Input::Slots {
             schedule: loaded.definition.name.clone(),
             revision: loaded.revision,
-            clock: table.reading(accounted.cursor),
+            zone_clock: table.zone_clock(accounted.cursor),
             accounted,
             next: None,
         })
@@ -202,7 +202,7 @@ fn endings(
 /// Where a schedule's cursor stands by the zone data of `table`.
 fn carried(loaded: &Loaded, table: &Timetable) -> Time {
     let data = table.zone().and_then(|zone| zone.digest);
-    match loaded.clock {
+    match loaded.zone_clock {
         Some(clock) if loaded.zone_data != data => clock.carried(loaded.cursor, table),
         _ => loaded.cursor,
     }
@@ -219,7 +219,7 @@ fn input(loaded: &Loaded, table: &Timetable, accounted: Accounted) -> Input {
         schedule: definition.name.clone(),
         revision: loaded.revision,
         next: next(definition, table, accounted.cursor),
-        clock: table.reading(accounted.cursor),
+        zone_clock: table.zone_clock(accounted.cursor),
         accounted,
     }
 }

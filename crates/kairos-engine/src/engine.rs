@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kairos_core::digest::Digest;
 use kairos_core::erasure::{ErasureEnd, of_spec};
@@ -23,6 +23,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::answer::SubmitError;
 use crate::calendar::Calendar;
+use crate::clocks::{Clocks, HeldClock};
 use crate::configuration::{Configuration, Options, Retention};
 use crate::feed::Feed;
 use crate::handle::Handle;
@@ -34,20 +35,22 @@ use crate::room::Room;
 use crate::snapshots::Snapshots;
 use crate::space::Space;
 use crate::start::{self, NotConfigured};
+use crate::timers::Timers;
 use crate::turn::{Admit, Exits, Inputs, Ledger, Shown, turn};
 use crate::upkeep::{BlobNotice, Upkeep};
-use crate::world::{self, seed, time};
+use crate::world::{self, boot_ms, seed, time};
 use crate::{ENGINE_THREAD, heartbeat, poison};
 
 /// The version of events this program writes.
 const SCHEMA: u32 = 1;
-/// The longest the thread sleeps when nothing is due.
-const WAIT_MAX: Duration = Duration::from_secs(3600);
 /// How long something due waits that a turn could not take.
-const LEFT_WAIT: Duration = Duration::from_secs(1);
+const LEFT_WAIT_MS: u64 = 1000;
 /// A segment is no longer than this part of what journal and blobs may take, within bounds: the one
 /// in use, the next, and those behind two snapshots cannot be deleted.
 const SEGMENTS_OF_CAP: u64 = 16;
+/// Why a configuration is not read.
+const CLOCK_IS_HELD: &str = "the wall clock was set and is held; wait a minute, or say that it is \
+                             right with `kairos clock confirm`, and reload then";
 
 /// Whether everything is served, or one mandate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,6 +202,9 @@ impl Engine {
         let to_read = open_again(&parts.journal)?;
         let journal = open_again(&parts.journal)?;
         let to_fold = Arc::new(open_again(&parts.journal)?);
+        let doing = "list the journal's directory";
+        let begins = kairos_journal::retention::begin(&RealFs, &to_fold);
+        let begins = begins.map_err(|source| OpenError::Io { doing, source })?;
         let identity = parts.identity;
         let (ledger, opened) = open_ledger(&self.inbox, parts.journal, opening)?;
         let elsewhere = known(ledger.state(), &opened, &parts.places.heartbeat, identity)?;
@@ -212,10 +218,10 @@ impl Engine {
         let (feed, source) = Feed::new(ledger.head(), to_read);
         let snapshots = Snapshots::new(to_fold, opening, Arc::clone(&self.inbox));
         let upkeep = Upkeep::new(&parts.blobs, journal, &source, &self.inbox);
-        let (show, shown) = watch::channel(Arc::new(Status::default()));
+        let (show, status) = watch::channel(Arc::new(Status::default()));
         let handle = Handle {
             inbox: Arc::clone(&self.inbox),
-            status: shown,
+            status,
             source,
             blobs: Arc::clone(&parts.blobs),
             snapshots: Arc::clone(&snapshots),
@@ -224,12 +230,15 @@ impl Engine {
             state: Lifecycle::Starting,
             pid: std::process::id(),
             started_at: Some(time()),
-            first: ledger.state().kept_from(),
+            first: ledger.state().kept_from().max(begins),
             head: ledger.head(),
             ..Status::default()
         };
+        let shown =
+            Display { status, until: None, show, feed, snapshots: Arc::clone(&snapshots), upkeep };
+        let pulse = Pulse::new(&self.inbox, ledger.state(), space);
         let mut engine = Running {
-            shown: Display { status, show, feed, snapshots: Arc::clone(&snapshots), upkeep },
+            shown,
             inbox: self.inbox,
             options: parts.configuration.options.clone(),
             calendar: Calendar::default(),
@@ -240,10 +249,10 @@ impl Engine {
             pending: Vec::new(),
             out: 0,
             drain: None,
-            pulse: Pulse { beat: Instant::now(), fruitless: None, room: Room::new(space) },
+            pulse,
         };
         engine.heartbeat();
-        let now = time();
+        let now = engine.pulse.clocks.clock.begins(ledger.state());
         own.extend(engine.configured(ledger.state(), parts.configuration, now)?);
         if elsewhere {
             own.extend(engine.calendar.pass_all(ledger.state(), now));
@@ -344,23 +353,35 @@ struct Running {
     pending: Vec<Pending>,
     /// Permits out.
     out: usize,
-    /// When the grace of a drain ends.
-    drain: Option<Instant>,
+    /// When the grace of a drain ends, in milliseconds since the machine was started.
+    drain: Option<u64>,
     pulse: Pulse,
 }
 
 /// What the thread's sleep depends on besides the state.
 struct Pulse {
-    /// When the next heartbeat is due.
-    beat: Instant,
+    /// When the next heartbeat is due, in milliseconds since the machine was started.
+    beat: u64,
     /// When the last turn began, if it recorded nothing.
     fruitless: Option<Time>,
     room: Room,
+    clocks: Clocks,
+    timers: Timers,
+}
+
+impl Pulse {
+    fn new(inbox: &Arc<Inbox>, state: &State, space: Space) -> Self {
+        let (room, clocks) = (Room::new(space), Clocks::new(state));
+        let timers = Timers::new(Arc::clone(inbox));
+        Self { beat: boot_ms(), fruitless: None, room, clocks, timers }
+    }
 }
 
 /// What others see of the engine.
 struct Display {
     status: Status,
+    /// When a held clock is believed.
+    until: Option<Time>,
     show: watch::Sender<Arc<Status>>,
     feed: Feed,
     snapshots: Arc<Snapshots>,
@@ -385,10 +406,13 @@ impl Display {
             (counts.running, counts.queued, counts.waiting);
         status.active = state.longest_running();
         status.active_mandates = state.running().collect();
-        status.first = state.kept_from();
+        // What a repair gave up may have been the record of a deletion.
+        status.first = status.first.max(state.kept_from());
         status.budget = *state.budget();
         status.day_ends = state.day_ends();
         status.rules = state.rules();
+        let until = self.until.unwrap_or_default();
+        status.clock = state.clock().map(|held| HeldClock { stepped_ms: held.by_ms, until });
         self.show.send_replace(Arc::new(status.clone()));
         self.feed.publish(records);
     }
@@ -474,7 +498,13 @@ impl Running {
 
     fn serve(&mut self, mut ledger: Ledger<Disk>) -> Result<(), Poisoned> {
         loop {
-            let batch = self.inbox.take(self.wait(ledger.state()));
+            let wait = self.wait(ledger.state());
+            let mut batch = self.inbox.take(wait);
+            if batch.rang {
+                self.pulse.timers.rang();
+            }
+            // By the limits of a reload beside it.
+            batch.urgent.sort_by_key(|urgent| matches!(urgent, Urgent::Delete(..)));
             if batch.urgent.iter().any(|urgent| matches!(urgent, Urgent::Reload(_))) {
                 // What is due falls under the rules by which it came due.
                 ledger = self.take(ledger, Inputs::default(), batch.waiting)?;
@@ -491,16 +521,16 @@ impl Running {
             inputs.commands = batch.commands;
             inputs.inbox = Some(Arc::clone(&self.inbox));
             inputs.blobs = Some(Arc::clone(self.shown.upkeep.blobs()));
-            inputs.mark = Instant::now() >= self.pulse.beat;
+            inputs.mark = boot_ms() >= self.pulse.beat;
             ledger = self.take(ledger, inputs, waiting)?;
             self.reloaded();
-            if Instant::now() >= self.pulse.beat {
+            if boot_ms() >= self.pulse.beat {
                 self.heartbeat();
             } else if self.pulse.room.wait().is_some_and(|left| left.is_zero()) {
                 self.look();
             }
             if let Some(grace) = self.drain {
-                let over = Instant::now() >= grace;
+                let over = boot_ms() >= grace;
                 if self.out == 0 || over {
                     if self.out > 0 {
                         (self.outside.notice)(Notice::GracefulTimeoutExceeded { open: self.out });
@@ -548,7 +578,8 @@ impl Running {
             Focus::Once => Admit::Only(self.only),
         };
         let pace = self.pace(ledger.state(), &mut inputs);
-        let mut today = world::Today::new(self.options.day_zone.clone());
+        let clocks = &self.pulse.clocks;
+        let mut today = world::Today::new(self.options.day_zone.clone(), clocks.last);
         let mut circumstances = move || -> Now { today.now(pace) };
         let mut out = 0;
         let dispatch = &mut self.outside.dispatch;
@@ -571,7 +602,7 @@ impl Running {
             shown.publish(records, state);
         };
         let exits = Exits { publish: &mut publish, dispatch: &mut hand_over };
-        let (looked, sealed) = (time(), ledger.sealed());
+        let (looked, sealed) = (self.pulse.clocks.last.reading().wall, ledger.sealed());
         let turned = turn(ledger, inputs, &mut circumstances, &self.calendar, exits)?;
         self.pulse.fruitless = turned.records.is_empty().then_some(looked);
         self.out += out;
@@ -586,6 +617,11 @@ impl Running {
     fn pace(&mut self, state: &State, inputs: &mut Inputs) -> Pace {
         let (low, recorded) = self.pulse.room.verdict(state);
         inputs.own.extend(recorded);
+        // Before anything that goes by the clock, and behind who says so.
+        let first = usize::from(matches!(inputs.own.first(), Some(Input::Started { .. })));
+        let clock = self.pulse.clocks.look(state);
+        inputs.own.splice(first..first, clock);
+        self.shown.until = self.pulse.clocks.clock.settles();
         self.shown.status.space = self.pulse.room.standing();
         match (self.drain, low) {
             (Some(_), _) => Pace::Draining,
@@ -617,6 +653,9 @@ impl Running {
 
     fn notices(&mut self, records: &[Shown]) {
         for (at, event) in records.iter().flat_map(|r| r.events.iter().map(move |e| (r.at, e))) {
+            if let Some(notice) = self.pulse.clocks.recorded(event) {
+                (self.outside.notice)(notice);
+            }
             match event {
                 Event::Recovered { after, bytes, saved_as } => {
                     let (after, bytes, saved_as) = (*after, *bytes, saved_as.clone());
@@ -667,8 +706,12 @@ impl Running {
                 (self.outside.notice)(Notice::Blobs(notice));
             }
             // Whoever drains has no time for it; the next start finds it again.
-            Urgent::Delete(_) if self.drain.is_some() => {}
-            Urgent::Delete(excess) => inputs.own.push(retention::input(excess)),
+            Urgent::Delete(..) if self.drain.is_some() => {}
+            Urgent::Delete(excess, limits) => {
+                if self.shown.snapshots.retention().goes_by(limits) {
+                    inputs.own.push(retention::input(excess));
+                }
+            }
             Urgent::Swept { first, deleted, over } => {
                 // What only these records named may go too.
                 self.shown.upkeep.collect();
@@ -697,7 +740,13 @@ impl Running {
             let schedules = *schedules;
             return self.pending.push(Pending { schedules, apply: None, answer });
         }
-        let read = (self.outside.reload)().and_then(|reloaded| {
+        let read = if state.clock().is_some() {
+            // What is new begins at an instant that may be none.
+            Err(CLOCK_IS_HELD.to_owned())
+        } else {
+            (self.outside.reload)()
+        };
+        let read = read.and_then(|reloaded| {
             let Reloaded { configuration, apply } = reloaded;
             let schedules = configuration.schedules.len();
             self.keeps_texts(state, &configuration)?;
@@ -746,14 +795,13 @@ impl Running {
     }
 
     fn shut_down(&mut self) {
-        let now = Instant::now();
+        let now = boot_ms();
         if self.drain.is_some() {
             // Asked again: the grace ends now.
             self.drain = Some(now);
             return;
         }
-        let grace = Duration::from_millis(self.options.graceful_timeout_ms);
-        self.drain = Some(now + grace);
+        self.drain = Some(now.saturating_add(self.options.graceful_timeout_ms));
         self.shown.status.state = Lifecycle::Draining;
         (self.outside.notice)(Notice::ShutdownBegin { open: self.out });
         self.inbox.close();
@@ -762,32 +810,41 @@ impl Running {
         (self.outside.cancel)();
     }
 
-    /// How long nothing can be due.
-    fn wait(&self, state: &State) -> Duration {
-        let instant = Instant::now();
-        let mut wait = self.pulse.beat.saturating_duration_since(instant).min(WAIT_MAX);
+    /// How long nothing can be due; the timers are set to its end.
+    fn wait(&mut self, state: &State) -> Duration {
+        let Pulse { beat, fruitless, room, clocks, timers } = &mut self.pulse;
+        let now = boot_ms();
+        let mut at = *beat;
         if let Some(grace) = self.drain {
-            return wait.min(grace.saturating_duration_since(instant));
+            at = at.min(grace);
+        } else {
+            let look = room.wait().map(|left| {
+                now.saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+            });
+            // Who is told nothing has to look.
+            let tick = now.saturating_add(self.options.tick_interval_ms);
+            let tick = (!timers.can_tell()).then_some(tick);
+            at = [look, tick, clocks.clock.settles_ms()].into_iter().flatten().fold(at, u64::min);
         }
-        wait = wait.min(self.pulse.room.wait().unwrap_or(WAIT_MAX));
         let due = match self.focus {
+            _ if self.drain.is_some() => None,
             // Slots wait until there is room.
-            Focus::Daemon if self.pulse.room.holds_slots() => state.next_due_of_work(),
-            Focus::Daemon => state.next_due().map(|(at, _)| at),
+            Focus::Daemon if room.holds_slots() => state.next_due_of_work(),
+            Focus::Daemon => state.next_due(),
             Focus::Once => self.only.and_then(|only| state.due_of(only)),
         };
+        let mut at_ns = at.saturating_mul(1_000_000);
         if let Some(due) = due {
             // What a turn saw and left alone has to wait: for room on the disk.
-            let left = self.pulse.fruitless.is_some_and(|looked| due <= looked);
-            let least = if left { LEFT_WAIT } else { Duration::ZERO };
-            wait = wait.min(Duration::from_millis(due.ms_since(time())).max(least));
+            let left = fruitless.is_some_and(|looked| due <= looked);
+            let least = if left { now.saturating_add(LEFT_WAIT_MS) } else { 0 };
+            at_ns = at_ns.min(clocks.last.boot_ns_at(due).max(least.saturating_mul(1_000_000)));
         }
-        wait
+        timers.arm(at_ns, world::until(at_ns))
     }
 
     fn heartbeat(&mut self) {
-        let interval = Duration::from_millis(self.options.heartbeat_interval_ms);
-        self.pulse.beat = Instant::now() + interval;
+        self.pulse.beat = boot_ms().saturating_add(self.options.heartbeat_interval_ms);
         self.look();
         if self.focus == Focus::Once {
             return;

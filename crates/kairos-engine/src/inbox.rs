@@ -22,6 +22,7 @@ use kairos_journal::retention::{Deleted, Excess};
 use tokio::sync::oneshot;
 
 use crate::answer::{Accepted, SubmitError};
+use crate::configuration::Retention;
 use crate::upkeep::BlobNotice;
 
 /// Commands and decisions that may wait.
@@ -48,7 +49,8 @@ impl Asked {
             | Verb::Judge { .. }
             | Verb::Erase { .. }
             | Verb::Pause { .. }
-            | Verb::Resume { .. } => true,
+            | Verb::Resume { .. }
+            | Verb::ConfirmClock => true,
         }
     }
 }
@@ -91,8 +93,8 @@ pub(crate) enum Urgent {
     },
     /// For the log.
     Blobs(BlobNotice),
-    /// Segments may go.
-    Delete(Excess),
+    /// Segments may go, judged by these limits.
+    Delete(Excess, Retention),
     /// For the log.
     Swept {
         first: Seq,
@@ -113,6 +115,8 @@ pub(crate) struct Batch {
     pub(crate) decisions: Vec<Asked>,
     pub(crate) commands: Vec<Asked>,
     pub(crate) waiting: usize,
+    /// A timer rang.
+    pub(crate) rang: bool,
 }
 
 #[derive(Debug, Default)]
@@ -122,6 +126,8 @@ struct Queues {
     decisions: VecDeque<Asked>,
     commands: VecDeque<Asked>,
     closed: bool,
+    /// Something may be due, or the wall clock was set. Rung twice it is one.
+    rung: bool,
     /// The engine's thread waits and was not woken yet.
     sleeps: bool,
 }
@@ -158,6 +164,13 @@ impl Inbox {
         {
             queues.urgent.push(urgent);
         }
+        self.filled(queues);
+    }
+
+    /// It is time to look.
+    pub(crate) fn ring(&self) {
+        let mut queues = self.queues();
+        queues.rung = true;
         self.filled(queues);
     }
 
@@ -209,7 +222,9 @@ impl Inbox {
             queues.sleeps = false;
         }
         let mut room = TURN_MAX;
-        let mut batch = Batch { urgent: std::mem::take(&mut queues.urgent), ..Batch::default() };
+        let rang = std::mem::take(&mut queues.rung);
+        let urgent = std::mem::take(&mut queues.urgent);
+        let mut batch = Batch { urgent, rang, ..Batch::default() };
         drain(&mut queues.ended, &mut batch.ended, &mut room);
         drain(&mut queues.decisions, &mut batch.decisions, &mut room);
         room = room.min(TURN_MAX / 2);
@@ -257,7 +272,8 @@ impl Queues {
     }
 
     fn is_empty(&self) -> bool {
-        self.urgent.is_empty()
+        !self.rung
+            && self.urgent.is_empty()
             && self.ended.is_empty()
             && self.decisions.is_empty()
             && self.commands.is_empty()

@@ -6,6 +6,7 @@
 
 mod answer;
 mod calendar;
+mod clocks;
 pub mod collect;
 mod configuration;
 mod engine;
@@ -17,18 +18,21 @@ mod last_words;
 mod lifecycle;
 pub mod lock;
 mod notice;
+mod parts;
 pub mod poison;
 mod retention;
 mod room;
 mod snapshots;
 pub mod space;
 pub mod start;
+mod timers;
 mod turn;
 mod upkeep;
 mod world;
 
 pub use answer::{Accepted, Subject, SubmitError};
 pub use calendar::{Calendar, Unusable, Zones};
+pub use clocks::HeldClock;
 pub use configuration::{Configuration, Options, Retention};
 pub use engine::{Engine, Focus, Identity, Outside, Parts, Places, Reloaded, StartError, Started};
 pub use feed::Follower;

@@ -17,6 +17,7 @@ use kairos_core::id::MandateId;
 use kairos_core::rules::Rules;
 use kairos_core::time::Time;
 
+use crate::clocks::HeldClock;
 use crate::space::Standing;
 
 /// The daemon's state.
@@ -76,4 +77,6 @@ pub struct Status {
     pub rules: Option<Arc<Rules>>,
     /// The room on the disk, as it was looked at last.
     pub space: Standing,
+    /// The wall clock, while it is not believed.
+    pub clock: Option<HeldClock>,
 }

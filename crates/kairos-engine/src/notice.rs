@@ -6,7 +6,9 @@
 use kairos_core::event::Limit;
 use kairos_core::fold::Seq;
 use kairos_core::id::MandateId;
+use kairos_core::principal::Principal;
 use kairos_core::space::Shortage;
+use kairos_core::time::Time;
 use kairos_journal::retention::Deleted;
 
 use crate::lifecycle::Status;
@@ -98,6 +100,16 @@ pub enum Notice {
     /// Retention cannot delete what it should; all stays.
     RetentionFailed {
         error: String,
+    },
+    /// The wall clock was set, and is not believed yet.
+    ClockStepped {
+        by_ms: i64,
+        /// When it is, if nobody sets it again.
+        until: Time,
+    },
+    /// It is believed again: a person said so, or it has stood long enough.
+    ClockSettled {
+        by: Option<Principal>,
     },
     /// The heartbeat could not be written.
     HeartbeatFailed {

@@ -5,7 +5,6 @@
 //! the very same one. Never waits, never performs, never reads a clock: time comes with the
 //! circumstances.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kairos_core::decide::{self, decide};
@@ -143,6 +142,7 @@ pub fn turn<D: Fs + 'static, F: Folding>(
     for input in inputs.own {
         turn = turn.own(&input, &now())?;
     }
+    let ended = inputs.ended.len();
     for ended in inputs.ended {
         let (effect, outcome) = ended.into_parts();
         turn = turn.own(&Input::Settled { effect, outcome }, &now())?;
@@ -152,7 +152,8 @@ pub fn turn<D: Fs + 'static, F: Folding>(
         Admit::Only(Some(mandate)) => turn.due_of(mandate, &now())?,
         Admit::Only(None) => turn,
     };
-    let room = ASKED_MAX.saturating_sub(inputs.decisions.len() + inputs.commands.len());
+    let room = ASKED_MAX.min(TURN_MAX.saturating_sub(ended));
+    let room = room.saturating_sub(inputs.decisions.len() + inputs.commands.len());
     for asked in inputs.decisions.into_iter().chain(inputs.commands) {
         turn = turn.asked(asked, &now())?;
     }
@@ -219,9 +220,14 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
                     }
                     // What is not recorded is not deleted, and found again.
                     // What is not recorded as erased is erased once more by the next start.
+                    // How the clock stands is found again by each turn until it is.
                     (
                         Err(RecordError::NoRoom { .. }),
-                        Input::Delete { .. } | Input::Erased { .. } | Input::Due(_),
+                        Input::Delete { .. }
+                        | Input::Erased { .. }
+                        | Input::ClockStepped { .. }
+                        | Input::ClockSettled
+                        | Input::Due(_),
                     ) => Ok(turn),
                     (Err(error), _) => Err(unrecordable(error)),
                 }
@@ -324,13 +330,12 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
     /// are slots in a drain or when the disk has no room for new work: their schedule's cursor stays,
     /// and what was missed is decided when there is, or by the next start.
     fn due(mut self, now: &mut dyn FnMut() -> Now, calendar: &Calendar) -> Result<Self, Poisoned> {
-        let mut left = BTreeSet::new();
+        let mut left = None;
         for _ in 0..DUE_MAX {
             let now = now();
             let waits = self.is_tight(&now) || now.pace != Pace::Running;
-            let held = |alarm: &Alarm| waits && matches!(alarm, Alarm::Schedule(_));
-            let may = |alarm: &&Alarm| !(held(alarm) || left.contains(*alarm));
-            let Some(alarm) = self.state().all_due(now.time).find(may).cloned() else { break };
+            let due = self.state().due_after(left.as_ref(), now.time, !waits);
+            let Some((at, alarm)) = due else { break };
             let input = match &alarm {
                 Alarm::Schedule(name) => {
                     // No mandate's doing, whatever the calendar does.
@@ -344,7 +349,7 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
                 self = self.own(&input, &now)?;
             }
             if self.ledger.head() == before {
-                left.insert(alarm);
+                left = Some((at, alarm));
             }
         }
         Ok(self)
@@ -470,7 +475,7 @@ fn subject(verb: &Verb, events: &[Event], state: &State) -> Option<Subject> {
         Verb::Decide { proposal, .. } => Some(Subject::Proposal(*proposal)),
         Verb::Judge { effect, .. } => Some(Subject::Effect(*effect)),
         Verb::Erase { blob, .. } => Some(Subject::Blob(*blob)),
-        Verb::Pause { .. } | Verb::Resume { .. } => None,
+        Verb::Pause { .. } | Verb::Resume { .. } | Verb::ConfirmClock => None,
     }
 }
 

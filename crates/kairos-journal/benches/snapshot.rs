@@ -352,9 +352,10 @@ impl World {
 
     fn due(&mut self) {
         let now = self.now().time;
-        let due: Vec<_> = self.state.all_due(now).cloned().collect();
-        for alarm in due {
-            self.step(&Input::Due(alarm));
+        let mut last = None;
+        while let Some(due) = self.state.due_after(last.as_ref(), now, true) {
+            self.step(&Input::Due(due.1.clone()));
+            last = Some(due);
         }
     }
 

@@ -14,12 +14,14 @@
 //! | `snapshots` | two are kept, none is ahead of its journal, none that was damaged is believed |
 //! | `retention` | what is deleted was given up by a record before, and snapshots stand for it |
 //! | `once` | it touches no slot and no other mandate |
+//! | `clock` | nothing goes by a wall clock that was set and is not believed |
 //! | `room` | without room nothing new begins |
 //! | `poison` | who brings the engine down twice is ended at the next start, and nobody else |
 //! | `end` | with nothing failing any more, all work ends and the state is as small as before it |
 
 mod book;
 mod boot;
+mod clock;
 mod daemon;
 mod end;
 mod law;

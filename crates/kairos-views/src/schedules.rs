@@ -89,11 +89,13 @@ impl Schedules {
                 let slots = SlotView { state, reason, at, count, mandate: None, by: None };
                 self.change(schedule, |view| view.last = Some(slots));
             }
-            Event::Accounted { schedule, cursor, next, clock } => self.change(schedule, |view| {
-                let loaded = &mut view.loaded;
-                (loaded.cursor, loaded.next, loaded.clock) = (*cursor, *next, *clock);
-                view.fare.accounted();
-            }),
+            Event::Accounted { schedule, cursor, next, zone_clock } => {
+                self.change(schedule, |view| {
+                    let loaded = &mut view.loaded;
+                    (loaded.cursor, loaded.next, loaded.zone_clock) = (*cursor, *next, *zone_clock);
+                    view.fare.accounted();
+                })
+            }
             Event::SchedulePaused { schedule, why } => {
                 self.change(schedule, |view| view.fare.pause(at.time, why.clone()));
             }

@@ -354,7 +354,7 @@ fn history() -> Vec<Event> {
         next: Some(second(50)),
         anchor: None,
         zone_data: None,
-        clock: None,
+        zone_clock: None,
     };
     vec![
         Event::SchedulesLoaded { set: vec![loaded], gone: Vec::new(), renamed: Vec::new() },
@@ -379,7 +379,7 @@ fn history() -> Vec<Event> {
             state: SlotState::Skipped,
             reason: Some(SlotReason::Policy),
         },
-        Event::Accounted { schedule: name, cursor: second(9), next: None, clock: None },
+        Event::Accounted { schedule: name, cursor: second(9), next: None, zone_clock: None },
         Event::BlobErased { blob: hash, reason: BlobRef::of(b"it leaked"), by: ann() },
         Event::ErasureSettled { blob: hash, end: ErasureEnd::Gone },
         finished(mandate),

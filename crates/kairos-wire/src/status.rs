@@ -38,6 +38,9 @@ pub struct Status {
     /// The room on the disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub space: Option<Space>,
+    /// The wall clock, as far as it is believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Clock>,
     /// Signed checkpoints; absent where nobody signs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoints: Option<Checkpoints>,
@@ -61,6 +64,19 @@ pub struct Space {
     /// Of journal and blobs; null until they have been counted.
     pub used_bytes: Option<u64>,
     pub cap_bytes: u64,
+}
+
+/// Whether the wall clock was set further than time explains, and is waited for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clock {
+    /// While it is, no slot is looked at, nothing expires and no day begins.
+    pub held: bool,
+    /// How far it was set, all steps together; negative is back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stepped_ms: Option<i64>,
+    /// When it is believed, if nobody sets it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
 }
 
 /// How the journal's signed checkpoints stand.

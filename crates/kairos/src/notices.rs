@@ -12,6 +12,7 @@ use kairos_engine::{BlobNotice, Notice, Status};
 
 use crate::log::{Detail, Level, Log};
 use crate::output::table::one_line;
+use crate::output::when;
 
 /// A notice in words; `None` for what only the log has.
 pub(crate) fn said(notice: &Notice) -> Option<String> {
@@ -63,6 +64,14 @@ pub(crate) fn said(notice: &Notice) -> Option<String> {
              hint: the next snapshot, and the next start, look again",
             one_line(error)
         ),
+        Notice::ClockStepped { by_ms, until } => format!(
+            "warning: the wall clock was set {} [clock_held]\n\
+             hint: no slot is looked at and nothing expires until {until}, or until you say that it \
+             is right: `kairos clock confirm`",
+            when::step(*by_ms)
+        ),
+        Notice::ClockSettled { by: None } => "the wall clock has stood and is believed".to_owned(),
+        Notice::ClockSettled { by: Some(by) } => format!("the wall clock is right, says {by}"),
         Notice::Started { .. }
         | Notice::SegmentsDeleted { .. }
         | Notice::ShutdownBegin { .. }
@@ -149,6 +158,14 @@ pub(crate) fn write(log: &Log, notice: &Notice) {
         }
         Notice::RetentionFailed { error } => {
             (Level::Warn, "retention_failed", vec![("error", text(error))])
+        }
+        Notice::ClockStepped { by_ms, until } => {
+            let details = vec![("by_ms", Detail::Number(*by_ms)), ("until", text(until))];
+            (Level::Warn, "daemon_clock_stepped", details)
+        }
+        Notice::ClockSettled { by } => {
+            let by = by.as_ref().map_or(Detail::Null, text);
+            (Level::Info, "daemon_clock_settled", vec![("by", by)])
         }
         Notice::HeartbeatFailed { error } => {
             (Level::Error, "daemon_heartbeat", vec![("error", text(error))])

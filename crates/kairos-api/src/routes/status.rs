@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use kairos_engine::HeldClock;
 use kairos_engine::space::Standing;
 use kairos_wire as wire;
 
@@ -27,6 +28,7 @@ pub(crate) async fn status(State(door): State<Door>) -> Json<wire::Status> {
         queued: count(status.queued),
         checkpoints: door.checkpoints(),
         space: Some(space(&status.space)),
+        clock: Some(clock(status.clock)),
         queued_because: queue::all(&status).map(ToOwned::to_owned),
     })
 }
@@ -41,6 +43,14 @@ fn space(standing: &Standing) -> wire::status::Space {
         keep_free_bytes: limits.free_bytes,
         used_bytes: found.used,
         cap_bytes: limits.bytes,
+    }
+}
+
+fn clock(held: Option<HeldClock>) -> wire::status::Clock {
+    wire::status::Clock {
+        held: held.is_some(),
+        stepped_ms: held.map(|held| held.stepped_ms),
+        until: held.map(|held| held.until.to_string()),
     }
 }
 

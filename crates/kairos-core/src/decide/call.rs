@@ -34,7 +34,8 @@ pub(super) fn ask(draft: &mut Draft<'_>, phase: Phase) -> bool {
         draft.emit(Event::MandateParked { mandate, reason: ParkReason::Provider, until });
         return true;
     };
-    if draft.budget.day.is_none_or(|day| day < draft.now.day) {
+    let believed = draft.state.clock.is_none();
+    if draft.budget.day.is_none_or(|day| day < draft.now.day && believed) {
         draft.emit(Event::DayBegan { day: draft.now.day, ends: draft.now.day_ends });
     }
     let amounts = worst_case(draft.state, &draft.mandate, phase, price);

@@ -50,6 +50,8 @@ pub(super) fn decide(
         Verb::Erase { blob, reason } => erase(state, by, *blob, *reason),
         Verb::Pause { schedule } => slots::pause(state, by, schedule),
         Verb::Resume { schedule } => slots::resume(state, by, schedule),
+        Verb::ConfirmClock if state.clock.is_none() => Err(Refusal::ClockBelieved),
+        Verb::ConfirmClock => Ok(vec![Event::ClockSettled { by: Some(by.clone()) }]),
     }
 }
 
@@ -149,7 +151,7 @@ fn decide_proposal(
     if let Some(given) = hash.filter(|given| *given != actual) {
         return Err(Refusal::OtherHash { proposal, given, actual });
     }
-    if held.expires <= now.time {
+    if held.expires <= now.time && state.clock.is_none() {
         return Err(Refusal::AlreadyDecided { proposal, closed: Closed::Expired });
     }
     let mut draft = Draft::of(state, now, mandate);

@@ -16,7 +16,8 @@ pub(super) fn decide(
     (set, gone, renamed): (&[Loaded], &[ScheduleName], &[Renamed]),
 ) -> Vec<Event> {
     let mut events = Vec::new();
-    if state.budget.day.is_none_or(|day| day < now.day) {
+    let believed = state.clock.is_none();
+    if state.budget.day.is_none_or(|day| day < now.day && believed) {
         events.push(Event::DayBegan { day: now.day, ends: now.day_ends });
     }
     if state.rules.as_deref() != Some(rules) {

@@ -1,7 +1,7 @@
 //! What follows when time has passed.
 //!
-//! Owns waits that end, limits that are reached and proposals that expire. Slots of schedules are
-//! `slots`.
+//! Owns waits that end, limits that are reached and proposals that expire; none of it while the wall
+//! clock is not believed. Slots of schedules are `slots`.
 
 use crate::event::Event;
 use crate::gate::proposal::Closed;
@@ -18,8 +18,9 @@ use super::step;
 
 pub(super) fn decide(state: &State, now: &Now, alarm: &Alarm) -> Vec<Event> {
     match alarm {
-        Alarm::Day => day(state, now),
         Alarm::Mandate(id) => mandate(state, now, *id),
+        Alarm::Day | Alarm::Key(_) if state.clock.is_some() => Vec::new(),
+        Alarm::Day => day(state, now),
         Alarm::Key(key) => vec![Event::KeyForgotten { key: *key }],
         // The calendar accounts for slots; see `Input::Slots`.
         Alarm::Schedule(_) => Vec::new(),
@@ -36,6 +37,11 @@ fn day(state: &State, now: &Now) -> Vec<Event> {
 fn mandate(state: &State, now: &Now, id: MandateId) -> Vec<Event> {
     let Some(mandate) = state.mandate(id) else { return Vec::new() };
     let mut draft = Draft::of(state, now, mandate);
+    if state.clock.is_some() {
+        // What runs goes on; what ends by the clock waits until it is believed.
+        advance(&mut draft);
+        return draft.done();
+    }
     if mandate.time_limit().is_some_and(|limit| limit <= now.time) {
         stop(&mut draft, Outcome::Expired, None, None);
         return draft.done();

@@ -37,6 +37,11 @@ pub fn decide(state: &State, input: &Input, now: &Now) -> Result<Vec<Event>, Ref
         }
         Input::Adopted => Ok(vec![Event::Adopted {}]),
         Input::Space { low } => Ok(space(state, *low)),
+        Input::ClockStepped { by_ms } => Ok(vec![Event::ClockStepped { by_ms: *by_ms }]),
+        Input::ClockSettled => {
+            let settled = Event::ClockSettled { by: None };
+            Ok(state.clock.map(|_| settled).into_iter().collect())
+        }
         // What was given up already is not given up twice.
         Input::Delete { first, .. } if *first <= state.kept_from() => Ok(Vec::new()),
         Input::Delete { first, segments, bytes, over } => {
@@ -53,8 +58,8 @@ pub fn decide(state: &State, input: &Input, now: &Now) -> Result<Vec<Event>, Ref
         Input::Settled { effect, outcome } => Ok(settle::decide(state, now, *effect, outcome)),
         Input::Lost { effect } => Ok(settle::lost(state, now, *effect)),
         Input::Due(alarm) => Ok(due::decide(state, now, alarm)),
-        Input::Slots { schedule, revision, accounted, next, clock } => {
-            Ok(slots::decide(state, now, (schedule, *revision), accounted, (*next, *clock)))
+        Input::Slots { schedule, revision, accounted, next, zone_clock } => {
+            Ok(slots::decide(state, now, (schedule, *revision), accounted, (*next, *zone_clock)))
         }
         Input::Admit { only } => Ok(advance::admit(state, now, *only)),
         Input::Continue { mandate } => Ok(advance::go_on(state, now, *mandate)),
@@ -95,7 +100,8 @@ pub fn subject(state: &State, input: &Input, now: &Now) -> Option<MandateId> {
             | Verb::Fire { .. }
             | Verb::Erase { .. }
             | Verb::Pause { .. }
-            | Verb::Resume { .. } => None,
+            | Verb::Resume { .. }
+            | Verb::ConfirmClock => None,
         },
         Input::Started { .. }
         | Input::Recovered { .. }
@@ -103,6 +109,8 @@ pub fn subject(state: &State, input: &Input, now: &Now) -> Option<MandateId> {
         | Input::Adopted
         | Input::Erased { .. }
         | Input::Space { .. }
+        | Input::ClockStepped { .. }
+        | Input::ClockSettled
         | Input::Delete { .. }
         | Input::Configured { .. }
         | Input::Due(_)

@@ -16,7 +16,7 @@ use crate::schedule::definition::{Concurrency, Definition, ScheduleName};
 use crate::schedule::missed::{Accounted, Fate, Unfired};
 use crate::schedule::pause::PausedBy;
 use crate::schedule::slot::{SlotReason, SlotState};
-use crate::schedule::zone::Reading;
+use crate::schedule::zone::ZoneClock;
 use crate::state::State;
 use crate::time::Time;
 
@@ -35,7 +35,7 @@ pub(super) fn decide(
     now: &Now,
     (name, revision): (&ScheduleName, u32),
     accounted: &Accounted,
-    (next, clock): (Option<Time>, Option<Reading>),
+    (next, zone_clock): (Option<Time>, Option<ZoneClock>),
 ) -> Vec<Event> {
     let Some(loaded) = state.schedules.get(name).filter(|loaded| loaded.revision == revision)
     else {
@@ -76,7 +76,7 @@ pub(super) fn decide(
         }
     }
     let (schedule, cursor) = (name.clone(), accounted.cursor);
-    events.push(Event::Accounted { schedule, cursor, next, clock });
+    events.push(Event::Accounted { schedule, cursor, next, zone_clock });
     events
 }
 

@@ -130,12 +130,18 @@ impl Mandate {
             // Its proposals have their own times; `until` is what people are shown.
             Standing::Parked { reason: ParkReason::Approval, .. } => None,
             Standing::Parked { until, .. } => until,
-            Standing::Running => self.cycle.as_ref().and_then(|cycle| cycle.call.delayed),
+            Standing::Running => self.delayed(),
             Standing::Queued | Standing::Ready => None,
         };
         let proposals = self.cycle.iter().filter_map(|cycle| cycle.proposal_expires()).min();
         let limit = self.time_limit();
         [waits, proposals, limit].into_iter().flatten().min()
+    }
+
+    /// When it tries a call again that failed.
+    #[must_use]
+    pub fn delayed(&self) -> Option<Time> {
+        self.cycle.as_ref().and_then(|cycle| cycle.call.delayed)
     }
 
     /// When its time is up. None while it is ending, which waits for its open effect only, and

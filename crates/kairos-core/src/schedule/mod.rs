@@ -28,4 +28,4 @@ pub use expr::{CronError, Field};
 pub use missed::{Accounted, Fate, MissedPolicy, Unfired, account, pass};
 pub use timetable::{NoTimetable, Timetable, When};
 pub use warning::Warning;
-pub use zone::{Reading, Zone};
+pub use zone::{Zone, ZoneClock};

@@ -16,7 +16,7 @@ use super::civil::{Dst, InFold, InGap, Rule, Slot};
 use super::cron::Cron;
 use super::definition::{Definition, ScheduleName, Timing};
 use super::expr::CronError;
-use super::zone::{Reading, Zone};
+use super::zone::{Zone, ZoneClock};
 use crate::digest::Digest;
 use crate::time::Time;
 
@@ -142,9 +142,9 @@ impl Timetable {
     /// How its zone's clock stands at `cursor`, for a day when the zone's data are others. Not needed
     /// for data that have no digest: they never change.
     #[must_use]
-    pub fn reading(&self, cursor: Time) -> Option<Reading> {
+    pub fn zone_clock(&self, cursor: Time) -> Option<ZoneClock> {
         let zone = self.zone.as_ref().filter(|zone| zone.digest.is_some())?;
-        Some(Reading::of(&zone.table, cursor))
+        Some(ZoneClock::of(&zone.table, cursor))
     }
 
     /// The first slot due strictly after `after`, or none if there is none ever.

@@ -31,7 +31,7 @@ impl From<TimeZone> for Zone {
 
 /// How a zone's clock stood at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reading {
+pub struct ZoneClock {
     /// East of UTC.
     pub offset_s: i32,
     /// While it showed times for the second time: the first time it had not shown before.
@@ -39,7 +39,7 @@ pub struct Reading {
     pub again_until: Option<DateTime>,
 }
 
-impl Reading {
+impl ZoneClock {
     /// How `zone`'s clock stands at `at`.
     #[must_use]
     pub fn of(zone: &TimeZone, at: Time) -> Self {

@@ -125,14 +125,15 @@ impl World {
             1..=3 => self.command(create(chance)),
             4..=5 => self.asked(chance),
             6..=9 => {
-                let due: Vec<_> = self.state.all_due(time).cloned().collect();
+                let due: Vec<_> = all_due(&self.state, time);
                 let due = chance.any(due.into_iter());
                 due.map_or(Input::Admit { only: None }, |alarm| self.due(chance, alarm, time))
             }
+            11 if self.state.clock().is_some() => Input::ClockSettled,
             10..=12 => Input::Admit { only: None },
             13 => match chance.any(self.state.erasing()) {
                 Some(blob) => Input::Erased { blob, end: ErasureEnd::Gone },
-                None => Input::Admit { only: None },
+                None => Input::ClockStepped { by_ms: 3_600_000 },
             },
             14 => match (self.mandate(chance), chance.one_in(8)) {
                 (Some(mandate), true) => Input::Quarantine { mandate },
@@ -202,8 +203,8 @@ impl World {
         };
         let (cursor, next) = (time, (!chance.one_in(6)).then(|| time.plus_ms(60_000)));
         let accounted = Accounted { fates, cursor };
-        let (schedule, revision, clock) = (name.clone(), loaded.revision, None);
-        Input::Slots { schedule, revision, accounted, next, clock }
+        let (schedule, revision, zone_clock) = (name.clone(), loaded.revision, None);
+        Input::Slots { schedule, revision, accounted, next, zone_clock }
     }
 }
 
@@ -215,6 +216,7 @@ pub(crate) fn holds(state: &State) -> Vec<&'static str> {
     say("key", !text.contains(r#""keys":[]"#));
     say("gone", text.contains(r#""gone":{"cursors":{""#));
     say("schedule", state.schedules().next().is_some());
+    say("clock", state.clock().is_some());
     say("erasure", state.erasing().next().is_some());
     for mandate in state.mandates() {
         let cycle = mandate.cycle.as_ref();
@@ -283,7 +285,7 @@ fn configured(chance: &mut Chance, time: Time) -> Input {
         next: Some(time.plus_ms(60_000)),
         anchor: None,
         zone_data: None,
-        clock: None,
+        zone_clock: None,
     };
     let (set, gone) = match chance.below(4) {
         0 => (Vec::new(), vec!["nightly".parse().expect("a name")]),
@@ -438,4 +440,10 @@ fn prepared(chance: &mut Chance, action: &Action) -> Outcome {
         }
     };
     Outcome::Prepared { change, diff: blob("diff") }
+}
+
+fn all_due(state: &State, time: Time) -> Vec<Alarm> {
+    let next = |due: &_| state.due_after(Some(due), time, true);
+    let all = std::iter::successors(state.due_after(None, time, true), next);
+    all.map(|(_, alarm)| alarm).collect()
 }

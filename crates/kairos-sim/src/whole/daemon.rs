@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use jiff::tz::TimeZone;
+use kairos_core::clock::{Clock, Reading};
 use kairos_core::digest::BlobRef;
 use kairos_core::effect::{Attempt, Call, Outcome, Reply};
 use kairos_core::id::{EffectId, MandateId};
@@ -45,6 +46,7 @@ pub(super) struct Daemon {
     pub(super) calendar: Calendar,
     pub(super) day_zone: TimeZone,
     pub(super) admit: Admit,
+    pub(super) clock: Clock,
     pub(super) under_way: Vec<UnderWay>,
     /// Effects whose permit was dropped.
     lost: Dropped,
@@ -94,7 +96,7 @@ impl Daemon {
         findings: &Findings,
         beginning: Beginning<'_>,
         number: u16,
-        now: Time,
+        now: Reading,
     ) -> Result<(Self, Vec<Input>, Opened), NotStarted> {
         let blobs = Blobs::new(fs.clone(), open_dir(fs, BLOBS)?);
         blobs.sweep().map_err(NotStarted::Disk)?;
@@ -116,6 +118,8 @@ impl Daemon {
             start::opened(begun, recovered, repaired, false)
         };
         let state = ledger.state().state();
+        let clock = Clock::new(now, state);
+        let now = clock.begins(state);
         let (rules, schedules) = (chosen.rules, chosen.schedules);
         let configured =
             start::configured(state, rules, schedules, |name| Some(zone(name).into()), now);
@@ -130,6 +134,7 @@ impl Daemon {
             calendar,
             day_zone: chosen.day_zone,
             admit,
+            clock,
             under_way: Vec::new(),
             lost,
             files,

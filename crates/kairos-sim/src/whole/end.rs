@@ -75,8 +75,7 @@ impl Life {
             self.look();
             let idle = self.daemon.as_ref().is_some_and(|daemon| daemon.under_way.is_empty());
             if idle && self.book.events() == before {
-                let due = self.state().next_due().filter(|(at, _)| *at <= self.clock);
-                let due = due.map(|(at, alarm)| (at, alarm.clone()));
+                let due = self.state().due_after(None, self.clock, true);
                 return self.findings.check(due.is_none(), Wrong::Refused, || {
                     format!("due, and no turn takes it: {due:?}")
                 });
@@ -98,8 +97,8 @@ impl Life {
             let asked = !questions.is_empty();
             if asked {
                 self.turn(Vec::new(), questions, Pace::Running);
-            } else if let Some((due, _)) = self.state().next_due() {
-                self.clock = due.max(self.clock);
+            } else if let Some(due) = self.state().next_due() {
+                self.pass(due.ms_since(self.clock));
             } else {
                 break;
             }

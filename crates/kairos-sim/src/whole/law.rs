@@ -20,6 +20,7 @@ use kairos_core::rules::Rules;
 use kairos_core::schedule::slot::SlotState;
 use kairos_core::state::State;
 
+use super::clock;
 use super::slots::Slots;
 
 /// What kind of harm it is when something that must hold does not.
@@ -152,6 +153,7 @@ impl Law {
     }
 
     pub(super) fn before(&mut self, at: At, event: &Event, state: &State) {
+        clock::check(state, event, &self.findings);
         if at.seq != self.frame.seq {
             let created = &self.frame.created;
             self.findings.check(*created == self.frame.fired, Wrong::Duplicated, || {

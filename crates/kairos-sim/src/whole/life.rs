@@ -39,12 +39,14 @@ pub(super) struct Known {
     pub(super) notes: Notes,
     /// What holds back new work: the room for it.
     pub(super) low: Option<Shortage>,
+    /// Milliseconds since the machine was started, sleep included.
+    pub(super) boot_ms: u64,
 }
 
 impl Known {
     fn new(findings: &Findings) -> Self {
         let watch = Watch::new(findings.clone());
-        Self { watch, spoiled: Spoiled::default(), notes: Notes::default(), low: None }
+        Self { watch, spoiled: Spoiled::default(), notes: Notes::default(), low: None, boot_ms: 0 }
     }
 }
 
@@ -120,10 +122,6 @@ impl Life {
         self.book.state()
     }
 
-    pub(super) fn pass(&mut self, span_ms: u64) {
-        self.clock = self.clock.plus_ms(span_ms);
-    }
-
     fn draw(&mut self) -> u64 {
         self.drawn += 1;
         self.drawn
@@ -137,12 +135,10 @@ impl Life {
             Act::Work { most } => self.work(1 + usize::from(most % 6)),
             Act::Next { times } => (0..=times % 4).for_each(|_| self.next()),
             Act::Sleep { span } => self.pass(sleep_ms(span)),
-            Act::Back { span } => {
-                let back_ms = [60_000, 1_800_000, 10_800_000, 93_600_000][usize::from(span % 4)];
-                self.clock = Time::from_ms(self.clock.as_ms() - back_ms);
-            }
+            Act::Back { span } => self.step(-step_ms(span)),
+            Act::Forward { span } => self.step(step_ms(span)),
             Act::Create { .. } | Act::Fire { .. } | Act::Stop { .. } => self.command(act),
-            Act::Decide { .. } | Act::Judge { .. } => self.command(act),
+            Act::Decide { .. } | Act::Judge { .. } | Act::Confirm {} => self.command(act),
             Act::Snapshot { kind, every } => self.snapshot(kind, every),
             Act::Retain { limit, every } => self.retain(limit, every),
             Act::Spoil { which, how } => self.spoil(which, how),
@@ -223,10 +219,11 @@ impl Life {
         let due = match self.known.low {
             // Slots wait for room.
             Some(_) => self.state().next_due_of_work(),
-            None => self.state().next_due().map(|(at, _)| at),
+            None => self.state().next_due(),
         };
         let latest = self.clock.plus_ms(86_400_000);
-        self.clock = due.map_or(latest, |due| due.min(latest)).max(self.clock.plus_ms(20));
+        let next = due.map_or(latest, |due| due.min(latest)).max(self.clock.plus_ms(20));
+        self.pass(self.held_ms().unwrap_or(next.ms_since(self.clock)));
         self.turn(Vec::new(), Vec::new(), Pace::Running);
     }
 
@@ -237,6 +234,7 @@ impl Life {
             // A mandate has brought it down.
             self.start(None);
         }
+        self.stand();
         let Some(daemon) = &mut self.daemon else { return };
         self.number = number;
         if let Some(own) = daemon.reload(number, self.clock) {
@@ -267,6 +265,9 @@ impl Life {
         inputs.own = daemon.losses();
         inputs.own.extend(own);
         inputs.own.extend(space);
+        let first = usize::from(matches!(inputs.own.first(), Some(Input::Started { .. })));
+        let clock = daemon.clock.look(self.reading(), ledger.state().state());
+        inputs.own.splice(first..first, clock);
         inputs.admit = daemon.admit;
         inputs.mark = self.tally.of(Tried::Turns).is_multiple_of(8);
         let mut answers = Vec::new();
@@ -282,11 +283,13 @@ impl Life {
         };
         let (book, mut permits) = (RefCell::new(&mut self.book), Vec::new());
         let (admit, quarantined) = (daemon.admit, self.known.notes.quarantined());
+        let daemon_clock = &mut daemon.clock;
         let (shelf, notes, findings) = (&mut self.shelf, &self.known.notes, &self.findings);
         let mut publish = |records: &[Shown], _: &State| {
             book.borrow_mut().publish(records);
             for event in records.iter().flat_map(|record| &record.events) {
                 shelf.record(event);
+                daemon_clock.recorded(event);
                 notes.check(event, findings);
                 once::check(admit, event, &quarantined, findings);
                 room::check(pace, event, findings);
@@ -337,8 +340,13 @@ fn key(verb: &Verb) -> Option<Key> {
         | Verb::Judge { .. }
         | Verb::Erase { .. }
         | Verb::Pause { .. }
-        | Verb::Resume { .. } => None,
+        | Verb::Resume { .. }
+        | Verb::ConfirmClock => None,
     }
+}
+
+fn step_ms(span: u16) -> i64 {
+    [60_000, 1_800_000, 10_800_000, 93_600_000][usize::from(span % 4)]
 }
 
 fn sleep_ms(span: u16) -> u64 {

@@ -53,6 +53,7 @@ pub(super) fn verb(act: Act, state: &State, daemon: &Daemon) -> Option<Verb> {
             let says = [PersonSays::Happened, PersonSays::DidNot, PersonSays::Unknown];
             Some(Verb::Judge { effect, answer: says[usize::from(how % 3)], note: None })
         }
+        Act::Confirm {} => Some(Verb::ConfirmClock),
         _ => None,
     }
 }

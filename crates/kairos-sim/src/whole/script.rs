@@ -71,6 +71,10 @@ acts! {
     Sleep "sleep" { span } 4,
     /// The clock is set back.
     Back "back" { span } 2,
+    /// The clock is set forward.
+    Forward "forward" { span } 2,
+    /// A person says that the clock is right.
+    Confirm "confirm" {} 1,
     /// A person asks for a mandate; some say the same key twice.
     Create "create" { goal, key } 10,
     /// A person fires a schedule.

@@ -50,14 +50,20 @@ pub(super) struct Slots {
     again: Vec<String>,
     /// Schedules that came back.
     returns: u64,
+    /// How far a clock was set that is not believed yet.
+    set_ms: i64,
 }
 
 impl Slots {
     pub(super) fn apply(&mut self, at: At, event: &Event) {
         match event {
+            Event::ClockStepped { by_ms } => self.set_ms += by_ms,
+            Event::ClockSettled { .. } => self.set_ms = 0,
             Event::SchedulesLoaded { set, gone, .. } => {
-                gone.iter().for_each(|name| self.end(name, at.time));
-                set.iter().for_each(|loaded| self.loaded(at.time, loaded));
+                // A rule that ends meanwhile ends where the clock was believed.
+                let now = at.time.min(Time::from_ms(at.time.as_ms() - self.set_ms));
+                gone.iter().for_each(|name| self.end(name, now));
+                set.iter().for_each(|loaded| self.loaded(now, loaded));
             }
             // A person's own fire has no civil time and takes no slot's place.
             Event::Slot { schedule, civil: Some(_), at, .. } => {

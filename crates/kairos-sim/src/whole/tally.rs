@@ -40,6 +40,8 @@ tried! {
     Answers "simulated answers",
     Changes "simulated file changes",
     Slots "simulated slots",
+    /// Times that somebody set the wall clock.
+    Steps "simulated clock steps",
     /// Schedules that came back after they had gone.
     Returns "simulated returns of a schedule",
     /// Segments of the journal that were sealed.

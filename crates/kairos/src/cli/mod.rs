@@ -6,6 +6,7 @@
 mod ask;
 mod budget;
 mod checkpoint;
+mod clock;
 mod config;
 mod effect;
 mod erase;
@@ -95,6 +96,9 @@ enum Verb {
     /// See when schedules fire, check them, fire one now
     #[command(subcommand)]
     Schedule(schedule::Verb),
+    /// Say that the wall clock is right after it was set
+    #[command(subcommand)]
+    Clock(clock::Verb),
     /// Show what model calls cost today, and the caps
     Budget,
     /// Print events from the journal, and follow new ones
@@ -122,6 +126,7 @@ impl Cli {
             Verb::Proposal(verb) => verb.perform(&global.root()?, out),
             Verb::Effect(verb) => verb.perform(&global.root()?, out),
             Verb::Schedule(verb) => verb.perform(global, out),
+            Verb::Clock(verb) => verb.perform(&global.root()?, out),
             Verb::Budget => budget::show(&global.root()?, out),
             Verb::Events(events) => events.perform(&global.root()?, out),
             Verb::Journal(verb) => verb.perform(|| global.root(), out),

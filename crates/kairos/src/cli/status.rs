@@ -2,7 +2,7 @@
 
 use kairos_core::space::Bytes;
 use kairos_wire::Status;
-use kairos_wire::status::{Space, Witness};
+use kairos_wire::status::{Clock, Space, Witness};
 
 use super::{Root, ask};
 use crate::output::table::one_line;
@@ -40,6 +40,13 @@ pub(super) fn show(root: &Root, out: &mut Out) -> Result<Exit, Failure> {
     out.line(format!("journal   at {journal_head}{first}"))?;
     if let Some(space) = &status.space {
         self::space(space, out)?;
+    }
+    if let Some(Clock { held: true, stepped_ms, until }) = &status.clock {
+        let until = until.as_deref().map(when::short).unwrap_or_default();
+        out.line(format!("clock     was set {} [held]", when::step(stepped_ms.unwrap_or(0))))?;
+        out.line(format!(
+            "          no slot is looked at and nothing expires until {until}, or `kairos clock confirm`"
+        ))?;
     }
     let Some(checkpoints) = status.checkpoints else { return Ok(Exit::Ok) };
     match (checkpoints.size, checkpoints.problem) {

@@ -47,6 +47,9 @@ pub(super) fn words(event: &Event) -> (String, String) {
         "erasure_settled" => ("text", format!("{} stays: it is needed again", show("blob"))),
         "space_low" => ("space", low(event)),
         "space_enough" => ("space", "there is room again, all goes on".to_owned()),
+        "clock_stepped" => ("clock", stepped(event)),
+        "clock_settled" if show("by").is_empty() => ("clock", "has stood, all goes on".to_owned()),
+        "clock_settled" => ("clock", format!("is right, says {}", show("by"))),
         "segments_deleted" => ("journal", deleted(event)),
         "slot" => ("schedule", format!("{}: {}", show("schedule"), slot(event))),
         kind => return ("·".to_owned(), kind.replace('_', " ")),
@@ -62,6 +65,11 @@ fn finished(event: &Event) -> String {
         None => "",
     };
     format!("{}{verified}", field(event, "outcome"))
+}
+
+fn stepped(event: &Event) -> String {
+    let by_ms = event.fields.get("by_ms").and_then(Value::as_i64).unwrap_or_default();
+    format!("was set {}; slots and whatever expires wait", when::step(by_ms))
 }
 
 fn low(event: &Event) -> String {

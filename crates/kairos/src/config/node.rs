@@ -12,7 +12,7 @@ use serde_saphyr::{Error as YamlError, Location, Spanned};
 use super::problem::{File, Problem};
 
 /// The longest configuration file, in bytes.
-pub(crate) const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub(crate) const FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// One value with its place.
 #[derive(Clone, Debug, PartialEq)]

@@ -36,6 +36,17 @@ fn shown(instant: &str, now: &Timestamp, zone: &TimeZone) -> String {
     at.strftime(form).to_string()
 }
 
+/// How far a clock was set: `2h 5m 0s forward`.
+pub(crate) fn step(by_ms: i64) -> String {
+    let seconds = by_ms.unsigned_abs().div_ceil(1000);
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let way = if by_ms < 0 { "back" } else { "forward" };
+    match hours {
+        0 => format!("{minutes}m {rest}s {way}"),
+        _ => format!("{hours}h {minutes}m {rest}s {way}"),
+    }
+}
+
 /// Micro-dollars as dollars, to the cent or as far as there is something to see.
 pub(crate) fn dollars(usd_micros: u64) -> String {
     let (whole, rest) = (usd_micros / 1_000_000, usd_micros % 1_000_000);
@@ -57,6 +68,12 @@ mod tests {
         assert_eq!(show("2026-11-20T07:59:01.250Z"), "2026-11-20 09:59:01 +02:00");
         assert_eq!(show("soon"), "soon");
         assert_eq!(slot("2026-11-21T07:59:01Z", &zone), "2026-11-21 09:59:01 +02:00");
+    }
+
+    #[test]
+    fn a_step_says_how_far_and_which_way() {
+        let shown = [7_500_000, -121_000, 90_061_001].map(step);
+        assert_eq!(shown, ["2h 5m 0s forward", "2m 1s back", "25h 1m 2s forward"]);
     }
 
     #[test]
