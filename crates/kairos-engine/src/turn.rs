@@ -251,14 +251,15 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
             Ok(events) => {
                 let subject = subject(verb, &events, self.state());
                 let command = recorded(&events).unwrap_or(command);
-                let seq = if events.is_empty() {
+                let new = !events.is_empty();
+                let seq = if !new {
                     Ok(self.ledger.head())
                 } else {
                     let (turn, recorded) = self.record(now, events)?;
                     self = turn;
                     recorded.map_err(|error| refused(&error))
                 };
-                seq.map(|seq| Accepted { seq, subject, command })
+                seq.map(|seq| Accepted { seq, subject, command, recorded: new })
             }
         };
         self.ledger.hold(Answer { to: answer, with });

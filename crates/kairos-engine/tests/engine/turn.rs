@@ -291,7 +291,7 @@ fn more_mandates_than_one_frame_can_stop_are_replaced() {
 
     let (_dir, mut turns) = started();
     assert_eq!(fires(&mut turns, replace(), minute(WAIT)), []);
-    let fire = Verb::Fire { schedule: "minutely".parse().expect("a name"), key: None };
+    let fire = Verb::Fire { schedule: "minutely".parse().expect("a name"), slot: None, key: None };
     assert!(turns.accepts(fire, minute(WAIT)));
     assert_eq!(open(&turns), 1);
 }

@@ -134,6 +134,11 @@ impl Problem {
         Self { hint, ..self }
     }
 
+    /// The first byte it is about.
+    pub(super) fn start(&self) -> usize {
+        self.at.start
+    }
+
     /// Whether the configuration cannot be used because of this.
     #[must_use]
     pub(crate) fn is_error(&self) -> bool {
