@@ -23,7 +23,7 @@ use kairos_journal::{Ahead, OpenError, Opened, Opening, Permit, Poisoned, Segmen
 use tokio::sync::{oneshot, watch};
 
 use crate::answer::SubmitError;
-use crate::calendar::Calendar;
+use crate::calendar::{self, Calendar};
 use crate::clocks::HeldClock;
 use crate::configuration::{Configuration, Options, Retention};
 use crate::feed::Feed;
@@ -591,6 +591,7 @@ impl Running {
         self.pulse.fruitless = turned.records.is_empty().then_some(looked);
         self.out += out;
         self.notices(&turned.records);
+        self.ahead(&turned.records, turned.ledger.state());
         self.shown.upkeep.recorded(turned.ledger.state(), &turned.records);
         self.look_back(turned.tight, turned.ledger.sealed() > sealed);
         self.shown.snapshots.sealed(turned.ledger.sealed());
@@ -635,6 +636,24 @@ impl Running {
         }
     }
 
+    /// Tells of schedules that have no slot for a while because the clock had been further, each time
+    /// that may have come about.
+    fn ahead(&mut self, records: &[Shown], state: &State) {
+        let mut events = records.iter().flat_map(|record| &record.events);
+        let may_be = |event: &Event| {
+            matches!(
+                event,
+                Event::DaemonStarted { .. }
+                    | Event::SchedulesLoaded { .. }
+                    | Event::ClockSettled { .. }
+            )
+        };
+        if self.focus == Focus::Daemon && state.clock().is_none() && events.any(may_be) {
+            let ahead = calendar::ahead(state, time());
+            ahead.into_iter().for_each(|ahead| (self.outside.notice)(ahead));
+        }
+    }
+
     fn notices(&mut self, records: &[Shown]) {
         for (at, event) in records.iter().flat_map(|r| r.events.iter().map(move |e| (r.at, e))) {
             if let Some(notice) = self.pulse.clocks.recorded(event) {
@@ -659,6 +678,14 @@ impl Running {
                 }
                 Event::DayBegan { .. } => self.shown.snapshots.retention().look(),
                 Event::MandateFinished { .. } => self.shown.status.last_cycle_at = Some(at.time),
+                Event::SchedulePaused { schedule, why } => {
+                    let (schedule, why) = (schedule.clone(), why.clone());
+                    (self.outside.notice)(Notice::SchedulePaused { schedule, why });
+                }
+                Event::ScheduleResumed { schedule, by } => {
+                    let (schedule, by) = (schedule.clone(), by.clone());
+                    (self.outside.notice)(Notice::ScheduleResumed { schedule, by });
+                }
                 Event::ErasureSettled { blob, end: ErasureEnd::Gone } => {
                     (self.outside.notice)(Notice::Blobs(BlobNotice::Erased(*blob)));
                 }
