@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::mandate::Mandate;
 
+// tidy: table
 /// A schedule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schedule {

@@ -112,7 +112,7 @@ fn serve(
         let troubles = Arc::clone(log);
         let views = kairos_api::Door::open(handle.clone())
             .showing(checkpoints)
-            .knowing(|name| config::zone::data(name).ok())
+            .knowing(|name| config::zone::with_digest(name).ok())
             .telling(move |trouble| notices::trouble(&troubles, trouble));
         let doors = tokio::spawn(kairos_api::unix::serve(listener, views, async {
             closed.await.ok();

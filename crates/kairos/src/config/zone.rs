@@ -43,14 +43,14 @@ impl UnknownZone {
 /// # Errors
 /// [`UnknownZone`] when neither the system nor the bundled copy has it.
 pub(crate) fn zone(name: &str) -> Result<TimeZone, UnknownZone> {
-    data(name).map(|zone| zone.table)
+    with_digest(name).map(|zone| zone.table)
 }
 
 /// The same, with the digest of its data; UTC has none.
 ///
 /// # Errors
 /// As [`zone`].
-pub(crate) fn data(name: &str) -> Result<Zone, UnknownZone> {
+pub(crate) fn with_digest(name: &str) -> Result<Zone, UnknownZone> {
     if name.is_empty() || name.eq_ignore_ascii_case("utc") {
         return Ok(TimeZone::UTC.into());
     }

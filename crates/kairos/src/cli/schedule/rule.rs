@@ -24,7 +24,7 @@ fn no_rule(error: &CronError) -> Failure {
 
 /// The zone of that name: the system's data, else the bundled.
 pub(super) fn zone(name: &str) -> Result<Zone, Failure> {
-    config::zone::data(name).map_err(|unknown| {
+    config::zone::with_digest(name).map_err(|unknown| {
         let message = format!("`{}` is no IANA time zone", one_line(name));
         Failure::new(Exit::Usage, "unknown_zone", message).hint(unknown.hint())
     })
