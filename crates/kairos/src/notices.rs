@@ -15,6 +15,7 @@ use crate::log::{Detail, Level, Log};
 use crate::output::table::one_line;
 use crate::output::when;
 
+// tidy: table
 /// A notice in words; `None` for what only the log has.
 pub(crate) fn said(notice: &Notice) -> Option<String> {
     Some(match notice {

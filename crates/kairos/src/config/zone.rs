@@ -79,7 +79,7 @@ impl Found {
         if let Some(found) = self.0.get(name) {
             return found.clone();
         }
-        let found = data(name);
+        let found = with_digest(name);
         self.0.insert(name.to_owned(), found.clone());
         found
     }
