@@ -1,6 +1,6 @@
 //! A real daemon that keeps little of its past: what goes, what stays provable, and what is said.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -52,18 +52,35 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A daemon with a limit of 1 MiB whose journal has lost its first segment; where it begins.
-fn pruned() -> (Home, Ended, u64) {
+/// The least there may be.
+const LIMIT: &str = "retention: {bytes: 32MiB}\n";
+
+/// A workspace whose journal has three segments; beside them lies more than [`LIMIT`] allows, so that
+/// under it the journal gives up what it may.
+fn filled(prepare: impl FnOnce(&Home)) -> Home {
     let home = Home::new();
-    home.write(".kairos/config/daemon.yml", "retention: {bytes: 1MiB}\n");
     home.write(".kairos/config/schedules.yml", &schedules(0));
-    let daemon = home.daemon();
-    let line = logged(&home, "segments_deleted", || fill(&home, &daemon, 1..5));
+    prepare(&home);
+    let mut daemon = home.daemon();
+    fill(&home, &daemon, 1..5);
+    stop(&mut daemon);
+    assert_eq!(segments(&home).len(), 3);
+    let beside = File::create(home.root().join(".kairos/blobs/half")).expect("made");
+    beside.set_len(64 << 20).expect("it takes no room");
+    home
+}
+
+/// A daemon under [`LIMIT`] whose journal has lost its first segment; where it begins.
+fn pruned() -> (Home, Ended, u64) {
+    let home = filled(|_| {});
+    home.write(".kairos/config/daemon.yml", LIMIT);
+    let mut daemon = None;
+    let line = logged(&home, "segments_deleted", || daemon = Some(home.daemon()));
     let begins = line["details"]["first"].as_u64().expect("a position");
     assert_eq!(line["details"]["segments"], 1, "{line}");
     assert_eq!(line["details"]["bytes"], 1 << 20, "{line}");
     assert_eq!(line["details"]["over"], "bytes", "{line}");
-    (home, daemon, begins)
+    (home, daemon.expect("it was started"), begins)
 }
 
 #[test]
@@ -184,12 +201,11 @@ fn with_both_snapshots_of_a_kind_broken_nothing_starts() {
 
 #[test]
 fn without_a_key_nothing_goes_and_it_is_said_once() {
-    let home = Home::new();
-    home.write(".kairos/config/daemon.yml", "retention: {bytes: 1MiB}\n");
-    home.write(".kairos/config/schedules.yml", &schedules(0));
-    home.write(".kairos/keys/checkpoint.key", "no key\n");
-    let mut daemon = home.daemon();
-    let line = logged(&home, "retention_failed", || fill(&home, &daemon, 1..5));
+    let home = filled(|home| home.write(".kairos/keys/checkpoint.key", "no key\n"));
+    home.write(".kairos/config/daemon.yml", LIMIT);
+    let mut daemon = None;
+    let line = logged(&home, "retention_failed", || daemon = Some(home.daemon()));
+    let mut daemon = daemon.expect("it was started");
     assert_eq!(line["details"]["error"], "there is no key to sign a checkpoint with");
     fill(&home, &daemon, 5..9);
     stop(&mut daemon);
@@ -200,12 +216,10 @@ fn without_a_key_nothing_goes_and_it_is_said_once() {
 
 #[test]
 fn a_reload_takes_the_limits_over() {
-    let home = Home::new();
-    home.write(".kairos/config/schedules.yml", &schedules(0));
+    let home = filled(|_| {});
     let mut daemon = home.daemon();
-    fill(&home, &daemon, 1..5);
     assert_eq!(segments(&home)[0], 1);
-    home.write(".kairos/config/daemon.yml", "retention: {bytes: 1MiB}\n");
+    home.write(".kairos/config/daemon.yml", LIMIT);
     logged(&home, "segments_deleted", || signal(&daemon, Signal::HUP));
     assert!(segments(&home)[0] > 1);
     stop(&mut daemon);
