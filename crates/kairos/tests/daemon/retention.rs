@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::home::{Ended, Home};
 use crate::lifecycle::{lines, logged, signal, stop};
 
-/// As many schedules as one record has room for, none of which is ever due.
+/// Schedules of about 800 kB, none of which is ever due.
 fn schedules(round: u32) -> String {
     let files: Vec<_> = (0..60).map(|n| format!("{n}{}", "x".repeat(400))).collect();
     let files = files.join(", ");
@@ -23,7 +23,7 @@ fn schedules(round: u32) -> String {
     format!("schedules:\n{}", rows.collect::<String>())
 }
 
-/// Fills the journal: each round is one record of about 800 kB.
+/// Fills the journal: each round is records of about 800 kB.
 fn fill(home: &Home, daemon: &Ended, rounds: std::ops::Range<u32>) {
     for round in rounds {
         home.write(".kairos/config/schedules.yml", &schedules(round));
@@ -58,7 +58,7 @@ fn pruned() -> (Home, Ended, u64) {
     home.write(".kairos/config/daemon.yml", "retention: {bytes: 1MiB}\n");
     home.write(".kairos/config/schedules.yml", &schedules(0));
     let daemon = home.daemon();
-    let line = logged(&home, "segments_deleted", || fill(&home, &daemon, 1..5));
+    let line = logged(&home, "segments_deleted", || fill(&home, &daemon, 1..10));
     let begins = line["details"]["first"].as_u64().expect("a position");
     assert_eq!(line["details"]["segments"], 1, "{line}");
     assert_eq!(line["details"]["bytes"], 1 << 20, "{line}");
@@ -189,7 +189,7 @@ fn without_a_key_nothing_goes_and_it_is_said_once() {
     home.write(".kairos/config/schedules.yml", &schedules(0));
     home.write(".kairos/keys/checkpoint.key", "no key\n");
     let mut daemon = home.daemon();
-    let line = logged(&home, "retention_failed", || fill(&home, &daemon, 1..5));
+    let line = logged(&home, "retention_failed", || fill(&home, &daemon, 1..10));
     assert_eq!(line["details"]["error"], "there is no key to sign a checkpoint with");
     fill(&home, &daemon, 5..9);
     stop(&mut daemon);
