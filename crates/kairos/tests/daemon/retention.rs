@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::home::{Ended, Home};
 use crate::lifecycle::{lines, logged, signal, stop};
 
-/// As many schedules as one record has room for, none of which is ever due.
+/// Schedules of about 800 kB, none of which is ever due.
 fn schedules(round: u32) -> String {
     let files: Vec<_> = (0..60).map(|n| format!("{n}{}", "x".repeat(400))).collect();
     let files = files.join(", ");
@@ -23,7 +23,7 @@ fn schedules(round: u32) -> String {
     format!("schedules:\n{}", rows.collect::<String>())
 }
 
-/// Fills the journal: each round is one record of about 800 kB.
+/// Fills the journal: each round is records of about 800 kB.
 fn fill(home: &Home, daemon: &Ended, rounds: std::ops::Range<u32>) {
     for round in rounds {
         home.write(".kairos/config/schedules.yml", &schedules(round));
