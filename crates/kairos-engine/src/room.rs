@@ -136,10 +136,8 @@ impl Room {
 /// records it where it is something else.
 fn verdict(known: Option<Shortage>, standing: Standing) -> (Option<Shortage>, Option<Input>) {
     let Standing { low, looked, .. } = standing;
-    if !looked {
-        // What was low when the last engine ended is low until somebody has looked.
-        return (known, None);
-    }
+    // What was low when the last engine ended is low until somebody has looked.
+    let low = if looked { low } else { low.or(known) };
     let same = match (known, low) {
         (Some(before), Some(low)) => low.is_like(&before),
         (before, low) => before.is_none() && low.is_none(),
@@ -178,9 +176,14 @@ mod tests {
         assert_eq!(enough, None);
         assert!(matches!(recorded, Some(Input::Space { low: None })), "{recorded:?}");
         assert!(verdict(None, before).0.is_none() && verdict(None, after).1.is_none());
+        // One that is seen before all is counted counts at once.
+        let seen = Shortage::Free { free_bytes: 0, keep_free_bytes: 4 };
+        let (found, recorded) = verdict(None, Standing { low: Some(seen), ..before });
+        assert_eq!(found, Some(seen));
+        assert!(matches!(recorded, Some(Input::Space { low: Some(_) })), "{recorded:?}");
     }
 
-    /// The room of a daemon that is new, with so many MiB beside one of segments.
+    /// The room of a daemon that is new, with so many MiB beside 20 of segments.
     fn room(dir: &Path, beside: u64) -> Room {
         let [journal, blobs] = ["journal", "blobs"].map(|name| {
             std::fs::create_dir(dir.join(name)).expect("it is new");
