@@ -16,6 +16,7 @@ use kairos_views::{ErasureView, MandateView, Past, Views};
 use kairos_wire::status::Checkpoints;
 use tokio::sync::{Semaphore, watch};
 
+use crate::hooks::Hooks;
 use crate::problem::Refusal;
 
 /// How long a read waits for the fold.
@@ -35,6 +36,7 @@ pub struct Door {
     folded: watch::Receiver<Seq>,
     checkpoints: Option<watch::Receiver<Checkpoints>>,
     past: Arc<Semaphore>,
+    pub(crate) hooks: Hooks,
     tell: Arc<dyn Fn(&Trouble) + Send + Sync>,
 }
 
@@ -73,7 +75,14 @@ impl Door {
             fold(&runtime, &engine, seq, &folding, &reached);
         });
         let past = Arc::new(Semaphore::new(1));
-        Self { handle, views, folded, checkpoints: None, past, tell: Arc::new(|_| {}) }
+        let hooks = Hooks::default();
+        Self { handle, views, folded, checkpoints: None, past, hooks, tell: Arc::new(|_| {}) }
+    }
+
+    /// A door at which these hooks can be delivered to.
+    #[must_use]
+    pub fn hooked(self, hooks: Hooks) -> Self {
+        Self { hooks, ..self }
     }
 
     /// A door that also shows how checkpoints stand.

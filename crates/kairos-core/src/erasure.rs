@@ -100,7 +100,7 @@ fn of_mandate(mandate: &Mandate, each: Each<'_>) -> ControlFlow<()> {
     let Mandate {
         id: _,
         spec,
-        origin: _,
+        origin,
         standing: _,
         started: _,
         ending: _,
@@ -118,7 +118,7 @@ fn of_mandate(mandate: &Mandate, each: Each<'_>) -> ControlFlow<()> {
         lessons,
         provider_parks: _,
     } = past;
-    every(of_spec(spec).chain(*failed_checks).chain(*lessons), each)?;
+    every(of_spec(spec).chain(origin.body()).chain(*failed_checks).chain(*lessons), each)?;
     if let Some(cycle) = cycle {
         of_cycle(cycle, each)?;
     }

@@ -98,7 +98,7 @@ pub enum Event {
     Slot {
         schedule: ScheduleName,
         revision: u32,
-        /// What the slot is called in its zone; `None` when a person fired it.
+        /// What the slot is called in its zone; `None` when a person or a trigger fired it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         civil: Option<jiff::civil::DateTime>,
         #[serde(default, skip_serializing_if = "is_zero")]
@@ -343,9 +343,12 @@ pub enum Origin {
         /// What the schedule is over time, where its name does not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<ScheduleName>,
-        /// The idempotency key of a person who fired it.
+        /// The idempotency key of a person who fired it, or that of a delivery.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<Key>,
+        /// What was delivered; nobody vouches for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        body: Option<BlobRef>,
     },
     /// A person asked.
     Command {
@@ -370,6 +373,15 @@ impl Origin {
     pub fn schedule(&self) -> Option<&ScheduleName> {
         match self {
             Self::Schedule { name, id, .. } => Some(id.as_ref().unwrap_or(name)),
+            Self::Command { .. } => None,
+        }
+    }
+
+    /// What was delivered to the webhook that made it.
+    #[must_use]
+    pub const fn body(&self) -> Option<BlobRef> {
+        match self {
+            Self::Schedule { body, .. } => *body,
             Self::Command { .. } => None,
         }
     }

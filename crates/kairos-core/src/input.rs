@@ -120,6 +120,12 @@ pub enum Verb {
         schedule: ScheduleName,
         key: Option<Key>,
     },
+    /// A delivery to a schedule's webhook, whose signature holds; `body` unless it is empty.
+    Deliver {
+        schedule: ScheduleName,
+        key: Key,
+        body: Option<BlobRef>,
+    },
     Erase {
         blob: Digest,
         reason: BlobRef,

@@ -14,6 +14,8 @@ pub struct Accepted {
     pub seq: Seq,
     pub subject: Option<Subject>,
     pub command: CommandId,
+    /// Nothing had to be recorded: it was so already.
+    pub repeated: bool,
 }
 
 /// What a command was about.

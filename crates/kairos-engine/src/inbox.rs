@@ -42,7 +42,7 @@ impl Asked {
     /// Whether it is about work that is there already: such go before new work.
     pub(crate) fn is_decision(&self) -> bool {
         match self.verb {
-            Verb::Create { .. } | Verb::Fire { .. } => false,
+            Verb::Create { .. } | Verb::Fire { .. } | Verb::Deliver { .. } => false,
             Verb::Stop { .. }
             | Verb::Decide { .. }
             | Verb::Judge { .. }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use kairos_api::Hooks;
 use kairos_core::fold::Snapshot as _;
 use kairos_core::rules::Rules;
 use kairos_core::state::State;
@@ -47,6 +48,7 @@ pub(crate) struct Assembled {
     pub(crate) files: FileThreads,
     pub(crate) checkpoints: Checkpoints,
     pub(crate) log: Arc<Log>,
+    pub(crate) hooks: Hooks,
 }
 
 /// Starts an engine over the workspace, which the caller has locked.
@@ -78,6 +80,8 @@ pub(crate) fn start(
     let performers = Performers::new(files, Arc::clone(&in_use), runtime.clone(), engine.returns());
     let (mut performers, files) = performers.map_err(Startup::cannot("start the file threads"))?;
     let calls = performers.calls();
+    let hooks = Hooks::default();
+    hook(&hooks, &config);
     let first = configuration(workspace.root(), &config, &blobs)?;
     let reload = Reload {
         workspace: workspace.clone(),
@@ -91,6 +95,7 @@ pub(crate) fn start(
         protected,
         voice: voice.clone(),
         checkpoints: checkpoints.clone(),
+        hooks: hooks.clone(),
     };
     let (notices, voice) = (Arc::clone(&log), voice.clone());
     let (journal, retain) = (journal(workspace, focus)?, retain(&checkpoints));
@@ -116,7 +121,7 @@ pub(crate) fn start(
         },
         retain: Some(retain),
     });
-    Ok(Assembled { started: started.map_err(Startup::Engine)?, files, checkpoints, log })
+    Ok(Assembled { started: started.map_err(Startup::Engine)?, files, checkpoints, log, hooks })
 }
 
 /// The journal's directory, once it is certain that what people see can be made of it.
@@ -237,6 +242,14 @@ fn hide(log: &Log, config: &Resolved) {
     log.hide(known.chain(key.map(|key| key.expose().to_owned())));
 }
 
+/// Lets deliveries in that are signed with the secrets of this configuration.
+fn hook(hooks: &Hooks, config: &Resolved) {
+    hooks.set(config.schedules.iter().filter_map(|schedule| {
+        let secret = config.hooks.get(&schedule.name)?;
+        Some((&schedule.name, schedule.identity(), secret.expose()))
+    }));
+}
+
 /// Keeps every act away from the secrets and from the configuration, which may lie elsewhere.
 fn protect(protected: &ProtectedFiles, paths: &Paths, config: &Resolved) {
     let own = [&paths.daemon, &paths.schedules, &paths.secrets].map(PathBuf::as_path);
@@ -256,6 +269,7 @@ struct Reload {
     protected: ProtectedFiles,
     voice: Voice,
     checkpoints: Checkpoints,
+    hooks: Hooks,
 }
 
 impl Reload {
@@ -273,13 +287,14 @@ impl Reload {
         let (in_use, log) = (Arc::clone(&self.in_use), Arc::clone(&self.log));
         let (protected, paths) = (self.protected.clone(), self.paths.clone());
         let (voice, file) = (self.voice.clone(), self.paths.daemon.clone());
-        let checkpoints = self.checkpoints.clone();
+        let (checkpoints, hooks) = (self.checkpoints.clone(), self.hooks.clone());
         let apply = Box::new(move || {
             protect(&protected, &paths, &config);
             *in_use.lock().unwrap_or_else(PoisonError::into_inner) = model;
             log.set_options(config.options.log);
             checkpoints.witness_by(config.options.witnesses.clone());
             hide(&log, &config);
+            hook(&hooks, &config);
             log_warnings(&log, &config);
             remarks(&config, &file).for_each(|remark| voice.say(remark));
         });

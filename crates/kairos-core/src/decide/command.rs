@@ -45,6 +45,9 @@ pub(super) fn decide(
         }
         Verb::Judge { effect, answer, note } => judge(state, now, by, *effect, *answer, *note),
         Verb::Fire { schedule, key } => slots::fire(state, now, by, schedule, *key),
+        Verb::Deliver { schedule, key, body } => {
+            slots::deliver(state, now, by, schedule, (*key, *body))
+        }
         Verb::Erase { blob, reason } => erase(state, by, *blob, *reason),
         Verb::Pause { schedule } => slots::pause(state, by, schedule),
         Verb::Resume { schedule } => slots::resume(state, by, schedule),

@@ -98,6 +98,7 @@ pub fn subject(state: &State, input: &Input, now: &Now) -> Option<MandateId> {
             Verb::Judge { effect, .. } => state.effect(*effect).map(|mandate| mandate.id),
             Verb::Create { .. }
             | Verb::Fire { .. }
+            | Verb::Deliver { .. }
             | Verb::Erase { .. }
             | Verb::Pause { .. }
             | Verb::Resume { .. }

@@ -4,6 +4,7 @@
 //! by a person, and by the mandate that is one failure too many. The calendar has accounted for every slot; here each gets its record, a fire and its mandate in one
 //! frame. A fire that replaces more than one frame can stop comes after frames that only stop.
 
+use crate::digest::BlobRef;
 use crate::event::{Event, Key, Loaded, Origin};
 use crate::id::{IdSource, MandateId};
 use crate::input::Now;
@@ -68,7 +69,7 @@ pub(super) fn decide(
                 let mandate = refused.is_none().then(|| ids.mandate());
                 if let Some(mandate) = mandate {
                     events.append(&mut replaced.events);
-                    events.push(created(loaded, mandate, None));
+                    events.push(created(loaded, mandate, None, None));
                     fired += 1;
                 }
                 events.push(slot_event(loaded, slot, mandate, refused));
@@ -129,34 +130,83 @@ pub(super) fn fire(
     let rules = state.rules.as_deref().ok_or(Refusal::NotConfigured)?;
     can_ask(rules, &loaded.definition.spec)?;
     is_kept(state, &loaded.definition.spec)?;
+    fire_now(state, now, by, loaded, (key, None))
+}
+
+/// Somebody delivers to a schedule's webhook. As with a person's fire, the cursor stays; unlike it, a
+/// schedule that is paused or off swallows it, and says so.
+pub(super) fn deliver(
+    state: &State,
+    now: &Now,
+    by: &Principal,
+    name: &ScheduleName,
+    (key, body): (Key, Option<BlobRef>),
+) -> Result<Vec<Event>, Refusal> {
+    if made_before(state, Some(key))? {
+        return Ok(Vec::new());
+    }
+    let loaded = state.schedule(name).filter(|loaded| loaded.definition.timing.is_webhook());
+    let loaded = loaded.ok_or_else(|| Refusal::NoSuchSchedule { schedule: name.clone() })?;
+    let Definition { enabled, spec, .. } = &loaded.definition;
+    if !enabled || paused(state, name)? {
+        let skipped = (SlotState::Skipped, Some(SlotReason::Paused), None);
+        return Ok(vec![untimed(loaded, now.time, skipped, by)]);
+    }
+    let rules = state.rules.as_deref().ok_or(Refusal::NotConfigured)?;
+    can_ask(rules, spec)?;
+    is_kept(state, spec)?;
+    if let Some(blob) = body.map(|body| body.digest).filter(|blob| state.erasing.contains(blob)) {
+        return Err(Refusal::BeingErased { blob });
+    }
+    fire_now(state, now, by, loaded, (Some(key), body))
+}
+
+/// A slot that no clock brought, and its mandate.
+fn fire_now(
+    state: &State,
+    now: &Now,
+    by: &Principal,
+    loaded: &Loaded,
+    (key, body): (Option<Key>, Option<BlobRef>),
+) -> Result<Vec<Event>, Refusal> {
     if refusal(state, loaded, 0).is_some() {
-        return Err(Refusal::Overlap { schedule: name.clone() });
+        return Err(Refusal::Overlap { schedule: loaded.definition.name.clone() });
     }
     let Replaced { mut events, more } = Replaced::by(state, now, loaded);
     if more {
         return Ok(events);
     }
     let mandate = IdSource::new(now.time, now.seed).mandate();
-    events.push(created(loaded, mandate, key));
-    events.push(Event::Slot {
-        schedule: name.clone(),
-        revision: loaded.revision,
-        civil: None,
-        fold: 0,
-        at: now.time,
-        state: SlotState::Fired,
-        reason: None,
-        mandate: Some(mandate),
-        by: Some(by.clone()),
-    });
+    events.push(created(loaded, mandate, key, body));
+    events.push(untimed(loaded, now.time, (SlotState::Fired, None, Some(mandate)), by));
     Ok(events)
 }
 
-fn created(loaded: &Loaded, mandate: MandateId, key: Option<Key>) -> Event {
+/// The fate of a slot that no clock brought.
+fn untimed(
+    loaded: &Loaded,
+    at: Time,
+    (state, reason, mandate): (SlotState, Option<SlotReason>, Option<MandateId>),
+    by: &Principal,
+) -> Event {
+    Event::Slot {
+        schedule: loaded.definition.name.clone(),
+        revision: loaded.revision,
+        civil: None,
+        fold: 0,
+        at,
+        state,
+        reason,
+        mandate,
+        by: Some(by.clone()),
+    }
+}
+
+fn created(loaded: &Loaded, mandate: MandateId, key: Option<Key>, body: Option<BlobRef>) -> Event {
     let Definition { name, id, spec, .. } = &loaded.definition;
     Event::MandateCreated {
         mandate,
-        origin: Origin::Schedule { name: name.clone(), id: id.clone(), key },
+        origin: Origin::Schedule { name: name.clone(), id: id.clone(), key, body },
         spec: Box::new(spec.clone()),
     }
 }

@@ -26,8 +26,11 @@ use super::problem::{File, Problem};
 use super::{shape, whole};
 
 mod timing;
+mod trigger;
 
 use timing::Timed;
+pub(crate) use trigger::HookSecret;
+use trigger::RawTrigger;
 
 /// The most schedules one file may have.
 pub(crate) const SCHEDULES_MAX: usize = 20_000;
@@ -46,6 +49,8 @@ pub(crate) struct ScheduleConfig {
     pub(crate) pause_after: u32,
     /// Compiled; an interval is counted from when this was read.
     pub(crate) table: Timetable,
+    /// What signs deliveries to its webhook.
+    pub(crate) hook: Option<HookSecret>,
     pub(crate) mandate: MandateRequest,
     /// Line of the file where it begins, from 1.
     pub(crate) line: usize,
@@ -70,7 +75,7 @@ impl ScheduleConfig {
     }
 
     /// What it is over time.
-    fn identity(&self) -> &ScheduleName {
+    pub(crate) fn identity(&self) -> &ScheduleName {
         self.id.as_ref().unwrap_or(&self.name)
     }
 }
@@ -84,6 +89,7 @@ struct Raw {
     cron: Option<String>,
     every: Option<Length>,
     at: Option<String>,
+    trigger: Option<RawTrigger>,
     jitter: Option<Length>,
     timezone: Option<String>,
     enabled: Option<bool>,
@@ -175,7 +181,7 @@ fn one(file: &File, item: &Node, now: Time, out: &mut Vec<Problem>) -> Option<Sc
     if errors(check.out) > before {
         return None;
     }
-    let ((name, id), Timed { timing, table }) = (names?, timed?);
+    let ((name, id), Timed { timing, table, hook }) = (names?, timed?);
     let table = table.with_jitter(id.as_ref().unwrap_or(&name), jitter_ms);
     Some(ScheduleConfig {
         name,
@@ -188,6 +194,7 @@ fn one(file: &File, item: &Node, now: Time, out: &mut Vec<Problem>) -> Option<Sc
         max_queued,
         pause_after,
         table,
+        hook,
         mandate,
         line: file.position(item.place(&["name"]).start).0,
     })

@@ -8,6 +8,7 @@ mod demo;
 mod door;
 mod erase;
 mod home;
+mod hooks;
 mod kill;
 mod lifecycle;
 mod model;
