@@ -23,19 +23,18 @@ use tokio::sync::{oneshot, watch};
 
 use crate::answer::SubmitError;
 use crate::calendar::Calendar;
-use crate::clocks::{Clocks, HeldClock};
+use crate::clocks::HeldClock;
 use crate::configuration::{Configuration, Options, Retention};
 use crate::feed::Feed;
 use crate::handle::Handle;
 use crate::inbox::{Batch, Inbox, Returns, Urgent};
 use crate::lifecycle::{Lifecycle, Status};
 use crate::notice::Notice;
+use crate::pulse::Pulse;
 use crate::retention::{self, Retain};
-use crate::room::Room;
 use crate::snapshots::Snapshots;
 use crate::space::Space;
 use crate::start::{self, NotConfigured};
-use crate::timers::Timers;
 use crate::turn::{Admit, Exits, Inputs, Ledger, Shown, turn};
 use crate::upkeep::{BlobNotice, Upkeep};
 use crate::world::{self, boot_ms, seed, time};
@@ -43,8 +42,6 @@ use crate::{ENGINE_THREAD, heartbeat, poison};
 
 /// The version of events this program writes.
 const SCHEMA: u32 = 1;
-/// How long something due waits that a turn could not take.
-const LEFT_WAIT_MS: u64 = 1000;
 /// A segment is no longer than this part of what journal and blobs may take, within bounds: the one
 /// in use, the next, and those behind two snapshots cannot be deleted.
 const SEGMENTS_OF_CAP: u64 = 16;
@@ -202,6 +199,9 @@ impl Engine {
         let to_read = open_again(&parts.journal)?;
         let journal = open_again(&parts.journal)?;
         let to_fold = Arc::new(open_again(&parts.journal)?);
+        let doing = "list the journal's directory";
+        let begins = kairos_journal::retention::begin(&RealFs, &to_fold);
+        let begins = begins.map_err(|source| OpenError::Io { doing, source })?;
         let identity = parts.identity;
         let (ledger, opened) = open_ledger(&self.inbox, parts.journal, opening)?;
         let elsewhere = known(ledger.state(), &opened, &parts.places.heartbeat, identity)?;
@@ -223,14 +223,8 @@ impl Engine {
             blobs: Arc::clone(&parts.blobs),
             snapshots: Arc::clone(&snapshots),
         };
-        let status = Status {
-            state: Lifecycle::Starting,
-            pid: std::process::id(),
-            started_at: Some(time()),
-            first: ledger.state().kept_from(),
-            head: ledger.head(),
-            ..Status::default()
-        };
+        let first = ledger.state().kept_from().max(begins);
+        let status = Status::starting(time(), first, ledger.head());
         let shown =
             Display { status, until: None, show, feed, snapshots: Arc::clone(&snapshots), upkeep };
         let pulse = Pulse::new(&self.inbox, ledger.state(), space);
@@ -355,25 +349,6 @@ struct Running {
     pulse: Pulse,
 }
 
-/// What the thread's sleep depends on besides the state.
-struct Pulse {
-    /// When the next heartbeat is due, in milliseconds since the machine was started.
-    beat: u64,
-    /// When the last turn began, if it recorded nothing.
-    fruitless: Option<Time>,
-    room: Room,
-    clocks: Clocks,
-    timers: Timers,
-}
-
-impl Pulse {
-    fn new(inbox: &Arc<Inbox>, state: &State, space: Space) -> Self {
-        let (room, clocks) = (Room::new(space), Clocks::new(state));
-        let timers = Timers::new(Arc::clone(inbox));
-        Self { beat: boot_ms(), fruitless: None, room, clocks, timers }
-    }
-}
-
 /// What others see of the engine.
 struct Display {
     status: Status,
@@ -403,7 +378,8 @@ impl Display {
             (counts.running, counts.queued, counts.waiting);
         status.active = state.longest_running();
         status.active_mandates = state.running().collect();
-        status.first = state.kept_from();
+        // What a repair gave up may have been the record of a deletion.
+        status.first = status.first.max(state.kept_from());
         status.budget = *state.budget();
         status.day_ends = state.day_ends();
         status.rules = state.rules();
@@ -495,10 +471,12 @@ impl Running {
     fn serve(&mut self, mut ledger: Ledger<Disk>) -> Result<(), Poisoned> {
         loop {
             let wait = self.wait(ledger.state());
-            let batch = self.inbox.take(wait);
+            let mut batch = self.inbox.take(wait);
             if batch.rang {
                 self.pulse.timers.rang();
             }
+            // By the limits of a reload beside it.
+            batch.urgent.sort_by_key(|urgent| matches!(urgent, Urgent::Delete(..)));
             if batch.urgent.iter().any(|urgent| matches!(urgent, Urgent::Reload(_))) {
                 // What is due falls under the rules by which it came due.
                 ledger = self.take(ledger, Inputs::default(), batch.waiting)?;
@@ -700,8 +678,12 @@ impl Running {
                 (self.outside.notice)(Notice::Blobs(notice));
             }
             // Whoever drains has no time for it; the next start finds it again.
-            Urgent::Delete(_) if self.drain.is_some() => {}
-            Urgent::Delete(excess) => inputs.own.push(retention::input(excess)),
+            Urgent::Delete(..) if self.drain.is_some() => {}
+            Urgent::Delete(excess, limits) => {
+                if self.shown.snapshots.retention().goes_by(limits) {
+                    inputs.own.push(retention::input(excess));
+                }
+            }
             Urgent::Swept { first, deleted, over } => {
                 // What only these records named may go too.
                 self.shown.upkeep.collect();
@@ -800,37 +782,16 @@ impl Running {
         (self.outside.cancel)();
     }
 
-    /// How long nothing can be due; the timers are set to its end.
+    /// How long nothing can be due.
     fn wait(&mut self, state: &State) -> Duration {
-        let Pulse { beat, fruitless, room, clocks, timers } = &mut self.pulse;
-        let now = boot_ms();
-        let mut at = *beat;
-        if let Some(grace) = self.drain {
-            at = at.min(grace);
-        } else {
-            let look = room.wait().map(|left| {
-                now.saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
-            });
-            // Who is told nothing has to look.
-            let tick = now.saturating_add(self.options.tick_interval_ms);
-            let tick = (!timers.can_tell()).then_some(tick);
-            at = [look, tick, clocks.clock.settles_ms()].into_iter().flatten().fold(at, u64::min);
-        }
         let due = match self.focus {
             _ if self.drain.is_some() => None,
             // Slots wait until there is room.
-            Focus::Daemon if room.holds_slots() => state.next_due_of_work(),
+            Focus::Daemon if self.pulse.room.holds_slots() => state.next_due_of_work(),
             Focus::Daemon => state.next_due(),
             Focus::Once => self.only.and_then(|only| state.due_of(only)),
         };
-        let mut at_ns = at.saturating_mul(1_000_000);
-        if let Some(due) = due {
-            // What a turn saw and left alone has to wait: for room on the disk.
-            let left = fruitless.is_some_and(|looked| due <= looked);
-            let least = if left { now.saturating_add(LEFT_WAIT_MS) } else { 0 };
-            at_ns = at_ns.min(clocks.last.boot_ns_at(due).max(least.saturating_mul(1_000_000)));
-        }
-        timers.arm(at_ns, world::until(at_ns))
+        self.pulse.wait(due, self.drain, self.options.tick_interval_ms)
     }
 
     fn heartbeat(&mut self) {

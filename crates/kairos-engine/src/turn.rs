@@ -142,6 +142,7 @@ pub fn turn<D: Fs + 'static, F: Folding>(
     for input in inputs.own {
         turn = turn.own(&input, &now())?;
     }
+    let ended = inputs.ended.len();
     for ended in inputs.ended {
         let (effect, outcome) = ended.into_parts();
         turn = turn.own(&Input::Settled { effect, outcome }, &now())?;
@@ -151,7 +152,8 @@ pub fn turn<D: Fs + 'static, F: Folding>(
         Admit::Only(Some(mandate)) => turn.due_of(mandate, &now())?,
         Admit::Only(None) => turn,
     };
-    let room = ASKED_MAX.saturating_sub(inputs.decisions.len() + inputs.commands.len());
+    let room = ASKED_MAX.min(TURN_MAX.saturating_sub(ended));
+    let room = room.saturating_sub(inputs.decisions.len() + inputs.commands.len());
     for asked in inputs.decisions.into_iter().chain(inputs.commands) {
         turn = turn.asked(asked, &now())?;
     }

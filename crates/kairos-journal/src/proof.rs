@@ -70,7 +70,7 @@ pub fn root_at<D: Fs>(places: &Places<'_, D>, size: u64) -> Result<Hash, ProofEr
         return Err(Gone { size: base.frontier.size() }.into());
     }
     let upto = Upto::Known(Seq(size));
-    let grown = leaves::grow(places.disk, places.journal, base, upto, &mut |_| {})?;
+    let grown = leaves::grow(places, base, upto, &mut |_| {})?;
     let tree = grown.standing.frontier;
     if tree.size() < size {
         return Err(ProofError::Short { size, head: tree.size() });
@@ -84,7 +84,7 @@ pub fn root_at<D: Fs>(places: &Places<'_, D>, size: u64) -> Result<Hash, ProofEr
 /// The journal cannot be read or is damaged.
 pub fn size<D: Fs>(places: &Places<'_, D>, upto: Upto) -> Result<u64, ProofError> {
     let base = places.base()?;
-    let grown = leaves::grow(places.disk, places.journal, base, upto, &mut |_| {})?;
+    let grown = leaves::grow(places, base, upto, &mut |_| {})?;
     Ok(grown.standing.frontier.size())
 }
 
@@ -112,7 +112,7 @@ pub fn prove<D: Fs>(places: &Places<'_, D>, seq: Seq, size: u64) -> Result<Proof
         }
     };
     let upto = Upto::Known(Seq(size));
-    let grown = leaves::grow(places.disk, places.journal, base, upto, &mut each)?;
+    let grown = leaves::grow(places, base, upto, &mut each)?;
     let tree = grown.standing.frontier;
     match (leaf, gather.finish()) {
         (Some(leaf), Some(path)) if tree.size() == size => {
