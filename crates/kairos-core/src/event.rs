@@ -132,6 +132,11 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         zone_clock: Option<ZoneClock>,
     },
+    /// What the files that a schedule looks at held when its slot fired, as a digest.
+    FilesSeen {
+        schedule: ScheduleName,
+        files: Digest,
+    },
     /// It fires nothing until it goes on; slots that come due meanwhile are skipped.
     SchedulePaused {
         schedule: ScheduleName,
@@ -434,6 +439,7 @@ impl Event {
             | Self::DayBegan { .. }
             | Self::Slots { .. }
             | Self::Accounted { .. }
+            | Self::FilesSeen { .. }
             | Self::SchedulePaused { .. }
             | Self::ScheduleResumed { .. }
             | Self::KeyForgotten { .. }

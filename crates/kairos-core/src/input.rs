@@ -84,6 +84,8 @@ pub enum Input {
         next: Option<Time>,
         /// How the zone's clock stands at the new cursor.
         zone_clock: Option<ZoneClock>,
+        /// What its condition's files hold, where it has such a condition.
+        files: Option<Digest>,
     },
     /// The turn is over: what waits may start. `only` narrows it to one mandate.
     Admit { only: Option<MandateId> },

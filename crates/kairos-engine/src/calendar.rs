@@ -6,12 +6,15 @@
 
 use std::collections::BTreeMap;
 
+use kairos_core::digest::Digest;
 use kairos_core::event::{Loaded, Renamed};
 use kairos_core::input::Input;
 use kairos_core::schedule::definition::{Definition, ScheduleName};
 use kairos_core::schedule::{Accounted, NoTimetable, Timetable, Unfired, Zone, account, pass};
 use kairos_core::state::State;
 use kairos_core::time::Time;
+
+use crate::condition::Probes;
 
 /// The zone of that name, if there is one.
 pub type Zones = fn(&str) -> Option<Zone>;
@@ -20,6 +23,7 @@ pub type Zones = fn(&str) -> Option<Zone>;
 #[derive(Debug, Default)]
 pub struct Calendar {
     tables: BTreeMap<ScheduleName, Timetable>,
+    pub(crate) probes: Probes,
 }
 
 /// A schedule that cannot be compiled.
@@ -45,7 +49,7 @@ pub(crate) struct Loading {
 
 impl Calendar {
     /// Accounts for the due slots of `name` up to the first that fires; `None` when the state or the
-    /// calendar lacks it. Slots that an ended pause swallowed come first, and by themselves.
+    /// calendar lacks it, and while its condition is looked at. Slots that an ended pause swallowed come first, and by themselves.
     pub(crate) fn due(&self, state: &State, name: &ScheduleName, now: Time) -> Option<Input> {
         let loaded = state.schedule(name)?;
         let table = self.tables.get(name)?;
@@ -58,7 +62,13 @@ impl Calendar {
                 pass(table, loaded.cursor, until, Unfired::Paused)
             }
         };
-        Some(input(loaded, table, accounted.through_first_fire()))
+        let (accounted, files) = match &loaded.definition.condition {
+            Some(condition) if accounted.fires() => {
+                self.probes.judge(state, loaded, condition, accounted)?
+            }
+            Some(_) | None => (accounted.through_first_fire(), None),
+        };
+        Some(input(loaded, table, accounted, files))
     }
 
     /// Lets every due slot pass that was due under a rule still in use; none fires.
@@ -66,7 +76,7 @@ impl Calendar {
         let passes = |loaded: &Loaded| {
             let table = self.tables.get(&loaded.definition.name)?;
             let accounted = pass(table, loaded.cursor, now, Unfired::Restored);
-            Some(input(loaded, table, accounted))
+            Some(input(loaded, table, accounted, None))
         };
         let enabled = state.schedules().filter(|loaded| loaded.definition.enabled);
         enabled.filter_map(passes).collect()
@@ -194,6 +204,7 @@ fn endings(
             zone_clock: table.zone_clock(accounted.cursor),
             accounted,
             next: None,
+            files: None,
         })
     });
     inputs.collect()
@@ -213,7 +224,7 @@ fn next(definition: &Definition, table: &Timetable, cursor: Time) -> Option<Time
     definition.enabled.then(|| table.next_release(cursor))?
 }
 
-fn input(loaded: &Loaded, table: &Timetable, accounted: Accounted) -> Input {
+fn input(loaded: &Loaded, table: &Timetable, accounted: Accounted, files: Option<Digest>) -> Input {
     let definition = &loaded.definition;
     Input::Slots {
         schedule: definition.name.clone(),
@@ -221,5 +232,6 @@ fn input(loaded: &Loaded, table: &Timetable, accounted: Accounted) -> Input {
         next: next(definition, table, accounted.cursor),
         zone_clock: table.zone_clock(accounted.cursor),
         accounted,
+        files,
     }
 }

@@ -7,6 +7,7 @@ use kairos_core::event::Limit;
 use kairos_core::fold::Seq;
 use kairos_core::id::MandateId;
 use kairos_core::principal::Principal;
+use kairos_core::schedule::definition::ScheduleName;
 use kairos_core::space::Shortage;
 use kairos_core::time::Time;
 use kairos_journal::retention::Deleted;
@@ -110,6 +111,11 @@ pub enum Notice {
     /// It is believed again: a person said so, or it has stood long enough.
     ClockSettled {
         by: Option<Principal>,
+    },
+    /// Nobody can tell whether a schedule's condition holds: its slot does not fire.
+    ConditionUnknown {
+        schedule: ScheduleName,
+        error: String,
     },
     /// The heartbeat could not be written.
     HeartbeatFailed {

@@ -31,6 +31,7 @@ use crate::config::daemon::{ModelConfig, Provider};
 use crate::config::resolve::{self, Paths, Resolved};
 use crate::keys;
 use crate::log::{Detail, Level, Log};
+use crate::looks::Looks;
 use crate::output::Voice;
 use crate::performers::{FileThreads, InUse, Performers};
 use crate::protected::{self, ProtectedFiles};
@@ -77,7 +78,9 @@ pub(crate) fn start(
         model(workspace, config.options.model.as_ref(), &texts, &notify)?;
     let protected = ProtectedFiles::default();
     protect(&protected, &paths, &config);
-    let files = files(workspace, &texts, &protected)?;
+    let files = Arc::new(files(workspace, &texts, &protected)?);
+    let looks = Looks::begin(Arc::clone(&files), engine.returns());
+    let looks = looks.map_err(Startup::cannot("start the thread of looks"))?;
     let performers = Performers::new(files, Arc::clone(&in_use), runtime.clone(), engine.returns());
     let (mut performers, files) = performers.map_err(Startup::cannot("start the file threads"))?;
     let calls = performers.calls();
@@ -114,6 +117,7 @@ pub(crate) fn start(
         outside: Outside {
             reload: Box::new(move || reload.read()),
             dispatch: Box::new(move |permit| performers.dispatch(permit)),
+            look: Box::new(move |probe| looks.ask(probe)),
             cancel: Box::new(move || calls.cancel_all()),
             notice: Box::new(move |notice| {
                 crate::notices::write(&notices, &notice);
@@ -200,7 +204,11 @@ fn configuration(
     for schedule in &config.schedules {
         let spec = kairos_api::convert::spec(&schedule.mandate, &mut texts);
         let spec = spec.map_err(Startup::cannot("store a schedule's texts"))?;
-        schedules.push(schedule.definition(spec));
+        let condition = schedule.condition.as_ref();
+        let condition = condition.map(|condition| condition.stored(&mut |text| texts(text)));
+        let condition =
+            condition.transpose().map_err(Startup::cannot("store a condition's text"))?;
+        schedules.push(schedule.definition(spec, condition));
     }
     Ok(Configuration {
         rules: Rules { secrets, ..config.rules.clone() },

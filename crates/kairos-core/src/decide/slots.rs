@@ -4,7 +4,7 @@
 //! by a person, and by the mandate that is one failure too many. The calendar has accounted for every slot; here each gets its record, a fire and its mandate in one
 //! frame. A fire that replaces more than one frame can stop comes after frames that only stop.
 
-use crate::digest::BlobRef;
+use crate::digest::{BlobRef, Digest};
 use crate::event::{Event, Key, Loaded, Origin};
 use crate::id::{IdSource, MandateId};
 use crate::input::Now;
@@ -35,7 +35,7 @@ pub(super) fn decide(
     state: &State,
     now: &Now,
     (name, revision): (&ScheduleName, u32),
-    accounted: &Accounted,
+    (accounted, files): (&Accounted, Option<Digest>),
     (next, zone_clock): (Option<Time>, Option<ZoneClock>),
 ) -> Vec<Event> {
     let Some(loaded) = state.schedules.get(name).filter(|loaded| loaded.revision == revision)
@@ -45,9 +45,8 @@ pub(super) fn decide(
     let mut ids = IdSource::new(now.time, now.seed);
     let mut events = Vec::new();
     let mut fired = 0;
-    let fires = |fate: &Fate| matches!(fate, Fate::Fires(_));
     let mut replaced = Replaced::default();
-    if accounted.fates.iter().any(fires) && refusal(state, loaded, 0).is_none() {
+    if accounted.fires() && refusal(state, loaded, 0).is_none() {
         replaced = Replaced::by(state, now, loaded);
         if replaced.more {
             return replaced.events;
@@ -72,7 +71,15 @@ pub(super) fn decide(
                     events.push(created(loaded, mandate, None, None));
                     fired += 1;
                 }
-                events.push(slot_event(loaded, slot, mandate, refused));
+                let files = files.filter(|_| mandate.is_some());
+                let seen = |files| Event::FilesSeen { schedule: name.clone(), files };
+                let state = if mandate.is_some() { SlotState::Fired } else { SlotState::Refused };
+                events.push(slot_event(loaded, slot, (state, refused, mandate)));
+                events.extend(files.map(seen));
+            }
+            Fate::Unmet(slot) => {
+                let fate = (SlotState::Skipped, Some(SlotReason::Condition), None);
+                events.push(slot_event(loaded, slot, fate));
             }
         }
     }
@@ -95,8 +102,7 @@ fn passed(why: Unfired) -> (SlotState, SlotReason) {
 fn slot_event(
     loaded: &Loaded,
     slot: &Slot,
-    mandate: Option<MandateId>,
-    reason: Option<SlotReason>,
+    (state, reason, mandate): (SlotState, Option<SlotReason>, Option<MandateId>),
 ) -> Event {
     Event::Slot {
         schedule: loaded.definition.name.clone(),
@@ -104,7 +110,7 @@ fn slot_event(
         civil: Some(slot.civil),
         fold: slot.fold,
         at: slot.at,
-        state: if mandate.is_some() { SlotState::Fired } else { SlotState::Refused },
+        state,
         reason,
         mandate,
         by: None,

@@ -16,6 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::form::is_default;
 use crate::mandate::spec::MandateSpec;
 use crate::schedule::civil::Dst;
+use crate::schedule::condition::Condition;
 use crate::schedule::missed::MissedPolicy;
 use crate::schedule::trigger::Trigger;
 
@@ -122,6 +123,8 @@ pub struct Definition {
     /// What it is over time, whatever it is called; its name where this is none.
     pub id: Option<ScheduleName>,
     pub timing: Timing,
+    /// What must hold before a slot that is due fires.
+    pub condition: Option<Condition>,
     /// Slots are let go up to this much later, never past the next one. Whole seconds, up to
     /// [`JITTER_MS_MAX`].
     pub jitter_ms: u64,
@@ -143,6 +146,7 @@ impl Definition {
             name,
             id: None,
             timing,
+            condition: None,
             jitter_ms: 0,
             enabled: true,
             missed: MissedPolicy::Skip,
@@ -186,6 +190,8 @@ struct Form<'a> {
     zone: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dst: Option<Dst>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    condition: Option<Cow<'a, Condition>>,
     #[serde(default, skip_serializing_if = "is_default")]
     jitter_ms: u64,
     enabled: bool,
@@ -226,6 +232,7 @@ impl<'a> From<&'a Definition> for Form<'a> {
             trigger: None,
             zone: timing.zone().map(Cow::Borrowed),
             dst: None,
+            condition: definition.condition.as_ref().map(Cow::Borrowed),
             jitter_ms: definition.jitter_ms,
             enabled: definition.enabled,
             missed: *missed,
@@ -270,6 +277,7 @@ impl TryFrom<Form<'_>> for Definition {
             name,
             id: form.id.map(Cow::into_owned),
             timing,
+            condition: form.condition.map(Cow::into_owned),
             jitter_ms: form.jitter_ms,
             enabled: form.enabled,
             missed: form.missed,

@@ -9,6 +9,7 @@
 //! without being refused it, is a [`Warning`].
 
 pub mod civil;
+pub mod condition;
 pub mod cron;
 mod days;
 pub mod definition;

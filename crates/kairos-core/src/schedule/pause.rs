@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Digest;
 use crate::form::is_default;
 use crate::mandate::outcome::Outcome;
 use crate::principal::Principal;
@@ -41,6 +42,9 @@ pub struct Fare {
     pub failures: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause: Option<Pause>,
+    /// What its condition's files held when a slot fired last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Digest>,
 }
 
 impl Fare {

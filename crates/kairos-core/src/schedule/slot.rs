@@ -30,6 +30,8 @@ pub enum SlotReason {
     Restored,
     /// Its schedule was paused.
     Paused,
+    /// What must hold did not, or nobody could tell.
+    Condition,
     /// An earlier mandate is not finished.
     Overlap,
     /// No model is configured.
@@ -61,6 +63,7 @@ impl SlotReason {
             Self::RuleChanged => "rule_changed",
             Self::Restored => "restored",
             Self::Paused => "paused",
+            Self::Condition => "condition",
             Self::Overlap => "overlap",
             Self::NoModel => "no_model",
             Self::Unpriced => "unpriced",

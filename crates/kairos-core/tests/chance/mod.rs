@@ -204,7 +204,8 @@ impl World {
         let (cursor, next) = (time, (!chance.one_in(6)).then(|| time.plus_ms(60_000)));
         let accounted = Accounted { fates, cursor };
         let (schedule, revision, zone_clock) = (name.clone(), loaded.revision, None);
-        Input::Slots { schedule, revision, accounted, next, zone_clock }
+        let files = chance.one_in(2).then(|| Digest::of(name.as_str().as_bytes()));
+        Input::Slots { schedule, revision, accounted, next, zone_clock, files }
     }
 }
 

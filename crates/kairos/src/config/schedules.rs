@@ -11,6 +11,7 @@ use kairos_api::convert::leads_out;
 use kairos_core::mandate::spec::{FILES_MAX, MandateSpec, VERIFY_MAX};
 use kairos_core::path::RelPath;
 use kairos_core::plan::ActionKind;
+use kairos_core::schedule::condition::Condition;
 use kairos_core::schedule::definition::{
     Concurrency, Definition, QUEUED_MAX, ScheduleName, Timing,
 };
@@ -26,9 +27,11 @@ use super::problem::{File, Problem};
 use super::zone::Found;
 use super::{shape, whole};
 
+mod condition;
 mod timing;
 mod trigger;
 
+use condition::{ConditionConfig, RawCondition};
 use timing::Timed;
 pub(crate) use trigger::HookSecret;
 use trigger::RawTrigger;
@@ -50,6 +53,8 @@ pub(crate) struct ScheduleConfig {
     pub(crate) pause_after: u32,
     /// Compiled; an interval is counted from when this was read.
     pub(crate) table: Timetable,
+    /// What must hold before a slot fires.
+    pub(crate) condition: Option<ConditionConfig>,
     /// What signs deliveries to its webhook.
     pub(crate) hook: Option<HookSecret>,
     pub(crate) mandate: MandateRequest,
@@ -58,13 +63,14 @@ pub(crate) struct ScheduleConfig {
 }
 
 impl ScheduleConfig {
-    /// The form the state keeps, with the mandate's texts stored.
+    /// The form the state keeps, with the texts of mandate and condition stored.
     #[must_use]
-    pub(crate) fn definition(&self, spec: MandateSpec) -> Definition {
+    pub(crate) fn definition(&self, spec: MandateSpec, condition: Option<Condition>) -> Definition {
         Definition {
             name: self.name.clone(),
             id: self.id.clone(),
             timing: self.timing.clone(),
+            condition,
             jitter_ms: self.jitter_ms,
             enabled: self.enabled,
             missed: self.missed,
@@ -91,6 +97,7 @@ struct Raw {
     every: Option<Length>,
     at: Option<String>,
     trigger: Option<RawTrigger>,
+    condition: Option<RawCondition>,
     jitter: Option<Length>,
     timezone: Option<String>,
     enabled: Option<bool>,
@@ -180,6 +187,7 @@ fn one(
     let identity = raw.id.as_ref().unwrap_or(&raw.name);
     let timed = check.timed(&raw, identity, (now, zones));
     let jitter_ms = check.jitter(raw.jitter);
+    let condition = check.condition(&raw);
     let missed = check.missed(&raw);
     let max_queued = check.count("max_queued", raw.max_queued, 1..=QUEUED_MAX, 1);
     let pause_after = check.count("pause_after_failures", raw.pause_after_failures, 0..=1000, 3);
@@ -200,6 +208,7 @@ fn one(
         max_queued,
         pause_after,
         table,
+        condition,
         hook,
         mandate,
         line: file.position(item.place(&["name"]).start).0,
