@@ -11,7 +11,8 @@ use kairos_core::digest::{BlobRef, Digest};
 use kairos_core::fold::{At, Seq};
 use kairos_core::id::MandateId;
 use kairos_core::kind::Kind;
-use kairos_engine::{Handle, SubmitError};
+use kairos_core::schedule::Zone;
+use kairos_engine::{Handle, SubmitError, Zones};
 use kairos_views::{ErasureView, MandateView, Past, Views};
 use kairos_wire::status::Checkpoints;
 use tokio::sync::{Semaphore, watch};
@@ -37,6 +38,7 @@ pub struct Door {
     checkpoints: Option<watch::Receiver<Checkpoints>>,
     past: Arc<Semaphore>,
     pub(crate) hooks: Hooks,
+    zones: Zones,
     tell: Arc<dyn Fn(&Trouble) + Send + Sync>,
 }
 
@@ -75,14 +77,27 @@ impl Door {
             fold(&runtime, &engine, seq, &folding, &reached);
         });
         let past = Arc::new(Semaphore::new(1));
+        let zones: Zones = |_| None;
         let hooks = Hooks::default();
-        Self { handle, views, folded, checkpoints: None, past, hooks, tell: Arc::new(|_| {}) }
+        let tell: Arc<dyn Fn(&Trouble) + Send + Sync> = Arc::new(|_| {});
+        Self { handle, views, folded, checkpoints: None, past, hooks, zones, tell }
     }
 
     /// A door at which these hooks can be delivered to.
     #[must_use]
     pub fn hooked(self, hooks: Hooks) -> Self {
         Self { hooks, ..self }
+    }
+
+    /// A door that knows zones, so that a slot can be named to it.
+    #[must_use]
+    pub fn knowing(self, zones: Zones) -> Self {
+        Self { zones, ..self }
+    }
+
+    /// A zone's data.
+    pub(crate) fn zone(&self, name: &str) -> Option<Zone> {
+        (self.zones)(name)
     }
 
     /// A door that also shows how checkpoints stand.

@@ -13,6 +13,7 @@ use crate::id::{EffectId, MandateId, ProposalId, Seed};
 use crate::mandate::spec::MandateSpec;
 use crate::principal::Principal;
 use crate::rules::Rules;
+use crate::schedule::Slot;
 use crate::schedule::definition::ScheduleName;
 use crate::schedule::missed::Accounted;
 use crate::schedule::zone::ZoneClock;
@@ -120,6 +121,7 @@ pub enum Verb {
     },
     Fire {
         schedule: ScheduleName,
+        slot: Option<Named>,
         key: Option<Key>,
     },
     /// A delivery to a schedule's webhook, whose signature holds; `body` unless it is empty.
@@ -140,6 +142,14 @@ pub enum Verb {
     Resume {
         schedule: ScheduleName,
     },
+}
+
+/// A slot that a person fires again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Of the rule whose slot it is.
+    pub revision: u32,
+    pub slot: Slot,
 }
 
 /// Something that becomes due at an instant.

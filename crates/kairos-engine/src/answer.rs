@@ -14,8 +14,8 @@ pub struct Accepted {
     pub seq: Seq,
     pub subject: Option<Subject>,
     pub command: CommandId,
-    /// Nothing had to be recorded: it was so already.
-    pub repeated: bool,
+    /// Whether it brought a record; not where its key had been answered before.
+    pub recorded: bool,
 }
 
 /// What a command was about.

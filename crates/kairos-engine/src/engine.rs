@@ -2,6 +2,7 @@
 //!
 //! Owns the lifecycle from the opened journal to the closed one: start, deadlines, reload, drain,
 //! heartbeat. Never performs an effect and never blocks but on its inbox and the disk.
+//! Long because all that only this thread may touch stands here.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use kairos_journal::{Ahead, OpenError, Opened, Opening, Permit, Poisoned, Segmen
 use tokio::sync::{oneshot, watch};
 
 use crate::answer::SubmitError;
-use crate::calendar::Calendar;
+use crate::calendar::{self, Calendar};
 use crate::clocks::HeldClock;
 use crate::condition::{Probe, Probed};
 use crate::configuration::{Configuration, Options, Retention};
@@ -42,8 +43,10 @@ use crate::upkeep::{BlobNotice, Upkeep};
 use crate::world::{self, boot_ms, seed, time};
 use crate::{ENGINE_THREAD, heartbeat, poison};
 
-/// The version of events this program writes.
-const SCHEMA: u32 = 1;
+/// The version of events this program writes, and the highest it reads: one more with every event or
+/// field that a program before could not have read. Lower ones are read for ever. 2: retention, room,
+/// erasures, clocks, timings and pauses.
+const SCHEMA: u32 = 2;
 /// A segment is no longer than this part of what journal and blobs may take, within bounds: the one
 /// in use, the next, and those behind two snapshots cannot be deleted.
 const SEGMENTS_OF_CAP: u64 = 16;
@@ -203,11 +206,9 @@ impl Engine {
         let to_read = open_again(&parts.journal)?;
         let journal = open_again(&parts.journal)?;
         let to_fold = Arc::new(open_again(&parts.journal)?);
-        let doing = "list the journal's directory";
-        let begins = kairos_journal::retention::begin(&RealFs, &to_fold);
-        let begins = begins.map_err(|source| OpenError::Io { doing, source })?;
         let identity = parts.identity;
         let (ledger, opened) = open_ledger(&self.inbox, parts.journal, opening)?;
+        let first = first(ledger.state(), &journal)?;
         let elsewhere = known(ledger.state(), &opened, &parts.places.heartbeat, identity)?;
         let noted = opened.repaired.is_some().then(|| open_again(&journal)).transpose()?;
         let (mut outside, newest) = (parts.outside, opened.snapshot.unwrap_or_default());
@@ -227,7 +228,6 @@ impl Engine {
             blobs: Arc::clone(&parts.blobs),
             snapshots: Arc::clone(&snapshots),
         };
-        let first = ledger.state().kept_from().max(begins);
         let status = Status::starting(time(), first, ledger.head());
         let shown =
             Display { status, until: None, show, feed, snapshots: Arc::clone(&snapshots), upkeep };
@@ -272,6 +272,14 @@ impl Engine {
 fn open_again(dir: &<RealFs as Fs>::Dir) -> Result<<RealFs as Fs>::Dir, OpenError> {
     let opened = RealFs.open_dir(dir, std::path::Path::new("."));
     opened.map_err(|source| OpenError::Io { doing: "open the journal's directory", source })
+}
+
+/// Where the journal begins: as recorded, or as it is. What a repair gave up may have been the record of a
+/// deletion.
+fn first(state: &State, dir: &<RealFs as Fs>::Dir) -> Result<Seq, OpenError> {
+    let doing = "list the journal's directory";
+    let begins = kairos_journal::retention::begin(&RealFs, dir);
+    Ok(state.kept_from().max(begins.map_err(|source| OpenError::Io { doing, source })?))
 }
 
 /// Whether the journal comes from elsewhere or has lost its end, and may go on here.
@@ -404,17 +412,21 @@ impl Running {
         own: Vec<Input>,
     ) -> Result<JoinHandle<Result<(), Poisoned>>, StartError> {
         let (began, begun) = std::sync::mpsc::sync_channel(1);
+        // A commit that fails takes the ledger along; what works beside it has to end first.
+        let held = ledger.held();
         let thread = thread::Builder::new().name(ENGINE_THREAD.into()).spawn(move || {
             match self.begin(ledger, own) {
                 Ok(ledger) => {
                     began.send(Ok(())).ok();
                     let served = self.serve(ledger);
                     self.shown.close();
+                    drop(held);
                     self.ended(served.is_ok());
                     served
                 }
                 Err(poisoned) => {
                     self.shown.close();
+                    drop(held);
                     began.send(Err(poisoned)).ok();
                     Ok(())
                 }
@@ -584,6 +596,7 @@ impl Running {
         self.pulse.fruitless = turned.records.is_empty().then_some(looked);
         self.out += out;
         self.notices(&turned.records);
+        self.ahead(&turned.records, turned.ledger.state());
         self.shown.upkeep.recorded(turned.ledger.state(), &turned.records);
         self.look_back(turned.tight, turned.ledger.sealed() > sealed);
         self.shown.snapshots.sealed(turned.ledger.sealed());
@@ -628,6 +641,24 @@ impl Running {
         }
     }
 
+    /// Tells of schedules that have no slot for a while because the clock had been further, each time
+    /// that may have come about.
+    fn ahead(&mut self, records: &[Shown], state: &State) {
+        let mut events = records.iter().flat_map(|record| &record.events);
+        let may_be = |event: &Event| {
+            matches!(
+                event,
+                Event::DaemonStarted { .. }
+                    | Event::SchedulesLoaded { .. }
+                    | Event::ClockSettled { .. }
+            )
+        };
+        if self.focus == Focus::Daemon && state.clock().is_none() && events.any(may_be) {
+            let ahead = calendar::ahead(state, time());
+            ahead.into_iter().for_each(|ahead| (self.outside.notice)(ahead));
+        }
+    }
+
     fn notices(&mut self, records: &[Shown]) {
         for (at, event) in records.iter().flat_map(|r| r.events.iter().map(move |e| (r.at, e))) {
             if let Some(notice) = self.pulse.clocks.recorded(event) {
@@ -652,6 +683,14 @@ impl Running {
                 }
                 Event::DayBegan { .. } => self.shown.snapshots.retention().look(),
                 Event::MandateFinished { .. } => self.shown.status.last_cycle_at = Some(at.time),
+                Event::SchedulePaused { schedule, why } => {
+                    let (schedule, why) = (schedule.clone(), why.clone());
+                    (self.outside.notice)(Notice::SchedulePaused { schedule, why });
+                }
+                Event::ScheduleResumed { schedule, by } => {
+                    let (schedule, by) = (schedule.clone(), by.clone());
+                    (self.outside.notice)(Notice::ScheduleResumed { schedule, by });
+                }
                 Event::ErasureSettled { blob, end: ErasureEnd::Gone } => {
                     (self.outside.notice)(Notice::Blobs(BlobNotice::Erased(*blob)));
                 }

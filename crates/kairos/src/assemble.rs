@@ -213,7 +213,7 @@ fn configuration(
     Ok(Configuration {
         rules: Rules { secrets, ..config.rules.clone() },
         schedules,
-        zones: |name| crate::config::zone::data(name).ok(),
+        zones: |name| crate::config::zone::with_digest(name).ok(),
         options: Options {
             tick_interval_ms: config.options.tick_interval_ms,
             graceful_timeout_ms: config.options.graceful_timeout_ms,

@@ -51,12 +51,19 @@ struct Shared {
     thread: Mutex<Option<Thread>>,
     /// Held by whoever writes in `kept`.
     keeping: Mutex<()>,
-    stopping: (Mutex<bool>, Condvar),
-    /// Nobody waits any longer.
-    ended: AtomicBool,
+    stopping: Stopping,
     shown: watch::Sender<wire::Checkpoints>,
     log: Arc<Log>,
     voice: Voice,
+}
+
+/// How far a stop is.
+#[derive(Default)]
+struct Stopping {
+    asked: Mutex<bool>,
+    bell: Condvar,
+    /// Nobody waits any longer.
+    ended: AtomicBool,
 }
 
 struct Thread {
@@ -105,7 +112,6 @@ impl Checkpoints {
             thread: Mutex::default(),
             keeping: Mutex::default(),
             stopping: <_>::default(),
-            ended: AtomicBool::new(false),
             shown: watch::channel(shown).0,
             log: Arc::clone(log),
             voice: voice.clone(),
@@ -183,12 +189,12 @@ impl Checkpoints {
     pub(crate) fn stop(self) {
         let thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(Thread { tell, over }) = thread else { return self.0.make(Upto::Still) };
-        let (stopping, bell) = &self.0.stopping;
-        *stopping.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        let Stopping { asked, bell, .. } = &self.0.stopping;
+        *asked.lock().unwrap_or_else(PoisonError::into_inner) = true;
         bell.notify_all();
         tell.send(Told::Closed).ok();
         if over.recv_timeout(STOP_MAX) == Err(RecvTimeoutError::Timeout) {
-            self.0.ended.store(true, Ordering::Relaxed);
+            self.0.stopping.ended.store(true, Ordering::Relaxed);
             self.0.voice.say(
                 "warning: the last checkpoint is not signed yet, or has not reached every witness\n\
                  hint: the next one covers what it would, and the next start offers what is signed",
@@ -203,7 +209,7 @@ impl Shared {
             disk: &RealFs,
             journal: &self.journal,
             kept: Some(&self.kept),
-            stop: Some(&self.ended),
+            stop: Some(&self.stopping.ended),
         }
     }
 
@@ -270,8 +276,8 @@ impl Shared {
 
     /// Waits; `false` when the end came meanwhile.
     fn pause(&self, time: Duration) -> bool {
-        let (stopping, bell) = &self.stopping;
-        let stopping = stopping.lock().unwrap_or_else(PoisonError::into_inner);
+        let Stopping { asked, bell, .. } = &self.stopping;
+        let stopping = asked.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = bell.wait_timeout_while(stopping, time, |stopping| !*stopping);
         !*waited.unwrap_or_else(PoisonError::into_inner).0
     }

@@ -74,7 +74,7 @@ pub(crate) async fn deliver(
         schedule: name,
         state: if made.is_some() { "fired" } else { "skipped" }.to_owned(),
         reason: made.is_none().then(|| "paused".to_owned()),
-        repeated: made.is_some() && taken.repeated,
+        repeated: made.is_some() && !taken.recorded,
         mandate_id: made.map(|id| id.to_string()),
         mandate,
         seq: taken.seq.0,

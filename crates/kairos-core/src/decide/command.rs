@@ -44,9 +44,11 @@ pub(super) fn decide(
             decide_proposal(state, now, by, (*proposal, *decision), *hash, *note)
         }
         Verb::Judge { effect, answer, note } => judge(state, now, by, *effect, *answer, *note),
-        Verb::Fire { schedule, key } => slots::fire(state, now, by, schedule, *key),
         Verb::Deliver { schedule, key, body } => {
             slots::deliver(state, now, by, schedule, (*key, *body))
+        }
+        Verb::Fire { schedule, slot, key } => {
+            slots::fire(state, now, by, (schedule, slot.as_ref()), *key)
         }
         Verb::Erase { blob, reason } => erase(state, by, *blob, *reason),
         Verb::Pause { schedule } => slots::pause(state, by, schedule),

@@ -7,7 +7,7 @@
 use crate::digest::{BlobRef, Digest};
 use crate::event::{Event, Key, Loaded, Origin};
 use crate::id::{IdSource, MandateId};
-use crate::input::Now;
+use crate::input::{Named, Now};
 use crate::mandate::outcome::{EndReason, Outcome};
 use crate::mandate::standing::{Mandate, Standing};
 use crate::principal::Principal;
@@ -117,13 +117,13 @@ fn slot_event(
     }
 }
 
-/// A person fires a schedule now. The slot is theirs: the cursor stays. Where nothing is created,
-/// there was more to replace than one frame can stop: to be asked again.
+/// A person fires a schedule: now, or one of its slots again. The record is theirs: the cursor stays.
+/// Where nothing is created, there was more to replace than one frame can stop: to be asked again.
 pub(super) fn fire(
     state: &State,
     now: &Now,
     by: &Principal,
-    name: &ScheduleName,
+    (name, slot): (&ScheduleName, Option<&Named>),
     key: Option<Key>,
 ) -> Result<Vec<Event>, Refusal> {
     if made_before(state, key)? {
@@ -133,10 +133,13 @@ pub(super) fn fire(
         .schedules
         .get(name)
         .ok_or_else(|| Refusal::NoSuchSchedule { schedule: name.clone() })?;
+    if slot.is_some_and(|named| named.revision != loaded.revision) {
+        return Err(Refusal::OtherRule { schedule: name.clone() });
+    }
     let rules = state.rules.as_deref().ok_or(Refusal::NotConfigured)?;
     can_ask(rules, &loaded.definition.spec)?;
     is_kept(state, &loaded.definition.spec)?;
-    fire_now(state, now, by, loaded, (key, None))
+    fire_now(state, now, by, (loaded, slot.map(|named| &named.slot)), (key, None))
 }
 
 /// Somebody delivers to a schedule's webhook. As with a person's fire, the cursor stays; unlike it, a
@@ -156,7 +159,7 @@ pub(super) fn deliver(
     let Definition { enabled, spec, .. } = &loaded.definition;
     if !enabled || paused(state, name)? {
         let skipped = (SlotState::Skipped, Some(SlotReason::Paused), None);
-        return Ok(vec![untimed(loaded, now.time, skipped, by)]);
+        return Ok(vec![asked(loaded, None, now.time, skipped, by)]);
     }
     let rules = state.rules.as_deref().ok_or(Refusal::NotConfigured)?;
     can_ask(rules, spec)?;
@@ -164,15 +167,15 @@ pub(super) fn deliver(
     if let Some(blob) = body.map(|body| body.digest).filter(|blob| state.erasing.contains(blob)) {
         return Err(Refusal::BeingErased { blob });
     }
-    fire_now(state, now, by, loaded, (Some(key), body))
+    fire_now(state, now, by, (loaded, None), (Some(key), body))
 }
 
-/// A slot that no clock brought, and its mandate.
+/// A slot that somebody asked for, and its mandate.
 fn fire_now(
     state: &State,
     now: &Now,
     by: &Principal,
-    loaded: &Loaded,
+    (loaded, slot): (&Loaded, Option<&Slot>),
     (key, body): (Option<Key>, Option<BlobRef>),
 ) -> Result<Vec<Event>, Refusal> {
     if refusal(state, loaded, 0).is_some() {
@@ -184,23 +187,25 @@ fn fire_now(
     }
     let mandate = IdSource::new(now.time, now.seed).mandate();
     events.push(created(loaded, mandate, key, body));
-    events.push(untimed(loaded, now.time, (SlotState::Fired, None, Some(mandate)), by));
+    let fired = (SlotState::Fired, None, Some(mandate));
+    events.push(asked(loaded, slot, now.time, fired, by));
     Ok(events)
 }
 
-/// The fate of a slot that no clock brought.
-fn untimed(
+/// The fate of a slot that somebody asked for, now or by its name.
+fn asked(
     loaded: &Loaded,
-    at: Time,
+    slot: Option<&Slot>,
+    now: Time,
     (state, reason, mandate): (SlotState, Option<SlotReason>, Option<MandateId>),
     by: &Principal,
 ) -> Event {
     Event::Slot {
         schedule: loaded.definition.name.clone(),
         revision: loaded.revision,
-        civil: None,
-        fold: 0,
-        at,
+        civil: slot.map(|slot| slot.civil),
+        fold: slot.map_or(0, |slot| slot.fold),
+        at: slot.map_or(now, |slot| slot.at),
         state,
         reason,
         mandate,

@@ -6,6 +6,7 @@ mod cycle;
 mod poison;
 mod restored;
 mod retention;
+mod schedules;
 mod snapshot;
 mod space;
 mod turn;

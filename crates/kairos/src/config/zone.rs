@@ -43,14 +43,14 @@ impl UnknownZone {
 /// # Errors
 /// [`UnknownZone`] when neither the system nor the bundled copy has it.
 pub(crate) fn zone(name: &str) -> Result<TimeZone, UnknownZone> {
-    data(name).map(|zone| zone.table)
+    with_digest(name).map(|zone| zone.table)
 }
 
 /// The same, with the digest of its data; UTC has none.
 ///
 /// # Errors
 /// As [`zone`].
-pub(crate) fn data(name: &str) -> Result<Zone, UnknownZone> {
+pub(crate) fn with_digest(name: &str) -> Result<Zone, UnknownZone> {
     if name.is_empty() || name.eq_ignore_ascii_case("utc") {
         return Ok(TimeZone::UTC.into());
     }
@@ -79,7 +79,7 @@ impl Found {
         if let Some(found) = self.0.get(name) {
             return found.clone();
         }
-        let found = data(name);
+        let found = with_digest(name);
         self.0.insert(name.to_owned(), found.clone());
         found
     }

@@ -19,4 +19,5 @@ mod signals;
 mod space;
 mod states;
 mod told;
+mod verbs;
 mod why;
