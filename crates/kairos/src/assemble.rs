@@ -19,8 +19,8 @@ use kairos_effects::model::{Client, Model, ModelOptions, Notify, Playbook, Wire,
 use kairos_effects::secret::Secret;
 use kairos_effects::store::Texts;
 use kairos_engine::{
-    Configuration, Engine, Focus, Identity, Options, Outside, Parts, Places, Reloaded, Retain,
-    StartError, Started,
+    Configuration, Engine, Focus, Identity, Notice, Options, Outside, Parts, Places, Reloaded,
+    Retain, StartError, Started,
 };
 use kairos_journal::retention::founded;
 use kairos_views::Views;
@@ -79,13 +79,11 @@ pub(crate) fn start(
     let protected = ProtectedFiles::default();
     protect(&protected, &paths, &config);
     let files = Arc::new(files(workspace, &texts, &protected)?);
-    let looks = Looks::begin(Arc::clone(&files), engine.returns());
-    let looks = looks.map_err(Startup::cannot("start the thread of looks"))?;
+    let looks = Looks::begin(Arc::clone(&files), engine.returns())?;
     let performers = Performers::new(files, Arc::clone(&in_use), runtime.clone(), engine.returns());
     let (mut performers, files) = performers.map_err(Startup::cannot("start the file threads"))?;
     let calls = performers.calls();
-    let hooks = Hooks::default();
-    hook(&hooks, &config);
+    let hooks = hooked(&config);
     let first = configuration(workspace.root(), &config, &blobs)?;
     let reload = Reload {
         workspace: workspace.clone(),
@@ -101,7 +99,6 @@ pub(crate) fn start(
         checkpoints: checkpoints.clone(),
         hooks: hooks.clone(),
     };
-    let (notices, voice) = (Arc::clone(&log), voice.clone());
     let (journal, retain) = (journal(workspace, focus)?, retain(&checkpoints));
     let started = engine.start(Parts {
         focus,
@@ -119,14 +116,20 @@ pub(crate) fn start(
             dispatch: Box::new(move |permit| performers.dispatch(permit)),
             look: Box::new(move |probe| looks.ask(probe)),
             cancel: Box::new(move || calls.cancel_all()),
-            notice: Box::new(move |notice| {
-                crate::notices::write(&notices, &notice);
-                crate::notices::said(&notice).into_iter().for_each(|words| voice.say(words));
-            }),
+            notice: notices(&log, voice),
         },
         retain: Some(retain),
     });
     Ok(Assembled { started: started.map_err(Startup::Engine)?, files, checkpoints, log, hooks })
+}
+
+/// What is worth a line goes to the log, and what a person should see is said.
+fn notices(log: &Arc<Log>, voice: &Voice) -> Box<dyn FnMut(Notice) + Send> {
+    let (log, voice) = (Arc::clone(log), voice.clone());
+    Box::new(move |notice| {
+        crate::notices::write(&log, &notice);
+        crate::notices::said(&notice).into_iter().for_each(|words| voice.say(words));
+    })
 }
 
 /// The journal's directory, once it is certain that what people see can be made of it.
@@ -257,6 +260,13 @@ fn hide(log: &Log, config: &Resolved) {
     let known = config.secrets.known(&env).map(|secret| secret.expose().to_owned());
     let key = config.options.model.as_ref().and_then(|model| model.api_key.as_ref());
     log.hide(known.chain(key.map(|key| key.expose().to_owned())));
+}
+
+/// The hooks of a first configuration.
+fn hooked(config: &Resolved) -> Hooks {
+    let hooks = Hooks::default();
+    hook(&hooks, config);
+    hooks
 }
 
 /// Lets deliveries in that are signed with the secrets of this configuration.

@@ -11,7 +11,7 @@ use std::thread;
 use kairos_effects::file::Files;
 use kairos_engine::{Probe, Returns};
 
-use crate::startup;
+use crate::startup::{self, Startup};
 
 /// Where looks are asked for; the thread ends with it.
 pub(crate) struct Looks(Sender<Probe>);
@@ -19,9 +19,9 @@ pub(crate) struct Looks(Sender<Probe>);
 impl Looks {
     /// # Errors
     /// The thread cannot be made.
-    pub(crate) fn begin(files: Arc<Files>, returns: Returns) -> std::io::Result<Self> {
+    pub(crate) fn begin(files: Arc<Files>, returns: Returns) -> Result<Self, Startup> {
         let (sender, asked) = channel::<Probe>();
-        thread::Builder::new().name("looks".into()).spawn(move || {
+        let made = thread::Builder::new().name("looks".into()).spawn(move || {
             for probe in asked {
                 let look = || files.look(&probe.condition, &probe.scopes);
                 let found = match catch_unwind(AssertUnwindSafe(look)) {
@@ -30,7 +30,8 @@ impl Looks {
                 };
                 returns.looked(probe, found);
             }
-        })?;
+        });
+        made.map_err(Startup::cannot("start the thread of looks"))?;
         Ok(Self(sender))
     }
 

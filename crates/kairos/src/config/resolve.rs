@@ -150,7 +150,7 @@ fn hooks(
 ) -> BTreeMap<ScheduleName, Secret> {
     let mut hooks = BTreeMap::new();
     for schedule in schedules {
-        let Some(hook) = &schedule.hook else { continue };
+        let Some(hook) = &schedule.timed.hook else { continue };
         let asks = format!("webhook:{}", schedule.name);
         match secrets.get(&hook.name, &["webhook", &asks], env) {
             Ok(secret) => drop(hooks.insert(schedule.name.clone(), secret)),

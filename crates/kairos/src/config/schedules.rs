@@ -12,11 +12,9 @@ use kairos_core::mandate::spec::{FILES_MAX, MandateSpec, VERIFY_MAX};
 use kairos_core::path::RelPath;
 use kairos_core::plan::ActionKind;
 use kairos_core::schedule::condition::Condition;
-use kairos_core::schedule::definition::{
-    Concurrency, Definition, QUEUED_MAX, ScheduleName, Timing,
-};
+use kairos_core::schedule::definition::{Concurrency, Definition, QUEUED_MAX, ScheduleName};
 use kairos_core::schedule::missed::{MAX_FIRES, MissedPolicy};
-use kairos_core::schedule::{InFold, InGap, Timetable};
+use kairos_core::schedule::{InFold, InGap};
 use kairos_core::time::Time;
 use kairos_wire::mandate::{MandateRequest, RiskBudget};
 use serde::Deserialize;
@@ -32,7 +30,7 @@ mod timing;
 mod trigger;
 
 use condition::{ConditionConfig, RawCondition};
-use timing::Timed;
+pub(crate) use timing::Timed;
 pub(crate) use trigger::HookSecret;
 use trigger::RawTrigger;
 
@@ -44,19 +42,16 @@ pub(crate) const SCHEDULES_MAX: usize = 100_000;
 pub(crate) struct ScheduleConfig {
     pub(crate) name: ScheduleName,
     pub(crate) id: Option<ScheduleName>,
-    pub(crate) timing: Timing,
+    /// When it is due.
+    pub(crate) timed: Timed,
     pub(crate) jitter_ms: u64,
     pub(crate) enabled: bool,
     pub(crate) missed: MissedPolicy,
     pub(crate) concurrency: Concurrency,
     pub(crate) max_queued: u8,
     pub(crate) pause_after: u32,
-    /// Compiled; an interval is counted from when this was read.
-    pub(crate) table: Timetable,
     /// What must hold before a slot fires.
     pub(crate) condition: Option<ConditionConfig>,
-    /// What signs deliveries to its webhook.
-    pub(crate) hook: Option<HookSecret>,
     pub(crate) mandate: MandateRequest,
     /// Line of the file where it begins, from 1.
     pub(crate) line: usize,
@@ -69,7 +64,7 @@ impl ScheduleConfig {
         Definition {
             name: self.name.clone(),
             id: self.id.clone(),
-            timing: self.timing.clone(),
+            timing: self.timed.timing.clone(),
             condition,
             jitter_ms: self.jitter_ms,
             enabled: self.enabled,
@@ -195,21 +190,19 @@ fn one(
     if errors(check.out) > before {
         return None;
     }
-    let ((name, id), Timed { timing, table, hook }) = (names?, timed?);
-    let table = table.with_jitter(id.as_ref().unwrap_or(&name), jitter_ms);
+    let ((name, id), timed) = (names?, timed?);
+    let timed = timed.with_jitter(id.as_ref().unwrap_or(&name), jitter_ms);
     Some(ScheduleConfig {
         name,
         id,
-        timing,
+        timed,
         jitter_ms,
         enabled: raw.enabled.unwrap_or(true),
         missed,
         concurrency: raw.concurrency.unwrap_or_default(),
         max_queued,
         pause_after,
-        table,
         condition,
-        hook,
         mandate,
         line: file.position(item.place(&["name"]).start).0,
     })

@@ -106,7 +106,7 @@ secrets:
     assert_eq!(resolved.warnings.len(), 0, "{:?}", resolved.warnings);
     let [weekly, second] = &resolved.schedules[..] else { panic!("two schedules") };
     assert_eq!((weekly.name.as_str(), second.name.as_str()), ("weekly", "2024"));
-    assert_eq!((weekly.timing.zone(), weekly.enabled), (Some("UTC"), true));
+    assert_eq!((weekly.timed.timing.zone(), weekly.enabled), (Some("UTC"), true));
     let bounded = MissedPolicy::CatchUpBounded { max: 3, stale_after_ms: 172_800_000 };
     assert_eq!((weekly.missed, weekly.concurrency), (bounded, Concurrency::Reject));
     assert_eq!(weekly.mandate.project_scope.as_deref(), Some("docs"));

@@ -21,10 +21,19 @@ const TIMES: [&str; 4] = ["cron", "every", "at", "trigger"];
 const SECOND_MS: u64 = 1000;
 
 /// A schedule's times as they are kept, and compiled.
-pub(super) struct Timed {
-    pub(super) timing: Timing,
-    pub(super) table: Timetable,
-    pub(super) hook: Option<HookSecret>,
+#[derive(Clone, Debug)]
+pub(crate) struct Timed {
+    pub(crate) timing: Timing,
+    /// An interval is counted from when this was read.
+    pub(crate) table: Timetable,
+    /// What signs deliveries to its webhook.
+    pub(crate) hook: Option<HookSecret>,
+}
+
+impl Timed {
+    pub(super) fn with_jitter(self, identity: &ScheduleName, jitter_ms: u64) -> Self {
+        Self { table: self.table.with_jitter(identity, jitter_ms), ..self }
+    }
 }
 
 impl Check<'_> {
