@@ -56,8 +56,8 @@ impl Fold for State {
                     self.fares(schedule, Fare::accounted);
                 }
             }
-            Event::FilesSeen { schedule, files } => {
-                self.fares(schedule, |fare| fare.seen = Some(*files));
+            Event::Slot { schedule, files: Some(files), .. } => {
+                self.fares(schedule, |fare| fare.seen = *files);
             }
             Event::SchedulePaused { schedule, why } => {
                 self.fares(schedule, |fare| fare.pause(at.time, why.clone()));

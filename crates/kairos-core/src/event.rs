@@ -19,6 +19,7 @@ use crate::mandate::spec::MandateSpec;
 use crate::plan::StepEnd;
 use crate::principal::Principal;
 use crate::rules::Rules;
+use crate::schedule::contents::Contents;
 use crate::schedule::definition::{Definition, ScheduleName};
 use crate::schedule::pause::PausedBy;
 use crate::schedule::slot::{SlotReason, SlotState};
@@ -98,7 +99,7 @@ pub enum Event {
     Slot {
         schedule: ScheduleName,
         revision: u32,
-        /// What the slot is called in its zone; `None` when a trigger fired it, or a person who named none.
+        /// What the slot is called in its zone; `None` of a trigger's, or when a person named none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         civil: Option<jiff::civil::DateTime>,
         #[serde(default, skip_serializing_if = "is_zero")]
@@ -111,6 +112,9 @@ pub enum Event {
         mandate: Option<MandateId>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<Principal>,
+        /// What the files that the schedule looks at hold, from here on as seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        files: Option<Contents>,
     },
     /// The common fate of several slots in a row.
     Slots {
@@ -131,11 +135,6 @@ pub enum Event {
         next: Option<Time>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         zone_clock: Option<ZoneClock>,
-    },
-    /// What the files that a schedule looks at held when its slot fired, as a digest.
-    FilesSeen {
-        schedule: ScheduleName,
-        files: Digest,
     },
     /// It fires nothing until it goes on; slots that come due meanwhile are skipped.
     SchedulePaused {
@@ -439,7 +438,6 @@ impl Event {
             | Self::DayBegan { .. }
             | Self::Slots { .. }
             | Self::Accounted { .. }
-            | Self::FilesSeen { .. }
             | Self::SchedulePaused { .. }
             | Self::ScheduleResumed { .. }
             | Self::KeyForgotten { .. }

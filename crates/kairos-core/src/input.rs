@@ -14,6 +14,7 @@ use crate::mandate::spec::MandateSpec;
 use crate::principal::Principal;
 use crate::rules::Rules;
 use crate::schedule::Slot;
+use crate::schedule::contents::Contents;
 use crate::schedule::definition::ScheduleName;
 use crate::schedule::missed::Accounted;
 use crate::schedule::zone::ZoneClock;
@@ -86,7 +87,7 @@ pub enum Input {
         /// How the zone's clock stands at the new cursor.
         zone_clock: Option<ZoneClock>,
         /// What its condition's files hold, where it has such a condition.
-        files: Option<Digest>,
+        files: Option<Contents>,
     },
     /// The turn is over: what waits may start. `only` narrows it to one mandate.
     Admit { only: Option<MandateId> },

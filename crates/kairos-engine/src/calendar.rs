@@ -7,11 +7,12 @@
 use std::collections::BTreeMap;
 
 use kairos_core::clock::STEP_MS;
-use kairos_core::digest::Digest;
 use kairos_core::event::{Loaded, Renamed};
 use kairos_core::input::Input;
 use kairos_core::schedule::definition::{Definition, ScheduleName};
-use kairos_core::schedule::{Accounted, NoTimetable, Timetable, Unfired, Zone, account, pass};
+use kairos_core::schedule::{
+    Accounted, Contents, NoTimetable, Timetable, Unfired, Zone, account, pass,
+};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 
@@ -51,7 +52,8 @@ pub(crate) struct Loading {
 
 impl Calendar {
     /// Accounts for the due slots of `name` up to the first that fires; `None` when the state or the
-    /// calendar lacks it, and while its condition is looked at. Slots that an ended pause swallowed come first, and by themselves.
+    /// calendar lacks it, and while its condition is looked at. Slots that an ended pause swallowed
+    /// come first, and by themselves.
     pub(crate) fn due(&self, state: &State, name: &ScheduleName, now: Time) -> Option<Input> {
         let loaded = state.schedule(name)?;
         let table = self.tables.get(name)?;
@@ -66,11 +68,17 @@ impl Calendar {
         };
         let (accounted, files) = match &loaded.definition.condition {
             Some(condition) if accounted.fires() => {
-                self.probes.judge(state, loaded, condition, accounted)?
+                self.probes.judge(state, (loaded, condition), accounted, now)?
             }
             Some(_) | None => (accounted.through_first_fire(), None),
         };
         Some(input(loaded, table, accounted, files))
+    }
+
+    /// This calendar with the looks that are under way for another.
+    pub(crate) fn after(self, other: Self) -> Self {
+        let probes = other.probes.kept(|name| self.tables.contains_key(name));
+        Self { probes, ..self }
     }
 
     /// Lets every due slot pass that was due under a rule still in use; none fires.
@@ -226,7 +234,12 @@ fn next(definition: &Definition, table: &Timetable, cursor: Time) -> Option<Time
     definition.enabled.then(|| table.next_release(cursor))?
 }
 
-fn input(loaded: &Loaded, table: &Timetable, accounted: Accounted, files: Option<Digest>) -> Input {
+fn input(
+    loaded: &Loaded,
+    table: &Timetable,
+    accounted: Accounted,
+    files: Option<Contents>,
+) -> Input {
     let definition = &loaded.definition;
     Input::Slots {
         schedule: definition.name.clone(),

@@ -8,14 +8,20 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kairos_core::digest::Digest;
 use kairos_core::event::Loaded;
 use kairos_core::gate::scope::Scopes;
-use kairos_core::schedule::Accounted;
 use kairos_core::schedule::condition::{Condition, Found};
 use kairos_core::schedule::definition::ScheduleName;
+use kairos_core::schedule::{Accounted, Contents};
 use kairos_core::state::State;
 use kairos_core::time::Time;
+
+/// How long an answer is waited for: then nobody can tell. Longer than a look may take, because looks
+/// are taken one after the other.
+const WAIT_MAX_MS: u64 = 120_000;
+
+/// How long an answer is good, where the slot could not be decided with it at once.
+const GOOD_MS: u64 = 60_000;
 
 /// What somebody is to look at.
 #[derive(Clone, Debug)]
@@ -42,8 +48,8 @@ pub(crate) struct Probes(RefCell<BTreeMap<ScheduleName, Stage>>);
 #[derive(Debug)]
 enum Stage {
     Wanted(Probe),
-    UnderWay,
-    Done(Probed),
+    UnderWay { since: Time },
+    Done { probed: Probed, at: Time },
 }
 
 impl Probes {
@@ -52,44 +58,43 @@ impl Probes {
     pub(crate) fn judge(
         &self,
         state: &State,
-        loaded: &Loaded,
-        condition: &Condition,
+        (loaded, condition): (&Loaded, &Condition),
         accounted: Accounted,
-    ) -> Option<(Accounted, Option<Digest>)> {
+        now: Time,
+    ) -> Option<(Accounted, Option<Contents>)> {
         let name = &loaded.definition.name;
         let mut stages = self.0.borrow_mut();
-        match stages.remove(name) {
-            // Whatever else happened to the schedule meanwhile moved its cursor.
-            Some(Stage::Done(Probed { look, found }))
-                if look.condition == *condition && look.cursor == loaded.cursor =>
-            {
-                let fare = state.fare(loaded.definition.identity());
-                let seen = fare.and_then(|fare| fare.seen);
-                if condition.holds(found, seen) {
-                    Some((accounted.through_first_fire(), found.files()))
-                } else {
-                    Some((accounted.unmet(), None))
-                }
+        let found = match stages.remove(name) {
+            Some(Stage::Done { probed, at }) if probed.answers(loaded, condition, at, now) => {
+                probed.found
             }
-            Some(Stage::UnderWay) => {
-                stages.insert(name.clone(), Stage::UnderWay);
-                None
+            Some(Stage::UnderWay { since }) if now.ms_since(since) <= WAIT_MAX_MS => {
+                stages.insert(name.clone(), Stage::UnderWay { since });
+                return None;
             }
-            Some(Stage::Wanted(_) | Stage::Done(_)) | None => {
+            Some(Stage::UnderWay { .. }) => Found::Unknown,
+            Some(Stage::Wanted(_) | Stage::Done { .. }) | None => {
                 let (schedule, condition, scopes) =
                     (name.clone(), condition.clone(), state.scopes());
                 let look = Probe { schedule, condition, scopes, cursor: loaded.cursor };
                 stages.insert(name.clone(), Stage::Wanted(look));
-                None
+                return None;
             }
-        }
+        };
+        let fare = state.fare(loaded.definition.identity());
+        let seen = fare.map(|fare| fare.seen).unwrap_or_default();
+        Some(match condition.unmet(found, seen) {
+            None => (accounted.through_first_fire(), found.files()),
+            Some(why) => (accounted.unmet(why), None),
+        })
     }
 
     /// Hands out what is wanted.
-    pub(crate) fn ask(&self, ask: &mut dyn FnMut(Probe)) {
+    pub(crate) fn ask(&self, now: Time, ask: &mut dyn FnMut(Probe)) {
         for stage in self.0.borrow_mut().values_mut() {
             if matches!(stage, Stage::Wanted(_))
-                && let Stage::Wanted(look) = std::mem::replace(stage, Stage::UnderWay)
+                && let Stage::Wanted(look) =
+                    std::mem::replace(stage, Stage::UnderWay { since: now })
             {
                 ask(look);
             }
@@ -97,10 +102,26 @@ impl Probes {
     }
 
     /// Takes an answer; one that nobody waits for any more is dropped.
-    pub(crate) fn told(&self, looked: Probed) {
+    pub(crate) fn told(&self, probed: Probed, now: Time) {
         let mut stages = self.0.borrow_mut();
-        if let Some(stage @ Stage::UnderWay) = stages.get_mut(&looked.look.schedule) {
-            *stage = Stage::Done(looked);
+        if let Some(stage @ Stage::UnderWay { .. }) = stages.get_mut(&probed.look.schedule) {
+            *stage = Stage::Done { probed, at: now };
         }
+    }
+
+    /// The same for other schedules: what is under way for one that stays is not asked again.
+    pub(crate) fn kept(self, stays: impl Fn(&ScheduleName) -> bool) -> Self {
+        self.0.borrow_mut().retain(|name, _| stays(name));
+        self
+    }
+}
+
+impl Probed {
+    /// Whether what was found, told `at`, answers for this schedule now. Whatever else happened to it
+    /// meanwhile moved its cursor.
+    fn answers(&self, loaded: &Loaded, condition: &Condition, at: Time, now: Time) -> bool {
+        self.look.condition == *condition
+            && self.look.cursor == loaded.cursor
+            && now.ms_since(at).max(at.ms_since(now)) <= GOOD_MS
     }
 }

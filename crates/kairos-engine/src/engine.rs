@@ -450,7 +450,7 @@ impl Running {
     ) -> Result<Vec<Input>, NotConfigured> {
         let Configuration { rules, schedules, zones, options } = configuration;
         let (calendar, inputs) = start::configured(state, rules, schedules, zones, now)?;
-        self.calendar = calendar;
+        self.calendar = calendar.after(std::mem::take(&mut self.calendar));
         self.pulse.room.limit(options.retention);
         self.options = options;
         let retention = self.pulse.room.retention();
@@ -592,7 +592,7 @@ impl Running {
         let exits = Exits { publish: &mut publish, dispatch: &mut hand_over };
         let (looked, sealed) = (self.pulse.clocks.last.reading().wall, ledger.sealed());
         let turned = turn(ledger, inputs, &mut circumstances, &self.calendar, exits)?;
-        self.calendar.probes.ask(&mut self.outside.look);
+        self.calendar.probes.ask(looked, &mut self.outside.look);
         self.pulse.fruitless = turned.records.is_empty().then_some(looked);
         self.out += out;
         self.notices(&turned.records);
@@ -720,7 +720,8 @@ impl Running {
                     (self.outside.notice)(Notice::ConditionUnknown { schedule, error });
                     Found::Unknown
                 });
-                self.calendar.probes.told(Probed { look, found });
+                let now = self.pulse.clocks.last.reading().wall;
+                self.calendar.probes.told(Probed { look, found }, now);
             }
             Urgent::EraseAgain(blobs) => self.shown.upkeep.erase(state, blobs.into_iter()),
             Urgent::Blobs(notice) => {

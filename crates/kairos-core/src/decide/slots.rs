@@ -4,7 +4,7 @@
 //! by a person, and by the mandate that is one failure too many. The calendar has accounted for every slot; here each gets its record, a fire and its mandate in one
 //! frame. A fire that replaces more than one frame can stop comes after frames that only stop.
 
-use crate::digest::{BlobRef, Digest};
+use crate::digest::BlobRef;
 use crate::event::{Event, Key, Loaded, Origin};
 use crate::id::{IdSource, MandateId};
 use crate::input::{Named, Now};
@@ -13,8 +13,9 @@ use crate::mandate::standing::{Mandate, Standing};
 use crate::principal::Principal;
 use crate::refusal::Refusal;
 use crate::schedule::Slot;
+use crate::schedule::contents::Contents;
 use crate::schedule::definition::{Concurrency, Definition, ScheduleName};
-use crate::schedule::missed::{Accounted, Fate, Unfired};
+use crate::schedule::missed::{Accounted, Fate, Unfired, Unmet};
 use crate::schedule::pause::PausedBy;
 use crate::schedule::slot::{SlotReason, SlotState};
 use crate::schedule::zone::ZoneClock;
@@ -35,7 +36,7 @@ pub(super) fn decide(
     state: &State,
     now: &Now,
     (name, revision): (&ScheduleName, u32),
-    (accounted, files): (&Accounted, Option<Digest>),
+    (accounted, files): (&Accounted, Option<Contents>),
     (next, zone_clock): (Option<Time>, Option<ZoneClock>),
 ) -> Vec<Event> {
     let Some(loaded) = state.schedules.get(name).filter(|loaded| loaded.revision == revision)
@@ -72,14 +73,12 @@ pub(super) fn decide(
                     fired += 1;
                 }
                 let files = files.filter(|_| mandate.is_some());
-                let seen = |files| Event::FilesSeen { schedule: name.clone(), files };
                 let state = if mandate.is_some() { SlotState::Fired } else { SlotState::Refused };
-                events.push(slot_event(loaded, slot, (state, refused, mandate)));
-                events.extend(files.map(seen));
+                events.push(slot_event(loaded, slot, (state, refused, mandate), files));
             }
-            Fate::Unmet(slot) => {
-                let fate = (SlotState::Skipped, Some(SlotReason::Condition), None);
-                events.push(slot_event(loaded, slot, fate));
+            Fate::Unmet(slot, why) => {
+                let fate = (SlotState::Skipped, Some(unmet(*why)), None);
+                events.push(slot_event(loaded, slot, fate, None));
             }
         }
     }
@@ -99,10 +98,18 @@ fn passed(why: Unfired) -> (SlotState, SlotReason) {
     }
 }
 
+const fn unmet(why: Unmet) -> SlotReason {
+    match why {
+        Unmet::False => SlotReason::Condition,
+        Unmet::Unknown => SlotReason::ConditionUnknown,
+    }
+}
+
 fn slot_event(
     loaded: &Loaded,
     slot: &Slot,
     (state, reason, mandate): (SlotState, Option<SlotReason>, Option<MandateId>),
+    files: Option<Contents>,
 ) -> Event {
     Event::Slot {
         schedule: loaded.definition.name.clone(),
@@ -114,6 +121,7 @@ fn slot_event(
         reason,
         mandate,
         by: None,
+        files,
     }
 }
 
@@ -210,6 +218,7 @@ fn asked(
         reason,
         mandate,
         by: Some(by.clone()),
+        files: None,
     }
 }
 

@@ -5,15 +5,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest::{BlobRef, Digest};
+use super::contents::Contents;
+use super::missed::Unmet;
+use crate::digest::BlobRef;
 use crate::form::is_default;
 use crate::path::RelPath;
-
-/// Files that `changed` may name: beyond them nothing can be told.
-pub const FILES_MAX: usize = 1_000;
-
-/// Bytes read for one look, all files together: beyond them nothing can be told.
-pub const BYTES_MAX: u64 = 64 << 20;
 
 /// A condition. Where nothing can be told it does not hold, whatever it asks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,10 +27,11 @@ pub struct Condition {
 pub enum Test {
     /// There is a file or a directory of that name.
     Exists(RelPath),
-    /// The files of this glob are others, or hold something else, than when a slot fired last.
+    /// The files of this glob are others, or hold something else, than when a slot fired last; before
+    /// the first fire, than none.
     Changed(String),
     /// There is such a file and its bytes contain the text.
-    Contains { file: RelPath, text: BlobRef },
+    Contains { path: RelPath, text: BlobRef },
 }
 
 /// What a look found.
@@ -42,21 +39,22 @@ pub enum Test {
 pub enum Found {
     /// Whether it exists, or contains.
     Is(bool),
-    /// What the glob's files hold, names among it, as a digest; the glob is part of it.
-    Files(Digest),
+    /// What the glob's files are and hold.
+    Files(Contents),
     /// Nobody can tell: a bound was reached, or something could not be read.
     Unknown,
 }
 
 impl Condition {
-    /// Whether a slot may fire, `seen` being what was found when one fired last.
+    /// What keeps a slot from firing, `seen` being what was found when one fired last.
     #[must_use]
-    pub fn holds(&self, found: Found, seen: Option<Digest>) -> bool {
-        match found {
-            Found::Is(is) => is != self.not,
-            Found::Files(files) => (seen != Some(files)) != self.not,
-            Found::Unknown => false,
-        }
+    pub fn unmet(&self, found: Found, seen: Contents) -> Option<Unmet> {
+        let is = match found {
+            Found::Is(is) => is,
+            Found::Files(files) => files != seen,
+            Found::Unknown => return Some(Unmet::Unknown),
+        };
+        (is == self.not).then_some(Unmet::False)
     }
 
     /// The text it looks for.
@@ -72,7 +70,7 @@ impl Condition {
 impl Found {
     /// What is to be remembered of it when a slot fires.
     #[must_use]
-    pub const fn files(self) -> Option<Digest> {
+    pub const fn files(self) -> Option<Contents> {
         match self {
             Self::Files(files) => Some(files),
             Self::Is(_) | Self::Unknown => None,

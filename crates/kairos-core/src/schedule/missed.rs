@@ -42,12 +42,21 @@ pub enum Unfired {
     Paused,
 }
 
+/// How a condition kept a slot from firing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unmet {
+    /// It does not hold.
+    False,
+    /// Nobody can tell whether it holds.
+    Unknown,
+}
+
 /// What became of one slot, or of a range of neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     Fires(Slot),
     /// Would fire, but for its schedule's condition.
-    Unmet(Slot),
+    Unmet(Slot, Unmet),
     /// `count` slots, the first due at `from`, the last at `to`.
     Passed {
         from: Time,
@@ -73,12 +82,12 @@ impl Accounted {
         self.fates.iter().any(|fate| matches!(fate, Fate::Fires(_)))
     }
 
-    /// The same where the schedule's condition does not hold.
+    /// The same where the schedule's condition keeps them from firing.
     #[must_use]
-    pub fn unmet(mut self) -> Self {
+    pub fn unmet(mut self, why: Unmet) -> Self {
         for fate in &mut self.fates {
             if let Fate::Fires(slot) = *fate {
-                *fate = Fate::Unmet(slot);
+                *fate = Fate::Unmet(slot, why);
             }
         }
         self
@@ -90,7 +99,7 @@ impl Accounted {
     pub fn through_first_fire(mut self) -> Self {
         let fires = self.fates.iter().enumerate().find_map(|(at, fate)| match fate {
             Fate::Fires(slot) => Some((at, slot.at)),
-            Fate::Unmet(_) | Fate::Passed { .. } => None,
+            Fate::Unmet(..) | Fate::Passed { .. } => None,
         });
         if let Some((at, fired)) = fires.filter(|(at, _)| at + 1 < self.fates.len()) {
             self.fates.truncate(at + 1);

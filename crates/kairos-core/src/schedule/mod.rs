@@ -10,6 +10,7 @@
 
 pub mod civil;
 pub mod condition;
+pub mod contents;
 pub mod cron;
 mod days;
 pub mod definition;
@@ -26,9 +27,10 @@ pub mod warning;
 pub mod zone;
 
 pub use civil::{Dst, InFold, InGap, Rule, Slot};
+pub use contents::Contents;
 pub use cron::Cron;
 pub use expr::{CronError, Field};
-pub use missed::{Accounted, Fate, MissedPolicy, Unfired, account, pass};
+pub use missed::{Accounted, Fate, MissedPolicy, Unfired, Unmet, account, pass};
 pub use timetable::{NoTimetable, Timetable, When};
 pub use trigger::Trigger;
 pub use warning::Warning;

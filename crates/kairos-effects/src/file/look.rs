@@ -1,15 +1,15 @@
-//! Looking whether a schedule's condition holds.
+//! Looking at the workspace on behalf of schedules.
 //!
 //! Owns the bounds of a look: files, bytes and time. Changes nothing and stores nothing, so that it
-//! needs no permit; beyond a bound nothing can be told.
+//! needs no permit; follows no link; beyond a bound nothing can be told.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use kairos_core::digest::Digest;
 use kairos_core::gate::scope::{Classified, Scopes};
 use kairos_core::path::RelPath;
-use kairos_core::schedule::condition::{BYTES_MAX, Condition, FILES_MAX, Found, Test};
+use kairos_core::schedule::condition::{Condition, Found, Test};
+use kairos_core::schedule::contents::{BYTES_MAX, Contents, FILES_MAX};
 use kairos_disk::refusal::{Reason, Refusal};
 use kairos_disk::{Fs, Tree};
 
@@ -50,22 +50,26 @@ impl<F: Fs + Clone> Files<F> {
         let tree = self.acting().map_err(Unclear::Root)?.tree;
         match &condition.test {
             Test::Exists(path) => Ok(Found::Is(exists(&tree, allowed(path, scopes)?)?)),
-            Test::Contains { file, text } => {
+            Test::Contains { path, text } => {
                 let text = self.texts.get(*text)?;
-                let held = match tree.read(os(allowed(file, scopes)?)) {
+                let held = match tree.read(os(allowed(path, scopes)?)) {
                     Ok(found) => super::verify::contains(&found.bytes, &text),
                     Err(refusal) if is_absent(&refusal.reason) => false,
                     Err(refusal) => return Err(refusal.into()),
                 };
                 Ok(Found::Is(held))
             }
-            Test::Changed(glob) => self.digest(&tree, glob, scopes).map(Found::Files),
+            Test::Changed(glob) => self.contents(glob, scopes).map(Found::Files),
         }
     }
 
-    /// What the files of `glob` are and hold.
-    fn digest(&self, tree: &Tree<F>, glob: &str, scopes: &Scopes) -> Result<Digest, Unclear> {
+    /// Looks at what the files of `glob` are and hold. Blocks.
+    ///
+    /// # Errors
+    /// Nobody can tell, and why: what was seen in part is never told as the whole.
+    pub fn contents(&self, glob: &str, scopes: &Scopes) -> Result<Contents, Unclear> {
         let began = Instant::now();
+        let tree = self.acting().map_err(Unclear::Root)?.tree;
         let named = Named::new(&[glob.to_owned()]);
         let walked = walk::files(&self.fs, &self.root, &named, scopes);
         let glob = || glob.to_owned();
@@ -76,7 +80,7 @@ impl<F: Fs + Clone> Files<F> {
         if files > FILES_MAX {
             return Err(Unclear::TooMany { glob: glob(), files });
         }
-        let (mut list, mut left) = (glob().into_bytes(), BYTES_MAX);
+        let (mut held, mut left) = (Vec::with_capacity(files), BYTES_MAX);
         for path in &walked.files {
             if began.elapsed() > TIME_MAX {
                 return Err(Unclear::TooLong);
@@ -89,13 +93,9 @@ impl<F: Fs + Clone> Files<F> {
             };
             let read = left.checked_sub(found.bytes.len() as u64);
             left = read.ok_or_else(|| Unclear::TooLarge { glob: glob() })?;
-            // No path and no glob has a NUL, and a digest has one length.
-            list.push(0);
-            list.extend_from_slice(path.as_bytes());
-            list.push(0);
-            list.extend_from_slice(&found.digest);
+            held.push((path, Digest::from_bytes(found.digest)));
         }
-        Ok(Digest::of(&list))
+        Ok(Contents::of(held))
     }
 }
 
@@ -108,8 +108,7 @@ fn allowed<'a>(path: &'a RelPath, scopes: &Scopes) -> Result<&'a RelPath, Unclea
 }
 
 fn exists<F: Fs>(tree: &Tree<F>, path: &RelPath) -> Result<bool, Unclear> {
-    let path: &Path = os(path);
-    match tree.vacant(path) {
+    match tree.vacant(os(path)) {
         Ok(_) => Ok(false),
         Err(Refusal { reason: Reason::Occupied, .. }) => Ok(true),
         Err(refusal) if is_absent(&refusal.reason) => Ok(false),

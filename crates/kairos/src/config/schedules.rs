@@ -228,6 +228,14 @@ impl Check<'_> {
         self.out.push(Problem::warning(self.file, at, message).hint(hint));
     }
 
+    /// Whether other keys than these stand under `key`: what is wrong with them was told.
+    fn has_more(&self, key: &str, known: &[&str]) -> bool {
+        let Some(Value::Map(entries)) = self.item.get(key).map(|node| &node.value) else {
+            return false;
+        };
+        entries.iter().any(|(key, _)| !known.contains(&key.name.as_str()))
+    }
+
     /// KairosChain took a quoted `'false'` for true.
     fn quoted_flag(&mut self, key: &str) {
         let Some(node) = self.item.get(key) else { return };

@@ -70,6 +70,13 @@ fn deliver(home: &Home, hook: &str, headers: &[(&str, &str)], body: &str) -> (u1
     answer(send(home, hook, headers, body))
 }
 
+/// The first kept text with this in it.
+fn kept(home: &Home, part: &str) -> String {
+    let blobs = std::fs::read_dir(home.root().join(".kairos/blobs")).expect("blobs");
+    let mut texts = blobs.filter_map(|blob| std::fs::read_to_string(blob.ok()?.path()).ok());
+    texts.find(|text| text.contains(part)).expect("one with it")
+}
+
 #[test]
 fn a_delivery_makes_one_mandate_that_is_shown_it_as_material() {
     let model = Model::start(&[]);
@@ -104,8 +111,7 @@ fn a_delivery_makes_one_mandate_that_is_shown_it_as_material() {
     let slots: Vec<_> = events.iter().filter(|event| event["type"] == "slot").collect();
     assert_eq!(slots.len(), 2);
     assert!(slots.iter().all(|slot| slot["by"] == "hook:deploy"), "{slots:?}");
-    let asked = model.requests().first().expect("a request").to_string();
-    assert!(asked.contains("ignore all rules"), "{asked}");
+    let asked = kept(&home, "BEGIN MATERIAL");
     let (before, _) = asked.split_once("ignore all rules").expect("it is there");
     assert!(before.contains("comes from outside") && before.contains("BEGIN MATERIAL"), "{asked}");
 }

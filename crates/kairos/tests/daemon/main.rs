@@ -1,6 +1,7 @@
 //! The real binary, real servers, real files.
 
 mod checkpoint;
+mod conditions;
 #[path = "../../../kairos-sim/tests/count/mod.rs"]
 mod count;
 mod crowd;

@@ -5,6 +5,7 @@
 use globset::GlobBuilder;
 use kairos_api::convert::leads_out;
 use kairos_core::digest::BlobRef;
+use kairos_core::gate::scope::{Classified, Scopes};
 use kairos_core::path::RelPath;
 use kairos_core::schedule::condition::{Condition, Test};
 use serde::Deserialize;
@@ -26,8 +27,17 @@ pub(super) struct RawCondition {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawContains {
-    file: String,
+    path: String,
     text: String,
+}
+
+/// What may stand there.
+const TESTS: &str = "one of `exists: PATH`, `changed: GLOB`, `contains: {path: PATH, text: TEXT}`";
+
+enum RawTest<'a> {
+    Exists(&'a str),
+    Changed(&'a str),
+    Contains(&'a RawContains),
 }
 
 /// A condition whose text is not stored yet.
@@ -41,7 +51,7 @@ pub(crate) struct ConditionConfig {
 enum TestConfig {
     Exists(RelPath),
     Changed(String),
-    Contains { file: RelPath, text: String },
+    Contains { path: RelPath, text: String },
 }
 
 impl ConditionConfig {
@@ -56,8 +66,8 @@ impl ConditionConfig {
         let test = match &self.test {
             TestConfig::Exists(path) => Test::Exists(path.clone()),
             TestConfig::Changed(glob) => Test::Changed(glob.clone()),
-            TestConfig::Contains { file, text } => {
-                Test::Contains { file: file.clone(), text: put(text)? }
+            TestConfig::Contains { path, text } => {
+                Test::Contains { path: path.clone(), text: put(text)? }
             }
         };
         Ok(Condition { test, not: self.not })
@@ -74,11 +84,39 @@ impl Check<'_> {
             self.wrong(self.item.place(&["condition"]), message, Some(hint));
             return None;
         }
-        let test = match (&given.exists, &given.changed, &given.contains) {
-            (Some(path), None, None) => TestConfig::Exists(self.path(&["exists"], path)?),
-            (None, Some(glob), None) => TestConfig::Changed(self.glob(&["changed"], glob)?),
-            (None, None, Some(RawContains { file, text })) => {
-                let file = self.path(&["contains", "file"], file)?;
+        let tests = [
+            given.exists.as_ref().map(|path| ("exists", RawTest::Exists(path))),
+            given.changed.as_ref().map(|glob| ("changed", RawTest::Changed(glob))),
+            given.contains.as_ref().map(|contains| ("contains", RawTest::Contains(contains))),
+        ];
+        let mut tests = tests.into_iter().flatten();
+        let test = match (tests.next(), tests.next()) {
+            (Some((_, test)), None) => self.test(&test)?,
+            (Some((one, _)), Some((other, _))) => {
+                let message = format!("`{one}` and `{other}` both say what must hold");
+                let at = self.item.place(&["condition", other]);
+                self.wrong(at, message, Some("keep one of them".to_owned()));
+                return None;
+            }
+            (None, _) => {
+                if !self.has_more("condition", &["not"]) {
+                    let message = "nothing says what the condition is".to_owned();
+                    self.wrong(self.item.place(&["condition"]), message, Some(TESTS.to_owned()));
+                }
+                return None;
+            }
+        };
+        Some(ConditionConfig { test, not: given.not.unwrap_or(false) })
+    }
+
+    fn test(&mut self, test: &RawTest<'_>) -> Option<TestConfig> {
+        match test {
+            RawTest::Exists(path) => Some(TestConfig::Exists(self.path(&["exists"], path)?)),
+            RawTest::Changed(glob) => {
+                Some(TestConfig::Changed(self.glob(&["condition", "changed"], glob)?))
+            }
+            RawTest::Contains(RawContains { path, text }) => {
+                let path = self.path(&["contains", "path"], path)?;
                 if text.is_empty() || text.len() > TEXT_BYTES_MAX {
                     let message = format!("`text` has {} bytes", text.len());
                     let hint = format!("1 to {TEXT_BYTES_MAX}");
@@ -86,25 +124,27 @@ impl Check<'_> {
                     self.wrong(at, message, Some(hint));
                     return None;
                 }
-                TestConfig::Contains { file, text: text.clone() }
+                Some(TestConfig::Contains { path, text: text.clone() })
             }
-            _ => {
-                let message = "a condition is one of `exists`, `changed`, `contains`".to_owned();
-                let hint = "such as `condition: {exists: inbox/ready}`".to_owned();
-                self.wrong(self.item.place(&["condition"]), message, Some(hint));
-                return None;
-            }
-        };
-        Some(ConditionConfig { test, not: given.not.unwrap_or(false) })
+        }
     }
 
     fn path(&mut self, key: &[&str], path: &str) -> Option<RelPath> {
         let at = self.item.place(&[&["condition"], key].concat());
-        RelPath::parse(path).map_err(|error| self.wrong(at, error.to_string(), None)).ok()
+        let parsed = RelPath::parse(path);
+        let parsed =
+            parsed.map_err(|error| self.wrong(at.clone(), error.to_string(), None)).ok()?;
+        if let Classified::Refused { .. } = Scopes::default().classify(&parsed) {
+            let hint = "a condition is about the workspace".to_owned();
+            self.wrong(at, format!("`{path}` is the daemon's own"), Some(hint));
+            return None;
+        }
+        Some(parsed)
     }
 
-    fn glob(&mut self, key: &[&str], glob: &str) -> Option<String> {
-        let at = self.item.place(&[&["condition"], key].concat());
+    /// A glob that stays in the workspace.
+    pub(super) fn glob(&mut self, key: &[&str], glob: &str) -> Option<String> {
+        let at = self.item.place(key);
         if leads_out(glob) {
             let hint = "globs are relative to the workspace".to_owned();
             self.wrong(at, format!("`{glob}` leads out of the workspace"), Some(hint));

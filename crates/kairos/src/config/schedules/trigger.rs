@@ -44,9 +44,11 @@ impl Check<'_> {
         }
         let trigger = raw.trigger.as_ref()?;
         let Some(webhook) = &trigger.webhook else {
-            let hint = "`webhook: {secret: \"secret:NAME\"}`".to_owned();
-            let message = "nothing says what the trigger is".to_owned();
-            self.wrong(self.item.place(&["trigger"]), message, Some(hint));
+            if !self.has_more("trigger", &[]) {
+                let hint = "`webhook: {secret: \"secret:NAME\"}`".to_owned();
+                let message = "nothing says what the trigger is".to_owned();
+                self.wrong(self.item.place(&["trigger"]), message, Some(hint));
+            }
             return None;
         };
         if raw.name.len() > NAME_BYTES_MAX {
