@@ -319,16 +319,21 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
     /// that is on its way out the rules refuse, so none goes between this look and the record.
     fn gone(&self, input: &Input, events: &[Event]) -> Option<Digest> {
         let blobs = self.blobs.as_ref()?;
-        let spec = match input {
-            Input::Command { verb: Verb::Create { spec, .. }, .. } => spec.as_ref(),
-            // Though the events of this frame may only stop what it replaces.
-            Input::Command { verb: Verb::Fire { schedule, .. }, .. } => {
-                &self.state().schedule(schedule)?.definition.spec
-            }
+        let Input::Command { verb, .. } = input else { return None };
+        let created = |event: &Event| matches!(event, Event::MandateCreated { .. });
+        // Though this frame may only stop what is replaced.
+        if !only_stops(input, events) && !events.iter().any(created) {
+            return None;
+        }
+        let of_schedule = |name| Some(&self.state().schedule(name)?.definition.spec);
+        let (spec, body) = match verb {
+            Verb::Create { spec, .. } => (spec.as_ref(), None),
+            Verb::Fire { schedule, .. } => (of_schedule(schedule)?, None),
+            Verb::Deliver { schedule, body, .. } => (of_schedule(schedule)?, *body),
             _ => return None,
         };
-        let mut texts = of_spec(spec).map(|text| text.digest);
-        texts.find(|text| !events.is_empty() && blobs.is_erased(text.as_bytes()))
+        let mut texts = of_spec(spec).chain(body).map(|text| text.digest);
+        texts.find(|text| blobs.is_erased(text.as_bytes()))
     }
 
     /// Takes what is due, the earliest first. What brings no event is left for a later turn, and so
@@ -430,7 +435,7 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
 fn held_back(input: &Input, events: &[Event], now: &Now) -> Option<Shortage> {
     let Input::Command { verb, .. } = input else { return None };
     match (verb, now.pace) {
-        (Verb::Create { .. } | Verb::Fire { .. }, Pace::Low(shortage)) => {
+        (Verb::Create { .. } | Verb::Fire { .. } | Verb::Deliver { .. }, Pace::Low(shortage)) => {
             (!events.is_empty()).then_some(shortage)
         }
         _ => None,
@@ -453,9 +458,10 @@ const fn refused(error: &RecordError) -> SubmitError {
 
 /// Whether a fire has yet to come.
 fn only_stops(input: &Input, events: &[Event]) -> bool {
-    let fires = matches!(input, Input::Command { verb: Verb::Fire { .. }, .. });
-    let created = |event: &Event| matches!(event, Event::MandateCreated { .. });
-    fires && !events.is_empty() && !events.iter().any(created)
+    let fires =
+        matches!(input, Input::Command { verb: Verb::Fire { .. } | Verb::Deliver { .. }, .. });
+    let fate = |event: &Event| matches!(event, Event::Slot { .. });
+    fires && !events.is_empty() && !events.iter().any(fate)
 }
 
 /// The command's id as the journal has it.
@@ -466,15 +472,22 @@ fn recorded(events: &[Event]) -> Option<CommandId> {
     })
 }
 
+/// The mandate that these events make.
+fn made(events: &[Event]) -> Option<MandateId> {
+    events.iter().find_map(|event| match event {
+        Event::MandateCreated { mandate, .. } => Some(*mandate),
+        _ => None,
+    })
+}
+
 /// What a command was about: what it made, or what it named.
 fn subject(verb: &Verb, events: &[Event], state: &State) -> Option<Subject> {
     match verb {
         Verb::Create { key, .. } | Verb::Fire { key, .. } => {
-            let made = events.iter().find_map(|event| match event {
-                Event::MandateCreated { mandate, .. } => Some(*mandate),
-                _ => None,
-            });
-            made.or_else(|| state.keyed(key.as_ref()?.key)).map(Subject::Mandate)
+            made(events).or_else(|| state.keyed(key.as_ref()?.key)).map(Subject::Mandate)
+        }
+        Verb::Deliver { key, .. } => {
+            made(events).or_else(|| state.keyed(key.key)).map(Subject::Mandate)
         }
         Verb::Stop { mandate } => Some(Subject::Mandate(*mandate)),
         Verb::Decide { proposal, .. } => Some(Subject::Proposal(*proposal)),
