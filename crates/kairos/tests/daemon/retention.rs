@@ -67,31 +67,33 @@ fn stderr(output: &Output) -> String {
 /// The least there may be.
 const LIMIT: &str = "retention: {bytes: 32MiB}\n";
 
-/// A workspace with more beside its journal than [`LIMIT`] allows, so that under it the journal gives up
-/// what it may.
-fn crowded() -> Home {
+/// A workspace whose journal has what retention needs; beside them lies more than [`LIMIT`] allows, so that
+/// under it the journal gives up what it may.
+fn filled(prepare: impl FnOnce(&Home)) -> Home {
     let home = Home::new();
     home.write(".kairos/config/schedules.yml", &schedules(0));
-    home.write(".kairos/blobs/half", "");
-    let half = File::options().write(true).open(home.root().join(".kairos/blobs/half"));
-    half.and_then(|half| half.set_len(64 << 20)).expect("it takes no room");
+    prepare(&home);
+    let mut daemon = home.daemon();
+    fill(&home, &daemon, || is_founded(&home));
+    stop(&mut daemon);
+    let beside = File::create(home.root().join(".kairos/blobs/half")).expect("made");
+    beside.set_len(64 << 20).expect("it takes no room");
     home
 }
 
-/// A daemon whose journal has lost its first segments to [`LIMIT`]; where it begins.
+/// A daemon under [`LIMIT`] whose journal has lost its first segments; where it begins.
 fn pruned() -> (Home, Ended, u64) {
-    let home = crowded();
-    let daemon = home.daemon();
-    fill(&home, &daemon, || is_founded(&home));
+    let home = filled(|_| {});
     home.write(".kairos/config/daemon.yml", LIMIT);
-    let line = logged(&home, "segments_deleted", || signal(&daemon, Signal::HUP));
+    let mut daemon = None;
+    let line = logged(&home, "segments_deleted", || daemon = Some(home.daemon()));
     let begins = line["details"]["first"].as_u64().expect("a position");
     let gone = line["details"]["segments"].as_u64().expect("a number");
     // Each is twice as long as the one before, up to 4 MiB.
     let bytes: u64 = (0..gone).map(|nth| (1 << 20) << nth.min(2)).sum();
     assert_eq!(line["details"]["bytes"], bytes, "{line}");
     assert_eq!(line["details"]["over"], "bytes", "{line}");
-    (home, daemon, begins)
+    (home, daemon.expect("it was started"), begins)
 }
 
 #[test]
@@ -212,12 +214,11 @@ fn with_both_snapshots_of_a_kind_broken_nothing_starts() {
 
 #[test]
 fn without_a_key_nothing_goes_and_it_is_said_once() {
-    let home = crowded();
+    let home = filled(|home| home.write(".kairos/keys/checkpoint.key", "no key\n"));
     home.write(".kairos/config/daemon.yml", LIMIT);
-    home.write(".kairos/keys/checkpoint.key", "no key\n");
-    let mut daemon = home.daemon();
-    fill(&home, &daemon, || !lines(&home, "retention_failed").is_empty());
-    let line = &lines(&home, "retention_failed")[0];
+    let mut daemon = None;
+    let line = logged(&home, "retention_failed", || daemon = Some(home.daemon()));
+    let mut daemon = daemon.expect("it was started");
     assert_eq!(line["details"]["error"], "there is no key to sign a checkpoint with");
     let sealed = segments(&home).len();
     fill(&home, &daemon, || segments(&home).len() > sealed);
@@ -229,9 +230,8 @@ fn without_a_key_nothing_goes_and_it_is_said_once() {
 
 #[test]
 fn a_reload_takes_the_limits_over() {
-    let home = crowded();
+    let home = filled(|_| {});
     let mut daemon = home.daemon();
-    fill(&home, &daemon, || is_founded(&home));
     assert_eq!(segments(&home)[0], 1);
     home.write(".kairos/config/daemon.yml", LIMIT);
     logged(&home, "segments_deleted", || signal(&daemon, Signal::HUP));
