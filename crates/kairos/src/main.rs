@@ -23,6 +23,7 @@ mod performers;
 mod protected;
 mod signals;
 mod startup;
+mod watching;
 mod witness;
 mod workspace;
 
