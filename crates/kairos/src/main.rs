@@ -11,6 +11,7 @@ mod crontab;
 mod daemon;
 mod demo;
 mod door;
+mod hints;
 mod identity;
 mod init;
 mod keys;

@@ -1,6 +1,6 @@
 //! Files that schedules watch: when each is looked at, and when what was found has settled.
 //!
-//! Owns the time between looks and the settling of what they find. A watch begins as one that was
+//! Owns the time between looks, what brings one forward, and the settling of what they find. A watch begins as one that was
 //! never told of, so that what changed while nobody looked is told too. Never looks itself, and never
 //! asks a clock.
 //!
@@ -10,9 +10,11 @@
 //!                     └──┘ begins again, but not for ever: told after UNREST × settle_ms
 //! ```
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use kairos_core::schedule::Contents;
+use kairos_core::schedule::definition::ScheduleName;
 use kairos_engine::Watch;
 
 /// Time between two looks while nothing happens.
@@ -34,6 +36,8 @@ pub(crate) struct One {
     /// When it is to be looked at.
     at: Instant,
     began: Instant,
+    /// Not before: the last look took long.
+    rest: Instant,
     told: Option<Result<Contents, String>>,
     restless: Option<Restless>,
 }
@@ -50,7 +54,7 @@ struct Restless {
 impl Watching {
     /// All of them are due at once.
     pub(crate) fn begin(watches: Vec<Watch>, now: Instant) -> Self {
-        let one = |watch| One { watch, at: now, began: now, told: None, restless: None };
+        let one = |watch| One { watch, at: now, began: now, rest: now, told: None, restless: None };
         Self(watches.into_iter().map(one).collect())
     }
 
@@ -58,6 +62,14 @@ impl Watching {
     pub(crate) fn wait(&self, now: Instant) -> Option<Duration> {
         let next = self.0.iter().map(|one| one.at).min()?;
         Some(next.saturating_duration_since(now))
+    }
+
+    /// The files of these schedules may have changed: where nothing was about to be looked at, it is.
+    pub(crate) fn stir(&mut self, schedules: &BTreeSet<ScheduleName>, now: Instant) {
+        let stirred = self.0.iter_mut().filter(|one| schedules.contains(&one.watch.schedule));
+        for one in stirred.filter(|one| one.restless.is_none()) {
+            one.at = one.at.min(one.rest.max(now));
+        }
     }
 
     /// The one that has been due longest.
@@ -76,9 +88,9 @@ impl One {
         now: Instant,
     ) -> Option<Result<Contents, String>> {
         let settle = Duration::from_millis(self.watch.settle_ms);
-        let breath = now.saturating_duration_since(self.began) * BREATH;
+        self.rest = now + now.saturating_duration_since(self.began) * BREATH;
         if self.told.as_ref() == Some(&found) {
-            (self.restless, self.at) = (None, now + LOOK.max(breath));
+            (self.restless, self.at) = (None, self.rest.max(now + LOOK));
             return None;
         }
         let (since, from) = match &self.restless {
@@ -88,11 +100,11 @@ impl One {
         };
         if now >= since + settle || now >= from + settle * UNREST {
             (self.told, self.restless) = (Some(found.clone()), None);
-            self.at = now + LOOK.max(breath);
+            self.at = self.rest.max(now + LOOK);
             return Some(found);
         }
         self.restless = Some(Restless { found, since, from });
-        self.at = now + settle.min(LOOK).max(breath);
+        self.at = self.rest.max(now + settle.min(LOOK));
         None
     }
 }
@@ -159,6 +171,23 @@ mod tests {
     fn that_nobody_can_tell_is_told_once() {
         let held = |_| Err("no".to_owned());
         assert_eq!(told(60, held), [(2, Err("no".to_owned()))]);
+    }
+
+    #[test]
+    fn a_hint_brings_a_look_forward_and_never_a_second_one_while_it_settles() {
+        let begin = Instant::now();
+        let second = |n| begin + Duration::from_secs(n);
+        let mut watching = watching(begin);
+        let inbox = BTreeSet::from(["inbox".parse().expect("a name")]);
+        for (n, told) in [(0, false), (2, true)] {
+            let one = watching.due(second(n)).expect("it is due");
+            assert_eq!(one.found(contents(0), second(n)).is_some(), told);
+        }
+        watching.stir(&inbox, second(5));
+        let one = watching.due(second(5)).expect("it is due");
+        assert_eq!(one.found(contents(1), second(5)), None);
+        watching.stir(&inbox, second(6));
+        assert_eq!(watching.wait(second(6)), Some(Duration::from_secs(1)));
     }
 
     #[test]

@@ -84,8 +84,11 @@ fn what_is_gone_and_what_comes_in_a_pause_is_a_slot_that_does_not_fire() {
     let _daemon = home.daemon();
     home.write("inbox/a", "one");
     slots(&home, 1);
+    let removed = Instant::now();
     std::fs::remove_file(home.root().join("inbox/a")).expect("it was there");
     slots(&home, 2);
+    // It was looked at a moment before, and would be again after ten seconds.
+    assert!(removed.elapsed() < Duration::from_secs(8), "the system told of it");
     home.ok(&["schedule", "pause", "inbox"]);
     home.write("inbox/a", "two");
     slots(&home, 3);
