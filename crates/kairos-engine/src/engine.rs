@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use kairos_core::digest::Digest;
 use kairos_core::erasure::{ErasureEnd, of_definition};
-use kairos_core::event::Event;
+use kairos_core::event::{Event, Limit};
 use kairos_core::fold::Seq;
 use kairos_core::id::{IdSource, MandateId, NodeId};
 use kairos_core::input::{Input, Now, Pace};
@@ -696,6 +696,9 @@ impl Running {
                 }
                 Event::SegmentsDeleted { first, over, .. } => {
                     self.shown.snapshots.retention().recorded(*first, Some(*over));
+                    if *over == Limit::Bytes {
+                        self.pulse.room.gave_up();
+                    }
                 }
                 Event::DayBegan { .. } => self.shown.snapshots.retention().look(),
                 Event::MandateFinished { .. } => self.shown.status.last_cycle_at = Some(at.time),

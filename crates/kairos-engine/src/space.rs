@@ -62,6 +62,11 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Taken by anything but the journal's segments.
+    pub(crate) fn beside(&self) -> u64 {
+        self.found.used.unwrap_or(0).saturating_sub(self.found.segments)
+    }
+
     /// What the journal's segments may take, so that journal and blobs stay an eighth below the cap.
     /// Blobs go with the segments that name them, so segments give up no more than their share.
     #[must_use]

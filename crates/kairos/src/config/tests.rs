@@ -539,12 +539,12 @@ fn retention_has_defaults_and_bounds() {
         (days, bytes)
     };
     assert_eq!(read_retention(""), (90, 2 << 30));
-    assert_eq!(read_retention("retention: {bytes: 1MiB}\n"), (90, 1 << 20));
+    assert_eq!(read_retention("retention: {bytes: 32MiB}\n"), (90, 32 << 20));
     assert_eq!(read_retention("retention: {days: 1}\n"), (1, 2 << 30));
     let free = |daemon| read(daemon, "", "").unwrap().options.retention.free_bytes;
     assert_eq!(free(""), 256 << 20);
     assert_eq!(free("retention: {keep_free: 0}\n"), 0);
-    let little = read("retention: {bytes: 1MiB}\n", "", "").unwrap().warnings;
+    let little = read("retention: {bytes: 32MiB}\n", "", "").unwrap().warnings;
     assert_eq!(little.len(), 1, "{little:?}");
     assert!(little[0].to_string().contains("leaves little to delete"), "{}", little[0]);
     let shown = show(&read("retention: {bytes: 64MiB}\n", "", "").unwrap());
@@ -552,9 +552,21 @@ fn retention_has_defaults_and_bounds() {
     assert_eq!((&*row("retention.days").value, &*row("retention.days").origin), ("90", "default"));
     let bytes = row("retention.bytes");
     assert_eq!((&*bytes.value, &*bytes.origin), ("64MiB", "daemon.yml:1"));
-    let problems = read("retention: {days: 0, bytes: 1000kB}\n", "", "").unwrap_err().to_string();
+    let problems =
+        read("retention: {days: 0, bytes: 2000000GiB}\n", "", "").unwrap_err().to_string();
     assert!(problems.contains("`retention.days` is out of range"), "{problems}");
     assert!(problems.contains("`retention.bytes` is out of range"), "{problems}");
+}
+
+#[test]
+fn a_cap_below_what_always_stays_is_refused_with_the_least() {
+    for (given, told) in [("16MiB", "16MiB"), ("0", "0B"), ("33554431", "33554431B")] {
+        let problems = read(&format!("retention: {{bytes: {given}}}\n"), "", "");
+        let problems = problems.unwrap_err().to_string();
+        let message = format!("`retention.bytes` is `{told}`, too little: the newest segments");
+        assert!(problems.contains(&message), "{problems}");
+        assert!(problems.contains("32MiB or more; the default is 2GiB"), "{problems}");
+    }
 }
 
 #[test]
