@@ -227,7 +227,8 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
                         | Input::Erased { .. }
                         | Input::ClockStepped { .. }
                         | Input::ClockSettled
-                        | Input::Due(_),
+                        | Input::Due(_)
+                        | Input::Changed { .. },
                     ) => Ok(turn),
                     (Err(error), _) => Err(unrecordable(error)),
                 }
@@ -361,6 +362,22 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
             if self.ledger.head() == before {
                 left = Some((at, alarm));
             }
+        }
+        self.changed(now, calendar)
+    }
+
+    /// Takes what changed among the files that schedules watch; what has no room is found again.
+    fn changed(
+        mut self,
+        now: &mut dyn FnMut() -> Now,
+        calendar: &Calendar,
+    ) -> Result<Self, Poisoned> {
+        for input in calendar.watched.changed(self.state()) {
+            let now = now();
+            if self.is_tight(&now) || now.pace != Pace::Running {
+                break;
+            }
+            self = self.own(&input, &now)?;
         }
         Ok(self)
     }
