@@ -29,6 +29,8 @@ pub fn router(door: Door) -> Router {
         .route("/v1/effects/{id}/settle", post(effects::settle))
         .route("/v1/schedules", get(schedules::list))
         .route("/v1/schedules/{name}/fire", post(schedules::fire))
+        .route("/v1/schedules/{name}/pause", post(schedules::pause))
+        .route("/v1/schedules/{name}/resume", post(schedules::resume))
         .route("/v1/blobs/{id}/erase", post(blobs::erase))
         .route("/v1/admin/clock/confirm", post(admin::confirm_clock))
         .route("/v1/admin/reload", post(admin::reload))

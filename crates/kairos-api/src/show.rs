@@ -12,7 +12,9 @@ use kairos_core::gate::proposal::Closed;
 use kairos_core::mandate::outcome::{EndReason, ParkReason};
 use kairos_core::mandate::spec::Check;
 use kairos_core::schedule::MissedPolicy;
-use kairos_core::schedule::definition::Concurrency;
+use kairos_core::schedule::definition::{Concurrency, Timing};
+use kairos_core::schedule::pause::{Pause, PausedBy};
+use kairos_core::time::Time;
 use kairos_views::{
     EditView, EffectView, ErasureView, Erasures, MandateView, Mandates, ProposalState,
     ProposalView, ScheduleView, SlotView, StateView, Trouble,
@@ -288,7 +290,7 @@ pub fn effect(view: &EffectView) -> wire::Effect {
 
 /// A schedule and its last slot, with how that one's mandate in `mandates` ended.
 #[must_use]
-pub fn schedule(view: &ScheduleView, mandates: &Mandates) -> wire::Schedule {
+pub fn schedule(view: &ScheduleView, mandates: &Mandates, now: Time) -> wire::Schedule {
     let definition = &view.loaded.definition;
     let missed = match definition.missed {
         MissedPolicy::Skip => "skip",
@@ -303,22 +305,41 @@ pub fn schedule(view: &ScheduleView, mandates: &Mandates) -> wire::Schedule {
         Concurrency::Replace => "replace",
     };
     let enabled = definition.enabled;
+    let pause = view.fare.paused();
+    let timing = match &definition.timing {
+        Timing::Cron { cron, .. } => wire::schedule::Timing::Cron(cron.clone()),
+        Timing::Every { period_ms } => wire::schedule::Timing::EveryMs(*period_ms),
+        Timing::At { at, .. } => wire::schedule::Timing::At(at.to_string()),
+    };
     wire::Schedule {
-        id: definition.name.to_string(),
+        id: definition.identity().to_string(),
         name: definition.name.to_string(),
-        state: if enabled {
-            wire::schedule::State::Enabled
-        } else {
-            wire::schedule::State::Disabled
+        state: match pause {
+            _ if !enabled => wire::schedule::State::Disabled,
+            Some(_) => wire::schedule::State::Paused,
+            None => wire::schedule::State::Enabled,
         },
-        cron: definition.cron.clone(),
-        timezone: definition.zone.clone(),
+        timing,
+        timezone: definition.timing.zone().unwrap_or("UTC").to_owned(),
         enabled,
-        next: view.loaded.next.map(|at| at.to_string()),
+        next: view.next().map(|at| at.to_string()),
+        anchor: view.loaded.anchor.map(|at| at.to_string()),
+        held_until: view.held_until(now).map(|until| until.to_string()),
+        last_outcome: view.outcome.map(|outcome| outcome.word().to_owned()),
+        failures: view.fare.failures,
+        paused: pause.map(paused),
         last: view.last.as_ref().map(|slot| last(slot, mandates)),
         missed_policy: missed.to_owned(),
         concurrency: concurrency.to_owned(),
     }
+}
+
+fn paused(pause: &Pause) -> wire::schedule::Paused {
+    let (by, failures) = match &pause.why {
+        PausedBy::Person(by) => (Some(by.to_string()), None),
+        PausedBy::Failures(failures) => (None, Some(*failures)),
+    };
+    wire::schedule::Paused { since: pause.since.to_string(), by, failures }
 }
 
 fn last(slot: &SlotView, mandates: &Mandates) -> wire::schedule::Slot {

@@ -42,7 +42,7 @@ pub fn start(root: &Path, engine: Engine, max_running: u16, dispatch: Dispatch) 
         day_zone,
         retention: Retention::default(),
     };
-    let zones = |_: &str| Some(TimeZone::UTC);
+    let zones = |_: &str| Some(TimeZone::UTC.into());
     let configuration =
         Configuration { rules: rules(max_running), schedules: Vec::new(), zones, options };
     Ok(engine.start(Parts {

@@ -84,7 +84,12 @@ fn rounds() -> f64 {
 /// observe, observed with a model call, answered with the next one, stopped.
 fn one_run() -> (f64, f64) {
     let mut world = World::new();
-    world.step(&Input::Configured { rules: Box::new(rules()), set: Vec::new(), gone: Vec::new() });
+    world.step(&Input::Configured {
+        rules: Box::new(rules()),
+        set: Vec::new(),
+        gone: Vec::new(),
+        renamed: Vec::new(),
+    });
     (world.frames, world.events) = (0, 0);
     let begin = Instant::now();
     for _ in 0..ROUNDS {

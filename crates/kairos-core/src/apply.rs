@@ -8,15 +8,17 @@ use std::sync::Arc;
 use crate::clock::Held;
 use crate::cycle::brief;
 use crate::effect::{Call, Effect, Intent};
-use crate::event::{Event, Origin};
+use crate::event::{Event, Loaded, Origin, Renamed};
 use crate::fold::{At, Fold};
 use crate::gate::proposal::Closed;
 use crate::gate::scope::Scopes;
 use crate::id::{EffectId, MandateId};
 use crate::input::Alarm;
-use crate::mandate::outcome::ParkReason;
+use crate::mandate::outcome::{Outcome, ParkReason};
 use crate::mandate::standing::{Mandate, Standing};
 use crate::rules::Rules;
+use crate::schedule::definition::ScheduleName;
+use crate::schedule::pause::Fare;
 use crate::state::{KEY_KEPT_MS, Kept, State};
 use crate::time::Time;
 
@@ -37,19 +39,8 @@ impl Fold for State {
                 self.rules = Some(Arc::new((**rules).clone()));
                 self.budget_may_fit(at.time, |_| true);
             }
-            Event::SchedulesLoaded { set, gone } => {
-                for name in gone {
-                    if let Some(loaded) = self.schedules.remove(name) {
-                        self.gone.went(name.clone(), loaded.cursor);
-                    }
-                    self.index.alarm(Alarm::Schedule(name.clone()), None);
-                }
-                for loaded in set {
-                    let name = loaded.definition.name.clone();
-                    self.gone.came(&name);
-                    self.index.alarm(Alarm::Schedule(name.clone()), loaded.next);
-                    self.schedules.insert(name, loaded.clone());
-                }
+            Event::SchedulesLoaded { set, gone, renamed } => {
+                self.schedules_loaded(set, gone, renamed);
             }
             Event::DayBegan { day, ends } => {
                 if self.budget.roll(*day) {
@@ -59,12 +50,17 @@ impl Fold for State {
                 self.day_ends = Some(*ends);
                 self.index.alarm(Alarm::Day, Some(*ends));
             }
-            Event::Accounted { schedule, cursor, next } => {
+            Event::Accounted { schedule, cursor, next, zone_clock } => {
                 if let Some(loaded) = self.schedules.get_mut(schedule) {
-                    loaded.cursor = *cursor;
-                    loaded.next = *next;
-                    self.index.alarm(Alarm::Schedule(schedule.clone()), *next);
+                    (loaded.cursor, loaded.next, loaded.zone_clock) = (*cursor, *next, *zone_clock);
+                    self.fares(schedule, Fare::accounted);
                 }
+            }
+            Event::SchedulePaused { schedule, why } => {
+                self.fares(schedule, |fare| fare.pause(at.time, why.clone()));
+            }
+            Event::ScheduleResumed { schedule, .. } => {
+                self.fares(schedule, |fare| fare.resume(at.time));
             }
             Event::SpaceLow { shortage } => self.low = Some(*shortage),
             Event::SpaceEnough {} => self.low = None,
@@ -120,7 +116,7 @@ impl State {
                     self.index.proposals.remove(proposal);
                 }
             }
-            Event::MandateFinished { .. } => return self.finished(id),
+            Event::MandateFinished { outcome, .. } => return self.finished(id, *outcome),
             _ => {}
         }
         // Most events leave it where it stands and move no alarm.
@@ -147,13 +143,10 @@ impl State {
 
     fn created(&mut self, at: At, mandate: Box<Mandate>) {
         self.index.file(at.seq.0, &mandate);
-        let key = match &*mandate.origin {
-            Origin::Schedule { name, key } => {
-                self.index.fires.insert((name.clone(), mandate.id));
-                key
-            }
-            Origin::Command { key, .. } => key,
-        };
+        if let Some(identity) = mandate.origin.schedule() {
+            self.index.fires.insert((identity.clone(), mandate.id));
+        }
+        let (Origin::Schedule { key, .. } | Origin::Command { key, .. }) = &*mandate.origin;
         if let Some(key) = key {
             let kept = Kept { request: key.request, mandate: mandate.id };
             self.index.keys.insert(key.key, kept);
@@ -162,7 +155,7 @@ impl State {
         self.mandates.insert(mandate.id, mandate);
     }
 
-    fn finished(&mut self, id: MandateId) {
+    fn finished(&mut self, id: MandateId, outcome: Outcome) {
         let Some(mandate) = self.mandates.remove(&id) else { return };
         self.index.unqueue(id);
         self.index.running.remove(&id);
@@ -171,9 +164,63 @@ impl State {
             self.index.effects.remove(&open.effect);
         }
         self.index.proposals.retain(|_, of| *of != id);
-        if let Origin::Schedule { name, .. } = &*mandate.origin {
-            self.index.fires.remove(&(name.clone(), id));
+        let Some(identity) = mandate.origin.schedule() else { return };
+        self.index.fires.remove(&(identity.clone(), id));
+        if let Some(loaded) = self.identified(identity) {
+            let name = loaded.definition.name.clone();
+            self.fares(&name, |fare| fare.failures = fare.failures_after(outcome));
         }
+    }
+
+    fn schedules_loaded(&mut self, set: &[Loaded], gone: &[ScheduleName], renamed: &[Renamed]) {
+        for name in gone {
+            if let Some(loaded) = self.leaves(name) {
+                let identity = loaded.definition.identity();
+                self.gone.went(identity.clone(), loaded.cursor);
+                self.fares.remove(identity);
+            }
+        }
+        for Renamed { from, .. } in renamed {
+            self.leaves(from);
+        }
+        for loaded in set {
+            let name = loaded.definition.name.clone();
+            self.leaves(&name);
+            self.gone.came(loaded.definition.identity());
+            if let Some(id) = &loaded.definition.id {
+                self.index.names.insert(id.clone(), name.clone());
+            }
+            self.schedules.insert(name.clone(), loaded.clone());
+            self.schedule_alarm(&name);
+        }
+    }
+
+    /// Takes a schedule out, to go or to come back otherwise.
+    fn leaves(&mut self, name: &ScheduleName) -> Option<Loaded> {
+        let loaded = self.schedules.remove(name)?;
+        self.index.names.remove(loaded.definition.identity());
+        self.index.alarm(Alarm::Schedule(name.clone()), None);
+        Some(loaded)
+    }
+
+    /// Changes how a schedule fares.
+    fn fares(&mut self, name: &ScheduleName, change: impl FnOnce(&mut Fare)) {
+        let Some(loaded) = self.schedules.get(name) else { return };
+        let identity = loaded.definition.identity();
+        let mut fare = self.fares.remove(identity).unwrap_or_default();
+        change(&mut fare);
+        if fare != Fare::default() {
+            self.fares.insert(identity.clone(), fare);
+        }
+        self.schedule_alarm(name);
+    }
+
+    /// A schedule that is paused is never due.
+    fn schedule_alarm(&mut self, name: &ScheduleName) {
+        let Some(loaded) = self.schedules.get(name) else { return };
+        let paused = self.fare(loaded.definition.identity()).is_some_and(|f| f.paused().is_some());
+        let next = loaded.next.filter(|_| !paused);
+        self.index.alarm(Alarm::Schedule(name.clone()), next);
     }
 }
 

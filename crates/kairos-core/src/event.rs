@@ -20,7 +20,9 @@ use crate::plan::StepEnd;
 use crate::principal::Principal;
 use crate::rules::Rules;
 use crate::schedule::definition::{Definition, ScheduleName};
+use crate::schedule::pause::PausedBy;
 use crate::schedule::slot::{SlotReason, SlotState};
+use crate::schedule::zone::ZoneClock;
 use crate::space::Shortage;
 use crate::time::Time;
 
@@ -78,10 +80,13 @@ pub enum Event {
     },
     /// The configuration in force changed.
     RulesLoaded(Box<Rules>),
-    /// Schedules appeared, changed (a new revision) or went; the rest stay as they are.
+    /// Schedules appeared, changed (a new revision), went or have another name; the rest stay as they
+    /// are. Those that went go first, and all that have another name have it at once.
     SchedulesLoaded {
         set: Vec<Loaded>,
         gone: Vec<ScheduleName>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        renamed: Vec<Renamed>,
     },
     /// The budget's day, and when it ends.
     DayBegan {
@@ -124,6 +129,17 @@ pub enum Event {
         cursor: Time,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<Time>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        zone_clock: Option<ZoneClock>,
+    },
+    /// It fires nothing until it goes on; slots that come due meanwhile are skipped.
+    SchedulePaused {
+        schedule: ScheduleName,
+        why: PausedBy,
+    },
+    ScheduleResumed {
+        schedule: ScheduleName,
+        by: Principal,
     },
 
     MandateCreated {
@@ -296,8 +312,25 @@ pub struct Loaded {
     pub revision: u32,
     /// Slots up to here are accounted for.
     pub cursor: Time,
+    /// When the next slot is let go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Time>,
+    /// What an interval is counted from: when this revision was loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<Time>,
+    /// The zone data it goes by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone_data: Option<Digest>,
+    /// How the zone's clock stands at the cursor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone_clock: Option<ZoneClock>,
+}
+
+/// A schedule that is the same one under another name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renamed {
+    pub from: ScheduleName,
+    pub to: ScheduleName,
 }
 
 /// What made a mandate.
@@ -307,6 +340,9 @@ pub enum Origin {
     /// A slot of a schedule fired.
     Schedule {
         name: ScheduleName,
+        /// What the schedule is over time, where its name does not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<ScheduleName>,
         /// The idempotency key of a person who fired it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<Key>,
@@ -326,6 +362,17 @@ pub enum Origin {
 pub struct Key {
     pub key: Digest,
     pub request: Digest,
+}
+
+impl Origin {
+    /// The schedule it comes from, by what that is over time.
+    #[must_use]
+    pub fn schedule(&self) -> Option<&ScheduleName> {
+        match self {
+            Self::Schedule { name, id, .. } => Some(id.as_ref().unwrap_or(name)),
+            Self::Command { .. } => None,
+        }
+    }
 }
 
 fn is_zero(n: &u8) -> bool {
@@ -375,6 +422,8 @@ impl Event {
             | Self::DayBegan { .. }
             | Self::Slots { .. }
             | Self::Accounted { .. }
+            | Self::SchedulePaused { .. }
+            | Self::ScheduleResumed { .. }
             | Self::KeyForgotten { .. }
             | Self::BlobErased { .. }
             | Self::ErasureSettled { .. } => None,

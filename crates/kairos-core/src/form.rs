@@ -15,13 +15,15 @@ use crate::apply;
 use crate::budget::Budget;
 use crate::clock::Held;
 use crate::digest::Digest;
-use crate::event::{Loaded, Origin};
+use crate::event::Loaded;
 use crate::fold::{Seq, Snapshot};
 use crate::id::{MandateId, ProposalId};
 use crate::input::Alarm;
 use crate::mandate::standing::{Mandate, Standing};
 use crate::rules::Rules;
+use crate::schedule::definition::ScheduleName;
 use crate::schedule::gone::Gone;
+use crate::schedule::pause::Fare;
 use crate::space::Shortage;
 use crate::state::{Index, Kept, State};
 use crate::time::Time;
@@ -67,6 +69,9 @@ struct Form<'a> {
     clock: Option<Held>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     newest: Option<Time>,
+    /// Since version 5, and with it what schedules have besides cron and zone.
+    #[serde(default, skip_serializing_if = "is_default")]
+    fares: BTreeMap<ScheduleName, Fare>,
 }
 
 /// What is as it began need not be written: most of what waits never began.
@@ -124,6 +129,7 @@ impl<'a> Form<'a> {
             day_ends,
             schedules,
             gone,
+            fares,
             mandates,
             index,
             machine,
@@ -155,6 +161,7 @@ impl<'a> Form<'a> {
             kept_from: *kept_from,
             erasing: Cow::Borrowed(erasing),
             gone: gone.clone(),
+            fares: fares.clone(),
             clock: *clock,
             newest: *newest,
         }
@@ -188,10 +195,13 @@ impl Form<'_> {
         let running = of_each().filter(|mandate| mandate.standing == Standing::Running);
         let effects =
             of_each().filter_map(|mandate| Some((mandate.open.as_ref()?.effect, mandate)));
-        let fires = of_each().filter_map(|mandate| match &*mandate.origin {
-            Origin::Schedule { name, .. } => Some((name.clone(), mandate.id)),
-            Origin::Command { .. } => None,
+        let fires = of_each().filter_map(|mandate| {
+            let identity = mandate.origin.schedule()?;
+            Some((identity.clone(), mandate.id))
         });
+        let definitions = self.schedules.iter().map(|loaded| &loaded.definition);
+        let names = definitions
+            .filter_map(|definition| Some((definition.id.clone()?, definition.name.clone())));
         let kept = |form: &KeyForm| {
             let KeyForm { key, request, mandate, .. } = *form;
             (key, Kept { request, mandate })
@@ -204,6 +214,7 @@ impl Form<'_> {
             proposals: of_each().flat_map(undecided).collect(),
             effects: effects.map(|(effect, mandate)| (effect, mandate.id)).collect(),
             fires: fires.collect(),
+            names: names.collect(),
             keys: self.keys.iter().map(kept).collect(),
             alarms: set.iter().map(|(alarm, at)| (*at, alarm.clone())).collect(),
             set,
@@ -217,7 +228,12 @@ impl Form<'_> {
             let due = filed.mandate.due()?;
             Some((Alarm::Mandate(filed.mandate.id), due))
         });
-        let schedules = self.schedules.iter().filter_map(|loaded| {
+        let paused = |loaded: &Loaded| {
+            let fare = self.fares.get(loaded.definition.identity());
+            fare.is_some_and(|fare| fare.paused().is_some())
+        };
+        let schedules = self.schedules.iter().filter(|loaded| !paused(loaded));
+        let schedules = schedules.filter_map(|loaded| {
             let name = loaded.definition.name.clone();
             Some((Alarm::Schedule(name), loaded.next?))
         });
@@ -236,7 +252,7 @@ fn undecided(mandate: &Mandate) -> impl Iterator<Item = (ProposalId, MandateId)>
 impl From<Form<'_>> for State {
     fn from(form: Form<'_>) -> Self {
         let index = form.index();
-        let Form { rules, budget, day_ends, schedules, mandates, gone, .. } = form;
+        let Form { rules, budget, day_ends, schedules, mandates, gone, fares, .. } = form;
         let schedules = schedules.into_iter().map(Cow::into_owned);
         let mandates = mandates.into_iter().map(|filed| Box::new(filed.mandate.into_owned()));
         Self {
@@ -247,6 +263,7 @@ impl From<Form<'_>> for State {
             schedules: schedules.map(|loaded| (loaded.definition.name.clone(), loaded)).collect(),
             mandates: mandates.map(|mandate| (mandate.id, mandate)).collect(),
             gone,
+            fares,
             index,
             machine: form.machine,
             kept_from: form.kept_from,

@@ -6,7 +6,7 @@
 use crate::digest::{BlobRef, Digest};
 use crate::effect::{Outcome, PersonSays};
 use crate::erasure::ErasureEnd;
-use crate::event::{Key, Limit, Loaded};
+use crate::event::{Key, Limit, Loaded, Renamed};
 use crate::fold::Seq;
 use crate::gate::proposal::Decision;
 use crate::id::{EffectId, MandateId, ProposalId, Seed};
@@ -15,6 +15,7 @@ use crate::principal::Principal;
 use crate::rules::Rules;
 use crate::schedule::definition::ScheduleName;
 use crate::schedule::missed::Accounted;
+use crate::schedule::zone::ZoneClock;
 use crate::space::Shortage;
 use crate::time::Time;
 
@@ -61,7 +62,12 @@ pub enum Input {
     /// Every segment before frame `first` is to be deleted.
     Delete { first: Seq, segments: u32, bytes: u64, over: Limit },
     /// The configuration was read: all of it, or none.
-    Configured { rules: Box<Rules>, set: Vec<Loaded>, gone: Vec<ScheduleName> },
+    Configured {
+        rules: Box<Rules>,
+        set: Vec<Loaded>,
+        gone: Vec<ScheduleName>,
+        renamed: Vec<Renamed>,
+    },
     /// A person asks.
     Command { by: Principal, verb: Verb },
     /// A performer settled an effect.
@@ -71,7 +77,14 @@ pub enum Input {
     /// Something in the state is due, as [`State::due_after`](crate::state::State::due_after) says.
     Due(Alarm),
     /// Slots of a schedule are due; the calendar accounted for them.
-    Slots { schedule: ScheduleName, revision: u32, accounted: Accounted, next: Option<Time> },
+    Slots {
+        schedule: ScheduleName,
+        revision: u32,
+        accounted: Accounted,
+        next: Option<Time>,
+        /// How the zone's clock stands at the new cursor.
+        zone_clock: Option<ZoneClock>,
+    },
     /// The turn is over: what waits may start. `only` narrows it to one mandate.
     Admit { only: Option<MandateId> },
     /// A mandate that was running when the daemon ended goes on.
@@ -113,6 +126,12 @@ pub enum Verb {
     },
     /// The wall clock is right as it is.
     ConfirmClock,
+    Pause {
+        schedule: ScheduleName,
+    },
+    Resume {
+        schedule: ScheduleName,
+    },
 }
 
 /// Something that becomes due at an instant.

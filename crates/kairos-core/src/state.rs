@@ -20,6 +20,7 @@ use crate::mandate::standing::{Mandate, Standing};
 use crate::rules::Rules;
 use crate::schedule::definition::ScheduleName;
 use crate::schedule::gone::Gone;
+use crate::schedule::pause::Fare;
 use crate::space::Shortage;
 use crate::time::Time;
 
@@ -38,6 +39,8 @@ pub struct State {
     pub(crate) day_ends: Option<Time>,
     pub(crate) schedules: BTreeMap<ScheduleName, Loaded>,
     pub(crate) gone: Gone,
+    /// By identity; those of which there is something to say.
+    pub(crate) fares: BTreeMap<ScheduleName, Fare>,
     /// Boxed: a mandate is large, and a tree moves what it holds.
     pub(crate) mandates: BTreeMap<MandateId, Box<Mandate>>,
     /// The machine it was last worked on at.
@@ -66,8 +69,10 @@ pub(crate) struct Index {
     pub(crate) proposals: BTreeMap<ProposalId, MandateId>,
     /// Effects begun and without outcome.
     pub(crate) effects: BTreeMap<EffectId, MandateId>,
-    /// Open mandates of a schedule.
+    /// Open mandates of a schedule, by its identity.
     pub(crate) fires: BTreeSet<(ScheduleName, MandateId)>,
+    /// The names of schedules whose identity is another text.
+    pub(crate) names: BTreeMap<ScheduleName, ScheduleName>,
     pub(crate) keys: BTreeMap<Digest, Kept>,
     pub(crate) alarms: BTreeSet<Due>,
     /// The one alarm each alarmed thing has in `alarms`.
@@ -219,12 +224,25 @@ impl State {
         self.schedules.values()
     }
 
-    /// Where a schedule of that name begins when it comes, or comes with another rule, at `now`: no
-    /// slot that may have had its fate has another, also when the clock was set back meanwhile.
+    /// The schedule of that identity, whatever it is called.
     #[must_use]
-    pub fn begins(&self, name: &ScheduleName, now: Time) -> Time {
-        let known = self.schedules.get(name).map(|loaded| loaded.cursor);
-        known.unwrap_or_else(|| self.gone.cursor(name)).max(now)
+    pub fn identified(&self, identity: &ScheduleName) -> Option<&Loaded> {
+        let name = self.index.names.get(identity).unwrap_or(identity);
+        self.schedules.get(name).filter(|loaded| loaded.definition.identity() == identity)
+    }
+
+    /// How the schedule of that identity fares, where there is something to say.
+    #[must_use]
+    pub fn fare(&self, identity: &ScheduleName) -> Option<&Fare> {
+        self.fares.get(identity)
+    }
+
+    /// Where a schedule of that identity begins when it comes, or comes with another rule, at `now`:
+    /// no slot that may have had its fate has another, also when the clock was set back meanwhile.
+    #[must_use]
+    pub fn begins(&self, identity: &ScheduleName, now: Time) -> Time {
+        let known = self.identified(identity).map(|loaded| loaded.cursor);
+        known.unwrap_or_else(|| self.gone.cursor(identity)).max(now)
     }
 
     /// The mandate an idempotency key made.
@@ -253,10 +271,10 @@ impl State {
         running.min_by_key(|mandate| mandate.started).map(|mandate| mandate.id)
     }
 
-    /// Open mandates of a schedule.
-    pub(crate) fn fires(&self, name: &ScheduleName) -> impl Iterator<Item = &Mandate> {
-        let first = (name.clone(), MandateId::from_u128(0));
-        let last = (name.clone(), MandateId::from_u128(u128::MAX));
+    /// Open mandates of the schedule of that identity.
+    pub(crate) fn fires(&self, identity: &ScheduleName) -> impl Iterator<Item = &Mandate> {
+        let first = (identity.clone(), MandateId::from_u128(0));
+        let last = (identity.clone(), MandateId::from_u128(u128::MAX));
         self.index.fires.range(first..=last).filter_map(|(_, id)| self.mandate(*id))
     }
 

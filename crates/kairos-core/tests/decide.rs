@@ -46,7 +46,12 @@ impl World {
             later_ms: 0,
         };
         let rules = Box::new(rules(price));
-        world.input(&Input::Configured { rules, set: Vec::new(), gone: Vec::new() });
+        world.input(&Input::Configured {
+            rules,
+            set: Vec::new(),
+            gone: Vec::new(),
+            renamed: Vec::new(),
+        });
         world
     }
 
@@ -321,7 +326,12 @@ fn secret(world: &mut World) {
     let mut rules = rules(Price::default());
     rules.secrets = vec!["a.md".parse().expect("a path")];
     let rules = Box::new(rules);
-    world.input(&Input::Configured { rules, set: Vec::new(), gone: Vec::new() });
+    world.input(&Input::Configured {
+        rules,
+        set: Vec::new(),
+        gone: Vec::new(),
+        renamed: Vec::new(),
+    });
 }
 
 #[test]
@@ -345,7 +355,12 @@ fn a_path_that_is_protected_meanwhile_is_held_before_a_change_is_tried_again() {
     let mut raised = rules(Price::default());
     raised.scopes = vec![Raise { pattern: "a.md".into(), scope: Scope::L0 }];
     let rules = Box::new(raised);
-    world.input(&Input::Configured { rules, set: Vec::new(), gone: Vec::new() });
+    world.input(&Input::Configured {
+        rules,
+        set: Vec::new(),
+        gone: Vec::new(),
+        renamed: Vec::new(),
+    });
     world.settle(Outcome::Reconciled(Reconciled::Retry));
     proposal(&prepared(&mut world, "a.md"));
 }
@@ -358,7 +373,12 @@ fn an_approval_lasts_only_while_the_path_may_be_changed_at_all() {
     let mut raised = rules(Price::default());
     raised.scopes = vec![Raise { pattern: "a.md".into(), scope: Scope::L1 }];
     let rules = Box::new(raised);
-    world.input(&Input::Configured { rules, set: Vec::new(), gone: Vec::new() });
+    world.input(&Input::Configured {
+        rules,
+        set: Vec::new(),
+        gone: Vec::new(),
+        renamed: Vec::new(),
+    });
     let held = proposal(&prepared(&mut world, "a.md"));
     secret(&mut world);
     let decision = Decision::Approve;
@@ -377,7 +397,12 @@ fn a_call_is_booked_at_the_price_it_was_reserved_at() {
     let mut without = rules(Price::default());
     without.model = None;
     let rules = Box::new(without);
-    world.input(&Input::Configured { rules, set: Vec::new(), gone: Vec::new() });
+    world.input(&Input::Configured {
+        rules,
+        set: Vec::new(),
+        gone: Vec::new(),
+        renamed: Vec::new(),
+    });
     let effect = world.effects.last().expect("a call").id();
     let events = world.settle(answered(Answer::Orient { risk: Risk::Low }));
     let used = Amounts { calls: 1, tokens: 15, usd_micros: 105 };
@@ -450,7 +475,12 @@ fn raised_caps_wake_each_waiting_mandate_in_a_frame_of_its_own() {
         mandate
     });
     let rules = Box::new(rules(Price::default()));
-    let events = world.input(&Input::Configured { rules, set: Vec::new(), gone: Vec::new() });
+    let events = world.input(&Input::Configured {
+        rules,
+        set: Vec::new(),
+        gone: Vec::new(),
+        renamed: Vec::new(),
+    });
     assert!(matches!(events[..], [Event::RulesLoaded(_)]), "{events:?}");
     for mandate in waiting {
         let events = world.input(&Input::Due(Alarm::Mandate(mandate)));

@@ -137,8 +137,13 @@ fn a_state_that_each_version_wrote_is_read_as_it_was() {
     assert_eq!(erasing, [0, 0, 0, 1, 1], "version 3 knew of no erasure");
     let yearly = "yearly".parse().expect("a name");
     let begins = texts.map(|text| read(text).begins(&yearly, Time::EPOCH).as_ms());
-    let back = 1_800_068_400_000;
-    assert_eq!(begins, [0, 0, 0, back, back], "nor the first three of a schedule that went");
+    let went = 1_800_068_400_000;
+    assert_eq!(begins, [0, 0, 0, went, went], "nor the first three of a schedule that went");
+    let beat = "beat".parse().expect("a name");
+    let fares = texts.map(|text| read(text).fare(&beat).map(|fare| fare.failures));
+    assert_eq!(fares, [None, None, None, None, Some(2)], "version 4 knew of no pause");
+    let named = texts.map(|text| Some(read(text).identified(&beat)?.definition.name.to_string()));
+    assert_eq!(named, [None, None, None, None, Some("tick".to_owned())]);
     let clock = texts.map(|text| read(text).clock());
     let held = Some(Held { by_ms: -7_200_000 });
     assert_eq!(clock, [None, None, None, None, held], "version 4 knew of no clock that was set");

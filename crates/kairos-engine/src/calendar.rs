@@ -1,124 +1,225 @@
 //! Compiled schedules.
 //!
-//! Owns cron rules and zone data in use, and turns "due" into fates of slots. The state keeps the
-//! texts these were compiled from and the cursor; zone data never enters it.
+//! Owns the timetables and zone data in use, turns "due" into fates of slots, and finds what a new
+//! configuration changes. The state keeps the texts these were compiled from and the cursor; zone data
+//! never enters it.
 
 use std::collections::BTreeMap;
 
-use jiff::tz::TimeZone;
-use kairos_core::event::Loaded;
+use kairos_core::event::{Loaded, Renamed};
 use kairos_core::input::Input;
 use kairos_core::schedule::definition::{Definition, ScheduleName};
-use kairos_core::schedule::{Cron, Rule, Unfired, account, pass};
+use kairos_core::schedule::{Accounted, NoTimetable, Timetable, Unfired, Zone, account, pass};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 
 /// The zone of that name, if there is one.
-pub type Zones = fn(&str) -> Option<TimeZone>;
+pub type Zones = fn(&str) -> Option<Zone>;
 
-/// The rules by schedule name.
+/// The timetables by schedule name.
 #[derive(Debug, Default)]
 pub struct Calendar {
-    rules: BTreeMap<ScheduleName, Rule>,
+    tables: BTreeMap<ScheduleName, Timetable>,
+}
+
+/// A schedule that cannot be compiled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("schedule `{schedule}` has no timetable")]
+pub struct Unusable {
+    pub schedule: ScheduleName,
+    #[source]
+    pub source: NoTimetable,
+}
+
+/// What takes the place of a calendar, and what that changes.
+#[derive(Debug)]
+pub(crate) struct Loading {
+    pub(crate) calendar: Calendar,
+    /// The last fates under rules that end.
+    pub(crate) endings: Vec<Input>,
+    /// New and changed schedules.
+    pub(crate) set: Vec<Loaded>,
+    pub(crate) gone: Vec<ScheduleName>,
+    pub(crate) renamed: Vec<Renamed>,
 }
 
 impl Calendar {
-    /// The next slot of a schedule strictly after `after`; none when it is off or never fires.
-    fn next(&self, definition: &Definition, after: Time) -> Option<Time> {
-        let rule = self.rules.get(&definition.name).filter(|_| definition.enabled)?;
-        rule.next_after(after).map(|slot| slot.at)
-    }
-
-    /// Accounts for the due slots of `name` up to the first that fires; `None` when the state or the calendar lacks it.
+    /// Accounts for the due slots of `name` up to the first that fires; `None` when the state or the
+    /// calendar lacks it. Slots that an ended pause swallowed come first, and by themselves.
     pub(crate) fn due(&self, state: &State, name: &ScheduleName, now: Time) -> Option<Input> {
         let loaded = state.schedule(name)?;
-        let rule = self.rules.get(name)?;
-        let accounted = account(rule, loaded.definition.missed, loaded.cursor, now);
-        let accounted = accounted.through_first_fire();
-        let next = self.next(&loaded.definition, accounted.cursor);
-        let revision = loaded.revision;
-        Some(Input::Slots { schedule: name.clone(), revision, accounted, next })
+        let table = self.tables.get(name)?;
+        let pause = state.fare(loaded.definition.identity()).and_then(|fare| fare.pause.as_ref());
+        let accounted = match pause {
+            None => account(table, loaded.definition.missed, loaded.cursor, now),
+            Some(pause) => {
+                // One that holds has no end: its slots are not due.
+                let until = table.released(pause.ended?.min(now));
+                pass(table, loaded.cursor, until, Unfired::Paused)
+            }
+        };
+        Some(input(loaded, table, accounted.through_first_fire()))
     }
 
     /// Lets every due slot pass that was due under a rule still in use; none fires.
     pub(crate) fn pass_all(&self, state: &State, now: Time) -> Vec<Input> {
         let passes = |loaded: &Loaded| {
-            let name = &loaded.definition.name;
-            let rule = self.rules.get(name)?;
-            let accounted = pass(rule, loaded.cursor, now, Unfired::Restored);
-            let next = self.next(&loaded.definition, accounted.cursor);
-            let (schedule, revision) = (name.clone(), loaded.revision);
-            Some(Input::Slots { schedule, revision, accounted, next })
+            let table = self.tables.get(&loaded.definition.name)?;
+            let accounted = pass(table, loaded.cursor, now, Unfired::Restored);
+            Some(input(loaded, table, accounted))
         };
         let enabled = state.schedules().filter(|loaded| loaded.definition.enabled);
         enabled.filter_map(passes).collect()
     }
 
-    /// What changes when `schedules` take the place of those in the state: new and changed ones,
-    /// and the names of those that went.
-    pub fn load(
-        &mut self,
+    /// The calendar of `definitions`, of which no two have one name or one identity, and what changes
+    /// when they take the place of those in the state.
+    pub(crate) fn load(
         state: &State,
-        schedules: Vec<(Definition, Rule)>,
-        now: Time,
-    ) -> (Vec<Loaded>, Vec<ScheduleName>) {
-        let (definitions, rules): (Vec<_>, Vec<_>) = schedules
-            .into_iter()
-            .map(|(definition, rule)| {
-                let name = definition.name.clone();
-                (definition, (name, rule))
-            })
-            .unzip();
-        self.rules = rules.into_iter().collect();
-        let gone = state.schedules().map(|loaded| &loaded.definition.name);
-        let gone = gone.filter(|name| !self.rules.contains_key(*name)).cloned().collect();
-        let set = definitions.into_iter().filter_map(|d| self.loaded(state, d, now)).collect();
-        (set, gone)
-    }
-
-    /// The last fates under the rules that end when `schedules` take the place of those in the state:
-    /// slots that came due and were never looked at, as after a time without a daemon. Of a zone
-    /// that nobody knows any more, nobody can say which these were.
-    pub(crate) fn endings(
-        state: &State,
-        schedules: &[(Definition, Rule)],
+        definitions: Vec<Definition>,
         zones: Zones,
         now: Time,
-    ) -> Vec<Input> {
-        let stays = |loaded: &Loaded| {
-            schedules.iter().any(|(definition, _)| {
-                definition.name == loaded.definition.name
-                    && definition.same_slots(&loaded.definition)
-            })
+    ) -> Result<Loading, Unusable> {
+        let mut zones = Known::new(zones);
+        let there: BTreeMap<_, _> = definitions.iter().map(|d| (d.identity(), d)).collect();
+        let gone = state.schedules().map(|loaded| &loaded.definition);
+        let gone = gone.filter(|definition| !there.contains_key(definition.identity()));
+        let gone = gone.map(|definition| definition.name.clone()).collect();
+        let endings = endings(state, &there, &mut zones, now);
+        let mut loading = Loading {
+            calendar: Self::default(),
+            endings,
+            set: Vec::new(),
+            gone,
+            renamed: Vec::new(),
         };
-        let ending = state.schedules().filter(|loaded| loaded.definition.enabled && !stays(loaded));
-        let inputs = ending.filter_map(|loaded| {
-            let Definition { name, cron, zone, dst, .. } = &loaded.definition;
-            let rule = Rule {
-                cron: Cron::parse(cron, name.as_str()).ok()?,
-                zone: zones(zone)?,
-                dst: *dst,
-            };
-            let accounted = pass(&rule, loaded.cursor, now, Unfired::RuleChanged);
-            let (schedule, revision) = (name.clone(), loaded.revision);
-            let any = !accounted.fates.is_empty();
-            any.then_some(Input::Slots { schedule, revision, accounted, next: None })
-        });
-        inputs.collect()
+        for definition in definitions {
+            loading.add(state, definition, &mut zones, now)?;
+        }
+        Ok(loading)
+    }
+}
+
+impl Loading {
+    fn add(
+        &mut self,
+        state: &State,
+        definition: Definition,
+        zones: &mut Known,
+        now: Time,
+    ) -> Result<(), Unusable> {
+        let identity = definition.identity();
+        let before = state.identified(identity);
+        let same = before.filter(|before| before.definition.same_slots(&definition));
+        let anchor = same.and_then(|same| same.anchor).unwrap_or(now);
+        let table = zones.table(&definition, anchor)?;
+        let zone_data = table.zone().and_then(|zone| zone.digest);
+        let (revision, cursor) = match (before, same) {
+            (_, Some(same)) => (same.revision, carried(same, &table)),
+            (Some(before), None) => (before.revision + 1, state.begins(identity, now)),
+            (None, None) => (1, state.begins(identity, now)),
+        };
+        let changed = before.is_none_or(|b| b.definition != definition || b.zone_data != zone_data);
+        if changed {
+            if let Some(from) = before.map(|before| &before.definition.name)
+                && *from != definition.name
+            {
+                self.renamed.push(Renamed { from: from.clone(), to: definition.name.clone() });
+            }
+            self.set.push(Loaded {
+                revision,
+                cursor,
+                next: next(&definition, &table, cursor),
+                anchor: table.anchor(),
+                zone_data,
+                zone_clock: table.zone_clock(cursor),
+                definition: definition.clone(),
+            });
+        }
+        self.calendar.tables.insert(definition.name, table);
+        Ok(())
+    }
+}
+
+/// Zones that were asked for.
+struct Known {
+    zones: Zones,
+    known: BTreeMap<String, Option<Zone>>,
+}
+
+impl Known {
+    const fn new(zones: Zones) -> Self {
+        Self { zones, known: BTreeMap::new() }
     }
 
-    /// The schedule as the state should have it; `None` when it has it so already.
-    fn loaded(&self, state: &State, definition: Definition, now: Time) -> Option<Loaded> {
-        let before = state.schedule(&definition.name);
-        let (revision, cursor) = match before {
-            Some(before) if before.definition == definition => return None,
-            Some(before) if before.definition.same_slots(&definition) => {
-                (before.revision, before.cursor)
-            }
-            Some(before) => (before.revision + 1, state.begins(&definition.name, now)),
-            None => (1, state.begins(&definition.name, now)),
-        };
-        let next = self.next(&definition, cursor);
-        Some(Loaded { definition, revision, cursor, next })
+    fn zone(&mut self, name: &str) -> Option<Zone> {
+        if let Some(zone) = self.known.get(name) {
+            return zone.clone();
+        }
+        let zone = (self.zones)(name);
+        self.known.insert(name.to_owned(), zone.clone());
+        zone
+    }
+
+    fn table(&mut self, definition: &Definition, anchor: Time) -> Result<Timetable, Unusable> {
+        let table = Timetable::of(definition, anchor, &mut |name| self.zone(name));
+        table.map_err(|source| Unusable { schedule: definition.name.clone(), source })
+    }
+}
+
+/// The last fates under the rules that end when the schedules `there` take the place of those in the
+/// state: slots that came due and were never looked at, as after a time without a daemon or in a
+/// pause. Of a zone that nobody knows any more, nobody can say which these were.
+fn endings(
+    state: &State,
+    there: &BTreeMap<&ScheduleName, &Definition>,
+    zones: &mut Known,
+    now: Time,
+) -> Vec<Input> {
+    let stays = |loaded: &Loaded| {
+        let definition = there.get(loaded.definition.identity());
+        definition.is_some_and(|definition| definition.same_slots(&loaded.definition))
+    };
+    let ending = state.schedules().filter(|loaded| loaded.definition.enabled && !stays(loaded));
+    let inputs = ending.filter_map(|loaded| {
+        let table = zones.table(&loaded.definition, loaded.anchor.unwrap_or(now)).ok()?;
+        let fare = state.fare(loaded.definition.identity());
+        let paused = fare.is_some_and(|fare| fare.paused().is_some());
+        let why = if paused { Unfired::Paused } else { Unfired::RuleChanged };
+        let accounted = pass(&table, carried(loaded, &table), now, why);
+        let any = !accounted.fates.is_empty();
+        any.then(|| Input::Slots {
+            schedule: loaded.definition.name.clone(),
+            revision: loaded.revision,
+            zone_clock: table.zone_clock(accounted.cursor),
+            accounted,
+            next: None,
+        })
+    });
+    inputs.collect()
+}
+
+/// Where a schedule's cursor stands by the zone data of `table`.
+fn carried(loaded: &Loaded, table: &Timetable) -> Time {
+    let data = table.zone().and_then(|zone| zone.digest);
+    match loaded.zone_clock {
+        Some(clock) if loaded.zone_data != data => clock.carried(loaded.cursor, table),
+        _ => loaded.cursor,
+    }
+}
+
+/// When the next slot is let go; never for a schedule that is off.
+fn next(definition: &Definition, table: &Timetable, cursor: Time) -> Option<Time> {
+    definition.enabled.then(|| table.next_release(cursor))?
+}
+
+fn input(loaded: &Loaded, table: &Timetable, accounted: Accounted) -> Input {
+    let definition = &loaded.definition;
+    Input::Slots {
+        schedule: definition.name.clone(),
+        revision: loaded.revision,
+        next: next(definition, table, accounted.cursor),
+        zone_clock: table.zone_clock(accounted.cursor),
+        accounted,
     }
 }

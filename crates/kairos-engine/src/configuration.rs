@@ -2,7 +2,6 @@
 
 use jiff::tz::TimeZone;
 use kairos_core::rules::Rules;
-use kairos_core::schedule::Rule;
 use kairos_core::schedule::definition::Definition;
 
 use crate::calendar::Zones;
@@ -11,9 +10,9 @@ use crate::calendar::Zones;
 #[derive(Debug)]
 pub struct Configuration {
     pub rules: Rules,
-    /// Each schedule with its compiled rule.
-    pub schedules: Vec<(Definition, Rule)>,
-    /// Zones by name, for rules that are in no configuration any more.
+    /// No two have one name or one identity.
+    pub schedules: Vec<Definition>,
+    /// Zones by name, for these schedules and for those that are in no configuration any more.
     pub zones: Zones,
     pub options: Options,
 }

@@ -34,7 +34,7 @@ use crate::retention::{self, Retain};
 use crate::room::Room;
 use crate::snapshots::Snapshots;
 use crate::space::Space;
-use crate::start::{self, TooManySchedules};
+use crate::start::{self, NotConfigured};
 use crate::timers::Timers;
 use crate::turn::{Admit, Exits, Inputs, Ledger, Shown, turn};
 use crate::upkeep::{BlobNotice, Upkeep};
@@ -157,7 +157,7 @@ pub enum StartError {
     #[error("the journal was last worked on at another machine: it was copied")]
     Copied,
     #[error(transparent)]
-    TooManySchedules(#[from] TooManySchedules),
+    NotConfigured(#[from] NotConfigured),
     #[error("the first turn failed")]
     Poisoned(#[from] Poisoned),
     #[error("the engine's thread cannot be made")]
@@ -455,7 +455,7 @@ impl Running {
         state: &State,
         configuration: Configuration,
         now: Time,
-    ) -> Result<Vec<Input>, TooManySchedules> {
+    ) -> Result<Vec<Input>, NotConfigured> {
         let Configuration { rules, schedules, zones, options } = configuration;
         let (calendar, inputs) = start::configured(state, rules, schedules, zones, now)?;
         self.calendar = calendar;
@@ -760,7 +760,7 @@ impl Running {
     /// Whether every text of the schedules is there to stay: read and stored while a person has one
     /// erased, it may be gone.
     fn keeps_texts(&self, state: &State, configuration: &Configuration) -> Result<(), String> {
-        for (definition, _) in &configuration.schedules {
+        for definition in &configuration.schedules {
             let is_gone = |text: &Digest| self.shown.upkeep.blobs().is_erased(text.as_bytes());
             let gone = || of_spec(&definition.spec).map(|text| text.digest).find(is_gone);
             if let Some(blob) = state.erases(&definition.spec).or_else(gone) {

@@ -47,6 +47,8 @@ impl Asked {
             | Verb::Decide { .. }
             | Verb::Judge { .. }
             | Verb::Erase { .. }
+            | Verb::Pause { .. }
+            | Verb::Resume { .. }
             | Verb::ConfirmClock => true,
         }
     }

@@ -30,7 +30,7 @@ mod upkeep;
 mod world;
 
 pub use answer::{Accepted, Subject, SubmitError};
-pub use calendar::{Calendar, Zones};
+pub use calendar::{Calendar, Unusable, Zones};
 pub use clocks::HeldClock;
 pub use configuration::{Configuration, Options, Retention};
 pub use engine::{Engine, Focus, Identity, Outside, Parts, Places, Reloaded, StartError, Started};
@@ -42,6 +42,7 @@ pub use last_words::last_words;
 pub use lifecycle::{Lifecycle, Status};
 pub use notice::Notice;
 pub use retention::{Look, Retain};
+pub use start::NotConfigured;
 pub use turn::{Admit, Answer, Exits, Folding, Inputs, Ledger, Shown, Turned, turn};
 pub use upkeep::BlobNotice;
 pub use world::{circumstances, time};

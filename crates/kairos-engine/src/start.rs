@@ -4,28 +4,37 @@
 //! configuration, who brought the engine down, and what a crash or a stop left open. Plain functions,
 //! so the engine and a simulator start alike. Never reads a file and never takes a turn.
 
+use std::collections::BTreeSet;
+
+use kairos_core::event::{Loaded, Renamed};
 use kairos_core::id::MandateId;
 use kairos_core::input::Input;
 use kairos_core::resume::{Resume, resume};
 use kairos_core::rules::Rules;
-use kairos_core::schedule::Rule;
-use kairos_core::schedule::definition::Definition;
+use kairos_core::schedule::definition::{Definition, ScheduleName};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_journal::{Repaired, Torn};
 
-use crate::calendar::{Calendar, Zones};
+use crate::calendar::{Calendar, Loading, Unusable, Zones};
 
-/// Bytes that all schedules of a configuration may take in one frame.
-pub(crate) const SCHEDULES_BYTES_MAX: usize = 900 * 1024;
+/// Bytes that one part of the schedules of a configuration may take, in one frame.
+const PART_BYTES_MAX: usize = 900 * 1024;
 
-/// The schedules take more than a frame has room for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the schedules take {bytes} bytes, and one journal frame has room for {SCHEDULES_BYTES_MAX}"
-)]
-pub struct TooManySchedules {
-    pub bytes: usize,
+/// Bytes after which the next schedule begins another part.
+const PART_BYTES: usize = 256 * 1024;
+
+/// A configuration that cannot come into force.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotConfigured {
+    /// One schedule, or all that are renamed at once.
+    #[error(
+        "schedules that have to stand in one journal frame take {bytes} bytes, and it has room for \
+         {PART_BYTES_MAX}"
+    )]
+    TooLarge { bytes: usize },
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
 }
 
 /// The journal was opened: `begun` says by whom. What a crash cut short was saved first, what a
@@ -54,26 +63,77 @@ pub fn opened(
 }
 
 /// The inputs for a configuration, at a start or a reload, and the calendar to use from then on: the
-/// last fates under rules that end, then the configuration itself.
+/// last fates under rules that end, then the configuration itself, in as many parts as its schedules
+/// need frames. A crash between two of them leaves the rest to the next start.
 ///
 /// # Errors
-/// No frame has room for so many schedules; the calendar in use stays.
+/// A schedule has no place in a frame, or no timetable; the calendar in use stays.
 pub fn configured(
     state: &State,
     rules: Rules,
-    schedules: Vec<(Definition, Rule)>,
+    schedules: Vec<Definition>,
     zones: Zones,
     now: Time,
-) -> Result<(Calendar, Vec<Input>), TooManySchedules> {
-    let mut calendar = Calendar::default();
-    let mut inputs = Calendar::endings(state, &schedules, zones, now);
-    let (set, gone) = calendar.load(state, schedules, now);
-    let bytes = serde_json::to_vec(&set).map_or(usize::MAX, |text| text.len());
-    if bytes > SCHEDULES_BYTES_MAX {
-        return Err(TooManySchedules { bytes });
-    }
-    inputs.push(Input::Configured { rules: Box::new(rules), set, gone });
+) -> Result<(Calendar, Vec<Input>), NotConfigured> {
+    let Loading { calendar, endings, set, gone, renamed } =
+        Calendar::load(state, schedules, zones, now)?;
+    let mut inputs = endings;
+    let rules = Box::new(rules);
+    inputs.extend(parts(set, gone, renamed)?.into_iter().map(|part| {
+        let Part { set, gone, renamed, .. } = part;
+        Input::Configured { rules: rules.clone(), set, gone, renamed }
+    }));
     Ok((calendar, inputs))
+}
+
+/// What one frame takes of the schedules of a configuration.
+#[derive(Default)]
+struct Part {
+    set: Vec<Loaded>,
+    gone: Vec<ScheduleName>,
+    renamed: Vec<Renamed>,
+    bytes: usize,
+}
+
+/// One part at least. Names that go leave first; all that change hands do so in one part, since one
+/// may take what another leaves.
+fn parts(
+    set: Vec<Loaded>,
+    gone: Vec<ScheduleName>,
+    renamed: Vec<Renamed>,
+) -> Result<Vec<Part>, NotConfigured> {
+    let mut parts = vec![Part::default()];
+    for name in gone {
+        room(&mut parts, bytes(&name))?.gone.push(name);
+    }
+    let names: BTreeSet<_> = renamed.iter().map(|renamed| renamed.to.clone()).collect();
+    let (moved, set): (Vec<_>, Vec<_>) =
+        set.into_iter().partition(|loaded| names.contains(&loaded.definition.name));
+    if !renamed.is_empty() {
+        let part = room(&mut parts, bytes(&renamed).saturating_add(bytes(&moved)))?;
+        (part.renamed, part.set) = (renamed, moved);
+    }
+    for loaded in set {
+        room(&mut parts, bytes(&loaded))?.set.push(loaded);
+    }
+    Ok(parts)
+}
+
+/// The last part, or another one where it has no room.
+fn room(parts: &mut Vec<Part>, bytes: usize) -> Result<&mut Part, NotConfigured> {
+    if bytes > PART_BYTES_MAX {
+        return Err(NotConfigured::TooLarge { bytes });
+    }
+    if parts.last().is_some_and(|part| part.bytes > 0 && part.bytes + bytes > PART_BYTES) {
+        parts.push(Part::default());
+    }
+    let part = parts.last_mut().expect("there is one at least");
+    part.bytes += bytes;
+    Ok(part)
+}
+
+fn bytes(value: &impl serde::Serialize) -> usize {
+    serde_json::to_vec(value).map_or(usize::MAX, |text| text.len())
 }
 
 /// Mandates that brought the engine down leave.

@@ -472,7 +472,7 @@ fn subject(verb: &Verb, events: &[Event], state: &State) -> Option<Subject> {
         Verb::Decide { proposal, .. } => Some(Subject::Proposal(*proposal)),
         Verb::Judge { effect, .. } => Some(Subject::Effect(*effect)),
         Verb::Erase { blob, .. } => Some(Subject::Blob(*blob)),
-        Verb::ConfirmClock => None,
+        Verb::Pause { .. } | Verb::Resume { .. } | Verb::ConfirmClock => None,
     }
 }
 

@@ -265,7 +265,12 @@ impl World {
         let (state, seq) = (State::empty(), Seq(0));
         let mut world = Self { state, seq, effects: Vec::new(), frames: Vec::new(), ms: 0 };
         let rules = Box::new(rules());
-        world.step(&Input::Configured { rules, set: Vec::new(), gone: Vec::new() });
+        world.step(&Input::Configured {
+            rules,
+            set: Vec::new(),
+            gone: Vec::new(),
+            renamed: Vec::new(),
+        });
         world
     }
 

@@ -71,7 +71,7 @@ impl Views {
         // Effects last: the others ask what an outcome belongs to before it is forgotten.
         self.mandates.apply(at, event, &self.effects);
         self.proposals.apply(at, event);
-        self.schedules.apply(event);
+        self.schedules.apply(at, event);
         self.erasures.apply(at, event);
         self.effects.apply(at, event);
     }
@@ -89,8 +89,8 @@ impl Fold for Views {
 
 impl Snapshot for Views {
     const KIND: &'static str = "views";
-    /// 2 added the erasures.
-    const SCHEMA: u32 = 2;
+    /// 2 added the erasures, 3 how schedules fare.
+    const SCHEMA: u32 = 3;
     type Form = Self;
 
     fn form(&self) -> &Self {

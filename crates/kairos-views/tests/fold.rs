@@ -17,9 +17,9 @@ use kairos_core::id::{CommandId, EffectId, MandateId, ProposalId};
 use kairos_core::mandate::outcome::{Outcome, ParkReason};
 use kairos_core::mandate::spec::MandateSpec;
 use kairos_core::principal::Principal;
-use kairos_core::schedule::definition::{Concurrency, Definition, ScheduleName};
+use kairos_core::schedule::Dst;
+use kairos_core::schedule::definition::{Definition, ScheduleName, Timing};
 use kairos_core::schedule::slot::{SlotReason, SlotState};
-use kairos_core::schedule::{Dst, MissedPolicy};
 use kairos_core::time::Time;
 use kairos_views::{
     EditView, Found, MandateView, Past, ProposalState, ProposalView, StateView, Troubles, Views,
@@ -345,19 +345,19 @@ fn history() -> Vec<Event> {
     let (decision, hash) = (Decision::Approve, what.hash);
     let name: ScheduleName = "nightly".parse().expect("a name");
     let Event::MandateCreated { spec, .. } = created(mandate) else { panic!("it was made so") };
-    let definition = Definition {
-        name: name.clone(),
-        cron: "0 2 * * *".into(),
-        zone: "UTC".into(),
-        dst: Dst::default(),
-        enabled: true,
-        missed: MissedPolicy::Skip,
-        concurrency: Concurrency::Queue,
-        spec: *spec,
+    let (cron, zone, dst) = ("0 2 * * *".into(), "UTC".into(), Dst::default());
+    let definition = Definition::new(name.clone(), Timing::Cron { cron, zone, dst }, *spec);
+    let loaded = Loaded {
+        definition,
+        revision: 1,
+        cursor: second(1),
+        next: Some(second(50)),
+        anchor: None,
+        zone_data: None,
+        zone_clock: None,
     };
-    let loaded = Loaded { definition, revision: 1, cursor: second(1), next: Some(second(50)) };
     vec![
-        Event::SchedulesLoaded { set: vec![loaded], gone: Vec::new() },
+        Event::SchedulesLoaded { set: vec![loaded], gone: Vec::new(), renamed: Vec::new() },
         created(MandateId::from_u128(7)),
         finished(MandateId::from_u128(7)),
         created(mandate),
@@ -379,7 +379,7 @@ fn history() -> Vec<Event> {
             state: SlotState::Skipped,
             reason: Some(SlotReason::Policy),
         },
-        Event::Accounted { schedule: name, cursor: second(9), next: None },
+        Event::Accounted { schedule: name, cursor: second(9), next: None, zone_clock: None },
         Event::BlobErased { blob: hash, reason: BlobRef::of(b"it leaked"), by: ann() },
         Event::ErasureSettled { blob: hash, end: ErasureEnd::Gone },
         finished(mandate),

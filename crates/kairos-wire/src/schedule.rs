@@ -2,6 +2,8 @@
 //!
 //! Owns the public shape of a schedule, of its slots, and of firing one by hand.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::mandate::Mandate;
@@ -9,20 +11,74 @@ use crate::mandate::Mandate;
 /// A schedule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schedule {
-    /// The name once more: every entity has an `id`.
+    /// What it is over time, whatever it is called; mostly its name.
     pub id: String,
     pub name: String,
     pub state: State,
-    pub cron: String,
-    /// An IANA zone name.
+    /// When it is due, in the words of `schedules.yml`.
+    #[serde(flatten)]
+    pub timing: Timing,
+    /// An IANA zone name; `UTC` where only elapsed time counts.
     pub timezone: String,
     pub enabled: bool,
-    /// The next slot; null when there is none.
+    /// When the next slot is let go; null when there is none, also while it is paused.
     pub next: Option<String>,
+    /// What an interval is counted from; null for the other kinds.
+    #[serde(default)]
+    pub anchor: Option<String>,
+    /// Up to when it has no slot, because the clock had been there already; else null.
+    #[serde(default)]
+    pub held_until: Option<String>,
     /// The latest slot; null when there was none.
     pub last: Option<Slot>,
+    /// What its last finished mandate came to; null when there is none.
+    #[serde(default)]
+    pub last_outcome: Option<String>,
+    /// Mandates that failed since one did not.
+    #[serde(default)]
+    pub failures: u32,
+    /// Null unless it is paused.
+    #[serde(default)]
+    pub paused: Option<Paused>,
     pub missed_policy: String,
     pub concurrency: String,
+}
+
+/// When a schedule is due.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Timing {
+    /// An expression.
+    Cron(String),
+    /// An interval in milliseconds.
+    EveryMs(u64),
+    /// The one time its zone's clock shows.
+    At(String),
+}
+
+impl fmt::Display for Timing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cron(text) => f.write_str(text),
+            Self::EveryMs(ms) => {
+                let units = [(86_400_000, 'd'), (3_600_000, 'h'), (60_000, 'm')];
+                let whole = units.into_iter().find(|(unit, _)| ms % unit == 0);
+                let (unit, letter) = whole.unwrap_or((1000, 's'));
+                write!(f, "every {}{letter}", ms / unit)
+            }
+            Self::At(at) => write!(f, "at {at}"),
+        }
+    }
+}
+
+/// Why a schedule fires nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paused {
+    pub since: String,
+    /// Who paused it; null when its mandates did.
+    pub by: Option<String>,
+    /// How many mandates in a row had failed then; null when a person paused it.
+    pub failures: Option<u32>,
 }
 
 /// Whether a schedule fires.
@@ -30,6 +86,7 @@ pub struct Schedule {
 #[serde(rename_all = "snake_case")]
 pub enum State {
     Enabled,
+    Paused,
     Disabled,
 }
 

@@ -186,12 +186,12 @@ fn configuration(
     for schedule in &config.schedules {
         let spec = kairos_api::convert::spec(&schedule.mandate, &mut |text| texts(text));
         let spec = spec.map_err(Startup::cannot("store a schedule's texts"))?;
-        schedules.push((schedule.definition(spec), schedule.rule.clone()));
+        schedules.push(schedule.definition(spec));
     }
     Ok(Configuration {
         rules: Rules { secrets, ..config.rules.clone() },
         schedules,
-        zones: |name| crate::config::zone::zone(name).ok(),
+        zones: |name| crate::config::zone::data(name).ok(),
         options: Options {
             tick_interval_ms: config.options.tick_interval_ms,
             graceful_timeout_ms: config.options.graceful_timeout_ms,

@@ -84,7 +84,7 @@ impl From<Startup> for Failure {
             Startup::Lock(LockError::Held { .. }) => {
                 Self::new(Exit::No, "locked", startup.line()).hint("kairos status")
             }
-            Startup::Engine(StartError::TooManySchedules { .. }) => {
+            Startup::Engine(StartError::NotConfigured(_)) => {
                 Self::new(Exit::Config, "config", startup.line())
             }
             Startup::Engine(StartError::Restored { .. } | StartError::Copied) => {

@@ -22,8 +22,8 @@ use kairos_core::id::NodeId;
 use kairos_core::plan::{Action, FailurePolicy, Step};
 use kairos_core::principal::Principal;
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
-use kairos_core::schedule::definition::{Concurrency, Definition};
-use kairos_core::schedule::{Cron, Dst, MissedPolicy, Rule};
+use kairos_core::schedule::Dst;
+use kairos_core::schedule::definition::{Concurrency, Definition, Timing};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs as _, RealFs};
@@ -246,22 +246,17 @@ fn plan(path: &str) -> Answer {
 }
 
 /// A schedule that is due on no day a test is run.
-fn yearly() -> (Definition, Rule) {
+fn yearly() -> Definition {
     let request = MandateRequest { goal: "fix it".into(), ..MandateRequest::default() };
     let text = |text: &str| Ok::<_, std::io::Error>(BlobRef::of(text.as_bytes()));
-    let definition = Definition {
-        name: "yearly".parse().expect("a name"),
-        cron: "0 0 29 2 1".into(),
-        zone: "UTC".into(),
-        dst: Dst::default(),
+    let (cron, zone, dst) = ("0 0 29 2 1".into(), "UTC".into(), Dst::default());
+    let timing = Timing::Cron { cron, zone, dst };
+    let spec = kairos_api::convert::spec(&request, &mut { text }).expect("a mandate");
+    Definition {
         enabled: false,
-        missed: MissedPolicy::Skip,
         concurrency: Concurrency::Reject,
-        spec: kairos_api::convert::spec(&request, &mut { text }).expect("a mandate"),
-    };
-    let cron = Cron::parse(&definition.cron, definition.name.as_str()).expect("cron");
-    let rule = Rule { cron, zone: TimeZone::UTC, dst: definition.dst };
-    (definition, rule)
+        ..Definition::new("yearly".parse().expect("a name"), timing, spec)
+    }
 }
 
 fn configuration() -> Configuration {
@@ -281,7 +276,7 @@ fn configuration() -> Configuration {
                 prices: vec![NamedPrice { name: String::new(), price: free }],
             }),
         },
-        zones: |_| None,
+        zones: |_| Some(TimeZone::UTC.into()),
         schedules: vec![yearly()],
         options: Options {
             tick_interval_ms: 10_000,

@@ -16,7 +16,7 @@ use crate::plan::StepEnd;
 use crate::state::State;
 
 use super::draft::Draft;
-use super::{call, step};
+use super::{call, slots, step};
 
 /// Failed cycles in a row that end a mandate.
 const FAILED_IN_ROW_MAX: u8 = 2;
@@ -229,4 +229,7 @@ pub(super) fn finish(
         draft.emit(Event::ProposalClosed { mandate, proposal, how: Closed::Expired });
     }
     draft.emit(Event::MandateFinished { mandate, outcome, verified, reason });
+    if let Some(pause) = slots::pause_after(draft.state, &draft.mandate, outcome) {
+        draft.emit(pause);
+    }
 }

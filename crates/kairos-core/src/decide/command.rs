@@ -46,6 +46,8 @@ pub(super) fn decide(
         Verb::Judge { effect, answer, note } => judge(state, now, by, *effect, *answer, *note),
         Verb::Fire { schedule, key } => slots::fire(state, now, by, schedule, *key),
         Verb::Erase { blob, reason } => erase(state, by, *blob, *reason),
+        Verb::Pause { schedule } => slots::pause(state, by, schedule),
+        Verb::Resume { schedule } => slots::resume(state, by, schedule),
         Verb::ConfirmClock if state.clock.is_none() => Err(Refusal::ClockBelieved),
         Verb::ConfirmClock => Ok(vec![Event::ClockSettled { by: Some(by.clone()) }]),
     }

@@ -3,7 +3,7 @@
 //! Owns what a change of configuration does to open work: new rules hold at once. What waited for
 //! budget looks again, each mandate in its own frame: the fold of `rules_loaded` makes it due.
 
-use crate::event::{Event, Loaded};
+use crate::event::{Event, Loaded, Renamed};
 use crate::input::Now;
 use crate::rules::Rules;
 use crate::schedule::definition::ScheduleName;
@@ -13,8 +13,7 @@ pub(super) fn decide(
     state: &State,
     now: &Now,
     rules: &Rules,
-    set: &[Loaded],
-    gone: &[ScheduleName],
+    (set, gone, renamed): (&[Loaded], &[ScheduleName], &[Renamed]),
 ) -> Vec<Event> {
     let mut events = Vec::new();
     let believed = state.clock.is_none();
@@ -25,7 +24,8 @@ pub(super) fn decide(
         events.push(Event::RulesLoaded(Box::new(rules.clone())));
     }
     if !set.is_empty() || !gone.is_empty() {
-        events.push(Event::SchedulesLoaded { set: set.to_vec(), gone: gone.to_vec() });
+        let (set, gone, renamed) = (set.to_vec(), gone.to_vec(), renamed.to_vec());
+        events.push(Event::SchedulesLoaded { set, gone, renamed });
     }
     events
 }

@@ -51,15 +51,15 @@ pub fn decide(state: &State, input: &Input, now: &Now) -> Result<Vec<Event>, Ref
         Input::Recovered { after, bytes, saved_as } => {
             Ok(vec![Event::Recovered { after: *after, bytes: *bytes, saved_as: saved_as.clone() }])
         }
-        Input::Configured { rules, set, gone } => {
-            Ok(configure::decide(state, now, rules, set, gone))
+        Input::Configured { rules, set, gone, renamed } => {
+            Ok(configure::decide(state, now, rules, (set, gone, renamed)))
         }
         Input::Command { by, verb } => command::decide(state, now, by, verb),
         Input::Settled { effect, outcome } => Ok(settle::decide(state, now, *effect, outcome)),
         Input::Lost { effect } => Ok(settle::lost(state, now, *effect)),
         Input::Due(alarm) => Ok(due::decide(state, now, alarm)),
-        Input::Slots { schedule, revision, accounted, next } => {
-            Ok(slots::decide(state, now, schedule, *revision, accounted, *next))
+        Input::Slots { schedule, revision, accounted, next, zone_clock } => {
+            Ok(slots::decide(state, now, (schedule, *revision), accounted, (*next, *zone_clock)))
         }
         Input::Admit { only } => Ok(advance::admit(state, now, *only)),
         Input::Continue { mandate } => Ok(advance::go_on(state, now, *mandate)),
@@ -96,9 +96,12 @@ pub fn subject(state: &State, input: &Input, now: &Now) -> Option<MandateId> {
             Verb::Stop { mandate } => Some(*mandate),
             Verb::Decide { proposal, .. } => state.proposal(*proposal).map(|mandate| mandate.id),
             Verb::Judge { effect, .. } => state.effect(*effect).map(|mandate| mandate.id),
-            Verb::Create { .. } | Verb::Fire { .. } | Verb::Erase { .. } | Verb::ConfirmClock => {
-                None
-            }
+            Verb::Create { .. }
+            | Verb::Fire { .. }
+            | Verb::Erase { .. }
+            | Verb::Pause { .. }
+            | Verb::Resume { .. }
+            | Verb::ConfirmClock => None,
         },
         Input::Started { .. }
         | Input::Recovered { .. }

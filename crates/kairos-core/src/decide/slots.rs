@@ -1,7 +1,7 @@
 //! Slots that are due, and mandates that schedules make.
 //!
-//! Owns overlap: what a fire does when an earlier mandate of its schedule is not finished. The
-//! calendar has accounted for every slot; here each gets its record, a fire and its mandate in one
+//! Owns overlap: what a fire does when an earlier mandate of its schedule is not finished, and pauses:
+//! by a person, and by the mandate that is one failure too many. The calendar has accounted for every slot; here each gets its record, a fire and its mandate in one
 //! frame. A fire that replaces more than one frame can stop comes after frames that only stop.
 
 use crate::event::{Event, Key, Loaded, Origin};
@@ -12,9 +12,11 @@ use crate::mandate::standing::{Mandate, Standing};
 use crate::principal::Principal;
 use crate::refusal::Refusal;
 use crate::schedule::Slot;
-use crate::schedule::definition::{Concurrency, ScheduleName};
+use crate::schedule::definition::{Concurrency, Definition, ScheduleName};
 use crate::schedule::missed::{Accounted, Fate, Unfired};
+use crate::schedule::pause::PausedBy;
 use crate::schedule::slot::{SlotReason, SlotState};
+use crate::schedule::zone::ZoneClock;
 use crate::state::State;
 use crate::time::Time;
 
@@ -31,10 +33,9 @@ const STOPS_MAX: usize = 256;
 pub(super) fn decide(
     state: &State,
     now: &Now,
-    name: &ScheduleName,
-    revision: u32,
+    (name, revision): (&ScheduleName, u32),
     accounted: &Accounted,
-    next: Option<Time>,
+    (next, zone_clock): (Option<Time>, Option<ZoneClock>),
 ) -> Vec<Event> {
     let Some(loaded) = state.schedules.get(name).filter(|loaded| loaded.revision == revision)
     else {
@@ -42,10 +43,10 @@ pub(super) fn decide(
     };
     let mut ids = IdSource::new(now.time, now.seed);
     let mut events = Vec::new();
-    let mut fired = false;
+    let mut fired = 0;
     let fires = |fate: &Fate| matches!(fate, Fate::Fires(_));
     let mut replaced = Replaced::default();
-    if accounted.fates.iter().any(fires) && refusal(state, loaded, false).is_none() {
+    if accounted.fates.iter().any(fires) && refusal(state, loaded, 0).is_none() {
         replaced = Replaced::by(state, now, loaded);
         if replaced.more {
             return replaced.events;
@@ -68,13 +69,14 @@ pub(super) fn decide(
                 if let Some(mandate) = mandate {
                     events.append(&mut replaced.events);
                     events.push(created(loaded, mandate, None));
-                    fired = true;
+                    fired += 1;
                 }
                 events.push(slot_event(loaded, slot, mandate, refused));
             }
         }
     }
-    events.push(Event::Accounted { schedule: name.clone(), cursor: accounted.cursor, next });
+    let (schedule, cursor) = (name.clone(), accounted.cursor);
+    events.push(Event::Accounted { schedule, cursor, next, zone_clock });
     events
 }
 
@@ -84,6 +86,7 @@ fn passed(why: Unfired) -> (SlotState, SlotReason) {
         Unfired::Skipped => (SlotState::Skipped, SlotReason::Policy),
         Unfired::DroppedStale => (SlotState::DroppedStale, SlotReason::Policy),
         Unfired::RuleChanged => (SlotState::Skipped, SlotReason::RuleChanged),
+        Unfired::Paused => (SlotState::Skipped, SlotReason::Paused),
         Unfired::Restored => (SlotState::Skipped, SlotReason::Restored),
     }
 }
@@ -126,7 +129,7 @@ pub(super) fn fire(
     let rules = state.rules.as_deref().ok_or(Refusal::NotConfigured)?;
     can_ask(rules, &loaded.definition.spec)?;
     is_kept(state, &loaded.definition.spec)?;
-    if refusal(state, loaded, false).is_some() {
+    if refusal(state, loaded, 0).is_some() {
         return Err(Refusal::Overlap { schedule: name.clone() });
     }
     let Replaced { mut events, more } = Replaced::by(state, now, loaded);
@@ -150,15 +153,58 @@ pub(super) fn fire(
 }
 
 fn created(loaded: &Loaded, mandate: MandateId, key: Option<Key>) -> Event {
+    let Definition { name, id, spec, .. } = &loaded.definition;
     Event::MandateCreated {
         mandate,
-        origin: Origin::Schedule { name: loaded.definition.name.clone(), key },
-        spec: Box::new(loaded.definition.spec.clone()),
+        origin: Origin::Schedule { name: name.clone(), id: id.clone(), key },
+        spec: Box::new(spec.clone()),
     }
 }
 
-/// Why a slot may not fire now; `fired` when another slot of this decision did.
-fn refusal(state: &State, loaded: &Loaded, fired: bool) -> Option<SlotReason> {
+/// A person pauses a schedule. One that is paused already stays as it is.
+pub(super) fn pause(
+    state: &State,
+    by: &Principal,
+    name: &ScheduleName,
+) -> Result<Vec<Event>, Refusal> {
+    let paused = paused(state, name)?;
+    let (schedule, why) = (name.clone(), PausedBy::Person(by.clone()));
+    Ok(if paused { Vec::new() } else { vec![Event::SchedulePaused { schedule, why }] })
+}
+
+/// A person lets a schedule go on.
+pub(super) fn resume(
+    state: &State,
+    by: &Principal,
+    name: &ScheduleName,
+) -> Result<Vec<Event>, Refusal> {
+    let paused = paused(state, name)?;
+    let (schedule, by) = (name.clone(), by.clone());
+    Ok(if paused { vec![Event::ScheduleResumed { schedule, by }] } else { Vec::new() })
+}
+
+fn paused(state: &State, name: &ScheduleName) -> Result<bool, Refusal> {
+    let loaded = state.schedule(name);
+    let loaded = loaded.ok_or_else(|| Refusal::NoSuchSchedule { schedule: name.clone() })?;
+    let fare = state.fare(loaded.definition.identity());
+    Ok(fare.is_some_and(|fare| fare.paused().is_some()))
+}
+
+/// The pause that a mandate which ends so brings to its schedule.
+pub(super) fn pause_after(state: &State, mandate: &Mandate, outcome: Outcome) -> Option<Event> {
+    let loaded = state.identified(mandate.origin.schedule()?)?;
+    let Definition { name, pause_after, .. } = &loaded.definition;
+    let fare = state.fare(loaded.definition.identity()).cloned().unwrap_or_default();
+    let failures = fare.failures_after(outcome);
+    let enough = *pause_after > 0 && failures > fare.failures && failures >= *pause_after;
+    (enough && fare.paused().is_none()).then(|| Event::SchedulePaused {
+        schedule: name.clone(),
+        why: PausedBy::Failures(failures),
+    })
+}
+
+/// Why a slot may not fire now; `fired` says how many others of this decision did.
+fn refusal(state: &State, loaded: &Loaded, fired: usize) -> Option<SlotReason> {
     let definition = &loaded.definition;
     let rules = state.rules.as_deref()?;
     match can_ask(rules, &definition.spec) {
@@ -166,15 +212,24 @@ fn refusal(state: &State, loaded: &Loaded, fired: bool) -> Option<SlotReason> {
         Err(_) => return Some(SlotReason::NoModel),
         Ok(()) => {}
     }
-    let open = state.fires(&definition.name).count() > 0;
-    let queued = state.fires(&definition.name).any(|m| m.standing == Standing::Queued);
+    let mut open = earlier(state, definition);
     let overlaps = match definition.concurrency {
-        Concurrency::Queue => queued || fired,
-        Concurrency::Reject => open || fired,
+        Concurrency::Queue => {
+            let most = usize::from(definition.max_queued);
+            let queued = open.filter(|mandate| mandate.standing == Standing::Queued);
+            fired + queued.take(most).count() >= most
+        }
+        Concurrency::Reject => fired > 0 || open.next().is_some(),
         Concurrency::Allow => false,
-        Concurrency::Replace => fired,
+        Concurrency::Replace => fired > 0,
     };
     overlaps.then_some(SlotReason::Overlap)
+}
+
+/// Open mandates that a fire of this schedule meets: its own, in the scope it has now.
+fn earlier<'a>(state: &'a State, definition: &'a Definition) -> impl Iterator<Item = &'a Mandate> {
+    let fires = state.fires(definition.identity());
+    fires.filter(|mandate| mandate.spec.project_scope == definition.spec.project_scope)
 }
 
 /// The stops of the earlier mandates of a schedule that replaces them.
@@ -192,7 +247,7 @@ impl Replaced {
             return replaced;
         }
         let going = |mandate: &&Mandate| mandate.ending.is_none();
-        for mandate in state.fires(&loaded.definition.name).filter(going) {
+        for mandate in earlier(state, &loaded.definition).filter(going) {
             if replaced.events.len() >= STOPS_MAX {
                 replaced.more = true;
                 break;

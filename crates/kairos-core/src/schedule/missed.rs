@@ -4,7 +4,8 @@
 //! first; the fates of many are one range, so a decade asleep costs no more than a minute. Never
 //! decides whether a slot that may fire does: pause, overlap and budget come after.
 
-use super::civil::{Rule, Slot};
+use super::civil::Slot;
+use super::timetable::Timetable;
 use crate::time::Time;
 
 /// The most slots one catch-up fires; a larger `max` acts as this.
@@ -37,6 +38,8 @@ pub enum Unfired {
     Restored,
     /// Its rule was edited or taken away.
     RuleChanged,
+    /// Its schedule was paused.
+    Paused,
 }
 
 /// What became of one slot, or of a range of neighbours.
@@ -78,11 +81,12 @@ impl Accounted {
     }
 }
 
-/// Gives every slot in (`after`, `now`] its fate. A `now` at or before the cursor has none, and the
-/// cursor stays: a clock set back fires nothing again.
+/// Gives every slot after `after` that is let go by `now` its fate. A `now` at or before the cursor has
+/// none, and the cursor stays: a clock set back fires nothing again.
 #[must_use]
-pub fn account(rule: &Rule, policy: MissedPolicy, after: Time, now: Time) -> Accounted {
-    if now <= after {
+pub fn account(table: &Timetable, policy: MissedPolicy, after: Time, now: Time) -> Accounted {
+    let until = table.released(now);
+    if until <= after {
         return Accounted { fates: Vec::new(), cursor: after };
     }
     let (most, limit_ms) = match policy {
@@ -92,11 +96,12 @@ pub fn account(rule: &Rule, policy: MissedPolicy, after: Time, now: Time) -> Acc
             (max.min(MAX_FIRES), Some(stale_after_ms))
         }
     };
-    // A slot exactly as late as the limit is in time.
-    let stale = limit_ms.map_or(after, |ms| before(earlier(now, ms)).max(after));
+    // A slot exactly as late as the limit is in time; late is what was let go long ago.
+    let stale =
+        limit_ms.map_or(after, |ms| table.released(before(earlier(now, ms))).clamp(after, until));
     let most = usize::try_from(most).expect("a pointer has at least 32 bits");
-    let fires = rule.newest(stale, now, most);
-    let rest = fires.first().map_or(now, |first| before(first.at));
+    let fires = table.newest(stale, until, most);
+    let rest = fires.first().map_or(until, |first| before(first.at));
     let why = match policy {
         MissedPolicy::CatchUpOnce => Unfired::Coalesced,
         MissedPolicy::Skip | MissedPolicy::Drop { .. } | MissedPolicy::CatchUpBounded { .. } => {
@@ -104,23 +109,23 @@ pub fn account(rule: &Rule, policy: MissedPolicy, after: Time, now: Time) -> Acc
         }
     };
     let passed =
-        [passed(rule, after, stale, Unfired::DroppedStale), passed(rule, stale, rest, why)];
+        [passed(table, after, stale, Unfired::DroppedStale), passed(table, stale, rest, why)];
     let fates = passed.into_iter().flatten().chain(fires.into_iter().map(Fate::Fires)).collect();
-    Accounted { fates, cursor: now }
+    Accounted { fates, cursor: until }
 }
 
-/// Lets every slot in (`after`, `now`] pass.
+/// Lets every slot in (`after`, `until`] pass, also one that jitter still holds back.
 #[must_use]
-pub fn pass(rule: &Rule, after: Time, now: Time, why: Unfired) -> Accounted {
-    let fates = passed(rule, after, now, why).into_iter().collect();
-    Accounted { fates, cursor: now.max(after) }
+pub fn pass(table: &Timetable, after: Time, until: Time, why: Unfired) -> Accounted {
+    let fates = passed(table, after, until, why).into_iter().collect();
+    Accounted { fates, cursor: until.max(after) }
 }
 
 /// The slots in (`after`, `until`] as one range, if there are any.
-fn passed(rule: &Rule, after: Time, until: Time, why: Unfired) -> Option<Fate> {
-    let count = rule.count(after, until);
-    let from = (count > 0).then(|| rule.next_after(after))??.at;
-    let to = rule.newest(after, until, 1).last()?.at;
+fn passed(table: &Timetable, after: Time, until: Time, why: Unfired) -> Option<Fate> {
+    let count = table.count(after, until);
+    let from = (count > 0).then(|| table.next_after(after))??.at;
+    let to = table.newest(after, until, 1).last()?.at;
     Some(Fate::Passed { from, to, count, why })
 }
 

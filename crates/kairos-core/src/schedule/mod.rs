@@ -2,9 +2,10 @@
 //!
 //! Owns the step from an expression to instants. Never asks what time it is or where zone data
 //! lives: `now`, the cursor and the `TimeZone` are arguments. An expression becomes a [`Cron`]
-//! ([`expr`] reads it), a [`Cron`] in a zone becomes a [`Rule`] that yields [`Slot`]s ([`civil`]),
-//! and [`missed::account`] gives every slot between a cursor and now its fate. What a person should know
-//! about a rule, without being refused it, is a [`Warning`].
+//! ([`expr`] reads it), a [`Cron`] in a zone becomes a [`Rule`] that yields [`Slot`]s ([`civil`]); a
+//! [`Timetable`] is such a rule, an interval or a single instant, with jitter. [`missed::account`]
+//! gives every slot between a cursor and now its fate. What a person should know about a rule,
+//! without being refused it, is a [`Warning`].
 
 pub mod civil;
 pub mod cron;
@@ -13,12 +14,17 @@ pub mod definition;
 pub mod expr;
 pub(crate) mod gone;
 pub mod missed;
+pub mod pause;
 mod predecessor;
 pub mod slot;
+pub mod timetable;
 pub mod warning;
+pub mod zone;
 
 pub use civil::{Dst, InFold, InGap, Rule, Slot};
 pub use cron::Cron;
 pub use expr::{CronError, Field};
 pub use missed::{Accounted, Fate, MissedPolicy, Unfired, account, pass};
+pub use timetable::{NoTimetable, Timetable, When};
 pub use warning::Warning;
+pub use zone::{Zone, ZoneClock};

@@ -28,6 +28,8 @@ pub enum SlotReason {
     RuleChanged,
     /// The journal was restored, copied or repaired: nobody can say whether it fired meanwhile.
     Restored,
+    /// Its schedule was paused.
+    Paused,
     /// An earlier mandate is not finished.
     Overlap,
     /// No model is configured.
@@ -58,6 +60,7 @@ impl SlotReason {
             Self::Policy => "policy",
             Self::RuleChanged => "rule_changed",
             Self::Restored => "restored",
+            Self::Paused => "paused",
             Self::Overlap => "overlap",
             Self::NoModel => "no_model",
             Self::Unpriced => "unpriced",

@@ -24,7 +24,7 @@ use kairos_core::mandate::standing::{Mandate, Standing};
 use kairos_core::plan::{Action, FailurePolicy, Status as StepStatus, Step};
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
 use kairos_core::schedule::civil::{Dst, Slot};
-use kairos_core::schedule::definition::{Concurrency, Definition};
+use kairos_core::schedule::definition::{Concurrency, Definition, Timing};
 use kairos_core::schedule::missed::{Accounted, Fate, MissedPolicy, Unfired};
 use kairos_core::state::State;
 use kairos_core::time::Time;
@@ -203,7 +203,8 @@ impl World {
         };
         let (cursor, next) = (time, (!chance.one_in(6)).then(|| time.plus_ms(60_000)));
         let accounted = Accounted { fates, cursor };
-        Input::Slots { schedule: name.clone(), revision: loaded.revision, accounted, next }
+        let (schedule, revision, zone_clock) = (name.clone(), loaded.revision, None);
+        Input::Slots { schedule, revision, accounted, next, zone_clock }
     }
 }
 
@@ -271,18 +272,20 @@ fn configured(chance: &mut Chance, time: Time) -> Input {
     let all = [Concurrency::Queue, Concurrency::Allow, Concurrency::Reject, Concurrency::Replace];
     let schedule = |name: &str, concurrency| Loaded {
         definition: Definition {
-            name: name.parse().expect("a name"),
-            cron: "* * * * *".into(),
-            zone: "UTC".into(),
-            dst: Dst::default(),
-            enabled: true,
             missed: MissedPolicy::CatchUpBounded { max: 2, stale_after_ms: 1_000 },
             concurrency,
-            spec: spec("by itself"),
+            ..Definition::new(
+                name.parse().expect("a name"),
+                Timing::Cron { cron: "* * * * *".into(), zone: "UTC".into(), dst: Dst::default() },
+                spec("by itself"),
+            )
         },
         revision: 1,
         cursor: time,
         next: Some(time.plus_ms(60_000)),
+        anchor: None,
+        zone_data: None,
+        zone_clock: None,
     };
     let (set, gone) = match chance.below(4) {
         0 => (Vec::new(), vec!["nightly".parse().expect("a name")]),
@@ -292,7 +295,7 @@ fn configured(chance: &mut Chance, time: Time) -> Input {
             (vec![schedule("hourly", Concurrency::Allow), schedule("nightly", concurrency)], vec![])
         }
     };
-    Input::Configured { rules: Box::new(rules), set, gone }
+    Input::Configured { rules: Box::new(rules), set, gone, renamed: Vec::new() }
 }
 
 pub(crate) fn spec(goal: &str) -> MandateSpec {

@@ -1,4 +1,4 @@
-use kairos_core::schedule::{Accounted, Fate, MissedPolicy, Rule, Unfired, account};
+use kairos_core::schedule::{Accounted, Fate, MissedPolicy, Timetable, Unfired, account};
 use kairos_core::time::Time;
 
 use super::zone::{rule, time};
@@ -11,12 +11,16 @@ fn fires(at: &str) -> Fate {
     Fate::Fires(kairos_core::schedule::Slot { civil, fold: 0, at })
 }
 
+fn table(cron: &str, zone: &str) -> Timetable {
+    rule(cron, zone).into()
+}
+
 fn passed(from: &str, to: &str, count: u64, why: Unfired) -> Fate {
     Fate::Passed { from: time(from), to: time(to), count, why }
 }
 
 fn fates(policy: MissedPolicy, after: &str, now: &str) -> Vec<Fate> {
-    let accounted = account(&rule("0 * * * *", "UTC"), policy, time(after), time(now));
+    let accounted = account(&table("0 * * * *", "UTC"), policy, time(after), time(now));
     assert_eq!(accounted.cursor, time(now));
     accounted.fates
 }
@@ -95,7 +99,7 @@ fn bounded_catch_up_fires_the_newest_oldest_first() {
 
 #[test]
 fn a_catch_up_taken_fire_by_fire_fires_the_same_slots() {
-    let hourly = rule("0 * * * *", "UTC");
+    let hourly = table("0 * * * *", "UTC");
     let bounded = MissedPolicy::CatchUpBounded { max: 3, stale_after_ms: 4 * HOUR_MS };
     let (start, now) = (time("2026-05-01T00:00:00Z"), time("2026-05-01T10:30:00Z"));
     let whole = account(&hourly, bounded, start, now);
@@ -113,7 +117,7 @@ fn a_catch_up_taken_fire_by_fire_fires_the_same_slots() {
 
 #[test]
 fn staleness_is_measured_from_the_missed_slot() {
-    let weekly = rule("0 9 * * 1", "UTC");
+    let weekly = table("0 9 * * 1", "UTC");
     let bounded = MissedPolicy::CatchUpBounded { max: 5, stale_after_ms: 48 * HOUR_MS };
     let (after, now) = (time("2026-05-04T09:00:00Z"), time("2026-05-11T09:30:00Z"));
     assert_eq!(account(&weekly, bounded, after, now).fates, [fires("2026-05-11T09:00:00Z")]);
@@ -123,14 +127,14 @@ fn staleness_is_measured_from_the_missed_slot() {
 fn a_clock_set_back_fires_nothing_and_keeps_the_cursor() {
     let (after, now) = (time("2026-05-01T10:00:00Z"), time("2026-05-01T08:00:00Z"));
     assert_eq!(
-        account(&rule("0 * * * *", "UTC"), MissedPolicy::Skip, after, now),
+        account(&table("0 * * * *", "UTC"), MissedPolicy::Skip, after, now),
         Accounted { fates: vec![], cursor: after }
     );
 }
 
 #[test]
 fn a_minutely_rule_asleep_for_decades_is_still_two_ranges() {
-    let minutely = rule("* * * * *", "Europe/Zurich");
+    let minutely = table("* * * * *", "Europe/Zurich");
     let bounded = MissedPolicy::CatchUpBounded { max: u32::MAX, stale_after_ms: u64::MAX };
     let accounted = account(&minutely, bounded, Time::EPOCH, time("2026-05-01T00:00:00Z"));
     let Fate::Passed { count, .. } = accounted.fates[0] else { panic!("{:?}", accounted.fates[0]) };
@@ -140,7 +144,7 @@ fn a_minutely_rule_asleep_for_decades_is_still_two_ranges() {
 /// However often and whenever it is asked, each slot gets one fate and no slot gets none.
 #[test]
 fn every_slot_is_accounted_exactly_once() {
-    let rule: Rule = rule("*/7 1-3 * * *", "America/New_York");
+    let rule = table("*/7 1-3 * * *", "America/New_York");
     let (start, end) = (time("2026-10-20T00:00:00Z"), time("2026-11-10T00:00:00Z"));
     let policies = [
         MissedPolicy::Skip,

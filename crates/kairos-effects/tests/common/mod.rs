@@ -95,8 +95,12 @@ impl World {
             permits: VecDeque::new(),
             turns: 0,
         };
-        let configured =
-            Input::Configured { rules: Box::new(rules()), set: Vec::new(), gone: Vec::new() };
+        let configured = Input::Configured {
+            rules: Box::new(rules()),
+            set: Vec::new(),
+            gone: Vec::new(),
+            renamed: Vec::new(),
+        };
         world.input(&configured);
         world
     }

@@ -6,13 +6,14 @@ use std::path::Path;
 use kairos_core::digest::Digest;
 use kairos_core::event::Event;
 use kairos_core::fold::Seq;
-use kairos_core::input::Input;
 use kairos_core::schedule::slot::{SlotReason, SlotState};
 use kairos_core::state::State;
 use kairos_core::time::Time;
-use kairos_engine::{Calendar, Control, Exits, Identity, Inputs, Shown, StartError, Started, turn};
+use kairos_engine::{
+    Control, Exits, Identity, Inputs, Shown, StartError, Started, start as begin, turn,
+};
 
-use crate::turn::{START_MS, ledger, minutely, now};
+use crate::turn::{START_MS, ledger, minutely, now, zones};
 use crate::world::{self, Schedules};
 
 const HERE: Identity = Identity { machine: Some(Digest::from_bytes([1; 32])), adopt: false };
@@ -67,12 +68,12 @@ fn long_ago(dir: &Path) {
     let journal = dir.join("journal");
     fs::create_dir_all(&journal).expect("a directory");
     let ledger = ledger(&journal);
-    let mut calendar = Calendar::default();
     let start = Time::from_ms(START_MS);
-    let (set, gone) = calendar.load(ledger.state(), vec![minutely()], start);
-    let rules = Box::new(world::rules());
     let mut inputs = Inputs::default();
-    inputs.own = vec![Input::Configured { rules, set, gone }];
+    let (rules, schedules) = (world::rules(), vec![minutely()]);
+    let configured = begin::configured(ledger.state(), rules, schedules, zones, start);
+    let (calendar, own) = configured.expect("few");
+    inputs.own = own;
     let exits = Exits { publish: &mut |_: &[Shown], _: &State| {}, dispatch: &mut drop };
     let mut now = || now(start, 1);
     turn(ledger, inputs, &mut now, &calendar, exits).expect("the disk holds");

@@ -5,17 +5,18 @@ use kairos_core::effect::{Attempt, Call, Outcome, Reply};
 use kairos_core::event::{Event, Key};
 use kairos_core::id::{CommandId, MandateId};
 use kairos_core::input::{Input, Now, Pace, Verb};
-use kairos_core::schedule::Rule;
 use kairos_core::schedule::definition::Definition;
 use kairos_core::schedule::slot::SlotState;
 use kairos_core::space::Shortage;
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::RealFs;
-use kairos_engine::{Accepted, Calendar, Exits, Inputs, Ledger, Shown, Subject, SubmitError, turn};
+use kairos_engine::{
+    Accepted, Calendar, Exits, Inputs, Ledger, Shown, Subject, SubmitError, start, turn,
+};
 use kairos_journal::{Ahead, Permit, Segments};
 
-use crate::turn::{START_MS, ledger, ledger_of, minutely, now};
+use crate::turn::{START_MS, ledger, ledger_of, minutely, now, zones};
 use crate::world;
 
 const LOW: Shortage = Shortage::Free { free_bytes: 1, keep_free_bytes: 2 };
@@ -44,15 +45,16 @@ impl Daemon {
         Self::with(ledger_of(dir, small()), Vec::new())
     }
 
-    fn with(ledger: Ledger<RealFs>, schedules: Vec<(Definition, Rule)>) -> Self {
+    fn with(ledger: Ledger<RealFs>, schedules: Vec<Definition>) -> Self {
         let ledger = Some(ledger);
         let (calendar, permits) = (Calendar::default(), Vec::new());
         let mut daemon = Self { ledger, calendar, seed: 0, permits };
         let at = Time::from_ms(START_MS);
         let state = daemon.ledger.as_ref().expect("it is there").state();
-        let (set, gone) = daemon.calendar.load(state, schedules, at);
-        let rules = Box::new(world::rules());
-        daemon.take(0, Pace::Running, vec![Input::Configured { rules, set, gone }], Vec::new());
+        let configured = start::configured(state, world::rules(), schedules, zones, at);
+        let (calendar, own) = configured.expect("few");
+        daemon.calendar = calendar;
+        daemon.take(0, Pace::Running, own, Vec::new());
         daemon
     }
 

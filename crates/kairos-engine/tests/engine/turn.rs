@@ -9,9 +9,9 @@ use kairos_core::event::Event;
 use kairos_core::id::{IdSource, Seed};
 use kairos_core::input::{Input, Now, Pace, Verb};
 use kairos_core::path::RelPath;
-use kairos_core::schedule::definition::{Concurrency, Definition};
+use kairos_core::schedule::definition::{Concurrency, Definition, Timing};
 use kairos_core::schedule::slot::{SlotReason, SlotState};
-use kairos_core::schedule::{Cron, Dst, InFold, MissedPolicy, Rule};
+use kairos_core::schedule::{Dst, InFold, MissedPolicy, Zone};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::RealFs;
@@ -51,22 +51,21 @@ pub(crate) fn now(time: Time, seed: u8) -> Now {
 }
 
 /// A minutely schedule whose mandates are as large as a configuration may make them.
-pub(crate) fn minutely() -> (Definition, Rule) {
+pub(crate) fn minutely() -> Definition {
     let mut spec = world::spec(BlobRef::of(b"goal"));
     spec.files = (0..64).map(|n| format!("{n:03}{}", "x".repeat(4_000))).collect();
-    let definition = Definition {
-        name: "minutely".parse().expect("a name"),
-        cron: "* * * * *".into(),
-        zone: "UTC".into(),
-        dst: Dst::default(),
-        enabled: true,
+    let (cron, zone, dst) = ("* * * * *".into(), "UTC".into(), Dst::default());
+    let timing = Timing::Cron { cron, zone, dst };
+    Definition {
         missed: MissedPolicy::CatchUpBounded { max: 50, stale_after_ms: u64::MAX },
         concurrency: Concurrency::Allow,
-        spec,
-    };
-    let cron = Cron::parse(&definition.cron, definition.name.as_str()).expect("cron");
-    let rule = Rule { cron, zone: jiff::tz::TimeZone::UTC, dst: definition.dst };
-    (definition, rule)
+        ..Definition::new("minutely".parse().expect("a name"), timing, spec)
+    }
+}
+
+/// Every zone is UTC.
+pub(crate) fn zones(_: &str) -> Option<Zone> {
+    Some(jiff::tz::TimeZone::UTC.into())
 }
 
 /// What an engine of one mandate goes through, without its thread.
@@ -127,7 +126,8 @@ fn an_outcome_too_large_for_a_frame_costs_its_effect_and_not_the_daemon() {
     let rules = Box::new(world::rules());
     let verb = Verb::Create { spec: Box::new(world::spec(BlobRef::of(b"goal"))), key: None };
     let by = "user:ann(1000)".parse().expect("a principal");
-    let configured = Input::Configured { rules, set: Vec::new(), gone: Vec::new() };
+    let configured =
+        Input::Configured { rules, set: Vec::new(), gone: Vec::new(), renamed: Vec::new() };
     turns.take(vec![configured, Input::Command { by, verb }]);
     let observe = turns.permits.pop().expect("it observes");
     let effect = observe.effect().id();
@@ -148,10 +148,10 @@ fn an_outcome_too_large_for_a_frame_costs_its_effect_and_not_the_daemon() {
 fn a_catch_up_too_large_for_one_frame_fires_every_slot_in_order() {
     let dir = tempfile::tempdir().expect("a directory");
     let ledger = ledger(dir.path());
-    let mut calendar = Calendar::default();
     let start = Time::from_ms(START_MS);
-    let (set, gone) = calendar.load(ledger.state(), vec![minutely()], start);
-    let rules = Box::new(world::rules());
+    let schedules = vec![minutely()];
+    let (calendar, first) =
+        start::configured(ledger.state(), world::rules(), schedules, zones, start).expect("few");
     let mut fired = Vec::new();
     let mut publish = |records: &[Shown], _: &State| {
         fired.extend(records.iter().flat_map(|record| &record.events).filter_map(
@@ -172,7 +172,7 @@ fn a_catch_up_too_large_for_one_frame_fires_every_slot_in_order() {
         let exits = Exits { publish: &mut publish, dispatch: &mut drop };
         turn(ledger, inputs, &mut now, &calendar, exits).expect("the disk holds").ledger
     };
-    let ledger = take(ledger, vec![Input::Configured { rules, set, gone }], start);
+    let ledger = take(ledger, first, start);
     let ledger = take(ledger, Vec::new(), start.plus_ms(60 * MINUTE_MS));
     let minutes = START_MS / 60_000;
     let newest: Vec<_> = (11..=60).map(|n| Time::from_ms((minutes + n) * 60_000)).collect();
@@ -187,7 +187,6 @@ fn slots_missed_under_a_rule_that_is_gone_have_their_fate() {
     let mut turns = Turns { ledger, calendar, seed: 0, events: Vec::new(), permits: Vec::new() };
     let configured = |turns: &Turns, schedules, at_ms| {
         let state = turns.ledger.as_ref().expect("the last turn gave it back").state();
-        let zones = |_: &str| Some(jiff::tz::TimeZone::UTC);
         start::configured(state, world::rules(), schedules, zones, Time::from_ms(at_ms)).unwrap().1
     };
     let first = configured(&turns, vec![minutely()], START_MS - 600_000);
@@ -210,9 +209,8 @@ fn slots_missed_under_a_rule_that_is_gone_have_their_fate() {
 }
 
 /// The configuration at one time, and whatever is due then; answers the slots that fired.
-fn fires(turns: &mut Turns, schedules: Vec<(Definition, Rule)>, at: Time) -> Vec<Time> {
+fn fires(turns: &mut Turns, schedules: Vec<Definition>, at: Time) -> Vec<Time> {
     let state = turns.ledger.as_ref().expect("the last turn gave it back").state();
-    let zones = |_: &str| Some(jiff::tz::TimeZone::UTC);
     let (calendar, own) =
         start::configured(state, world::rules(), schedules, zones, at).expect("they fit");
     turns.calendar = calendar;
@@ -229,12 +227,10 @@ fn fires(turns: &mut Turns, schedules: Vec<(Definition, Rule)>, at: Time) -> Vec
 fn no_slot_fires_again_under_a_schedule_that_came_back_or_changed_after_the_clock_was_set_back() {
     let minute = |n: u64| Time::from_ms(START_MS / 60_000 * 60_000).plus_ms(n * 60_000);
     let other = || {
-        let (definition, rule) = minutely();
         let missed = MissedPolicy::CatchUpBounded { max: 7, stale_after_ms: 3_600_000 };
-        vec![(
-            Definition { dst: Dst { fold: InFold::Both, ..definition.dst }, missed, ..definition },
-            rule,
-        )]
+        let dst = Dst { fold: InFold::Both, ..Dst::default() };
+        let (cron, zone) = ("* * * * *".into(), "UTC".into());
+        vec![Definition { timing: Timing::Cron { cron, zone, dst }, missed, ..minutely() }]
     };
     for comes_back in [true, false] {
         let dir = tempfile::tempdir().expect("a directory");
@@ -259,11 +255,10 @@ fn no_slot_fires_again_under_a_schedule_that_came_back_or_changed_after_the_cloc
 fn more_mandates_than_one_frame_can_stop_are_replaced() {
     const WAIT: u64 = 6_000;
     let with = |concurrency, bytes| {
-        let (definition, rule) = minutely();
         let mut spec = world::spec(BlobRef::of(b"goal"));
         spec.files = vec!["x".repeat(bytes)];
         let missed = MissedPolicy::CatchUpBounded { max: 1_000, stale_after_ms: u64::MAX };
-        vec![(Definition { concurrency, spec, missed, ..definition }, rule)]
+        vec![Definition { concurrency, spec, missed, ..minutely() }]
     };
     let minute = |n: u64| Time::from_ms(START_MS / 60_000 * 60_000).plus_ms(n * 60_000);
     let started = || {

@@ -12,7 +12,6 @@ use kairos_core::event::Event;
 use kairos_core::input::Verb;
 use kairos_core::kind::{Kind, Refused};
 use kairos_core::refusal::Refusal;
-use kairos_core::schedule::Rule;
 use kairos_core::schedule::definition::Definition;
 use kairos_engine::{
     Accepted, BlobNotice, Control, Handle, Identity, Notice, Started, SubmitError,
@@ -116,11 +115,11 @@ fn an_erasure_the_disk_refused_is_done_by_the_next_start() {
 }
 
 /// A schedule that needs the text.
-fn needing() -> Vec<(Definition, Rule)> {
-    let (mut definition, rule) = crate::turn::minutely();
+fn needing() -> Vec<Definition> {
+    let mut definition = crate::turn::minutely();
     definition.spec = world::spec(BlobRef::of(TEXT));
     definition.enabled = false;
-    vec![(definition, rule)]
+    vec![definition]
 }
 
 #[test]

@@ -121,7 +121,8 @@ impl Daemon {
         let clock = Clock::new(now, state);
         let now = clock.begins(state);
         let (rules, schedules) = (chosen.rules, chosen.schedules);
-        let configured = start::configured(state, rules, schedules, |name| Some(zone(name)), now);
+        let configured =
+            start::configured(state, rules, schedules, |name| Some(zone(name).into()), now);
         let (calendar, inputs) = configured.expect("few schedules");
         own.extend(inputs);
         own.extend(start::quarantined(quarantined));
@@ -147,7 +148,8 @@ impl Daemon {
         let chosen = chosen(&self.texts, number)?;
         let state = self.ledger.as_ref()?.state().state();
         let (rules, schedules) = (chosen.rules, chosen.schedules);
-        let configured = start::configured(state, rules, schedules, |name| Some(zone(name)), now);
+        let configured =
+            start::configured(state, rules, schedules, |name| Some(zone(name).into()), now);
         let (calendar, inputs) = configured.expect("few schedules");
         self.calendar = calendar;
         self.day_zone = chosen.day_zone;

@@ -339,6 +339,8 @@ fn key(verb: &Verb) -> Option<Key> {
         | Verb::Decide { .. }
         | Verb::Judge { .. }
         | Verb::Erase { .. }
+        | Verb::Pause { .. }
+        | Verb::Resume { .. }
         | Verb::ConfirmClock => None,
     }
 }

@@ -9,8 +9,8 @@ use kairos_core::gate::risk::Risk;
 use kairos_core::gate::scope::{Raise, Scope};
 use kairos_core::mandate::spec::{Check, MandateSpec};
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
-use kairos_core::schedule::definition::{Concurrency, Definition};
-use kairos_core::schedule::{Cron, Dst, InFold, InGap, MissedPolicy, Rule};
+use kairos_core::schedule::definition::{Concurrency, Definition, Timing};
+use kairos_core::schedule::{Dst, InFold, InGap, MissedPolicy};
 
 use crate::world::{Order, Rules as DiskRules};
 
@@ -112,7 +112,7 @@ pub(super) fn zone(name: &str) -> TimeZone {
 /// What a configuration says besides the rules.
 pub(super) struct Chosen {
     pub(super) rules: Rules,
-    pub(super) schedules: Vec<(Definition, Rule)>,
+    pub(super) schedules: Vec<Definition>,
     pub(super) day_zone: TimeZone,
 }
 
@@ -180,7 +180,7 @@ fn drawn(number: u16, goal: &dyn Fn(u16) -> BlobRef) -> Chosen {
 
 /// One of four schedules, in one of four variants: as it was first, with another rule, off, and
 /// with another policy.
-fn schedule(which: u16, variant: u64, goal: &dyn Fn(u16) -> BlobRef) -> (Definition, Rule) {
+fn schedule(which: u16, variant: u64, goal: &dyn Fn(u16) -> BlobRef) -> Definition {
     let at = usize::from(which);
     let cron = CRONS[if variant == 1 { at + 4 } else { at }].0;
     let zone_name = ZONES[at + usize::from(at > 1)];
@@ -195,19 +195,14 @@ fn schedule(which: u16, variant: u64, goal: &dyn Fn(u16) -> BlobRef) -> (Definit
     let concurrency =
         [Concurrency::Queue, Concurrency::Allow, Concurrency::Reject, Concurrency::Replace];
     let turned = if variant == 3 { at + 1 } else { at };
-    let definition = Definition {
-        name: format!("schedule-{which}").parse().expect("a name"),
-        cron: cron.into(),
-        zone: zone_name.into(),
-        dst: Dst { gap, fold },
+    let timing = Timing::Cron { cron: cron.into(), zone: zone_name.into(), dst: Dst { gap, fold } };
+    let name = format!("schedule-{which}").parse().expect("a name");
+    Definition {
         enabled: variant != 2,
         missed: missed[turned % 4],
         concurrency: concurrency[turned % 4],
-        spec: spec(which, goal(which)),
-    };
-    let cron = Cron::parse(cron, definition.name.as_str()).expect("each is a rule");
-    let rule = Rule { cron, zone: zone(zone_name), dst: definition.dst };
-    (definition, rule)
+        ..Definition::new(name, timing, spec(which, goal(which)))
+    }
 }
 
 /// What the mandate of that number asks for.

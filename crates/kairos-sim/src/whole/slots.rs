@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use kairos_core::event::{Event, Loaded};
 use kairos_core::fold::At;
-use kairos_core::schedule::definition::{Definition, ScheduleName};
+use kairos_core::schedule::definition::{Definition, ScheduleName, Timing};
 use kairos_core::schedule::{InFold, InGap};
 use kairos_core::time::Time;
 
@@ -59,7 +59,7 @@ impl Slots {
         match event {
             Event::ClockStepped { by_ms } => self.set_ms += by_ms,
             Event::ClockSettled { .. } => self.set_ms = 0,
-            Event::SchedulesLoaded { set, gone } => {
+            Event::SchedulesLoaded { set, gone, .. } => {
                 // A rule that ends meanwhile ends where the clock was believed.
                 let now = at.time.min(Time::from_ms(at.time.as_ms() - self.set_ms));
                 gone.iter().for_each(|name| self.end(name, now));
@@ -172,9 +172,10 @@ impl Reign {
 
 /// All slots of a schedule in (`after`, `until`].
 fn due(definition: &Definition, after: Time, until: Time) -> Vec<Time> {
-    let matches = CRONS.iter().find(|(text, _)| *text == definition.cron).expect("one of ours").1;
-    let fixed = is_fixed(&definition.cron);
-    let zone = zone(&definition.zone);
+    let Timing::Cron { cron, zone, dst } = &definition.timing else { return Vec::new() };
+    let matches = CRONS.iter().find(|(text, _)| text == cron).expect("one of ours").1;
+    let fixed = is_fixed(cron);
+    let zone = self::zone(zone);
     let minute_of = |time: Time| time.as_ms().div_euclid(60_000);
     let (first, last) = (minute_of(after) + 1, minute_of(until));
     let offset = |quarter: i64| {
@@ -191,8 +192,8 @@ fn due(definition: &Definition, after: Time, until: Time) -> Vec<Time> {
         }
         let civil = minute + now;
         let again = civil <= shown;
-        let counts = !fixed || !again || definition.dst.fold == InFold::Both;
-        let swallowed = fixed && definition.dst.gap == InGap::RunAfter;
+        let counts = !fixed || !again || dst.fold == InFold::Both;
+        let swallowed = fixed && dst.gap == InGap::RunAfter;
         let swallowed = swallowed && (shown + 1..civil).any(|civil| is_due(matches, civil));
         if minute >= first && ((counts && is_due(matches, civil)) || swallowed) {
             due.push(Time::from_ms(minute * 60_000));

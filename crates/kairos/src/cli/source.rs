@@ -86,7 +86,8 @@ pub(super) fn effects(root: &Root) -> Result<Effects, Failure> {
 pub(super) fn schedules(root: &Root) -> Result<Schedules, Failure> {
     get(root, "/v1/schedules", |files| {
         let Views { schedules, mandates, .. } = &files.views;
-        let shown = schedules.all().values().map(|view| show::schedule(view, mandates));
+        let now = jiff::Timestamp::now().into();
+        let shown = schedules.all().values().map(|view| show::schedule(view, mandates, now));
         Ok(Schedules { schedules: shown.collect() })
     })
 }

@@ -4,16 +4,18 @@
 //! Never stores texts; the goal becomes a blob when the schedules are loaded into the engine.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use globset::GlobBuilder;
 use kairos_api::convert::leads_out;
 use kairos_core::mandate::spec::{FILES_MAX, MandateSpec, VERIFY_MAX};
 use kairos_core::path::RelPath;
 use kairos_core::plan::ActionKind;
-use kairos_core::schedule::definition::{Concurrency, Definition, ScheduleName};
+use kairos_core::schedule::definition::{
+    Concurrency, Definition, QUEUED_MAX, ScheduleName, Timing,
+};
 use kairos_core::schedule::missed::{MAX_FIRES, MissedPolicy};
-use kairos_core::schedule::{Cron, Dst, InFold, InGap, Rule, Warning};
+use kairos_core::schedule::{InFold, InGap, Timetable};
 use kairos_core::time::Time;
 use kairos_wire::mandate::{MandateRequest, RiskBudget};
 use serde::Deserialize;
@@ -21,7 +23,11 @@ use serde::Deserialize;
 use super::daemon::Length;
 use super::node::{Node, Value};
 use super::problem::{File, Problem};
-use super::{shape, whole, zone};
+use super::{shape, whole};
+
+mod timing;
+
+use timing::Timed;
 
 /// The most schedules one file may have.
 pub(crate) const SCHEDULES_MAX: usize = 20_000;
@@ -30,14 +36,16 @@ pub(crate) const SCHEDULES_MAX: usize = 20_000;
 #[derive(Clone, Debug)]
 pub(crate) struct ScheduleConfig {
     pub(crate) name: ScheduleName,
-    pub(crate) cron: String,
-    pub(crate) zone: String,
-    pub(crate) dst: Dst,
+    pub(crate) id: Option<ScheduleName>,
+    pub(crate) timing: Timing,
+    pub(crate) jitter_ms: u64,
     pub(crate) enabled: bool,
     pub(crate) missed: MissedPolicy,
     pub(crate) concurrency: Concurrency,
-    /// The rule the engine's calendar follows.
-    pub(crate) rule: Rule,
+    pub(crate) max_queued: u8,
+    pub(crate) pause_after: u32,
+    /// Compiled; an interval is counted from when this was read.
+    pub(crate) table: Timetable,
     pub(crate) mandate: MandateRequest,
     /// Line of the file where it begins, from 1.
     pub(crate) line: usize,
@@ -49,14 +57,21 @@ impl ScheduleConfig {
     pub(crate) fn definition(&self, spec: MandateSpec) -> Definition {
         Definition {
             name: self.name.clone(),
-            cron: self.cron.clone(),
-            zone: self.zone.clone(),
-            dst: self.dst,
+            id: self.id.clone(),
+            timing: self.timing.clone(),
+            jitter_ms: self.jitter_ms,
             enabled: self.enabled,
             missed: self.missed,
             concurrency: self.concurrency,
+            max_queued: self.max_queued,
+            pause_after: self.pause_after,
             spec,
         }
+    }
+
+    /// What it is over time.
+    fn identity(&self) -> &ScheduleName {
+        self.id.as_ref().unwrap_or(&self.name)
     }
 }
 
@@ -65,7 +80,11 @@ impl ScheduleConfig {
 #[serde(deny_unknown_fields)]
 struct Raw {
     name: String,
-    cron: String,
+    id: Option<String>,
+    cron: Option<String>,
+    every: Option<Length>,
+    at: Option<String>,
+    jitter: Option<Length>,
     timezone: Option<String>,
     enabled: Option<bool>,
     missed_policy: Option<RawPolicy>,
@@ -73,6 +92,8 @@ struct Raw {
     stale_after: Option<Length>,
     starting_deadline: Option<Length>,
     concurrency: Option<Concurrency>,
+    max_queued: Option<u64>,
+    pause_after_failures: Option<u64>,
     project_scope: Option<String>,
     dst: Option<RawDst>,
     allow_high_risk: Option<bool>,
@@ -111,17 +132,28 @@ pub(super) fn read(
         out.push(Problem::new(file, node.place(&["schedules"]), message));
         return Vec::new();
     }
-    let mut lines: BTreeMap<String, usize> = BTreeMap::new();
+    let mut names: BTreeMap<ScheduleName, usize> = BTreeMap::new();
+    let mut identities: BTreeMap<ScheduleName, usize> = BTreeMap::new();
     let mut schedules = Vec::new();
     for item in items {
         let Some(schedule) = one(file, item, now, out) else { continue };
-        if let Some(first) = lines.get(schedule.name.as_str()) {
+        if let Some(first) = names.get(&schedule.name) {
             let message = format!("schedule `{}` stands here twice", schedule.name);
             let hint = format!("the first one is on line {first}; names are what tells them apart");
             out.push(Problem::new(file, item.place(&["name"]), message).hint(hint));
             continue;
         }
-        lines.insert(schedule.name.as_str().to_owned(), schedule.line);
+        if let Some(first) = identities.get(schedule.identity()) {
+            let message = format!("two schedules are `{}` over time", schedule.identity());
+            let key = if schedule.id.is_some() { "id" } else { "name" };
+            let hint = format!(
+                "the first one is on line {first}; an `id`, or else the name, is what a schedule was before"
+            );
+            out.push(Problem::new(file, item.place(&[key]), message).hint(hint));
+            continue;
+        }
+        names.insert(schedule.name.clone(), schedule.line);
+        identities.insert(schedule.identity().clone(), schedule.line);
         schedules.push(schedule);
     }
     schedules
@@ -131,35 +163,31 @@ fn one(file: &File, item: &Node, now: Time, out: &mut Vec<Problem>) -> Option<Sc
     let before = errors(out);
     let raw: Raw = whole::read(file, item, out)?;
     let mut check = Check { file, item, out };
-    let name = raw.name.parse::<ScheduleName>();
-    if let Err(error) = &name {
-        check.wrong(item.place(&["name"]), error.to_string(), None);
-    }
+    let names = check.names(&raw);
     check.quoted_flag("enabled");
-    let cron = check.cron(&raw.cron, &raw.name);
-    let zone_name = raw.timezone.clone().filter(|z| !z.is_empty()).unwrap_or_else(|| "UTC".into());
-    let zone = zone::zone(&zone_name).map_err(|unknown| {
-        let hint = unknown.hint();
-        check.wrong(item.place(&["timezone"]), unknown.to_string(), Some(hint));
-    });
+    let identity = raw.id.as_ref().unwrap_or(&raw.name);
+    let timed = check.timed(&raw, identity, now);
+    let jitter_ms = check.jitter(raw.jitter);
     let missed = check.missed(&raw);
+    let max_queued = check.count("max_queued", raw.max_queued, 1..=QUEUED_MAX, 1);
+    let pause_after = check.count("pause_after_failures", raw.pause_after_failures, 0..=1000, 3);
     let mandate = check.mandate(&raw);
     if errors(check.out) > before {
         return None;
     }
-    let dst = raw.dst.unwrap_or_default();
-    let dst = Dst { gap: dst.gap, fold: dst.fold };
-    let rule = Rule { cron: cron?, zone: zone.ok()?, dst };
-    check.clock_changes(&rule, now);
+    let ((name, id), Timed { timing, table }) = (names?, timed?);
+    let table = table.with_jitter(id.as_ref().unwrap_or(&name), jitter_ms);
     Some(ScheduleConfig {
-        name: name.ok()?,
-        cron: raw.cron,
-        zone: zone_name,
-        dst,
+        name,
+        id,
+        timing,
+        jitter_ms,
         enabled: raw.enabled.unwrap_or(true),
         missed,
         concurrency: raw.concurrency.unwrap_or_default(),
-        rule,
+        max_queued,
+        pause_after,
+        table,
         mandate,
         line: file.position(item.place(&["name"]).start).0,
     })
@@ -197,46 +225,21 @@ impl Check<'_> {
         }
     }
 
-    fn cron(&mut self, text: &str, name: &str) -> Option<Cron> {
-        let at = self.item.place(&["cron"]);
-        match Cron::parse(text, name) {
-            Ok(cron) => {
-                for warning in Warning::of_expression(text) {
-                    let place = warning.column().map(|column| self.inside(&at, text, column));
-                    let place = place.unwrap_or_else(|| at.clone());
-                    self.warn(place, warning.to_string(), &warning.hint());
-                }
-                Some(cron)
-            }
-            Err(error) => {
-                let place = self.inside(&at, text, error.column());
-                self.wrong(place, error.to_string(), Some(error.hint()));
-                None
-            }
-        }
-    }
-
-    fn clock_changes(&mut self, rule: &Rule, now: Time) {
-        for warning in Warning::of_next_year(rule, now) {
-            self.warn(self.item.place(&["cron"]), warning.to_string(), &warning.hint());
-        }
-    }
-
-    /// The word at a column of an expression; all of it where quoting changed the text.
-    fn inside(&self, at: &Range<usize>, text: &str, column: usize) -> Range<usize> {
-        let raw = self.file.text.get(at.clone()).unwrap_or_default();
-        let Some(start) = raw.find(text) else { return at.clone() };
-        let skip = |n: usize| text.char_indices().nth(n).map_or(text.len(), |(byte, _)| byte);
-        let from = skip(column.saturating_sub(1));
-        let rest = &text[from..];
-        let length = rest.find(|c: char| c.is_whitespace() || c == ',').unwrap_or(rest.len());
-        let from = start + from;
-        // Where something is missing, the sign after it is shown: a quote, where the text ends.
-        let sign = raw[from..].chars().next().map(char::len_utf8).filter(|_| !text.is_empty());
-        match sign {
-            Some(sign) => at.start + from..at.start + from + length.max(sign),
-            None => at.clone(),
-        }
+    /// A whole number within `range`.
+    fn count<N: Copy + PartialOrd + TryFrom<u64> + std::fmt::Display>(
+        &mut self,
+        key: &str,
+        given: Option<u64>,
+        range: RangeInclusive<N>,
+        default: N,
+    ) -> N {
+        let Some(given) = given else { return default };
+        let fits = N::try_from(given).ok().filter(|n| range.contains(n));
+        fits.unwrap_or_else(|| {
+            let hint = format!("{} to {}", range.start(), range.end());
+            self.wrong(self.item.place(&[key]), format!("`{key}` is out of range"), Some(hint));
+            default
+        })
     }
 
     fn missed(&mut self, raw: &Raw) -> MissedPolicy {

@@ -144,19 +144,13 @@ const FORMER: &[&str] = &["rotate_interval", "wal_dir"];
 
 /// Keys that belong to what is not built yet.
 const LATER: &[&str] = &[
-    "at",
     "commands",
     "condition",
-    "every",
     "fallback",
     "file_edit",
     "http",
-    "id",
-    "jitter",
     "journal",
-    "max_queued",
     "notify_again_after",
-    "pause_after_failures",
     "plan",
     "trigger",
     "workspace",

@@ -106,7 +106,7 @@ secrets:
     assert_eq!(resolved.warnings.len(), 0, "{:?}", resolved.warnings);
     let [weekly, second] = &resolved.schedules[..] else { panic!("two schedules") };
     assert_eq!((weekly.name.as_str(), second.name.as_str()), ("weekly", "2024"));
-    assert_eq!((weekly.zone.as_str(), weekly.enabled), ("UTC", true));
+    assert_eq!((weekly.timing.zone(), weekly.enabled), (Some("UTC"), true));
     let bounded = MissedPolicy::CatchUpBounded { max: 3, stale_after_ms: 172_800_000 };
     assert_eq!((weekly.missed, weekly.concurrency), (bounded, Concurrency::Reject));
     assert_eq!(weekly.mandate.project_scope.as_deref(), Some("docs"));
@@ -229,8 +229,60 @@ fn each_wrong_key_of_a_schedule_is_told_with_its_place() {
             "schedules:4:15 [Europe/Zurch] `Europe/Zurch` is not a time zone | did you mean `Europe/Zurich`?",
         ),
         (
-            "cron: '@daily'\n    at: 2026",
-            "schedules:4:5 [at] unknown key `at` | not in this version",
+            "cron: '@daily'\n    trigger: {path: a}",
+            "schedules:4:5 [trigger] unknown key `trigger` | not in this version",
+        ),
+        (
+            "cron: '@daily'\n    every: 15m",
+            "schedules:4:12 [15m] `cron` and `every` both say when it is due | keep one of them",
+        ),
+        (
+            "enabled: true",
+            "schedules:2:11 [a] nothing says when it is due | one of `cron`, `every`, `at`",
+        ),
+        (
+            "every: 0s",
+            "schedules:3:12 [0s] `every` is out of range | whole seconds, from `1s` to `366d`",
+        ),
+        (
+            "every: 400d",
+            "schedules:3:12 [400d] `every` is out of range | whole seconds, from `1s` to `366d`",
+        ),
+        (
+            "every: 1.5s",
+            "schedules:3:12 [1.5s] `every` is out of range | whole seconds, from `1s` to `366d`",
+        ),
+        (
+            "every: soon",
+            "schedules:3:12 [soon] `soon` is not a duration | a number of seconds, or text such as `15s`, `10m`, `8h`, `2d`",
+        ),
+        (
+            "every: 1h\n    timezone: Europe/Zurich",
+            "schedules:4:15 [Europe/Zurich] `timezone` says nothing beside `every` | an interval counts elapsed time",
+        ),
+        (
+            "at: 2026-13-01T09:00",
+            "schedules:3:9 [2026-13-01T09:00] `2026-13-01T09:00` is not a date with a time of day | such as `2026-12-01T09:00`, in the schedule's timezone",
+        ),
+        (
+            "at: 2020-01-01T09:00",
+            "schedules:3:9 [2020-01-01T09:00] 2020-01-01T09:00:00 is past | it is not due any more; `kairos schedule fire` fires it",
+        ),
+        (
+            "at: 2030-03-31T02:30\n    timezone: Europe/Zurich\n    dst: {gap: skip}",
+            "schedules:3:9 [2030-03-31T02:30] the clock skips 2030-03-31T02:30:00 in this zone, and `dst` wants nothing run | it is never due",
+        ),
+        (
+            "cron: '@daily'\n    jitter: 25h",
+            "schedules:4:13 [25h] `jitter` is out of range | whole seconds, up to `24h`",
+        ),
+        (
+            "cron: '@daily'\n    max_queued: 17",
+            "schedules:4:17 [17] `max_queued` is out of range | 1 to 16",
+        ),
+        (
+            "cron: '@daily'\n    id: b\n  - name: b\n    cron: '@daily'",
+            "schedules:5:11 [b] two schedules are `b` over time | the first one is on line 2; an `id`, or else the name, is what a schedule was before",
         ),
         (
             "cron: '@daily'\n    enabled: maybe",
@@ -309,7 +361,7 @@ fn each_wrong_key_of_a_schedule_is_told_with_its_place() {
 fn every_problem_is_found_at_once() {
     let schedules = "schedules:\n  - {name: a, cron: x}\n  - {name: b}\n";
     let found = told(read("mode: x\nmax_running: 0\n", schedules, "secrets: 3\n"));
-    assert_eq!(found.len(), 6, "{found:#?}");
+    assert_eq!(found.len(), 7, "{found:#?}");
 }
 
 #[test]

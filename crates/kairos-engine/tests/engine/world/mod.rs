@@ -18,7 +18,6 @@ use kairos_core::gate::scope::Scope;
 use kairos_core::mandate::spec::MandateSpec;
 use kairos_core::plan::{Action, FailurePolicy, Step};
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
-use kairos_core::schedule::Rule;
 use kairos_core::schedule::definition::Definition;
 use kairos_disk::{Blobs, Fs as _, RealFs};
 use kairos_engine::{
@@ -131,7 +130,7 @@ pub(crate) fn start_with(
 }
 
 /// The schedules of a configuration, each time it is read.
-pub(crate) type Schedules = fn() -> Vec<(Definition, Rule)>;
+pub(crate) type Schedules = fn() -> Vec<Definition>;
 
 pub(crate) fn begin(
     dir: &Path,
@@ -172,11 +171,11 @@ pub(crate) fn begin(
     engine.start(parts)
 }
 
-fn configuration(schedules: Vec<(Definition, Rule)>) -> Configuration {
+fn configuration(schedules: Vec<Definition>) -> Configuration {
     Configuration {
         rules: rules(),
         schedules,
-        zones: |_| Some(TimeZone::UTC),
+        zones: |_| Some(TimeZone::UTC.into()),
         options: Options {
             tick_interval_ms: 10_000,
             graceful_timeout_ms: 100,

@@ -5,6 +5,7 @@
 
 use clap::{ArgGroup, Args, ValueEnum};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use kairos_core::schedule::definition::ScheduleName;
 use kairos_wire::mandate::MandateRequest;
 use serde::Serialize;
@@ -104,7 +105,7 @@ impl Add {
         let (checked, draft) = save(root, &[entry], out.json)?;
         let made = checked.schedules.iter().find(|made| made.name == name);
         let made = made.ok_or_else(unwritable)?;
-        let next = made.rule.next_after(Timestamp::now().into());
+        let next = made.table.next_release(Timestamp::now().into());
         let warns = |row: &ProblemRow| row.line.is_some_and(|line| line >= made.line);
         if out.json {
             out.object(&Added {
@@ -112,7 +113,7 @@ impl Add {
                 state: if made.enabled { "enabled" } else { "disabled" },
                 file: draft.path().display().to_string(),
                 line: made.line,
-                next: next.map(|slot| slot.at.to_string()),
+                next: next.map(|at| at.to_string()),
                 warnings: checked.problems.iter().map(|p| p.row()).filter(warns).collect(),
             })?;
         } else {
@@ -158,8 +159,9 @@ fn due(made: &ScheduleConfig) -> String {
     if !made.enabled {
         return "disabled".to_owned();
     }
-    match made.rule.next_after(Timestamp::now().into()) {
-        Some(slot) => format!("next {}", when::due(slot.at.timestamp(), &made.rule.zone)),
+    let zone = made.table.zone().map_or(TimeZone::UTC, |zone| zone.table.clone());
+    match made.table.next_release(Timestamp::now().into()) {
+        Some(at) => format!("next {}", when::due(at.timestamp(), &zone)),
         None => "never due".to_owned(),
     }
 }

@@ -61,12 +61,13 @@ fn row(schedule: &Schedule) -> [String; 6] {
     let last = schedule.last.as_ref().map_or_else(|| "-".to_owned(), |slot| last(slot, &there));
     let (next, local) = match (schedule.state, next(schedule)) {
         (State::Disabled, _) => ("disabled".to_owned(), "-".to_owned()),
+        (State::Paused, _) => ("paused".to_owned(), "-".to_owned()),
         (State::Enabled, Some(next)) => {
             (when::slot(next, &there), when::slot(next, &TimeZone::system()))
         }
         (State::Enabled, None) => ("never".to_owned(), "-".to_owned()),
     };
-    let (name, what) = (schedule.name.clone(), schedule.cron.clone());
+    let (name, what) = (schedule.name.clone(), schedule.timing.to_string());
     [name, what, schedule.timezone.clone(), last, next, local]
 }
 

@@ -6,7 +6,7 @@
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use kairos_core::schedule::{InGap, Rule, Slot, Warning};
+use kairos_core::schedule::{InGap, Slot, Timetable, Warning, When};
 use kairos_core::time::Time;
 
 /// Longer than any day, whatever its clock does.
@@ -24,15 +24,15 @@ struct Change {
 }
 
 /// What a slot's line says where the clock changes on the slot's day.
-pub(super) fn of(rule: &Rule, slot: &Slot) -> Option<String> {
+pub(super) fn of(zone: &TimeZone, slot: &Slot) -> Option<String> {
     let at = slot.at.timestamp();
-    let shown = rule.zone.to_datetime(at);
+    let shown = zone.to_datetime(at);
     let from = at.saturating_sub(DAY).ok()?;
     let that_day = |change: &Change| {
         change.before.date() == shown.date() || change.after.date() == shown.date()
     };
     let until = at.saturating_add(DAY).ok()?;
-    let change = changes(&rule.zone, from, until).find(that_day)?;
+    let change = changes(zone, from, until).find(that_day)?;
     let Change { before, after, .. } = change;
     if before < after {
         let gap = format!("the clock goes forward from {} to {}", clock(before), clock(after));
@@ -52,7 +52,8 @@ pub(super) fn of(rule: &Rule, slot: &Slot) -> Option<String> {
 }
 
 /// Lines for what clocks set forward took away between two instants.
-pub(super) fn lost(rule: &Rule, after: Time, until: Time) -> Vec<String> {
+pub(super) fn lost(table: &Timetable, after: Time, until: Time) -> Vec<String> {
+    let When::Cron(rule) = table.when() else { return Vec::new() };
     let changes = changes(&rule.zone, after.timestamp(), until.timestamp());
     let gaps = changes.filter(|change| change.before < change.after);
     let told = gaps.filter_map(|gap| {

@@ -5,7 +5,8 @@
 
 use clap::{ArgGroup, Args};
 use jiff::Timestamp;
-use kairos_core::schedule::{Dst, Rule, Slot};
+use jiff::tz::TimeZone;
+use kairos_core::schedule::{Dst, Rule, Slot, Timetable};
 use kairos_core::time::Time;
 use serde::Serialize;
 
@@ -44,22 +45,28 @@ struct Slots {
 
 impl Next {
     pub(super) fn perform(self, global: &Global, out: &mut Out) -> Result<Exit, Failure> {
-        let rule = self.rule(global)?;
+        let table = self.table(global)?;
         let after = self.after.unwrap_or_else(|| Timestamp::now().into());
-        let slots = std::iter::successors(rule.next_after(after), |slot| rule.next_after(slot.at));
+        // A slot that jitter still holds back is yet to come.
+        let after = table.released(after);
+        let next = |after| table.next_after(after);
+        let slots = std::iter::successors(next(after), |slot| next(slot.at));
         let slots: Vec<Slot> = slots.take(self.count as usize).collect();
+        let zone = table.zone().map_or(TimeZone::UTC, |zone| zone.table.clone());
         if out.json {
-            out.object(&Slots { slots: slots.iter().map(|slot| seconds(slot.at)).collect() })?;
+            out.object(&Slots {
+                slots: slots.iter().map(|slot| seconds(table.release(slot))).collect(),
+            })?;
             return Ok(Exit::Ok);
         }
         let mut from = after;
         for slot in &slots {
-            for lost in marks::lost(&rule, from, slot.at) {
+            for lost in marks::lost(&table, from, slot.at) {
                 out.line(lost)?;
             }
             from = slot.at;
-            let line = when::due(slot.at.timestamp(), &rule.zone);
-            match marks::of(&rule, slot) {
+            let line = when::due(table.release(slot).timestamp(), &zone);
+            match marks::of(&zone, slot) {
                 Some(mark) => out.line(format!("{line}  ({mark})"))?,
                 None => out.line(line)?,
             }
@@ -70,7 +77,7 @@ impl Next {
         Ok(Exit::Ok)
     }
 
-    fn rule(&self, global: &Global) -> Result<Rule, Failure> {
+    fn table(&self, global: &Global) -> Result<Timetable, Failure> {
         let Some(text) = &self.cron else {
             let name = self.name.as_deref().ok_or_else(|| Failure::usage("no name"))?;
             return rule::of_files(&global.root()?, name);
@@ -81,7 +88,7 @@ impl Next {
             talk::say("note: a schedule's name picks what `~` stands for; this is of no name");
             talk::say("hint: `--name NAME` shows the slots that a schedule of that name has");
         }
-        Ok(Rule { cron, zone, dst: Dst::default() })
+        Ok(Rule { cron, zone, dst: Dst::default() }.into())
     }
 }
 

@@ -4,10 +4,10 @@
 //! said when there is none. Never evaluates one.
 
 use jiff::tz::TimeZone;
-use kairos_core::schedule::{Cron, CronError, Rule};
+use kairos_core::schedule::{Cron, CronError, Timetable};
 
 use crate::assemble;
-use crate::cli::Root;
+use crate::cli::{Root, source};
 use crate::config;
 use crate::output::table::one_line;
 use crate::output::{Exit, Failure};
@@ -32,10 +32,21 @@ pub(super) fn zone(name: &str) -> Result<TimeZone, Failure> {
 }
 
 /// The rule as the files have it: what holds from the next start or reload on.
-pub(super) fn of_files(root: &Root, name: &str) -> Result<Rule, Failure> {
+pub(super) fn of_files(root: &Root, name: &str) -> Result<Timetable, Failure> {
     let config = assemble::read(root.path(), &assemble::paths(root.path(), None))?;
     let found = config.schedules.into_iter().find(|schedule| schedule.name.as_str() == name);
-    found.map(|schedule| schedule.rule).ok_or_else(|| unknown(name))
+    let table = found.map(|schedule| schedule.table).ok_or_else(|| unknown(name))?;
+    if table.anchor().is_none() {
+        return Ok(table);
+    }
+    // An interval goes on from where the daemon began to count it.
+    let known = source::schedules(root)?.schedules;
+    let known = known.into_iter().find(|known| known.name == name);
+    let anchor = known.and_then(|known| known.anchor?.parse().ok());
+    Ok(match anchor {
+        Some(anchor) => table.anchored(anchor),
+        None => table,
+    })
 }
 
 /// No schedule has that name.
