@@ -7,6 +7,7 @@
 //! simulate [--seeds N] [--from SEED]     many worlds; without N, as many as KAIROS_SIM_SEEDS says
 //! simulate --seed SEED                   one, again
 //! simulate --script TEXT                 one, as it was shrunk to
+//! simulate --slots N [--from SEED]       worlds of schedules, until so many slots are accounted for
 //! ```
 
 use std::io::Write as _;
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kairos_sim::whole::{Script, Tally, attempt, shrink};
+use kairos_sim::whole::{Profile, Script, Tally, attempt, shrink};
 
 /// Worlds, when nobody says how many.
 const SEEDS: u64 = 1_000;
@@ -25,13 +26,26 @@ const SEEDS: u64 = 1_000;
 const SHRINK: Duration = Duration::from_secs(60);
 
 /// What was asked for.
-struct Asked {
-    scripts: Vec<Script>,
+enum Asked {
+    Scripts(Vec<Script>),
+    /// Worlds of schedules from this seed on, until as many slots as this are accounted for.
+    Slots { from: u64, least: u64 },
+}
+
+impl Asked {
+    /// The script in that place, where one is still to be performed after what was tried.
+    fn script(&self, place: u64, tried: &Tally) -> Option<Script> {
+        match self {
+            Self::Scripts(scripts) => scripts.get(usize::try_from(place).ok()?).cloned(),
+            Self::Slots { from, least } => (tried.slots() < *least && tried.holds())
+                .then(|| Script::new(Profile::Schedules, from.wrapping_add(place))),
+        }
+    }
 }
 
 fn main() -> ExitCode {
     match asked(std::env::args().skip(1)) {
-        Ok(asked) => perform(&asked.scripts),
+        Ok(asked) => perform(&asked),
         Err(problem) => {
             writeln!(std::io::stderr(), "{problem}").ok();
             ExitCode::from(2)
@@ -43,22 +57,28 @@ fn asked(mut words: impl Iterator<Item = String>) -> Result<Asked, String> {
     let said = std::env::var("KAIROS_SIM_SEEDS").ok();
     let said = said.map(|said| said.parse().map_err(|_| format!("`{said}` is no number")));
     let (mut seeds, mut from, mut one) = (said.unwrap_or(Ok(SEEDS))?, 0_u64, None);
+    let mut slots = None;
     while let Some(word) = words.next() {
         let value = words.next().ok_or_else(|| format!("`{word}` lacks its value"))?;
         let number = || value.parse::<u64>().map_err(|_| format!("`{value}` is no number"));
         match word.as_str() {
             "--seeds" => seeds = number()?,
             "--from" => from = number()?,
-            "--seed" => one = Some(Script::new(number()?)),
+            "--seed" => one = Some(Script::new(Profile::Work, number()?)),
             "--script" => one = Some(value.parse()?),
+            "--slots" => slots = Some(number()?),
             _ => return Err(format!("`{word}` is no option")),
         }
     }
-    let many = || (from..from.saturating_add(seeds)).map(Script::new).collect();
-    Ok(Asked { scripts: one.map_or_else(many, |script| vec![script]) })
+    if let Some(least) = slots {
+        return Ok(Asked::Slots { from, least });
+    }
+    let world = |seed| Script::new(Profile::Work, seed);
+    let many = || (from..from.saturating_add(seeds)).map(world).collect();
+    Ok(Asked::Scripts(one.map_or_else(many, |script| vec![script])))
 }
 
-fn perform(scripts: &[Script]) -> ExitCode {
+fn perform(asked: &Asked) -> ExitCode {
     let begun = Instant::now();
     let (next, all) = (AtomicU64::new(0), Mutex::new(Tally::default()));
     let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -66,14 +86,15 @@ fn perform(scripts: &[Script]) -> ExitCode {
         for _ in 0..cores {
             scope.spawn(|| {
                 loop {
-                    let place = usize::try_from(next.fetch_add(1, Ordering::Relaxed));
-                    let Some(script) = scripts.get(place.unwrap_or(usize::MAX)) else { return };
+                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    let script = asked.script(place, &all.lock().expect("no thread panics with it"));
+                    let Some(script) = &script else { return };
                     let (tally, broken) = attempt(script);
                     if let Some(first) = broken.first() {
                         let short = shrink(script, first, SHRINK);
                         let (_, again) = attempt(&short);
                         let mut out = std::io::stderr().lock();
-                        writeln!(out, "seed {}: {first:?}", script.seed).ok();
+                        writeln!(out, "{} {}: {first:?}", script.profile.word(), script.seed).ok();
                         writeln!(out, "shrunk: {:?}", again.first()).ok();
                         writeln!(out, "again: simulate --script '{short}'").ok();
                     }

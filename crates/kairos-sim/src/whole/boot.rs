@@ -113,7 +113,7 @@ impl Life {
         let eyes = Eyes { watch: &watch, before, spoiled };
         match open_ledger(fs, &self.findings, eyes, &Arc::default()) {
             Ok((ledger, opened)) => {
-                self.tally.add_to(Tried::Restored, u64::from(opened.snapshot.is_some()));
+                self.tally.add_to(Tried::Opened, u64::from(opened.snapshot.is_some()));
                 self.compare(&watch, recorded, ledger.head());
                 Some(ledger.head())
             }
@@ -166,8 +166,8 @@ impl Life {
             admit,
         };
         let (daemon, own, opened) =
-            Daemon::start(&self.fs, &self.findings, beginning, self.number, self.reading())?;
-        self.tally.add_to(Tried::Restored, u64::from(opened.snapshot.is_some()));
+            Daemon::start(&self.fs, &self.findings, beginning, self.setup(), self.reading())?;
+        self.tally.add_to(Tried::Opened, u64::from(opened.snapshot.is_some()));
         let Some(ledger) = daemon.ledger.as_ref() else { return Ok(()) };
         self.compare(&watch, &self.known.watch, ledger.head());
         if self.findings.any() {

@@ -16,7 +16,6 @@ use super::life::Life;
 use super::people::unsettled;
 use super::scene::GENEROUS;
 use super::shelf::Shelf;
-use super::tally::Tried;
 use crate::Plan;
 
 /// Turns that follow each other at one instant.
@@ -123,13 +122,8 @@ impl Life {
 
     fn slots(&mut self) {
         let slots = self.known.watch.seen().law.slots.clone();
-        self.tally.add_to(Tried::Slots, slots.count());
-        self.tally.add_to(Tried::Returns, slots.returns());
-        for again in slots.again() {
-            self.findings.add(Wrong::Duplicated, again.clone());
-        }
-        if let Some(wrong) = slots.wrong() {
-            self.findings.add(Wrong::Lost, wrong);
+        for broken in slots.judge(&mut self.tally) {
+            self.findings.add(broken.wrong, broken.what);
         }
     }
 }

@@ -24,10 +24,11 @@ use super::once;
 use super::poison::{Notes, survive};
 use super::room;
 use super::scene::Setting;
-use super::script::{Act, Script};
+use super::script::{Act, Profile, Script};
 use super::shelf::Shelf;
 use super::snapshots::Spoiled;
 use super::tally::{Tally, Tried};
+use super::timetables::Ground;
 use super::watched::{Watch, Watched};
 use crate::{Call, Due, Errno, Fault, Harm, Plan, SimFs, Stop};
 
@@ -58,8 +59,9 @@ pub(super) struct Life {
     pub(super) clock: Time,
     /// Drawn numbers: each seed of an input is another.
     drawn: u64,
+    profile: Profile,
     /// The configuration in the files.
-    pub(super) number: u16,
+    ground: Ground,
     pub(super) daemon: Option<Daemon>,
     pub(super) book: Book,
     pub(super) shelf: Shelf,
@@ -72,7 +74,7 @@ pub(super) struct Life {
 /// Performs a script: what was tried, and what did not hold.
 #[must_use]
 pub(super) fn perform(script: &Script) -> (Tally, Vec<Broken>) {
-    let mut life = Life::new(script.seed);
+    let mut life = Life::new(script);
     for act in &script.acts {
         if life.findings.any() {
             break;
@@ -87,8 +89,9 @@ pub(super) fn perform(script: &Script) -> (Tally, Vec<Broken>) {
 }
 
 impl Life {
-    fn new(seed: u64) -> Self {
-        let setting = Setting::of(seed);
+    fn new(script: &Script) -> Self {
+        let (seed, profile) = (script.seed, script.profile);
+        let setting = Setting::of(seed, profile);
         let findings = Findings::default();
         let fs = SimFs::new(setting.disk);
         let shelf = Shelf::new(findings.clone(), &fs);
@@ -98,7 +101,12 @@ impl Life {
             tally: Tally::one(),
             clock: Time::from_ms(setting.start_ms),
             drawn: seed << 32,
-            number: setting.configuration,
+            profile,
+            ground: Ground {
+                seed,
+                start: Time::from_ms(setting.start_ms),
+                number: setting.configuration,
+            },
             daemon: None,
             book: Book::new(findings.clone()),
             shelf,
@@ -122,6 +130,11 @@ impl Life {
         self.book.state()
     }
 
+    /// What the present configuration is made of.
+    pub(super) const fn setup(&self) -> (Profile, Ground) {
+        (self.profile, self.ground)
+    }
+
     fn draw(&mut self) -> u64 {
         self.drawn += 1;
         self.drawn
@@ -134,7 +147,10 @@ impl Life {
         match act {
             Act::Work { most } => self.work(1 + usize::from(most % 6)),
             Act::Next { times } => (0..=times % 4).for_each(|_| self.next()),
-            Act::Sleep { span } => self.pass(sleep_ms(span)),
+            Act::Sleep { span } => {
+                self.tally.count(Tried::Suspends);
+                self.pass(sleep_ms(span));
+            }
             Act::Back { span } => self.step(-step_ms(span)),
             Act::Forward { span } => self.step(step_ms(span)),
             Act::Create { .. } | Act::Fire { .. } | Act::Stop { .. } => self.command(act),
@@ -159,7 +175,7 @@ impl Life {
             Act::Restart { configuration, patience } => {
                 self.stop(patience);
                 if configuration % 2 == 0 {
-                    self.number = configuration / 2;
+                    self.ground.number = configuration / 2;
                 }
                 self.start(None);
             }
@@ -191,6 +207,12 @@ impl Life {
                 self.fs.plan(Plan::fault(fault(calls, harm)));
             }
             Act::Room { how } => self.room(how),
+            Act::Run { times, most } => self.run(times, most),
+            Act::Pause { .. } | Act::Resume { .. } => self.command(act),
+            Act::Nudge { span } => {
+                self.tally.count(Tried::Nudges);
+                self.step([-90_000, -1_500, -300, 700, 20_000, 110_000][usize::from(span % 6)]);
+            }
         }
     }
 
@@ -227,6 +249,19 @@ impl Life {
         self.turn(Vec::new(), Vec::new(), Pace::Running);
     }
 
+    /// Goes from one thing that is due to the next, as far as it goes.
+    fn run(&mut self, times: u16, most: u16) {
+        for nth in 0..8 + times % 56 {
+            if self.daemon.is_none() || self.fs.is_stopped() || self.findings.any() {
+                return;
+            }
+            self.next();
+            if nth % 3 == 0 {
+                self.work(1 + usize::from(most % 8));
+            }
+        }
+    }
+
     pub(super) fn reload(&mut self, number: u16) {
         // The engine takes a turn before, too.
         self.turn(Vec::new(), Vec::new(), Pace::Running);
@@ -235,10 +270,17 @@ impl Life {
             self.start(None);
         }
         self.stand();
+        self.tally.count(Tried::Reloads);
+        let before = self.ground.number;
+        self.ground.number = number;
+        let setup = self.setup();
         let Some(daemon) = &mut self.daemon else { return };
-        self.number = number;
-        if let Some(own) = daemon.reload(number, self.clock) {
+        if let Some(own) = daemon.reload(setup, self.clock) {
             self.turn(own, Vec::new(), Pace::Running);
+        }
+        if self.daemon.is_none() && number % 4 == 0 {
+            // Whoever edited the files takes it back before the next start.
+            self.ground.number = before;
         }
     }
 

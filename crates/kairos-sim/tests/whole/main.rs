@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kairos_sim::whole::{Script, Tally, Tried, attempt, shrink};
+use kairos_sim::whole::{Profile, Script, Tally, Tried, attempt, shrink};
 
 /// How many worlds are lived through: 60, or as many times that as `KAIROS_SIM_EFFORT` says. The
 /// number of a world is its seed.
@@ -14,7 +14,7 @@ fn seeds() -> std::ops::Range<u64> {
 #[test]
 fn whatever_happens_nothing_is_lost_or_done_twice() {
     let mut all = Tally::default();
-    for script in seeds().map(Script::new) {
+    for script in seeds().map(|seed| Script::new(Profile::Work, seed)) {
         let (tally, broken) = attempt(&script);
         if let Some(first) = broken.first() {
             let short = shrink(&script, first, Duration::from_secs(60));
@@ -32,7 +32,7 @@ fn whatever_happens_nothing_is_lost_or_done_twice() {
 #[test]
 fn world_is_made_by_its_seed_alone() {
     for seed in 0..4 {
-        let script = Script::new(seed);
+        let script = Script::new(Profile::Work, seed);
         let shown = || attempt(&script).0.to_string();
         assert_eq!(shown(), shown());
     }
