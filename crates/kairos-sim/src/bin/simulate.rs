@@ -29,7 +29,10 @@ const SHRINK: Duration = Duration::from_secs(60);
 enum Asked {
     Scripts(Vec<Script>),
     /// Worlds of schedules from this seed on, until as many slots as this are accounted for.
-    Slots { from: u64, least: u64 },
+    Slots {
+        from: u64,
+        least: u64,
+    },
 }
 
 impl Asked {
@@ -87,7 +90,8 @@ fn perform(asked: &Asked) -> ExitCode {
             scope.spawn(|| {
                 loop {
                     let place = next.fetch_add(1, Ordering::Relaxed);
-                    let script = asked.script(place, &all.lock().expect("no thread panics with it"));
+                    let script =
+                        asked.script(place, &all.lock().expect("no thread panics with it"));
                     let Some(script) = &script else { return };
                     let (tally, broken) = attempt(script);
                     if let Some(first) = broken.first() {

@@ -110,7 +110,8 @@ impl Life {
         self.tally.image(fs.fingerprint());
         let watch = Watch::new(self.findings.clone());
         let (before, spoiled) = (&self.known.watch, &self.known.spoiled);
-        let eyes = Eyes { watch: &watch, before, spoiled };
+        let profile = self.setup().0;
+        let eyes = Eyes { watch: &watch, before, spoiled, profile };
         match open_ledger(fs, &self.findings, eyes, &Arc::default()) {
             Ok((ledger, opened)) => {
                 self.tally.add_to(Tried::Opened, u64::from(opened.snapshot.is_some()));
@@ -161,7 +162,12 @@ impl Life {
     pub(super) fn try_start(&mut self, admit: Admit) -> Result<(), NotStarted> {
         let watch = Watch::new(self.findings.clone());
         let beginning = Beginning {
-            eyes: Eyes { watch: &watch, before: &self.known.watch, spoiled: &self.known.spoiled },
+            eyes: Eyes {
+                watch: &watch,
+                before: &self.known.watch,
+                spoiled: &self.known.spoiled,
+                profile: self.setup().0,
+            },
             quarantined: self.known.notes.quarantined(),
             admit,
         };

@@ -125,8 +125,7 @@ impl Daemon {
         let now = clock.begins(state);
         let (rules, schedules) = (chosen.rules, chosen.schedules);
         let zones = zones::zones(chosen.edition);
-        let configured =
-            start::configured(state, rules, schedules, zones, now);
+        let configured = start::configured(state, rules, schedules, zones, now);
         let (calendar, inputs) = configured.expect("few schedules");
         own.extend(inputs);
         own.extend(start::quarantined(quarantined));
@@ -153,8 +152,7 @@ impl Daemon {
         let state = self.ledger.as_ref()?.state().state();
         let (rules, schedules) = (chosen.rules, chosen.schedules);
         let zones = zones::zones(chosen.edition);
-        let configured =
-            start::configured(state, rules, schedules, zones, now);
+        let configured = start::configured(state, rules, schedules, zones, now);
         let (calendar, inputs) = configured.expect("few schedules");
         self.calendar = calendar;
         self.day_zone = chosen.day_zone;

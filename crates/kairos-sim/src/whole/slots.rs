@@ -136,13 +136,7 @@ impl Slots {
         reign.stage().fates.push(fate);
     }
 
-    fn changed(
-        &mut self,
-        time: Time,
-        set: &[Loaded],
-        gone: &[ScheduleName],
-        renamed: &[Renamed],
-    ) {
+    fn changed(&mut self, time: Time, set: &[Loaded], gone: &[ScheduleName], renamed: &[Renamed]) {
         // A rule that ends meanwhile ends where the clock was believed.
         let now = time.min(Time::from_ms(time.as_ms() - self.set_ms));
         let digits = |name: &ScheduleName| name.as_str().rsplit('-').next().map(str::to_owned);

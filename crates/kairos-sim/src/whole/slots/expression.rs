@@ -150,7 +150,9 @@ fn names(list: &str, wanted: i64, field: usize, words: &[&str]) -> bool {
         let (from, to) = match range.split_once('-') {
             _ if is_star(range) => (least, greatest),
             // A week may end with Sunday.
-            Some((from, to)) => (value(from, words), if to == "SUN" { 7 } else { value(to, words) }),
+            Some((from, to)) => {
+                (value(from, words), if to == "SUN" { 7 } else { value(to, words) })
+            }
             None => (value(range, words), value(range, words)),
         };
         (from..=to).contains(&wanted) && (wanted - from) % number(step) == 0

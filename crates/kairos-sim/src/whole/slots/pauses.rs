@@ -47,9 +47,8 @@ impl Pauses {
     /// `jitter_ms`: what is due at the end of a pause may be let go after it.
     pub(super) fn fate(&mut self, identity: &ScheduleName, fate: &Fate, jitter_ms: u64) {
         let pause = self.open.get(identity);
-        let swallowed = pause.is_some_and(|ended| {
-            ended.is_none_or(|ended| fate.from.plus_ms(jitter_ms) <= ended)
-        });
+        let swallowed = pause
+            .is_some_and(|ended| ended.is_none_or(|ended| fate.from.plus_ms(jitter_ms) <= ended));
         let (paused, changed) = (Some(SlotReason::Paused), Some(SlotReason::RuleChanged));
         let sound = match fate.what {
             (SlotState::Skipped, reason) if reason == paused => pause.is_some(),

@@ -60,8 +60,9 @@ impl Pattern {
                     return Vec::new();
                 }
                 let today = civil.div_euclid(1440);
-                let (_, on) = *day
-                    .insert(day.filter(|day| day.0 == today).unwrap_or((today, cron.on_day(today))));
+                let (_, on) = *day.insert(
+                    day.filter(|day| day.0 == today).unwrap_or((today, cron.on_day(today))),
+                );
                 if on { cron.seconds.clone() } else { Vec::new() }
             }
         }
