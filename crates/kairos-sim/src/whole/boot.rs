@@ -154,7 +154,10 @@ impl Life {
                 self.kill();
             } else {
                 let error = started.err().map(|error| error.to_string());
-                self.findings.add(Wrong::Refused, format!("it does not start: {error:?}"));
+                self.findings.add(
+                    Wrong::Refused,
+                    format!("it does not start: {error:?} {}", self.known.failed),
+                );
             }
         }
     }

@@ -42,12 +42,21 @@ pub(super) struct Known {
     pub(super) low: Option<Shortage>,
     /// Milliseconds since the machine was started, sleep included.
     pub(super) boot_ms: u64,
+    /// What the last turn that failed said.
+    pub(super) failed: String,
 }
 
 impl Known {
     fn new(findings: &Findings) -> Self {
         let watch = Watch::new(findings.clone());
-        Self { watch, spoiled: Spoiled::default(), notes: Notes::default(), low: None, boot_ms: 0 }
+        Self {
+            watch,
+            spoiled: Spoiled::default(),
+            notes: Notes::default(),
+            low: None,
+            boot_ms: 0,
+            failed: String::new(),
+        }
     }
 }
 
@@ -357,7 +366,10 @@ impl Life {
                 self.daemon = Some(daemon);
             }
             // The binary aborts.
-            Ok(Err(_)) if !self.fs.is_stopped() => self.kill(),
+            Ok(Err(why)) if !self.fs.is_stopped() => {
+                self.known.failed = format!("{why:?}");
+                self.kill();
+            }
             Ok(Err(_)) => {}
             Err(mandate) => {
                 self.tally.count(Tried::Aborts);
