@@ -62,7 +62,7 @@ fn shelf() -> Shelf {
     let [journal, kept] = dirs(&fs);
     let node = checkpoint::origin(&fs, &journal).expect("it is sound").expect("it has frames");
     let signer = Signer::new(&checkpoint::name(node), [7; 32]).expect("a name");
-    let places = Places { disk: &fs, journal: &journal, kept: Some(&kept) };
+    let places = Places { disk: &fs, journal: &journal, kept: Some(&kept), stop: None };
     let first = checkpoint::make(&places, &signer, Upto::Known(Seq(9))).expect("it is sound");
     let last = checkpoint::sign(&places, &signer, Upto::Still).expect("it is sound").checkpoint;
     let (size, root) = (last.size, last.root);
@@ -120,7 +120,7 @@ fn as_frontier(shelf: &Shelf, bytes: &[u8]) {
         fs.put(&Path::new(KEPT).join(name), bytes, 0o600).expect("nothing fails");
     }
     let [journal, kept] = dirs(&fs);
-    let places = Places { disk: &fs, journal: &journal, kept: Some(&kept) };
+    let places = Places { disk: &fs, journal: &journal, kept: Some(&kept), stop: None };
     let signed = checkpoint::sign(&places, &shelf.signer, Upto::Still);
     if !is_summed(bytes) {
         let signed = signed.expect("the journal is whole").checkpoint;

@@ -11,7 +11,8 @@ use kairos_core::digest::{BlobRef, Digest};
 use kairos_core::fold::{At, Seq};
 use kairos_core::id::MandateId;
 use kairos_core::kind::Kind;
-use kairos_engine::{Handle, SubmitError};
+use kairos_core::schedule::Zone;
+use kairos_engine::{Handle, SubmitError, Zones};
 use kairos_views::{ErasureView, MandateView, Past, Views};
 use kairos_wire::status::Checkpoints;
 use tokio::sync::{Semaphore, watch};
@@ -35,6 +36,7 @@ pub struct Door {
     folded: watch::Receiver<Seq>,
     checkpoints: Option<watch::Receiver<Checkpoints>>,
     past: Arc<Semaphore>,
+    zones: Zones,
     tell: Arc<dyn Fn(&Trouble) + Send + Sync>,
 }
 
@@ -73,7 +75,19 @@ impl Door {
             fold(&runtime, &engine, seq, &folding, &reached);
         });
         let past = Arc::new(Semaphore::new(1));
-        Self { handle, views, folded, checkpoints: None, past, tell: Arc::new(|_| {}) }
+        let zones: Zones = |_| None;
+        Self { handle, views, folded, checkpoints: None, past, zones, tell: Arc::new(|_| {}) }
+    }
+
+    /// A door that knows zones, so that a slot can be named to it.
+    #[must_use]
+    pub fn knowing(self, zones: Zones) -> Self {
+        Self { zones, ..self }
+    }
+
+    /// A zone's data.
+    pub(crate) fn zone(&self, name: &str) -> Option<Zone> {
+        (self.zones)(name)
     }
 
     /// A door that also shows how checkpoints stand.

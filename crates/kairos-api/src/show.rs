@@ -334,14 +334,6 @@ pub fn schedule(view: &ScheduleView, mandates: &Mandates, now: Time) -> wire::Sc
     }
 }
 
-fn paused(pause: &Pause) -> wire::schedule::Paused {
-    let (by, failures) = match &pause.why {
-        PausedBy::Person(by) => (Some(by.to_string()), None),
-        PausedBy::Failures(failures) => (None, Some(*failures)),
-    };
-    wire::schedule::Paused { since: pause.since.to_string(), by, failures }
-}
-
 fn last(slot: &SlotView, mandates: &Mandates) -> wire::schedule::Slot {
     let mandate = slot.mandate.and_then(|id| mandates.get(id));
     let outcome = mandate.and_then(|mandate| match mandate.state {
@@ -358,6 +350,14 @@ fn last(slot: &SlotView, mandates: &Mandates) -> wire::schedule::Slot {
         count: slot.count,
         by: slot.by.as_ref().map(ToString::to_string),
     }
+}
+
+fn paused(pause: &Pause) -> wire::schedule::Paused {
+    let (by, failures) = match &pause.why {
+        PausedBy::Person(by) => (Some(by.to_string()), None),
+        PausedBy::Failures(failures) => (None, Some(*failures)),
+    };
+    wire::schedule::Paused { since: pause.since.to_string(), by, failures }
 }
 
 #[cfg(test)]

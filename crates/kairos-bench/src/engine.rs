@@ -92,7 +92,9 @@ pub fn stop(started: Started) -> Done<()> {
     Ok(())
 }
 
-fn rules(max_running: u16) -> Rules {
+/// Rules under which nothing costs anything.
+#[must_use]
+pub fn rules(max_running: u16) -> Rules {
     let free = Price { input: 0, output: 0, cache_read: 0, cache_write: 0 };
     Rules {
         max_running,

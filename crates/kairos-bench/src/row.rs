@@ -66,6 +66,13 @@ impl Row {
         Self { target: Some(format!("≤ control + {more:.0} {}", self.unit)), met, ..self }
     }
 
+    /// Is to be at most `target`, which is less than one.
+    #[must_use]
+    pub fn at_most_of(self, target: f64) -> Self {
+        let met = Some(self.value <= target);
+        Self { target: Some(format!("≤ {target} {}", self.unit)), met, ..self }
+    }
+
     /// Is to be at most `target`.
     #[must_use]
     pub fn at_most(self, target: f64) -> Self {

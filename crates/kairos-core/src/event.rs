@@ -98,7 +98,7 @@ pub enum Event {
     Slot {
         schedule: ScheduleName,
         revision: u32,
-        /// What the slot is called in its zone; `None` when a person fired it.
+        /// What the slot is called in its zone; `None` when a person fired and named none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         civil: Option<jiff::civil::DateTime>,
         #[serde(default, skip_serializing_if = "is_zero")]

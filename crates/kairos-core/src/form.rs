@@ -42,6 +42,7 @@ impl Snapshot for State {
     }
 }
 
+// tidy: table
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Form<'a> {

@@ -13,6 +13,7 @@ use crate::id::{EffectId, MandateId, ProposalId, Seed};
 use crate::mandate::spec::MandateSpec;
 use crate::principal::Principal;
 use crate::rules::Rules;
+use crate::schedule::Slot;
 use crate::schedule::definition::ScheduleName;
 use crate::schedule::missed::Accounted;
 use crate::schedule::zone::ZoneClock;
@@ -118,6 +119,7 @@ pub enum Verb {
     },
     Fire {
         schedule: ScheduleName,
+        slot: Option<Named>,
         key: Option<Key>,
     },
     Erase {
@@ -132,6 +134,14 @@ pub enum Verb {
     Resume {
         schedule: ScheduleName,
     },
+}
+
+/// A slot that a person fires again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Of the rule whose slot it is.
+    pub revision: u32,
+    pub slot: Slot,
 }
 
 /// Something that becomes due at an instant.

@@ -27,6 +27,8 @@ pub enum Refusal {
     NotUnsettled { effect: EffectId },
     #[error("no schedule `{schedule}`")]
     NoSuchSchedule { schedule: ScheduleName },
+    #[error("the rule of schedule `{schedule}` was changed meanwhile")]
+    OtherRule { schedule: ScheduleName },
     #[error("an earlier mandate of schedule `{schedule}` is not finished")]
     Overlap { schedule: ScheduleName },
     #[error("no model is configured, and this mandate needs one")]
@@ -62,7 +64,7 @@ impl Refusal {
             | Self::KeyReused { .. }
             | Self::ClockBelieved
             | Self::StillNeeded { .. } => Refused::Conflict,
-            Self::OtherHash { .. } => Refused::Stale,
+            Self::OtherHash { .. } | Self::OtherRule { .. } => Refused::Stale,
             Self::NoModel | Self::Unpriced { .. } => Refused::NoModel,
             Self::NotConfigured | Self::TooManyErasures | Self::BeingErased { .. } => {
                 Refused::ForNow
@@ -81,6 +83,7 @@ impl Refusal {
             Self::NoSuchEffect { .. } => "no_such_effect",
             Self::NotUnsettled { .. } => "not_unsettled",
             Self::NoSuchSchedule { .. } => "no_such_schedule",
+            Self::OtherRule { .. } => "other_rule",
             Self::Overlap { .. } => "overlap",
             Self::NoModel => "no_model",
             Self::Unpriced { .. } => "unpriced_model",
@@ -102,7 +105,9 @@ impl Refusal {
             Self::NoSuchEffect { .. } | Self::NotUnsettled { .. } => {
                 Some("kairos effect list".into())
             }
-            Self::NoSuchSchedule { .. } => Some("kairos schedule list".into()),
+            Self::NoSuchSchedule { .. } | Self::OtherRule { .. } => {
+                Some("kairos schedule list".into())
+            }
             Self::AlreadyDecided { proposal, .. } | Self::OtherHash { proposal, .. } => {
                 Some(format!("kairos proposal show {proposal}"))
             }

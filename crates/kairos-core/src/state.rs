@@ -30,6 +30,7 @@ pub const KEY_KEPT_MS: u64 = 24 * 60 * 60 * 1000;
 /// Something that becomes due, and when; in the order it is taken.
 pub type Due = (Time, Alarm);
 
+// tidy: table
 /// Everything the rules know.
 #[derive(Debug, Default)]
 pub struct State {

@@ -6,6 +6,8 @@ mod schedule {
     mod missed;
     mod nights;
     mod oracle;
+    mod timetable;
     mod warning;
     mod zone;
+    mod zone_data;
 }

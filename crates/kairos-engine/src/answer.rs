@@ -14,6 +14,8 @@ pub struct Accepted {
     pub seq: Seq,
     pub subject: Option<Subject>,
     pub command: CommandId,
+    /// Whether it brought a record; not where its key had been answered before.
+    pub recorded: bool,
 }
 
 /// What a command was about.

@@ -6,12 +6,15 @@
 
 use std::collections::BTreeMap;
 
+use kairos_core::clock::STEP_MS;
 use kairos_core::event::{Loaded, Renamed};
 use kairos_core::input::Input;
 use kairos_core::schedule::definition::{Definition, ScheduleName};
 use kairos_core::schedule::{Accounted, NoTimetable, Timetable, Unfired, Zone, account, pass};
 use kairos_core::state::State;
 use kairos_core::time::Time;
+
+use crate::notice::Notice;
 
 /// The zone of that name, if there is one.
 pub type Zones = fn(&str) -> Option<Zone>;
@@ -222,4 +225,14 @@ fn input(loaded: &Loaded, table: &Timetable, accounted: Accounted) -> Input {
         zone_clock: table.zone_clock(accounted.cursor),
         accounted,
     }
+}
+
+/// Which schedules have no slot for a while, because the clock had been further than `now` already.
+pub(crate) fn ahead(state: &State, now: Time) -> Option<Notice> {
+    let is_ahead =
+        |loaded: &&Loaded| loaded.definition.enabled && loaded.cursor.ms_since(now) > STEP_MS;
+    let ahead = || state.schedules().filter(is_ahead);
+    let last = ahead().max_by_key(|loaded| loaded.cursor)?;
+    let (schedule, until) = (last.definition.name.clone(), last.cursor);
+    Some(Notice::SchedulesAhead { count: ahead().count(), schedule, until })
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
-use kairos_core::fold::Seq;
+use kairos_core::fold::{Seq, Snapshot};
 use kairos_core::kind::Kind;
 use kairos_disk::blob::{Collection, Crowded, Removal};
 use kairos_disk::{Blobs, Digest, Fs};
@@ -78,13 +78,13 @@ impl Moment {
 }
 
 /// Removes every blob that nothing in the journal `dir` names and that is not recent. `head` says which
-/// frame is durable when it is asked; `blobs` is the value that everybody puts through. Holds
+/// frame is durable when it is asked; a snapshot of `F` stands for frames that are gone; `blobs` is the value that everybody puts through. Holds
 /// [`AT_ONCE_MAX`] digests in memory. Told to `stop`, it removes nothing more.
 ///
 /// # Errors
 /// The journal cannot be read whole, too much was stored lately, or the disk failed. What nothing
 /// names may be gone then in part; nothing else is.
-pub fn collect<D: Fs, B: Fs>(
+pub fn collect<F: Snapshot, D: Fs, B: Fs>(
     blobs: &Blobs<B>,
     (disk, dir): (&Arc<D>, &D::Dir),
     head: &dyn Fn() -> Seq,
@@ -97,7 +97,7 @@ pub fn collect<D: Fs, B: Fs>(
         let page = collection.page(after.as_ref(), AT_ONCE_MAX);
         let mut page = Page::of(page.map_err(cannot("list the blobs"))?);
         let Some(last) = page.digests.last().copied() else { break };
-        mentions(disk, dir, head(), stop, &mut |text| page.strike(text))?;
+        mentions::<F, D>(disk, dir, head(), stop, &mut |text| page.strike(text))?;
         after = Some(last);
         collected.looked_at += page.digests.len() as u64;
         let removed = remove(&collection, &page, moment.time, stop, &mut collected);

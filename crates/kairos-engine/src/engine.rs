@@ -2,6 +2,7 @@
 //!
 //! Owns the lifecycle from the opened journal to the closed one: start, deadlines, reload, drain,
 //! heartbeat. Never performs an effect and never blocks but on its inbox and the disk.
+//! Long because all that only this thread may touch stands here.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,29 +23,28 @@ use kairos_journal::{Ahead, OpenError, Opened, Opening, Permit, Poisoned, Segmen
 use tokio::sync::{oneshot, watch};
 
 use crate::answer::SubmitError;
-use crate::calendar::Calendar;
-use crate::clocks::{Clocks, HeldClock};
+use crate::calendar::{self, Calendar};
+use crate::clocks::HeldClock;
 use crate::configuration::{Configuration, Options, Retention};
 use crate::feed::Feed;
 use crate::handle::Handle;
 use crate::inbox::{Batch, Inbox, Returns, Urgent};
 use crate::lifecycle::{Lifecycle, Status};
 use crate::notice::Notice;
+use crate::pulse::Pulse;
 use crate::retention::{self, Retain};
-use crate::room::Room;
 use crate::snapshots::Snapshots;
 use crate::space::Space;
 use crate::start::{self, NotConfigured};
-use crate::timers::Timers;
 use crate::turn::{Admit, Exits, Inputs, Ledger, Shown, turn};
 use crate::upkeep::{BlobNotice, Upkeep};
 use crate::world::{self, boot_ms, seed, time};
 use crate::{ENGINE_THREAD, heartbeat, poison};
 
-/// The version of events this program writes.
-const SCHEMA: u32 = 1;
-/// How long something due waits that a turn could not take.
-const LEFT_WAIT_MS: u64 = 1000;
+/// The version of events this program writes, and the highest it reads: one more with every event or
+/// field that a program before could not have read. Lower ones are read for ever. 2: retention, room,
+/// erasures, clocks, timings and pauses.
+const SCHEMA: u32 = 2;
 /// A segment is no longer than this part of what journal and blobs may take, within bounds: the one
 /// in use, the next, and those behind two snapshots cannot be deleted.
 const SEGMENTS_OF_CAP: u64 = 16;
@@ -204,6 +204,7 @@ impl Engine {
         let to_fold = Arc::new(open_again(&parts.journal)?);
         let identity = parts.identity;
         let (ledger, opened) = open_ledger(&self.inbox, parts.journal, opening)?;
+        let first = first(ledger.state(), &journal)?;
         let elsewhere = known(ledger.state(), &opened, &parts.places.heartbeat, identity)?;
         let noted = opened.repaired.is_some().then(|| open_again(&journal)).transpose()?;
         let (mut outside, newest) = (parts.outside, opened.snapshot.unwrap_or_default());
@@ -223,14 +224,7 @@ impl Engine {
             blobs: Arc::clone(&parts.blobs),
             snapshots: Arc::clone(&snapshots),
         };
-        let status = Status {
-            state: Lifecycle::Starting,
-            pid: std::process::id(),
-            started_at: Some(time()),
-            first: ledger.state().kept_from(),
-            head: ledger.head(),
-            ..Status::default()
-        };
+        let status = Status::starting(time(), first, ledger.head());
         let shown =
             Display { status, until: None, show, feed, snapshots: Arc::clone(&snapshots), upkeep };
         let pulse = Pulse::new(&self.inbox, ledger.state(), space);
@@ -274,6 +268,14 @@ impl Engine {
 fn open_again(dir: &<RealFs as Fs>::Dir) -> Result<<RealFs as Fs>::Dir, OpenError> {
     let opened = RealFs.open_dir(dir, std::path::Path::new("."));
     opened.map_err(|source| OpenError::Io { doing: "open the journal's directory", source })
+}
+
+/// Where the journal begins: as recorded, or as it is. What a repair gave up may have been the record of a
+/// deletion.
+fn first(state: &State, dir: &<RealFs as Fs>::Dir) -> Result<Seq, OpenError> {
+    let doing = "list the journal's directory";
+    let begins = kairos_journal::retention::begin(&RealFs, dir);
+    Ok(state.kept_from().max(begins.map_err(|source| OpenError::Io { doing, source })?))
 }
 
 /// Whether the journal comes from elsewhere or has lost its end, and may go on here.
@@ -355,25 +357,6 @@ struct Running {
     pulse: Pulse,
 }
 
-/// What the thread's sleep depends on besides the state.
-struct Pulse {
-    /// When the next heartbeat is due, in milliseconds since the machine was started.
-    beat: u64,
-    /// When the last turn began, if it recorded nothing.
-    fruitless: Option<Time>,
-    room: Room,
-    clocks: Clocks,
-    timers: Timers,
-}
-
-impl Pulse {
-    fn new(inbox: &Arc<Inbox>, state: &State, space: Space) -> Self {
-        let (room, clocks) = (Room::new(space), Clocks::new(state));
-        let timers = Timers::new(Arc::clone(inbox));
-        Self { beat: boot_ms(), fruitless: None, room, clocks, timers }
-    }
-}
-
 /// What others see of the engine.
 struct Display {
     status: Status,
@@ -403,7 +386,8 @@ impl Display {
             (counts.running, counts.queued, counts.waiting);
         status.active = state.longest_running();
         status.active_mandates = state.running().collect();
-        status.first = state.kept_from();
+        // What a repair gave up may have been the record of a deletion.
+        status.first = status.first.max(state.kept_from());
         status.budget = *state.budget();
         status.day_ends = state.day_ends();
         status.rules = state.rules();
@@ -424,17 +408,21 @@ impl Running {
         own: Vec<Input>,
     ) -> Result<JoinHandle<Result<(), Poisoned>>, StartError> {
         let (began, begun) = std::sync::mpsc::sync_channel(1);
+        // A commit that fails takes the ledger along; what works beside it has to end first.
+        let held = ledger.held();
         let thread = thread::Builder::new().name(ENGINE_THREAD.into()).spawn(move || {
             match self.begin(ledger, own) {
                 Ok(ledger) => {
                     began.send(Ok(())).ok();
                     let served = self.serve(ledger);
                     self.shown.close();
+                    drop(held);
                     self.ended(served.is_ok());
                     served
                 }
                 Err(poisoned) => {
                     self.shown.close();
+                    drop(held);
                     began.send(Err(poisoned)).ok();
                     Ok(())
                 }
@@ -495,10 +483,12 @@ impl Running {
     fn serve(&mut self, mut ledger: Ledger<Disk>) -> Result<(), Poisoned> {
         loop {
             let wait = self.wait(ledger.state());
-            let batch = self.inbox.take(wait);
+            let mut batch = self.inbox.take(wait);
             if batch.rang {
                 self.pulse.timers.rang();
             }
+            // By the limits of a reload beside it.
+            batch.urgent.sort_by_key(|urgent| matches!(urgent, Urgent::Delete(..)));
             if batch.urgent.iter().any(|urgent| matches!(urgent, Urgent::Reload(_))) {
                 // What is due falls under the rules by which it came due.
                 ledger = self.take(ledger, Inputs::default(), batch.waiting)?;
@@ -601,6 +591,7 @@ impl Running {
         self.pulse.fruitless = turned.records.is_empty().then_some(looked);
         self.out += out;
         self.notices(&turned.records);
+        self.ahead(&turned.records, turned.ledger.state());
         self.shown.upkeep.recorded(turned.ledger.state(), &turned.records);
         self.look_back(turned.tight, turned.ledger.sealed() > sealed);
         self.shown.snapshots.sealed(turned.ledger.sealed());
@@ -645,6 +636,24 @@ impl Running {
         }
     }
 
+    /// Tells of schedules that have no slot for a while because the clock had been further, each time
+    /// that may have come about.
+    fn ahead(&mut self, records: &[Shown], state: &State) {
+        let mut events = records.iter().flat_map(|record| &record.events);
+        let may_be = |event: &Event| {
+            matches!(
+                event,
+                Event::DaemonStarted { .. }
+                    | Event::SchedulesLoaded { .. }
+                    | Event::ClockSettled { .. }
+            )
+        };
+        if self.focus == Focus::Daemon && state.clock().is_none() && events.any(may_be) {
+            let ahead = calendar::ahead(state, time());
+            ahead.into_iter().for_each(|ahead| (self.outside.notice)(ahead));
+        }
+    }
+
     fn notices(&mut self, records: &[Shown]) {
         for (at, event) in records.iter().flat_map(|r| r.events.iter().map(move |e| (r.at, e))) {
             if let Some(notice) = self.pulse.clocks.recorded(event) {
@@ -669,6 +678,14 @@ impl Running {
                 }
                 Event::DayBegan { .. } => self.shown.snapshots.retention().look(),
                 Event::MandateFinished { .. } => self.shown.status.last_cycle_at = Some(at.time),
+                Event::SchedulePaused { schedule, why } => {
+                    let (schedule, why) = (schedule.clone(), why.clone());
+                    (self.outside.notice)(Notice::SchedulePaused { schedule, why });
+                }
+                Event::ScheduleResumed { schedule, by } => {
+                    let (schedule, by) = (schedule.clone(), by.clone());
+                    (self.outside.notice)(Notice::ScheduleResumed { schedule, by });
+                }
                 Event::ErasureSettled { blob, end: ErasureEnd::Gone } => {
                     (self.outside.notice)(Notice::Blobs(BlobNotice::Erased(*blob)));
                 }
@@ -700,8 +717,12 @@ impl Running {
                 (self.outside.notice)(Notice::Blobs(notice));
             }
             // Whoever drains has no time for it; the next start finds it again.
-            Urgent::Delete(_) if self.drain.is_some() => {}
-            Urgent::Delete(excess) => inputs.own.push(retention::input(excess)),
+            Urgent::Delete(..) if self.drain.is_some() => {}
+            Urgent::Delete(excess, limits) => {
+                if self.shown.snapshots.retention().goes_by(limits) {
+                    inputs.own.push(retention::input(excess));
+                }
+            }
             Urgent::Swept { first, deleted, over } => {
                 // What only these records named may go too.
                 self.shown.upkeep.collect();
@@ -800,37 +821,16 @@ impl Running {
         (self.outside.cancel)();
     }
 
-    /// How long nothing can be due; the timers are set to its end.
+    /// How long nothing can be due.
     fn wait(&mut self, state: &State) -> Duration {
-        let Pulse { beat, fruitless, room, clocks, timers } = &mut self.pulse;
-        let now = boot_ms();
-        let mut at = *beat;
-        if let Some(grace) = self.drain {
-            at = at.min(grace);
-        } else {
-            let look = room.wait().map(|left| {
-                now.saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
-            });
-            // Who is told nothing has to look.
-            let tick = now.saturating_add(self.options.tick_interval_ms);
-            let tick = (!timers.can_tell()).then_some(tick);
-            at = [look, tick, clocks.clock.settles_ms()].into_iter().flatten().fold(at, u64::min);
-        }
         let due = match self.focus {
             _ if self.drain.is_some() => None,
             // Slots wait until there is room.
-            Focus::Daemon if room.holds_slots() => state.next_due_of_work(),
+            Focus::Daemon if self.pulse.room.holds_slots() => state.next_due_of_work(),
             Focus::Daemon => state.next_due(),
             Focus::Once => self.only.and_then(|only| state.due_of(only)),
         };
-        let mut at_ns = at.saturating_mul(1_000_000);
-        if let Some(due) = due {
-            // What a turn saw and left alone has to wait: for room on the disk.
-            let left = fruitless.is_some_and(|looked| due <= looked);
-            let least = if left { now.saturating_add(LEFT_WAIT_MS) } else { 0 };
-            at_ns = at_ns.min(clocks.last.boot_ns_at(due).max(least.saturating_mul(1_000_000)));
-        }
-        timers.arm(at_ns, world::until(at_ns))
+        self.pulse.wait(due, self.drain, self.options.tick_interval_ms)
     }
 
     fn heartbeat(&mut self) {

@@ -22,6 +22,7 @@ use kairos_journal::retention::{Deleted, Excess};
 use tokio::sync::oneshot;
 
 use crate::answer::{Accepted, SubmitError};
+use crate::configuration::Retention;
 use crate::upkeep::BlobNotice;
 
 /// Commands and decisions that may wait.
@@ -92,8 +93,8 @@ pub(crate) enum Urgent {
     },
     /// For the log.
     Blobs(BlobNotice),
-    /// Segments may go.
-    Delete(Excess),
+    /// Segments may go, judged by these limits.
+    Delete(Excess, Retention),
     /// For the log.
     Swept {
         first: Seq,

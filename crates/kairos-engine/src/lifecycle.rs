@@ -80,3 +80,17 @@ pub struct Status {
     /// The wall clock, while it is not believed.
     pub clock: Option<HeldClock>,
 }
+
+impl Status {
+    /// Of this process, whose journal is recovered.
+    pub(crate) fn starting(now: Time, first: Seq, head: Seq) -> Self {
+        Self {
+            state: Lifecycle::Starting,
+            pid: std::process::id(),
+            started_at: Some(now),
+            first,
+            head,
+            ..Self::default()
+        }
+    }
+}

@@ -7,6 +7,8 @@ use kairos_core::event::Limit;
 use kairos_core::fold::Seq;
 use kairos_core::id::MandateId;
 use kairos_core::principal::Principal;
+use kairos_core::schedule::definition::ScheduleName;
+use kairos_core::schedule::pause::PausedBy;
 use kairos_core::space::Shortage;
 use kairos_core::time::Time;
 use kairos_journal::retention::Deleted;
@@ -100,6 +102,21 @@ pub enum Notice {
     /// Retention cannot delete what it should; all stays.
     RetentionFailed {
         error: String,
+    },
+    /// A schedule fires nothing until a person lets it go on.
+    SchedulePaused {
+        schedule: ScheduleName,
+        why: PausedBy,
+    },
+    ScheduleResumed {
+        schedule: ScheduleName,
+        by: Principal,
+    },
+    /// So many schedules have no slot for a while: the clock had been there. This one waits longest.
+    SchedulesAhead {
+        count: usize,
+        schedule: ScheduleName,
+        until: Time,
     },
     /// The wall clock was set, and is not believed yet.
     ClockStepped {

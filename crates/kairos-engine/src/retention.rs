@@ -23,8 +23,9 @@ use crate::world::time;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Deletes what is recorded and covers what is next: [`kairos_journal::retention::look`] with the
-/// signer and the places that only the binary knows. May take its time.
-pub type Look = Box<dyn FnMut(Standing, &Limits) -> Result<Looked, String> + Send>;
+/// signer and the places that only the binary knows. May take its time, but for one segment at most
+/// once the flag is set: a stop waits for it.
+pub type Look = Box<dyn FnMut(Standing, &Limits, &AtomicBool) -> Result<Looked, String> + Send>;
 
 /// What retention needs from outside.
 pub struct Retain {
@@ -87,6 +88,11 @@ impl Retention {
         self.tell(|wish| wish.limits = limits);
     }
 
+    /// Whether these limits are in force. What was judged by others is judged anew.
+    pub(crate) fn goes_by(&self, limits: configuration::Retention) -> bool {
+        self.wish().limits == limits
+    }
+
     /// The journal begins with `first` as records say that are durable.
     pub(crate) fn recorded(&self, first: Seq, over: Option<Limit>) {
         self.tell(|wish| (wish.kept_from, wish.over) = (first, over));
@@ -108,7 +114,7 @@ impl Retention {
         self.look();
     }
 
-    /// Ends the thread and waits for it, at most one look long.
+    /// Ends the thread and waits for it, as long as reading one segment takes.
     pub(crate) fn close(&self) {
         self.stop();
         let thread = self.wish().thread.take();
@@ -133,17 +139,18 @@ impl Retention {
         while let Some((limits, recorded, over)) = self.wait() {
             let age_ms = i64::from(limits.days) * DAY_MS;
             let oldest = Time::from_ms(time().as_ms().saturating_sub(age_ms));
-            let limits = Limits { oldest, bytes_max: limits.bytes };
-            match self.once(snapshots, &mut retain, recorded, &limits) {
+            let by = Limits { oldest, bytes_max: limits.bytes };
+            match self.once(snapshots, &mut retain, recorded, &by) {
                 Ok(Looked { deleted, next }) => {
                     said = None;
                     if deleted.segments > 0 {
                         self.swept(recorded, deleted, over);
                     }
                     if let Some(next) = next {
-                        self.inbox.urgent(Urgent::Delete(next));
+                        self.inbox.urgent(Urgent::Delete(next, limits));
                     }
                 }
+                Err(_) if self.stop.load(Ordering::Relaxed) => {}
                 Err(error) if said.as_ref() == Some(&error) => {}
                 Err(error) => {
                     said = Some(error.clone());
@@ -169,7 +176,7 @@ impl Retention {
         }
         let founded = snapshots.founded(retain.kinds).map_err(|error| told(&error))?;
         let Some(founded) = founded else { return Ok(Looked::default()) };
-        (retain.look)(Standing { founded, recorded }, limits)
+        (retain.look)(Standing { founded, recorded }, limits, &self.stop)
     }
 
     /// Every segment before `first` is gone for good.

@@ -59,18 +59,9 @@ impl Room {
     /// What holds back new work in the turn that begins, and the input that records it where that is
     /// something else than the state knows.
     pub(crate) fn verdict(&mut self, state: &State) -> (Option<Shortage>, Option<Input>) {
-        let Standing { low, looked, .. } = self.space.standing();
-        if !looked {
-            // What was low when the last engine ended is low until somebody has looked.
-            self.verdict = state.low();
-            return (self.verdict, None);
-        }
+        let (low, recorded) = verdict(state.low(), self.space.standing());
         self.verdict = low;
-        let known = match (state.low(), low) {
-            (Some(before), Some(low)) => low.is_like(&before),
-            (before, low) => before.is_none() && low.is_none(),
-        };
-        (low, (!known).then_some(Input::Space { low }))
+        (low, recorded)
     }
 
     /// Whether slots wait for room.
@@ -124,22 +115,76 @@ impl Room {
     pub(crate) fn retention(&mut self) -> Retention {
         let standing = self.space.standing();
         self.retained = (standing.counts, Instant::now());
-        let found = standing.found;
-        let beside = found.used.unwrap_or(0).saturating_sub(found.segments);
-        let bytes = match (standing.segments_max(), self.share) {
-            (share, Some(before)) if share < standing.limits.bytes && beside >= before => {
-                standing.limits.bytes
-            }
-            (share, _) => {
-                self.share = (share < standing.limits.bytes).then_some(beside);
-                share
-            }
-        };
+        let bytes = share(&mut self.share, &standing);
         Retention { bytes, ..standing.limits }
     }
 
     /// How long until the next look besides those with each heartbeat.
     pub(crate) fn wait(&self) -> Option<Duration> {
         self.told.map(|_| AGAIN.saturating_sub(self.looked.elapsed()))
+    }
+}
+
+/// What holds back new work by the last look, where `known` is what the state knows, and the input that
+/// records it where it is something else.
+fn verdict(known: Option<Shortage>, standing: Standing) -> (Option<Shortage>, Option<Input>) {
+    let Standing { low, looked, .. } = standing;
+    if !looked {
+        // What was low when the last engine ended is low until somebody has looked.
+        return (known, None);
+    }
+    let same = match (known, low) {
+        (Some(before), Some(low)) => low.is_like(&before),
+        (before, low) => before.is_none() && low.is_none(),
+    };
+    (low, (!same).then_some(Input::Space { low }))
+}
+
+/// What segments may take. `before` is what else there was when they last had to give up a share: with
+/// no less now, they keep what they have.
+fn share(before: &mut Option<u64>, standing: &Standing) -> u64 {
+    let (found, all) = (standing.found, standing.limits.bytes);
+    let beside = found.used.unwrap_or(0).saturating_sub(found.segments);
+    match (standing.segments_max(), *before) {
+        (share, Some(before)) if share < all && beside >= before => all,
+        (share, _) => {
+            *before = (share < all).then_some(beside);
+            share
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::space::Found;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn what_was_low_at_the_end_is_low_until_somebody_has_looked() {
+        let low = Shortage::Free { free_bytes: 1, keep_free_bytes: 2 };
+        let before = Standing::default();
+        let after = Standing { looked: true, ..before };
+        assert_eq!(verdict(Some(low), before).0, Some(low));
+        assert!(verdict(Some(low), before).1.is_none(), "nothing is known that is new");
+        let (enough, recorded) = verdict(Some(low), after);
+        assert_eq!(enough, None);
+        assert!(matches!(recorded, Some(Input::Space { low: None })), "{recorded:?}");
+        assert!(verdict(None, before).0.is_none() && verdict(None, after).1.is_none());
+    }
+
+    #[test]
+    fn segments_give_up_another_share_only_when_something_else_went_with_the_last() {
+        let limits = Retention { bytes: 160 * MIB, ..Retention::default() };
+        let with = |beside: u64, segments: u64| {
+            let (segments, used) = (segments * MIB, Some((beside + segments) * MIB));
+            let found = Found { free: None, used, segments };
+            Standing { found, limits, ..Standing::default() }
+        };
+        let looks = [(240, 40), (240, 20), (240, 20), (200, 20), (200, 12), (100, 12), (240, 40)];
+        let mut before = None;
+        let shares = looks.map(|(b, s)| share(&mut before, &with(b, s)) / MIB);
+        assert_eq!(shares, [20, 160, 160, 12, 160, 160, 20]);
     }
 }

@@ -140,6 +140,14 @@ struct Count {
     took: Duration,
 }
 
+impl Count {
+    /// Whether another may be made. While what is known is too much, the first look after that makes
+    /// it: what went is seen no later than so long and one look.
+    fn has_rested(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.made) >= self.took * COUNT_PAUSE
+    }
+}
+
 impl std::fmt::Debug for Looks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Looks").field("shared", &self.shared).finish_non_exhaustive()
@@ -300,10 +308,11 @@ impl Looks {
         counts: &mut u64,
     ) -> io::Result<Option<u64>> {
         let known = count.as_ref().map(|count| journal.saturating_add(self.since(count)));
-        let rested = |count: &Count| count.made.elapsed() >= count.took * COUNT_PAUSE;
         // What was removed since has not been taken off: that alone must hold nothing back.
         let doubtful = known.is_none_or(|known| known > limits.bytes - limits.bytes / 16);
-        if (doubtful || asked == Asked::Count) && count.as_ref().is_none_or(rested) {
+        if (doubtful || asked == Asked::Count)
+            && count.as_ref().is_none_or(|count| count.has_rested(Instant::now()))
+        {
             let (written, made) = (self.blobs.written(), Instant::now());
             let Some(bytes) = self.blobs.bytes(&self.stop)? else { return Ok(None) };
             *count = Some(Count { bytes, written, made: Instant::now(), took: made.elapsed() });
@@ -405,6 +414,14 @@ mod tests {
             max(None, MIB),
         ];
         assert_eq!(maxima, [160 * MIB, 20 * MIB, 0, 160 * MIB]);
+    }
+
+    #[test]
+    fn blobs_are_counted_again_after_twenty_times_what_it_took() {
+        let (made, took) = (Instant::now(), Duration::from_secs(2));
+        let count = Count { bytes: 0, written: 0, made, took };
+        let rested = [0, 39_999, 40_000].map(|ms| made + Duration::from_millis(ms));
+        assert_eq!(rested.map(|now| count.has_rested(now)), [false, false, true]);
     }
 
     #[test]

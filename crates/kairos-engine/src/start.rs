@@ -4,9 +4,6 @@
 //! configuration, who brought the engine down, and what a crash or a stop left open. Plain functions,
 //! so the engine and a simulator start alike. Never reads a file and never takes a turn.
 
-use std::collections::BTreeSet;
-
-use kairos_core::event::{Loaded, Renamed};
 use kairos_core::id::MandateId;
 use kairos_core::input::Input;
 use kairos_core::resume::{Resume, resume};
@@ -17,22 +14,14 @@ use kairos_core::time::Time;
 use kairos_journal::{Repaired, Torn};
 
 use crate::calendar::{Calendar, Loading, Unusable, Zones};
-
-/// Bytes that one part of the schedules of a configuration may take, in one frame.
-const PART_BYTES_MAX: usize = 900 * 1024;
-
-/// Bytes after which the next schedule begins another part.
-const PART_BYTES: usize = 256 * 1024;
+use crate::parts::parts;
 
 /// A configuration that cannot come into force.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotConfigured {
-    /// One schedule, or all that are renamed at once.
-    #[error(
-        "schedules that have to stand in one journal frame take {bytes} bytes, and it has room for \
-         {PART_BYTES_MAX}"
-    )]
-    TooLarge { bytes: usize },
+    /// One schedule, or all that have another name at once, of which it is the first.
+    #[error("schedule `{schedule}` takes {bytes} bytes, and a journal frame has room for 921600")]
+    TooLarge { schedule: ScheduleName, bytes: usize },
     #[error(transparent)]
     Unusable(#[from] Unusable),
 }
@@ -78,62 +67,8 @@ pub fn configured(
     let Loading { calendar, endings, set, gone, renamed } =
         Calendar::load(state, schedules, zones, now)?;
     let mut inputs = endings;
-    let rules = Box::new(rules);
-    inputs.extend(parts(set, gone, renamed)?.into_iter().map(|part| {
-        let Part { set, gone, renamed, .. } = part;
-        Input::Configured { rules: rules.clone(), set, gone, renamed }
-    }));
+    inputs.extend(parts(&rules, set, (gone, renamed))?);
     Ok((calendar, inputs))
-}
-
-/// What one frame takes of the schedules of a configuration.
-#[derive(Default)]
-struct Part {
-    set: Vec<Loaded>,
-    gone: Vec<ScheduleName>,
-    renamed: Vec<Renamed>,
-    bytes: usize,
-}
-
-/// One part at least. Names that go leave first; all that change hands do so in one part, since one
-/// may take what another leaves.
-fn parts(
-    set: Vec<Loaded>,
-    gone: Vec<ScheduleName>,
-    renamed: Vec<Renamed>,
-) -> Result<Vec<Part>, NotConfigured> {
-    let mut parts = vec![Part::default()];
-    for name in gone {
-        room(&mut parts, bytes(&name))?.gone.push(name);
-    }
-    let names: BTreeSet<_> = renamed.iter().map(|renamed| renamed.to.clone()).collect();
-    let (moved, set): (Vec<_>, Vec<_>) =
-        set.into_iter().partition(|loaded| names.contains(&loaded.definition.name));
-    if !renamed.is_empty() {
-        let part = room(&mut parts, bytes(&renamed).saturating_add(bytes(&moved)))?;
-        (part.renamed, part.set) = (renamed, moved);
-    }
-    for loaded in set {
-        room(&mut parts, bytes(&loaded))?.set.push(loaded);
-    }
-    Ok(parts)
-}
-
-/// The last part, or another one where it has no room.
-fn room(parts: &mut Vec<Part>, bytes: usize) -> Result<&mut Part, NotConfigured> {
-    if bytes > PART_BYTES_MAX {
-        return Err(NotConfigured::TooLarge { bytes });
-    }
-    if parts.last().is_some_and(|part| part.bytes > 0 && part.bytes + bytes > PART_BYTES) {
-        parts.push(Part::default());
-    }
-    let part = parts.last_mut().expect("there is one at least");
-    part.bytes += bytes;
-    Ok(part)
-}
-
-fn bytes(value: &impl serde::Serialize) -> usize {
-    serde_json::to_vec(value).map_or(usize::MAX, |text| text.len())
 }
 
 /// Mandates that brought the engine down leave.

@@ -142,6 +142,7 @@ pub fn turn<D: Fs + 'static, F: Folding>(
     for input in inputs.own {
         turn = turn.own(&input, &now())?;
     }
+    let ended = inputs.ended.len();
     for ended in inputs.ended {
         let (effect, outcome) = ended.into_parts();
         turn = turn.own(&Input::Settled { effect, outcome }, &now())?;
@@ -151,7 +152,8 @@ pub fn turn<D: Fs + 'static, F: Folding>(
         Admit::Only(Some(mandate)) => turn.due_of(mandate, &now())?,
         Admit::Only(None) => turn,
     };
-    let room = ASKED_MAX.saturating_sub(inputs.decisions.len() + inputs.commands.len());
+    let room = ASKED_MAX.min(TURN_MAX.saturating_sub(ended));
+    let room = room.saturating_sub(inputs.decisions.len() + inputs.commands.len());
     for asked in inputs.decisions.into_iter().chain(inputs.commands) {
         turn = turn.asked(asked, &now())?;
     }
@@ -249,14 +251,15 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
             Ok(events) => {
                 let subject = subject(verb, &events, self.state());
                 let command = recorded(&events).unwrap_or(command);
-                let seq = if events.is_empty() {
+                let new = !events.is_empty();
+                let seq = if !new {
                     Ok(self.ledger.head())
                 } else {
                     let (turn, recorded) = self.record(now, events)?;
                     self = turn;
                     recorded.map_err(|error| refused(&error))
                 };
-                seq.map(|seq| Accepted { seq, subject, command })
+                seq.map(|seq| Accepted { seq, subject, command, recorded: new })
             }
         };
         self.ledger.hold(Answer { to: answer, with });
@@ -484,6 +487,58 @@ impl Ended {
                 (effect.id(), outcome)
             }
             Self::Dropped { effect, outcome } => (effect, *outcome),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kairos_core::id::{EffectId, IdSource, Seed};
+    use kairos_core::time::Time;
+    use kairos_journal::{Opening, Segments};
+
+    fn ledger(dir: &std::path::Path) -> Ledger<RealFs> {
+        let root = RealFs.root(dir).expect("the root");
+        let origin = IdSource::new(Time::from_ms(0), Seed([7; 16])).node();
+        let opening = Opening { origin, epoch: 1, schema: 1, segments: Segments::default() };
+        #[expect(clippy::disallowed_methods, reason = "the turn is driven without its engine")]
+        let opened = Ledger::open(Arc::new(RealFs), root, State::empty(), Arc::new(drop), opening);
+        opened.expect("a new journal").0
+    }
+
+    #[test]
+    fn what_is_asked_late_joins_only_as_far_as_outcomes_leave_room() {
+        let by: Principal = "user:ann(1000)".parse().expect("a principal");
+        for (outcomes, answered) in [(0, ASKED_MAX), (TURN_MAX - 3, 3), (TURN_MAX, 0)] {
+            let dir = tempfile::tempdir().expect("a directory");
+            let inbox = Arc::new(Inbox::default());
+            let ask = || {
+                let (answer, answered) = oneshot::channel();
+                let verb = Verb::Stop { mandate: MandateId::from_u128(1) };
+                let command = CommandId::from_u128(1);
+                inbox.ask(Asked { by: by.clone(), verb, command, answer });
+                answered
+            };
+            let mut answers: Vec<_> = (0..TURN_MAX).map(|_| ask()).collect();
+            let ended = |n: usize| Ended::Dropped {
+                effect: EffectId::from_u128(n as u128),
+                outcome: Box::new(Outcome::Lost),
+            };
+            let ended = (0..outcomes).map(ended).collect();
+            let inputs = Inputs { ended, inbox: Some(Arc::clone(&inbox)), ..Inputs::default() };
+            let mut now = || Now {
+                time: Time::from_ms(0),
+                seed: Seed([0; 16]),
+                day: jiff::civil::date(1970, 1, 1),
+                day_ends: Time::from_ms(1),
+                pace: Pace::Running,
+            };
+            let exits = Exits { publish: &mut |_, _| {}, dispatch: &mut drop };
+            let turned = turn(ledger(dir.path()), inputs, &mut now, &Calendar::default(), exits);
+            drop(turned.expect("it is written"));
+            let told = answers.iter_mut().filter_map(|answer| answer.try_recv().ok()).count();
+            assert_eq!(told, answered, "{outcomes}");
         }
     }
 }

@@ -5,7 +5,7 @@
 //! on the engine's thread, and nothing fails with it: what went wrong is a notice. An erasure is tried
 //! again until the engine ends, and then by the next start, for the state keeps it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use kairos_core::digest::Digest;
-use kairos_core::erasure::ErasureEnd;
+use kairos_core::erasure::{ERASURES_MAX, ErasureEnd};
 use kairos_core::event::Event;
 use kairos_core::fold::Seq;
 use kairos_core::state::State;
@@ -167,7 +167,7 @@ impl Upkeep {
             // The last engine may have ended between deleting records and collecting.
             self.collect();
         }
-        let mut failed = BTreeSet::new();
+        let (mut failed, mut said) = (BTreeSet::new(), Said::default());
         let mut next = Instant::now() + COLLECTED_EVERY;
         while let Some((erase, collect)) = self.wait(!failed.is_empty(), next) {
             if erase.is_empty() && !failed.is_empty() {
@@ -175,7 +175,7 @@ impl Upkeep {
                 self.inbox.urgent(Urgent::EraseAgain(std::mem::take(&mut failed)));
             }
             let erase = erase.into_iter().take_while(|_| !self.stops());
-            failed.extend(erase.filter(|blob| !self.erased(*blob)));
+            failed.extend(erase.filter(|blob| !self.erased(*blob, &mut said)));
             if collect && !self.stops() {
                 next = Instant::now() + COLLECTED_EVERY;
                 self.collected();
@@ -202,14 +202,18 @@ impl Upkeep {
     }
 
     /// Whether it is gone.
-    fn erased(&self, blob: Digest) -> bool {
+    fn erased(&self, blob: Digest, said: &mut Said) -> bool {
         match self.blobs.erase(blob.as_bytes()) {
             Ok(_) => {
+                said.0.remove(&blob);
                 self.inbox.urgent(Urgent::Erased { blob, end: ErasureEnd::Gone });
                 true
             }
             Err(error) => {
-                self.tell(BlobNotice::NotErased { blob, error: error.to_string() });
+                let error = error.to_string();
+                if said.is_news(blob, &error) {
+                    self.tell(BlobNotice::NotErased { blob, error });
+                }
                 false
             }
         }
@@ -219,7 +223,8 @@ impl Upkeep {
         let disk = Arc::new(RealFs);
         let head = || self.source.head();
         let journal = (&disk, &self.journal);
-        let collected = collect(&self.blobs, journal, &head, Moment::now(), &self.stop);
+        let collected =
+            collect::<State, _, _>(&self.blobs, journal, &head, Moment::now(), &self.stop);
         match collected {
             Ok(Collected { removed: 0, .. }) => {}
             Ok(collected) => self.tell(BlobNotice::Collected(collected)),
@@ -233,6 +238,22 @@ impl Upkeep {
     }
 }
 
+/// Why texts could not be erased, as it was told last. No more than the state keeps, and what went by
+/// another way.
+#[derive(Debug, Default)]
+struct Said(BTreeMap<Digest, String>);
+
+impl Said {
+    /// Whether it was not told yet. Tried again every minute, it would be every minute.
+    fn is_news(&mut self, blob: Digest, error: &str) -> bool {
+        // Of what ended otherwise nothing is kept for ever.
+        if self.0.len() > ERASURES_MAX {
+            self.0.clear();
+        }
+        self.0.insert(blob, error.to_owned()).is_none_or(|before| before != error)
+    }
+}
+
 /// An error with its causes.
 fn full(error: &CollectError) -> String {
     let (mut text, mut cause) = (error.to_string(), error.source());
@@ -241,4 +262,19 @@ fn full(error: &CollectError) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_the_way_of_an_erasure_is_told_once_until_it_changes() {
+        let (one, other) = (Digest::of(b"one"), Digest::of(b"other"));
+        let mut said = Said::default();
+        let mut news = |blob, error| said.is_news(blob, error);
+        let told =
+            [news(one, "a"), news(one, "a"), news(other, "a"), news(one, "b"), news(one, "a")];
+        assert_eq!(told, [true, false, true, true, true]);
+    }
 }

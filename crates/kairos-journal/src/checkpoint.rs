@@ -16,6 +16,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::sync::atomic::AtomicBool;
 
 use kairos_core::fold::Seq;
 use kairos_core::id::NodeId;
@@ -93,6 +94,9 @@ pub struct Places<'a, D: Fs> {
     pub journal: &'a D::Dir,
     /// The directory of the checkpoints; without one nothing is known and all is read.
     pub kept: Option<&'a D::Dir>,
+    /// Once it is set, reading ends before the next segment ([`ReadError::Stopped`]): after at most
+    /// one, which is 64 MiB at most.
+    pub stop: Option<&'a AtomicBool>,
 }
 
 /// Signs the journal as it stands, and keeps nothing.
@@ -183,7 +187,7 @@ pub fn keep_roots<D: Fs>(places: &Places<'_, D>, first: Seq) -> Result<(), Check
     let nowhere = || cannot("keep the roots of the deleted")(io::ErrorKind::NotFound.into());
     let kept = places.kept.ok_or_else(nowhere)?;
     let upto = Upto::Known(Seq(first.0.saturating_sub(1)));
-    let grown = leaves::grow(places.disk, places.journal, places.base()?, upto, &mut |_| {})?;
+    let grown = leaves::grow(places, places.base()?, upto, &mut |_| {})?;
     if grown.standing.next() != first {
         return Err(
             ReadError::from(Damage::Gap { expected: grown.standing.next(), found: first }).into()
@@ -262,7 +266,7 @@ impl Signing {
             }
             Step::Sealed(standing) => sealed = Some(standing.clone()),
         };
-        let grown = leaves::grow(places.disk, places.journal, begin, upto, &mut each)
+        let grown = leaves::grow(places, begin, upto, &mut each)
             .map_err(|error| rewritten(error, began))?;
         let key = signer.verifier().name();
         if let Some(journal) = grown.origin.filter(|node| name(*node) != key) {

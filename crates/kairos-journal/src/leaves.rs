@@ -5,6 +5,7 @@
 //! tail and never writes. [`crate::checkpoint`] and [`crate::proof`] go this way.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 
 use kairos_core::fold::Seq;
 use kairos_core::id::NodeId;
@@ -12,6 +13,7 @@ use kairos_disk::Fs;
 use kairos_disk::fs::Access;
 
 use crate::body;
+use crate::checkpoint::Places;
 use crate::damage::Damage;
 use crate::frame::{self, HEAD_BYTES, Head, Link};
 use crate::open::{cores, read_whole};
@@ -109,12 +111,12 @@ pub(crate) struct Grown {
 
 /// Goes over the frames after `from`, which stands before a segment, as far as they count.
 pub(crate) fn grow<D: Fs>(
-    disk: &D,
-    dir: &D::Dir,
+    places: &Places<'_, D>,
     from: Standing,
     upto: Upto,
     each: &mut dyn FnMut(Step<'_>),
 ) -> Result<Grown, ReadError> {
+    let Places { disk, journal: dir, stop, .. } = *places;
     let (firsts, stranger) = segment::list(disk, dir).map_err(cannot("list the journal"))?;
     if let Some(stranger) = stranger {
         return Err(stranger.into());
@@ -130,6 +132,9 @@ pub(crate) fn grow<D: Fs>(
         let (last, next) = (Some(first) == firsts.last(), grown.standing.next());
         if matches!(upto, Upto::Known(limit) if next > limit) {
             break;
+        }
+        if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            return Err(ReadError::Stopped);
         }
         if *first != next {
             return Err(Damage::Gap { expected: next, found: *first }.into());

@@ -13,7 +13,7 @@ use kairos_disk::Fs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::lock::Lock;
+use crate::lock::{Held, Lock};
 use crate::open::{self, OpenError, Opened, Opening};
 use crate::permit::{Lost, Permit};
 use crate::writer::{Poisoned, RecordError, Room, Writer};
@@ -150,6 +150,12 @@ impl<F: Fold, A, D: Fs + 'static> Ledger<F, A, D> {
     #[must_use]
     pub fn state(&self) -> &F {
         &self.state
+    }
+
+    /// A share in the journal's lock, which nobody else gets before it is dropped too.
+    #[must_use]
+    pub fn held(&self) -> Held<D> {
+        self.writer.held()
     }
 
     /// The newest frame recorded.

@@ -33,6 +33,7 @@ mod writer;
 
 pub use damage::{Damage, Reason};
 pub use ledger::{Ledger, Record, Released};
+pub use lock::Held;
 pub use mentions::{MentionsError, mentions};
 pub use open::{OpenError, Opened, Opening, Torn};
 pub use permit::{Lost, Permit, Settled};

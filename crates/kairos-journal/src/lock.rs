@@ -2,10 +2,12 @@
 //!
 //! Owns the advisory lock on `lock` in the journal's directory. Never removes the file: a second
 //! opener could then lock a name that no longer counts. [`Ledger::open`](crate::Ledger::open)
-//! takes it before it reads anything; dropping the ledger gives it back.
+//! takes it before it reads anything; dropping the ledger, and every [`Held`] of it, gives it back.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use kairos_disk::Fs;
 use kairos_disk::fs::Access;
@@ -16,6 +18,18 @@ pub(crate) const NAME: &str = "lock";
 #[derive(Debug)]
 pub(crate) struct Lock<D: Fs> {
     _file: D::File,
+}
+
+/// A share in the lock: for who works beside the ledger and may outlive it. A commit that fails takes
+/// its ledger along, and the next to hold the lock must be alone.
+pub struct Held<D: Fs> {
+    pub(crate) _lock: Arc<Lock<D>>,
+}
+
+impl<D: Fs> fmt::Debug for Held<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Held")
+    }
 }
 
 impl<D: Fs> Lock<D> {

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kairos_core::fold::Seq;
+use kairos_core::fold::{Seq, Snapshot};
 use kairos_core::kind::Kind;
 use kairos_disk::Fs;
 use kairos_disk::fs::{Access, FileKind};
@@ -36,8 +36,10 @@ pub enum MentionsError {
     Short { reached: Seq, head: Seq },
     #[error("the snapshot `{name}` does not hold: {flaw}")]
     Snapshot { name: String, flaw: Flaw },
-    #[error("the journal begins with frame {first}, and no snapshot stands for those before it")]
-    NoSnapshot { first: Seq },
+    #[error(
+        "the journal begins with frame {first}, and no {kind} snapshot stands for those before it"
+    )]
+    NoSnapshot { first: Seq, kind: &'static str },
     #[error("told to stop")]
     Stopped,
 }
@@ -54,12 +56,13 @@ impl MentionsError {
 }
 
 /// Hands out every text of the journal in `dir` that may name a blob: all frames that are there, at
-/// least up to `head`, all snapshots, and what was set aside. Takes no lock. Holds one snapshot or a
-/// window of a segment in memory.
+/// least up to `head`, all snapshots, and what was set aside. Where the first frames are gone, one of
+/// `F` has to stand for them: what it names is what is still needed of them. Takes no lock. Holds one
+/// snapshot or a window of a segment in memory.
 ///
 /// # Errors
 /// Something cannot be read or does not hold, or `stop` was set.
-pub fn mentions<D: Fs>(
+pub fn mentions<F: Snapshot, D: Fs>(
     disk: &Arc<D>,
     dir: &D::Dir,
     head: Seq,
@@ -68,8 +71,9 @@ pub fn mentions<D: Fs>(
 ) -> Result<(), MentionsError> {
     let first = frames(disk, dir, head, stop, each)?;
     let snapshots = snapshots(&**disk, dir, stop, each)?;
-    if first > Seq(1) && snapshots == 0 {
-        return Err(MentionsError::NoSnapshot { first });
+    let stands = |(seq, kind): &(Seq, String)| kind == F::KIND && seq.next() >= first;
+    if first > Seq(1) && !snapshots.iter().any(stands) {
+        return Err(MentionsError::NoSnapshot { first, kind: F::KIND });
     }
     set_aside(&**disk, dir, stop, each)
 }
@@ -98,20 +102,20 @@ fn frames<D: Fs>(
     if reached < head { Err(MentionsError::Short { reached, head }) } else { Ok(first) }
 }
 
-/// The texts of all snapshots; how many there are.
+/// The texts of all snapshots; which there are.
 fn snapshots<D: Fs>(
     disk: &D,
     dir: &D::Dir,
     stop: &AtomicBool,
     each: &mut dyn FnMut(&[u8]),
-) -> Result<usize, MentionsError> {
+) -> Result<Vec<(Seq, String)>, MentionsError> {
     // Those that are listed may have made place for newer ones.
     const LOOKS_MAX: usize = 3;
     let mut looks = 1;
     loop {
         let all = snapshot::all(disk, dir).map_err(cannot("list the snapshots"))?;
         match all.iter().try_for_each(|name| whole(disk, dir, name, stop, each)) {
-            Ok(()) => return Ok(all.len()),
+            Ok(()) => return Ok(all),
             Err(MentionsError::Snapshot { flaw: Flaw::Gone, .. }) if looks < LOOKS_MAX => {
                 looks += 1
             }

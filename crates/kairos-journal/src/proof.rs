@@ -10,7 +10,8 @@ use kairos_disk::Fs;
 
 use crate::checkpoint::{Places, Upto};
 use crate::leaves::{self, Step};
-use crate::reader::ReadError;
+use crate::reader::{ReadError, cannot};
+use crate::retention;
 use crate::tree::{Gather, Gone, Hash, included, inclusion};
 
 /// Nothing can be proven.
@@ -65,12 +66,35 @@ impl Proof {
 /// # Errors
 /// The journal is damaged or shorter, or frames beyond `size` were deleted.
 pub fn root_at<D: Fs>(places: &Places<'_, D>, size: u64) -> Result<Hash, ProofError> {
+    settled(places, || root(places, size))
+}
+
+/// Reads again what was read while segments went: of those, what was listed before tells nothing.
+fn settled<T, D: Fs>(
+    places: &Places<'_, D>,
+    mut look: impl FnMut() -> Result<T, ProofError>,
+) -> Result<T, ProofError> {
+    const LOOKS_MAX: usize = 3;
+    let begin =
+        || retention::begin(places.disk, places.journal).map_err(cannot("list the journal"));
+    let mut looks = 1;
+    loop {
+        let began = begin()?;
+        let found = look();
+        if found.is_ok() || looks == LOOKS_MAX || begin()? == began {
+            return found;
+        }
+        looks += 1;
+    }
+}
+
+fn root<D: Fs>(places: &Places<'_, D>, size: u64) -> Result<Hash, ProofError> {
     let base = places.base()?;
     if size < base.frontier.size() {
         return Err(Gone { size: base.frontier.size() }.into());
     }
     let upto = Upto::Known(Seq(size));
-    let grown = leaves::grow(places.disk, places.journal, base, upto, &mut |_| {})?;
+    let grown = leaves::grow(places, base, upto, &mut |_| {})?;
     let tree = grown.standing.frontier;
     if tree.size() < size {
         return Err(ProofError::Short { size, head: tree.size() });
@@ -83,9 +107,11 @@ pub fn root_at<D: Fs>(places: &Places<'_, D>, size: u64) -> Result<Hash, ProofEr
 /// # Errors
 /// The journal cannot be read or is damaged.
 pub fn size<D: Fs>(places: &Places<'_, D>, upto: Upto) -> Result<u64, ProofError> {
-    let base = places.base()?;
-    let grown = leaves::grow(places.disk, places.journal, base, upto, &mut |_| {})?;
-    Ok(grown.standing.frontier.size())
+    settled(places, || {
+        let base = places.base()?;
+        let grown = leaves::grow(places, base, upto, &mut |_| {})?;
+        Ok(grown.standing.frontier.size())
+    })
 }
 
 /// Proves that frame `seq` is one of the first `size`.
@@ -93,6 +119,10 @@ pub fn size<D: Fs>(places: &Places<'_, D>, upto: Upto) -> Result<u64, ProofError
 /// # Errors
 /// It is not, the journal is damaged or shorter, or what the proof needs was deleted.
 pub fn prove<D: Fs>(places: &Places<'_, D>, seq: Seq, size: u64) -> Result<Proof, ProofError> {
+    settled(places, || proven(places, seq, size))
+}
+
+fn proven<D: Fs>(places: &Places<'_, D>, seq: Seq, size: u64) -> Result<Proof, ProofError> {
     let outside = ProofError::Outside { seq: seq.0, size };
     let Some(index) = seq.0.checked_sub(1).filter(|index| *index < size) else {
         return Err(outside);
@@ -112,7 +142,7 @@ pub fn prove<D: Fs>(places: &Places<'_, D>, seq: Seq, size: u64) -> Result<Proof
         }
     };
     let upto = Upto::Known(Seq(size));
-    let grown = leaves::grow(places.disk, places.journal, base, upto, &mut each)?;
+    let grown = leaves::grow(places, base, upto, &mut each)?;
     let tree = grown.standing.frontier;
     match (leaf, gather.finish()) {
         (Some(leaf), Some(path)) if tree.size() == size => {

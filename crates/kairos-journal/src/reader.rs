@@ -44,6 +44,8 @@ pub enum ReadError {
     Time { seq: Seq, text: String },
     #[error("the journal begins with frame {first}")]
     Pruned { first: Seq },
+    #[error("told to stop")]
+    Stopped,
     #[error("cannot {doing}")]
     Io { doing: &'static str, source: io::Error },
 }
@@ -55,7 +57,7 @@ impl ReadError {
             Self::Damaged(damage) => damage.kind(),
             Self::Unreadable { .. } | Self::Time { .. } => Kind::Corrupt,
             Self::Pruned { .. } => Kind::Refused(Refused::Unknown),
-            Self::Io { .. } => Kind::Unavailable,
+            Self::Stopped | Self::Io { .. } => Kind::Unavailable,
         }
     }
 }

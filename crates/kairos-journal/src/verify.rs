@@ -63,7 +63,7 @@ pub fn verify<D: Fs>(
     tail: Tail,
     cores: NonZero<usize>,
 ) -> Result<Verdict, ReadError> {
-    verify_beside(&Places { disk, journal: dir, kept: None }, tail, cores)
+    verify_beside(&Places { disk, journal: dir, kept: None, stop: None }, tail, cores)
 }
 
 /// The same for a journal whose first segments may have been deleted: what the directory of

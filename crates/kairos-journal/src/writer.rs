@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::body::{self, SegmentHead, Stamp};
 use crate::frame::{self, HEAD_BYTES, Link};
-use crate::lock::Lock;
+use crate::lock::{Held, Lock};
 use crate::open::Journal;
 use crate::segment::{Blank, Segments, Supply};
 
@@ -114,7 +114,7 @@ pub(crate) struct Writer<D: Fs> {
     /// The segment the turn goes over into, and where in `frames` it does.
     over: Option<(usize, Blank<D>)>,
     /// Behind `supply`, so dropped after it: the next writer never meets our thread.
-    _lock: Lock<D>,
+    lock: Arc<Lock<D>>,
 }
 
 impl<D: Fs + 'static> Writer<D> {
@@ -147,7 +147,7 @@ impl<D: Fs + 'static> Writer<D> {
             stamp: Stamp::default(),
             frames: Vec::new(),
             over: None,
-            _lock: lock,
+            lock: Arc::new(lock),
         }
     }
 
@@ -201,6 +201,10 @@ impl<D: Fs + 'static> Writer<D> {
         self.frames.clear();
         self.frames.shrink_to(FRAMES_BYTES_KEPT);
         Ok(())
+    }
+
+    pub(crate) fn held(&self) -> Held<D> {
+        Held { _lock: Arc::clone(&self.lock) }
     }
 
     /// The last frame before the segment in use.

@@ -47,7 +47,7 @@ impl World {
     }
 
     fn places(&self) -> Places<'_, RealFs> {
-        Places { disk: &RealFs, journal: &self.journal, kept: Some(&self.kept) }
+        Places { disk: &RealFs, journal: &self.journal, kept: Some(&self.kept), stop: None }
     }
 
     /// Writes `turns` more turns of one frame each.

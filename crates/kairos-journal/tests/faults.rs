@@ -83,12 +83,16 @@ fn a_failed_commit_releases_nothing_and_signals_nothing() {
         book.record(time(1), vec![asked("mail")]).unwrap();
         book.hold("done");
         disk.plan(|plan| plan.every = Some((call, ErrorKind::Other)));
+        let held = book.held();
         let poisoned = book.commit().unwrap_err();
         let doing = if call == Call::Write { "write the journal" } else { "sync the journal" };
         assert_eq!(poisoned.doing, doing);
         assert_eq!(losses.seen(), []);
-        // The lock went with the ledger.
+        // The lock goes with the ledger, and with the last who has a share in it.
         disk.plan(|plan| plan.every = None);
+        let dir = RealFs.root(root.path()).unwrap();
+        assert!(matches!(open_on(disk.clone(), dir, small()), Err(OpenError::Locked)));
+        drop(held);
         open_faulty(&disk, root.path(), small());
     }
 }

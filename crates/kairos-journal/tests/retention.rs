@@ -6,7 +6,7 @@ use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{Book, Event, Memory, noted, open, opening, small, time, turn};
 use kairos_core::event::Limit;
@@ -59,7 +59,7 @@ impl World {
     }
 
     fn places(&self) -> Places<'_, RealFs> {
-        Places { disk: &RealFs, journal: &self.journal, kept: Some(&self.kept) }
+        Places { disk: &RealFs, journal: &self.journal, kept: Some(&self.kept), stop: None }
     }
 
     fn open(&self) -> Book {
@@ -259,6 +259,24 @@ fn what_is_not_covered_stays() {
     let places = Places { kept: None, ..world.places() };
     assert!(matches!(delete(&places, second), Err(CheckpointError::Io { .. })));
     assert_eq!(world.segments()[0], Seq(1));
+}
+
+#[test]
+fn told_to_stop_a_look_reads_no_further_segment_and_deletes_none() {
+    let world = World::new();
+    let stop = AtomicBool::new(true);
+    let places = Places { stop: Some(&stop), ..world.places() };
+    let second = world.segments()[1];
+    let stopped = |found: Result<(), CheckpointError>| {
+        assert!(matches!(found, Err(CheckpointError::Read(ReadError::Stopped))), "{found:?}");
+    };
+    stopped(cover(&places, &signer(), second).map(drop));
+    stopped(checkpoint::make(&places, &signer(), Upto::Still).map(drop));
+    stopped(delete(&places, second).map(drop));
+    assert_eq!(world.segments()[0], Seq(1));
+    stop.store(false, Ordering::Relaxed);
+    cover(&places, &signer(), second).unwrap();
+    assert_eq!(delete(&places, second).unwrap().segments, 1);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::mandate::Mandate;
 
+// tidy: table
 /// A schedule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schedule {
@@ -117,6 +118,15 @@ pub struct Schedules {
     pub schedules: Vec<Schedule>,
 }
 
+/// `POST /v1/schedules/NAME/fire`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Fire {
+    /// The slot to fire again, as an instant or as its zone's clock shows it; null is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slot: Option<String>,
+}
+
 /// A person fired a schedule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fired {
@@ -124,6 +134,12 @@ pub struct Fired {
     pub enqueued: bool,
     pub command_id: String,
     pub schedule: String,
+    /// The record that acknowledges it.
+    #[serde(default)]
+    pub seq: u64,
+    /// Whether a person had fired it so before, and this is what that made.
+    #[serde(default)]
+    pub repeated: bool,
     pub mandate_id: String,
     /// Null while the daemon still reads its history: it is recorded all the same.
     pub mandate: Option<Mandate>,

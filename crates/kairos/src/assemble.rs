@@ -3,6 +3,7 @@
 //! Owns the one place that sees every crate: performers, engine and configuration are constructed
 //! here in a straight line. Rules live elsewhere.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -133,7 +134,8 @@ fn journal(workspace: &Workspace, focus: Focus) -> Result<Dir, Startup> {
 /// Retention below the snapshots of everything a start begins from.
 fn retain(checkpoints: &Checkpoints) -> Retain {
     let checkpoints = checkpoints.clone();
-    let look = Box::new(move |standing, limits: &_| checkpoints.look(standing, limits));
+    let look =
+        Box::new(move |standing, limits: &_, stop: &_| checkpoints.look(standing, limits, stop));
     Retain { kinds: &[State::KIND, Views::KIND], look }
 }
 
@@ -177,21 +179,28 @@ fn configuration(
     blobs: &Blobs<RealFs>,
 ) -> Result<Configuration, Startup> {
     let secrets = protected::paths_in(root, config.secrets.files());
-    let texts = |text: &str| -> Result<_, kairos_disk::blob::BlobError> {
+    let mut stored: BTreeMap<String, kairos_core::digest::BlobRef> = BTreeMap::new();
+    let mut texts = |text: &str| -> Result<_, kairos_disk::blob::BlobError> {
+        // Schedules often want the same, and each text costs a sync.
+        if let Some(blob) = stored.get(text) {
+            return Ok(*blob);
+        }
         let digest = blobs.put(text.as_bytes())?;
         let digest = kairos_core::digest::Digest::from_bytes(digest);
-        Ok(kairos_core::digest::BlobRef { digest, bytes: text.len() as u64 })
+        let blob = kairos_core::digest::BlobRef { digest, bytes: text.len() as u64 };
+        stored.insert(text.to_owned(), blob);
+        Ok(blob)
     };
     let mut schedules = Vec::with_capacity(config.schedules.len());
     for schedule in &config.schedules {
-        let spec = kairos_api::convert::spec(&schedule.mandate, &mut |text| texts(text));
+        let spec = kairos_api::convert::spec(&schedule.mandate, &mut texts);
         let spec = spec.map_err(Startup::cannot("store a schedule's texts"))?;
         schedules.push(schedule.definition(spec));
     }
     Ok(Configuration {
         rules: Rules { secrets, ..config.rules.clone() },
         schedules,
-        zones: |name| crate::config::zone::data(name).ok(),
+        zones: |name| crate::config::zone::with_digest(name).ok(),
         options: Options {
             tick_interval_ms: config.options.tick_interval_ms,
             graceful_timeout_ms: config.options.graceful_timeout_ms,

@@ -10,6 +10,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use kairos_core::fold::Seq;
 use kairos_disk::RealFs;
 use kairos_disk::real::Dir;
+use kairos_journal::ReadError;
 use kairos_journal::checkpoint::{self, CheckpointError, Places, Signed, Upto};
 use kairos_journal::note::Signer;
 use kairos_journal::retention::{self, Limits, Looked, Standing};
@@ -49,10 +51,19 @@ struct Shared {
     thread: Mutex<Option<Thread>>,
     /// Held by whoever writes in `kept`.
     keeping: Mutex<()>,
-    stopping: (Mutex<bool>, Condvar),
+    stopping: Stopping,
     shown: watch::Sender<wire::Checkpoints>,
     log: Arc<Log>,
     voice: Voice,
+}
+
+/// How far a stop is.
+#[derive(Default)]
+struct Stopping {
+    asked: Mutex<bool>,
+    bell: Condvar,
+    /// Nobody waits any longer.
+    ended: AtomicBool,
 }
 
 struct Thread {
@@ -67,8 +78,8 @@ enum Told {
     Sealed(Seq),
     /// There may be something that a witness has not.
     Publish,
-    /// Nothing more comes.
-    End,
+    /// The journal is closed, and nothing more comes.
+    Closed,
 }
 
 impl Checkpoints {
@@ -118,12 +129,16 @@ impl Checkpoints {
         thread::Builder::new().name("checkpoint".into()).spawn(move || {
             let _alive = alive;
             for told in told {
+                let last = matches!(told, Told::Closed);
                 match told {
                     Told::Sealed(upto) => shared.make(Upto::Known(upto)),
                     Told::Publish => {}
-                    Told::End => break,
+                    Told::Closed => shared.make(Upto::Still),
                 }
                 shared.publish();
+                if last {
+                    break;
+                }
             }
         })?;
         let sealed = tell.clone();
@@ -148,11 +163,18 @@ impl Checkpoints {
     }
 
     /// Deletes the journal's oldest segments as far as that is recorded, and covers what is next.
-    pub(crate) fn look(&self, standing: Standing, limits: &Limits) -> Result<Looked, String> {
+    /// Told to `stop`, it ends before the next segment it would read.
+    pub(crate) fn look(
+        &self,
+        standing: Standing,
+        limits: &Limits,
+        stop: &AtomicBool,
+    ) -> Result<Looked, String> {
         let signer = self.0.signer.as_ref();
         let signer = signer.ok_or("there is no key to sign a checkpoint with")?;
         let _alone = self.0.keeping.lock().unwrap_or_else(PoisonError::into_inner);
-        let looked = retention::look(&self.0.places(), signer, standing, limits);
+        let places = Places { stop: Some(stop), ..self.0.places() };
+        let looked = retention::look(&places, signer, standing, limits);
         looked.map_err(|error| crate::startup::chain(&error))
     }
 
@@ -161,20 +183,21 @@ impl Checkpoints {
         self.0.shown.subscribe()
     }
 
-    /// Signs the journal that was just closed, and publishes that within a while.
+    /// Signs the journal that was just closed, and publishes that, both within a while: where no
+    /// earlier checkpoint is kept, all of the journal has to be read. What was signed last stands, and
+    /// the next one covers the rest.
     pub(crate) fn stop(self) {
-        self.0.make(Upto::Still);
         let thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Thread { tell, over }) = thread else { return };
-        let (stopping, bell) = &self.0.stopping;
-        *stopping.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        let Some(Thread { tell, over }) = thread else { return self.0.make(Upto::Still) };
+        let Stopping { asked, bell, .. } = &self.0.stopping;
+        *asked.lock().unwrap_or_else(PoisonError::into_inner) = true;
         bell.notify_all();
-        tell.send(Told::Publish).ok();
-        tell.send(Told::End).ok();
+        tell.send(Told::Closed).ok();
         if over.recv_timeout(STOP_MAX) == Err(RecvTimeoutError::Timeout) {
+            self.0.stopping.ended.store(true, Ordering::Relaxed);
             self.0.voice.say(
-                "warning: the last checkpoint has not reached every witness yet\n\
-                 hint: the next start offers it once more",
+                "warning: the last checkpoint is not signed yet, or has not reached every witness\n\
+                 hint: the next one covers what it would, and the next start offers what is signed",
             );
         }
     }
@@ -182,7 +205,12 @@ impl Checkpoints {
 
 impl Shared {
     fn places(&self) -> Places<'_, RealFs> {
-        Places { disk: &RealFs, journal: &self.journal, kept: Some(&self.kept) }
+        Places {
+            disk: &RealFs,
+            journal: &self.journal,
+            kept: Some(&self.kept),
+            stop: Some(&self.stopping.ended),
+        }
     }
 
     /// Signs and keeps a checkpoint.
@@ -203,7 +231,7 @@ impl Shared {
                     shown.problem = None;
                 });
             }
-            Err(CheckpointError::NoFrames) => {}
+            Err(CheckpointError::NoFrames | CheckpointError::Read(ReadError::Stopped)) => {}
             Err(error) => {
                 let text = crate::startup::chain(&error);
                 let details = [("error", Detail::Text(text.clone()))];
@@ -248,8 +276,8 @@ impl Shared {
 
     /// Waits; `false` when the end came meanwhile.
     fn pause(&self, time: Duration) -> bool {
-        let (stopping, bell) = &self.stopping;
-        let stopping = stopping.lock().unwrap_or_else(PoisonError::into_inner);
+        let Stopping { asked, bell, .. } = &self.stopping;
+        let stopping = asked.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = bell.wait_timeout_while(stopping, time, |stopping| !*stopping);
         !*waited.unwrap_or_else(PoisonError::into_inner).0
     }

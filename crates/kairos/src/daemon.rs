@@ -17,6 +17,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{oneshot, watch};
 
 use crate::assemble::{self, Assembled};
+use crate::config;
 use crate::door::Door;
 use crate::identity;
 use crate::log::Log;
@@ -111,6 +112,7 @@ fn serve(
         let troubles = Arc::clone(log);
         let views = kairos_api::Door::open(handle.clone())
             .showing(checkpoints)
+            .knowing(|name| config::zone::with_digest(name).ok())
             .telling(move |trouble| notices::trouble(&troubles, trouble));
         let doors = tokio::spawn(kairos_api::unix::serve(listener, views, async {
             closed.await.ok();

@@ -5,6 +5,7 @@
 
 use kairos_api::Trouble;
 use kairos_core::event::Limit;
+use kairos_core::schedule::pause::PausedBy;
 use kairos_core::space::Bytes;
 use kairos_engine::collect::Collected;
 use kairos_engine::space::Standing;
@@ -14,6 +15,7 @@ use crate::log::{Detail, Level, Log};
 use crate::output::table::one_line;
 use crate::output::when;
 
+// tidy: table
 /// A notice in words; `None` for what only the log has.
 pub(crate) fn said(notice: &Notice) -> Option<String> {
     Some(match notice {
@@ -69,6 +71,22 @@ pub(crate) fn said(notice: &Notice) -> Option<String> {
              hint: no slot is looked at and nothing expires until {until}, or until you say that it \
              is right: `kairos clock confirm`",
             when::step(*by_ms)
+        ),
+        Notice::SchedulePaused { schedule, why: PausedBy::Failures(n) } => format!(
+            "warning: schedule `{schedule}` is paused: {n} of its mandates in a row failed\n\
+             hint: once that is mended, `kairos schedule resume` lets it go on"
+        ),
+        Notice::SchedulePaused { schedule, why: PausedBy::Person(by) } => {
+            format!("schedule `{schedule}` is paused by {by}")
+        }
+        Notice::ScheduleResumed { schedule, by } => {
+            format!("schedule `{schedule}` goes on, says {by}")
+        }
+        Notice::SchedulesAhead { count, schedule, until } => format!(
+            "warning: {count} {} no slot for a while, `{schedule}` none before {until}: the clock had \
+             been there [ahead]\n\
+             hint: `kairos schedule fire` fires one by hand; under another `id` a schedule begins anew",
+            if *count == 1 { "schedule has" } else { "schedules have" },
         ),
         Notice::ClockSettled { by: None } => "the wall clock has stood and is believed".to_owned(),
         Notice::ClockSettled { by: Some(by) } => format!("the wall clock is right, says {by}"),
@@ -166,6 +184,23 @@ pub(crate) fn write(log: &Log, notice: &Notice) {
         Notice::ClockSettled { by } => {
             let by = by.as_ref().map_or(Detail::Null, text);
             (Level::Info, "daemon_clock_settled", vec![("by", by)])
+        }
+        Notice::SchedulePaused { schedule, why } => {
+            let (by, failures) = match why {
+                PausedBy::Person(by) => (text(by), Detail::Null),
+                PausedBy::Failures(n) => (Detail::Null, count(u64::from(*n))),
+            };
+            let details = vec![("schedule", text(schedule)), ("by", by), ("failures", failures)];
+            (Level::Warn, "schedule_paused", details)
+        }
+        Notice::ScheduleResumed { schedule, by } => {
+            let details = vec![("schedule", text(schedule)), ("by", text(by))];
+            (Level::Info, "schedule_resumed", details)
+        }
+        Notice::SchedulesAhead { count: n, schedule, until } => {
+            let n = ("schedules", count(*n as u64));
+            let details = vec![n, ("schedule", text(schedule)), ("until", text(until))];
+            (Level::Warn, "schedules_ahead", details)
         }
         Notice::HeartbeatFailed { error } => {
             (Level::Error, "daemon_heartbeat", vec![("error", text(error))])

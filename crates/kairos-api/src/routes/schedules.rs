@@ -3,14 +3,19 @@
 use axum::Json;
 use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
-use kairos_core::input::Verb;
+use kairos_core::digest::Digest;
+use kairos_core::event::Key;
+use kairos_core::input::{Named, Verb};
 use kairos_core::kind::{Kind, Refused};
 use kairos_core::principal::Principal;
+use kairos_core::refusal as core;
+use kairos_core::schedule::Timetable;
 use kairos_core::schedule::definition::{ParseScheduleNameError, ScheduleName};
-use kairos_engine::Subject;
+use kairos_core::schedule::named::NoSlot;
+use kairos_engine::{Subject, SubmitError};
 use kairos_wire as wire;
 
-use super::{Path, key};
+use super::{Body, Path, key, parse_or_default};
 use crate::door::Door;
 use crate::problem::Refusal;
 use crate::show;
@@ -19,8 +24,7 @@ pub(crate) async fn list(
     State(door): State<Door>,
 ) -> Result<Json<wire::schedule::Schedules>, Refusal> {
     let views = door.read().await?;
-    let now = kairos_engine::time();
-    let all = views.schedules.all().values();
+    let (all, now) = (views.schedules.all().values(), kairos_engine::time());
     let schedules = all.map(|view| show::schedule(view, &views.mandates, now)).collect();
     Ok(Json(wire::schedule::Schedules { schedules }))
 }
@@ -30,11 +34,28 @@ pub(crate) async fn fire(
     Extension(by): Extension<Principal>,
     Path(name): Path,
     headers: HeaderMap,
+    body: Body,
 ) -> Result<Json<wire::schedule::Fired>, Refusal> {
     let schedule = parsed(&name)?;
+    let wire::schedule::Fire { slot } = parse_or_default(&body)?;
     // No body of a mandate's request begins like this: one key cannot stand for both.
-    let key = key(&headers, format!("fire {schedule}").as_bytes());
-    let fired = door.handle.submit(by, Verb::Fire { schedule, key }).await?;
+    let mut asked = format!("fire {schedule}");
+    let slot = match slot {
+        None => None,
+        Some(text) => {
+            let (named, identity) = named(&door, &schedule, &text).await?;
+            asked = format!("{asked} {} {}", named.slot.civil, named.slot.fold);
+            Some((named, format!("manual {identity} {} {}", named.slot.civil, named.slot.fold)))
+        }
+    };
+    // A slot is fired again once, whoever asks.
+    let own = slot.as_ref().map(|(_, own)| Key {
+        key: Digest::of(own.as_bytes()),
+        request: Digest::of(asked.as_bytes()),
+    });
+    let key = key(&headers, asked.as_bytes()).or(own);
+    let slot = slot.map(|(named, _)| named);
+    let fired = door.handle.submit(by, Verb::Fire { schedule, slot, key }).await?;
     let Some(Subject::Mandate(id)) = fired.subject else {
         return Err(Refusal::new(Kind::Bug, "no_mandate", "no mandate was made"));
     };
@@ -42,9 +63,62 @@ pub(crate) async fn fire(
         enqueued: true,
         command_id: fired.command.to_string(),
         schedule: name,
+        seq: fired.seq.0,
+        repeated: !fired.recorded,
         mandate_id: id.to_string(),
         mandate: super::mandates::told(&door, &fired, id).await,
     }))
+}
+
+/// The slot of that name, and what its schedule is over time.
+async fn named(
+    door: &Door,
+    schedule: &ScheduleName,
+    text: &str,
+) -> Result<(Named, ScheduleName), Refusal> {
+    let loaded = {
+        let views = door.read().await?;
+        let view = views.schedules.all().get(schedule);
+        view.map(|view| view.loaded.clone()).ok_or_else(|| no_schedule(schedule))?
+    };
+    let definition = &loaded.definition;
+    let anchor = loaded.anchor.unwrap_or_default();
+    let table = Timetable::of(definition, anchor, &mut |name| door.zone(name));
+    let table = table.map_err(|error| {
+        Refusal::new(Kind::Refused(Refused::Conflict), "no_timetable", error.to_string())
+    })?;
+    let slot = table.named(text).map_err(|error| no_slot(&error))?;
+    if slot.at > kairos_engine::time() {
+        let detail = format!("the slot `{text}` is still to come");
+        let refusal = Refusal::new(Kind::Refused(Refused::Conflict), "not_due_yet", detail);
+        return Err(
+            refusal.hint("without `--slot` the schedule fires now, and that slot in its time")
+        );
+    }
+    Ok((Named { revision: loaded.revision, slot }, definition.identity().clone()))
+}
+
+fn no_schedule(schedule: &ScheduleName) -> Refusal {
+    Refusal::from(SubmitError::from(core::Refusal::NoSuchSchedule { schedule: schedule.clone() }))
+}
+
+/// What a text means instead of a slot.
+fn no_slot(error: &NoSlot) -> Refusal {
+    let detail = error.to_string();
+    match error {
+        NoSlot::Unreadable { .. } => Refusal::bad("bad_time", detail)
+            .hint("such as `2026-12-01T09:00` by the schedule's clock, or `2026-12-01T08:00:00Z`"),
+        NoSlot::Twice { first, second, .. } => {
+            let both = [first, second].map(ToString::to_string);
+            let kind = Kind::Refused(Refused::Conflict);
+            Refusal::new(kind, "ambiguous_slot", detail).candidates(both.to_vec())
+        }
+        NoSlot::None { before, after, .. } => {
+            let beside = [before, after].into_iter().flatten();
+            let beside = beside.map(|slot| format!("{} ({})", slot.civil, slot.at));
+            Refusal::unknown("no_such_slot", detail).candidates(beside.collect())
+        }
+    }
 }
 
 pub(crate) async fn pause(

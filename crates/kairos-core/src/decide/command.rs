@@ -44,7 +44,9 @@ pub(super) fn decide(
             decide_proposal(state, now, by, (*proposal, *decision), *hash, *note)
         }
         Verb::Judge { effect, answer, note } => judge(state, now, by, *effect, *answer, *note),
-        Verb::Fire { schedule, key } => slots::fire(state, now, by, schedule, *key),
+        Verb::Fire { schedule, slot, key } => {
+            slots::fire(state, now, by, (schedule, slot.as_ref()), *key)
+        }
         Verb::Erase { blob, reason } => erase(state, by, *blob, *reason),
         Verb::Pause { schedule } => slots::pause(state, by, schedule),
         Verb::Resume { schedule } => slots::resume(state, by, schedule),

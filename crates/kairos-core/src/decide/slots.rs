@@ -6,7 +6,7 @@
 
 use crate::event::{Event, Key, Loaded, Origin};
 use crate::id::{IdSource, MandateId};
-use crate::input::Now;
+use crate::input::{Named, Now};
 use crate::mandate::outcome::{EndReason, Outcome};
 use crate::mandate::standing::{Mandate, Standing};
 use crate::principal::Principal;
@@ -110,13 +110,13 @@ fn slot_event(
     }
 }
 
-/// A person fires a schedule now. The slot is theirs: the cursor stays. Where nothing is created,
-/// there was more to replace than one frame can stop: to be asked again.
+/// A person fires a schedule: now, or one of its slots again. The record is theirs: the cursor stays.
+/// Where nothing is created, there was more to replace than one frame can stop: to be asked again.
 pub(super) fn fire(
     state: &State,
     now: &Now,
     by: &Principal,
-    name: &ScheduleName,
+    (name, slot): (&ScheduleName, Option<&Named>),
     key: Option<Key>,
 ) -> Result<Vec<Event>, Refusal> {
     if made_before(state, key)? {
@@ -126,6 +126,9 @@ pub(super) fn fire(
         .schedules
         .get(name)
         .ok_or_else(|| Refusal::NoSuchSchedule { schedule: name.clone() })?;
+    if slot.is_some_and(|named| named.revision != loaded.revision) {
+        return Err(Refusal::OtherRule { schedule: name.clone() });
+    }
     let rules = state.rules.as_deref().ok_or(Refusal::NotConfigured)?;
     can_ask(rules, &loaded.definition.spec)?;
     is_kept(state, &loaded.definition.spec)?;
@@ -141,9 +144,9 @@ pub(super) fn fire(
     events.push(Event::Slot {
         schedule: name.clone(),
         revision: loaded.revision,
-        civil: None,
-        fold: 0,
-        at: now.time,
+        civil: slot.map(|named| named.slot.civil),
+        fold: slot.map_or(0, |named| named.slot.fold),
+        at: slot.map_or(now.time, |named| named.slot.at),
         state: SlotState::Fired,
         reason: None,
         mandate: Some(mandate),

@@ -14,6 +14,7 @@ pub mod definition;
 pub mod expr;
 pub(crate) mod gone;
 pub mod missed;
+pub mod named;
 pub mod pause;
 mod predecessor;
 pub mod slot;

@@ -173,7 +173,7 @@ impl World {
             (0, ..) => self.mandate(chance).map(|mandate| Verb::Stop { mandate }),
             (1, ..) => {
                 let schedule = "nightly".parse().expect("a name");
-                Some(Verb::Fire { schedule, key: key(chance, "nightly") })
+                Some(Verb::Fire { schedule, slot: None, key: key(chance, "nightly") })
             }
             (2..=4, Some(proposal), _) => {
                 let decision = chance.of(&[Decision::Approve, Decision::Approve, Decision::Reject]);

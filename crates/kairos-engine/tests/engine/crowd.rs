@@ -98,7 +98,7 @@ fn recorded(dir: &Path) -> BTreeMap<usize, Accepted> {
             let Event::MandateCreated { mandate, origin, spec } = event else { continue };
             let Origin::Command { command, .. } = origin else { panic!("{origin:?}") };
             let subject = Some(Subject::Mandate(mandate));
-            let accepted = Accepted { seq: record.at.seq, subject, command };
+            let accepted = Accepted { seq: record.at.seq, subject, command, recorded: true };
             let n = known[&spec.goal.digest];
             assert_eq!(recorded.insert(n, accepted), None, "command {n} is there twice");
         }

@@ -98,3 +98,31 @@ fn an_adopted_journal_fires_no_missed_slot_and_accounts_for_each() {
     assert_eq!(u64::try_from(minutes).expect("later"), *count);
     stop(goes_on);
 }
+
+#[test]
+fn a_journal_of_older_events_goes_on_and_one_of_newer_is_refused_with_both_versions() {
+    let begun = |schema| {
+        let dir = tempfile::tempdir().expect("a directory");
+        let journal = dir.path().join("journal");
+        std::fs::create_dir(&journal).expect("made");
+        let mut ledger =
+            crate::turn::ledger_by(&journal, kairos_journal::Segments::default(), schema);
+        let started = Event::DaemonStarted { version: "0".into(), pid: 1, machine: None };
+        let at = Time::from_ms(START_MS);
+        ledger.record(at, vec![started]).expect("recorded");
+        drop(ledger.commit().expect("written"));
+        let with = (Vec::new as world::Schedules, Identity::default());
+        let started = world::begin(dir.path(), Box::new(|_| None), Box::new(|_| {}), with);
+        (dir, started)
+    };
+    for older in [1, 2] {
+        let (_dir, started) = begun(older);
+        let started = started.expect("it is read");
+        stop(started);
+    }
+    let (_dir, refused) = begun(3);
+    let refused = refused.expect_err("it cannot be read");
+    let why = std::error::Error::source(&refused).expect("it says why").to_string();
+    let expected = "`00000000000000000001.kj` was written with schema 3; this kairos knows up to 2";
+    assert_eq!(why, expected);
+}

@@ -119,7 +119,7 @@ fn short_of_room_nothing_new_begins_and_what_runs_goes_on() {
     let second = subjects(made)[0].expect("a mandate");
 
     let low = Pace::Low(LOW);
-    let fire = Verb::Fire { schedule: "minutely".parse().expect("a name"), key: None };
+    let fire = Verb::Fire { schedule: "minutely".parse().expect("a name"), slot: None, key: None };
     let own = vec![Input::Space { low: Some(LOW) }];
     let (events, answers) = daemon.take(0, low, own, vec![create(b"third"), fire]);
     assert_eq!(events, [Event::SpaceLow { shortage: LOW }]);

@@ -28,11 +28,16 @@ pub(crate) fn ledger(dir: &Path) -> Ledger<RealFs> {
 }
 
 pub(crate) fn ledger_of(dir: &Path, segments: Segments) -> Ledger<RealFs> {
+    ledger_by(dir, segments, 1)
+}
+
+/// As a program whose events are of this version.
+pub(crate) fn ledger_by(dir: &Path, segments: Segments, schema: u32) -> Ledger<RealFs> {
     let root = RealFs.root(dir).expect("the root");
     let opening = Opening {
         origin: IdSource::new(Time::from_ms(START_MS), Seed([7; 16])).node(),
         epoch: 1,
-        schema: 1,
+        schema,
         segments,
     };
     #[expect(clippy::disallowed_methods, reason = "the turn is driven without its engine")]
@@ -69,27 +74,37 @@ pub(crate) fn zones(_: &str) -> Option<Zone> {
 }
 
 /// What an engine of one mandate goes through, without its thread.
-struct Turns {
-    ledger: Option<Ledger<RealFs>>,
-    calendar: Calendar,
+pub(crate) struct Turns {
+    pub(crate) ledger: Option<Ledger<RealFs>>,
+    pub(crate) calendar: Calendar,
     seed: u64,
-    events: Vec<Event>,
+    pub(crate) events: Vec<Event>,
     permits: Vec<Permit<State>>,
 }
 
 impl Turns {
+    /// With the journal in `dir`, and no schedule.
+    pub(crate) fn start(dir: &Path) -> Self {
+        let (ledger, calendar) = (Some(ledger(dir)), Calendar::default());
+        Self { ledger, calendar, seed: 0, events: Vec::new(), permits: Vec::new() }
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        self.ledger.as_ref().expect("the last turn gave it back").state()
+    }
+
     fn take(&mut self, own: Vec<Input>) {
         self.take_at(own, Time::from_ms(START_MS));
     }
 
-    fn take_at(&mut self, own: Vec<Input>, at: Time) {
+    pub(crate) fn take_at(&mut self, own: Vec<Input>, at: Time) {
         let mut inputs = Inputs::default();
         inputs.own = own;
         self.take_all(inputs, at);
     }
 
     /// A person asks; answers whether that was accepted.
-    fn accepts(&mut self, verb: Verb, at: Time) -> bool {
+    pub(crate) fn accepts(&mut self, verb: Verb, at: Time) -> bool {
         let mut inputs = Inputs::default();
         let command = IdSource::new(at, Seed([9; 16])).command();
         let by = "user:ann(1000)".parse().expect("a principal");
@@ -286,7 +301,7 @@ fn more_mandates_than_one_frame_can_stop_are_replaced() {
 
     let (_dir, mut turns) = started();
     assert_eq!(fires(&mut turns, replace(), minute(WAIT)), []);
-    let fire = Verb::Fire { schedule: "minutely".parse().expect("a name"), key: None };
+    let fire = Verb::Fire { schedule: "minutely".parse().expect("a name"), slot: None, key: None };
     assert!(turns.accepts(fire, minute(WAIT)));
     assert_eq!(open(&turns), 1);
 }

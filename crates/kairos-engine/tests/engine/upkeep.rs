@@ -187,26 +187,32 @@ fn nothing_is_made_with_a_text_that_went_since_it_was_stored() {
 }
 
 /// Creates mandates until a segment is sealed and a snapshot stands for it, and deletes it.
-fn pruned() -> tempfile::TempDir {
+pub(crate) fn pruned() -> tempfile::TempDir {
+    let dir = sealed(1);
+    std::fs::remove_file(dir.path().join("journal/00000000000000000001.kj")).expect("removed");
+    dir
+}
+
+/// The same with so many snapshots, before anything is deleted.
+pub(crate) fn sealed(count: usize) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a directory");
     let (started, _told) = start(dir.path());
-    let second = || {
-        let names = std::fs::read_dir(dir.path().join("journal/snapshots")).ok()?;
+    let snapshots = || {
+        let names = std::fs::read_dir(dir.path().join("journal/snapshots")).into_iter().flatten();
         let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        names.filter(|name| name.ends_with(".state")).max()
+        names.filter(|name| name.ends_with(".state")).count()
     };
     for n in 0_u32.. {
         let goal = started.handle.put(&n.to_be_bytes()).expect("stored");
         let files = vec!["f".repeat(500); 60];
         let spec = Box::new(kairos_core::mandate::spec::MandateSpec { files, ..world::spec(goal) });
         submit(&started.handle, Verb::Create { spec, key: None });
-        if second().is_some() {
+        if snapshots() >= count {
             break;
         }
         assert!(n < 10_000, "no snapshot");
     }
     stop(started);
-    std::fs::remove_file(dir.path().join("journal/00000000000000000001.kj")).expect("removed");
     dir
 }
 
@@ -217,6 +223,12 @@ fn a_start_after_records_were_deleted_collects_and_says_what_stands_in_its_way()
     let other = dir.path().join("journal/snapshots/00000000000000000001.other");
     std::fs::write(other, "no snapshot").expect("written");
     let (started, told) = start(dir.path());
+    // No record of this journal says so.
+    let names = std::fs::read_dir(dir.path().join("journal")).expect("listed");
+    let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let first = names.filter_map(|name| name.strip_suffix(".kj")?.parse().ok()).min();
+    assert_eq!(Some(started.handle.status().first.0), first);
+    assert_ne!(first, Some(1));
     let error = until(&told, |notice| match notice {
         Notice::Blobs(BlobNotice::NotCollected { error }) => Some(error.clone()),
         _ => None,

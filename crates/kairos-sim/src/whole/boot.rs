@@ -211,7 +211,7 @@ impl Life {
         let fs = self.fs.aside();
         let (journal, kept) = (open_dir(&fs, JOURNAL), open_dir(&fs, KEPT));
         let (Ok(journal), Ok(kept)) = (journal, kept) else { return };
-        let places = Places { disk: &fs, journal: &journal, kept: Some(&kept) };
+        let places = Places { disk: &fs, journal: &journal, kept: Some(&kept), stop: None };
         let verdict = verify_beside(&places, Tail::Still, NonZero::<usize>::MIN);
         let good = verdict.as_ref().is_ok_and(|verdict| verdict.ok && verdict.problem.is_none());
         self.findings.check(good, Wrong::Refused, || format!("{verdict:?}"));

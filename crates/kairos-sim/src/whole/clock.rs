@@ -4,9 +4,9 @@
 
 use kairos_core::clock::Reading;
 use kairos_core::event::Event;
-use kairos_core::gate::proposal::Closed;
 use kairos_core::input::Pace;
 use kairos_core::mandate::outcome::Outcome;
+use kairos_core::plan::{StepEnd, StepFailure};
 use kairos_core::schedule::slot::SlotReason;
 use kairos_core::state::State;
 use kairos_core::time::Time;
@@ -54,7 +54,7 @@ pub(super) fn check(before: &State, event: &Event, findings: &Findings) {
         Event::Slot { civil, .. } => civil.is_some(),
         Event::Slots { reason, .. } => *reason != Some(SlotReason::RuleChanged),
         Event::DayBegan { .. } | Event::KeyForgotten { .. } => true,
-        Event::ProposalClosed { how: Closed::Expired, .. } => true,
+        Event::StepFinished { end: StepEnd::Failed(StepFailure::Expired), .. } => true,
         Event::StopAsked { outcome: Outcome::Expired, .. } => true,
         _ => false,
     };

@@ -31,7 +31,11 @@ pub(super) fn verb(act: Act, state: &State, daemon: &Daemon) -> Option<Verb> {
         }
         Act::Fire { schedule, key } => {
             let loaded = nth(state.schedules(), schedule)?;
-            Some(Verb::Fire { schedule: loaded.definition.name.clone(), key: keyed(key, schedule) })
+            Some(Verb::Fire {
+                schedule: loaded.definition.name.clone(),
+                slot: None,
+                key: keyed(key, schedule),
+            })
         }
         Act::Stop { which } => Some(Verb::Stop { mandate: nth(state.mandates(), which)?.id }),
         Act::Decide { which, how } => {

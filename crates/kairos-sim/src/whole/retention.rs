@@ -103,7 +103,7 @@ fn looked(fs: &SimFs, recorded: Seq, limits: &Limits) -> Result<Looked, Retentio
     let views = older_snapshot::<Views, _>(fs, &journal).map_err(cannot)?;
     let (Some(state), Some(views)) = (state, views) else { return Ok(Looked::default()) };
     let standing = Standing { founded: state.min(views), recorded };
-    let places = Places { disk: fs, journal: &journal, kept: Some(&kept) };
+    let places = Places { disk: fs, journal: &journal, kept: Some(&kept), stop: None };
     look(&places, &signer(), standing, limits)
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use kairos_core::fold::{At, Fold, Seq, Snapshot};
 use kairos_core::id::NodeId;
+use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::blob::{NAMED_WITHIN, Removal};
 use kairos_disk::{Blobs, Digest, Fs as _, digest};
@@ -124,7 +125,7 @@ fn later() -> Moment {
 fn go(fs: &SimFs, blobs: &Blobs<SimFs>) -> Result<Collected, CollectError> {
     let (disk, go_on) = (Arc::new(fs.clone()), AtomicBool::new(false));
     let journal = dir(&fs.aside(), "journal");
-    collect(blobs, (&disk, &journal), &|| Seq(1), later(), &go_on)
+    collect::<Names, _, _>(blobs, (&disk, &journal), &|| Seq(1), later(), &go_on)
 }
 
 /// What is named is there, and holds; the orphans that are left.
@@ -341,6 +342,17 @@ fn where_the_journal_does_not_hold_nothing_is_removed() {
         }
     });
     assert!(matches!(error, CollectError::Mentions(MentionsError::NoSnapshot { .. })), "{error:?}");
+    // Those of another kind stand for nothing that the state needs.
+    let fs = disk(Rules::default());
+    let (files, go_on) = (Arc::new(fs.clone()), AtomicBool::new(false));
+    let journal = dir(&fs, "journal");
+    let other =
+        collect::<State, _, _>(&blobs(&fs), (&files, &journal), &|| Seq(1), later(), &go_on);
+    let error = other.expect_err("nobody knows what is named");
+    let none =
+        matches!(error, CollectError::Mentions(MentionsError::NoSnapshot { kind: "state", .. }));
+    assert!(none, "{error:?}");
+    assert_eq!(check(&fs, &String::new), ORPHANS.len());
     let error = spoilt(|fs| {
         let last = names(fs, "journal", ".kj").pop().expect("a segment");
         fs.unlink(&dir(fs, "journal"), last.as_ref()).expect("nothing fails");
@@ -355,7 +367,8 @@ fn told_to_stop_a_collection_removes_nothing_more() {
     let fs = disk(Rules::default());
     let (disk, stop) = (Arc::new(fs.clone()), AtomicBool::new(true));
     let journal = dir(&fs, "journal");
-    let stopped = collect(&blobs(&fs), (&disk, &journal), &|| Seq(1), later(), &stop);
+    let stopped =
+        collect::<Names, _, _>(&blobs(&fs), (&disk, &journal), &|| Seq(1), later(), &stop);
     assert!(matches!(stopped, Err(CollectError::Mentions(MentionsError::Stopped))), "{stopped:?}");
     assert_eq!(check(&fs, &String::new), ORPHANS.len());
 }
@@ -367,7 +380,8 @@ fn what_changed_on_disk_today_stays() {
     let today = SystemTime::UNIX_EPOCH + NAMED_WITHIN.saturating_sub(Duration::from_secs(1));
     let moment = Moment { instant: Instant::now(), time: today };
     let journal = dir(&fs, "journal");
-    let collected = collect(&blobs(&fs), (&disk, &journal), &|| Seq(1), moment, &go_on);
+    let collected =
+        collect::<Names, _, _>(&blobs(&fs), (&disk, &journal), &|| Seq(1), moment, &go_on);
     let expected = Collected { looked_at: 7, removed: 0, bytes: 0, recent: 3 };
     assert_eq!(collected.expect("nothing fails"), expected);
 }

@@ -138,7 +138,7 @@ impl Came {
             }
             let Some(founded) = older_snapshot::<Sum, _>(fs, &journal).ok()? else { break };
             let recorded = book.state().kept_from.max(Seq(1));
-            let places = Places { disk: fs, journal: &journal, kept: Some(&kept) };
+            let places = Places { disk: fs, journal: &journal, kept: Some(&kept), stop: None };
             let standing = Standing { founded, recorded };
             let looked = retention::look(&places, &signer(), standing, &LEAST).ok()?;
             if let Some(next) = looked.next {
@@ -196,7 +196,7 @@ fn check(fs: &SimFs, came: &Came, case: &dyn Fn() -> String) -> Seq {
     drop(book);
     let (journal, kept) = (open_dir(fs, JOURNAL), open_dir(fs, KEPT));
     let (journal, kept) = (journal.expect("it is there"), kept.expect("it is there"));
-    let places = Places { disk: fs, journal: &journal, kept: Some(&kept) };
+    let places = Places { disk: fs, journal: &journal, kept: Some(&kept), stop: None };
     let verdict = verify_beside(&places, Tail::Still, NonZero::<usize>::MIN).expect("it reads");
     let sound = verdict.ok && verdict.head == head;
     hold(Wrong::Refused, sound, || format!("{verdict:?}\n{}", case()));

@@ -267,7 +267,7 @@ impl Beside {
     }
 
     fn places(&self) -> Places<'_, RealFs> {
-        Places { disk: &RealFs, journal: &self.files.dir, kept: self.kept.as_ref() }
+        Places { disk: &RealFs, journal: &self.files.dir, kept: self.kept.as_ref(), stop: None }
     }
 
     /// How far frames count: beside a daemon as far as it says, since what the files say of that

@@ -183,7 +183,7 @@ fn verify(root: &Root, against: &Against, out: &mut Out) -> Result<Exit, Failure
     let files = Files::open(root)?;
     let cores = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let kept = RealFs.root(&root.path().join(".kairos/checkpoints")).ok();
-    let places = Places { disk: &RealFs, journal: &files.dir, kept: kept.as_ref() };
+    let places = Places { disk: &RealFs, journal: &files.dir, kept: kept.as_ref(), stop: None };
     let found = kairos_journal::verify_beside(&places, files.tail, cores)?;
     let checkpoint = checkpoint::compare(root, against)?;
     let ok = found.ok && checkpoint.as_ref().is_none_or(|checkpoint| checkpoint.ok);

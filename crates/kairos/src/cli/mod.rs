@@ -25,6 +25,7 @@ mod standing;
 mod status;
 pub(crate) mod story;
 pub(crate) mod tale;
+mod watch;
 mod words;
 mod work;
 

@@ -51,6 +51,12 @@ pub(super) fn words(event: &Event) -> (String, String) {
         "clock_settled" if show("by").is_empty() => ("clock", "has stood, all goes on".to_owned()),
         "clock_settled" => ("clock", format!("is right, says {}", show("by"))),
         "segments_deleted" => ("journal", deleted(event)),
+        "schedule_paused" => {
+            ("schedule", format!("{} is paused [{}]", show("schedule"), show("why")))
+        }
+        "schedule_resumed" => {
+            ("schedule", format!("{} goes on, says {}", show("schedule"), show("by")))
+        }
         "slot" => ("schedule", format!("{}: {}", show("schedule"), slot(event))),
         kind => return ("·".to_owned(), kind.replace('_', " ")),
     };

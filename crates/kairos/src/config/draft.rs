@@ -30,6 +30,12 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
+    /// The problems stand in the order of their places.
+    fn of(path: &Path, mut problems: Vec<Problem>, schedules: Vec<ScheduleConfig>) -> Self {
+        problems.sort_by_key(Problem::start);
+        Self { path: path.to_owned(), problems, schedules }
+    }
+
     /// Whether a daemon would load it.
     pub(crate) fn is_ok(&self) -> bool {
         !self.problems.iter().any(Problem::is_error)
@@ -77,7 +83,7 @@ fn check_source(path: &Path, missing: impl FnOnce(&mut Vec<Problem>, &File)) -> 
         let now = Timestamp::now().into();
         schedules = schedules::read(&source.file, &source.node, now, &mut problems);
     }
-    Checked { path: path.to_owned(), problems, schedules }
+    Checked::of(path, problems, schedules)
 }
 
 /// Checks a text as if it stood at `path`.
@@ -90,7 +96,7 @@ pub(crate) fn check_text(path: &Path, text: &str) -> Checked {
         }
         Err(problem) => problems.push(problem),
     }
-    Checked { path: path.to_owned(), problems, schedules }
+    Checked::of(path, problems, schedules)
 }
 
 /// The values under `schedules` of a text, without their places; none where it cannot be read.

@@ -12,7 +12,10 @@ use serde_saphyr::{Error as YamlError, Location, Spanned};
 use super::problem::{File, Problem};
 
 /// The longest configuration file, in bytes.
-pub(crate) const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub(crate) const FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Values in one file, aliases written out: 30 for each of the most schedules there may be.
+const NODES_MAX: usize = 3_000_000;
 
 /// One value with its place.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +52,8 @@ impl Node {
             let message = format!("file has {} bytes, more than {FILE_BYTES_MAX}", file.text.len());
             return Err(Problem::new(file, 0..0, message));
         }
-        let options = serde_saphyr::options! { with_snippet: false };
+        let budget = serde_saphyr::budget! { max_nodes: NODES_MAX, max_events: 3 * NODES_MAX };
+        let options = serde_saphyr::options! { with_snippet: false, budget: budget };
         match serde_saphyr::from_str_with_options::<Placed>(&file.text, options) {
             Ok(placed) => Ok(placed.0),
             Err(error) => Err(unreadable(file, &error)),

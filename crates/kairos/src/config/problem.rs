@@ -22,25 +22,31 @@ use crate::log::mask;
 pub(crate) struct File {
     pub(crate) path: PathBuf,
     pub(crate) text: Arc<str>,
+    /// Where each line but the first begins.
+    lines: Arc<[usize]>,
 }
 
 impl File {
     pub(crate) fn new(path: &Path, text: &str) -> Self {
-        Self { path: path.to_owned(), text: text.into() }
+        let lines = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+        Self { path: path.to_owned(), text: text.into(), lines }
     }
 
     /// Line and column of a byte, both from 1; columns count characters.
     pub(crate) fn position(&self, byte: usize) -> (usize, usize) {
         let before = self.text.get(..byte).unwrap_or(&self.text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = self.lines.partition_point(|start| *start <= before.len());
+        let line_start = line.checked_sub(1).map_or(0, |line| self.lines[line]);
         let before_bom = before[line_start..].trim_start_matches('\u{feff}');
-        (before.matches('\n').count() + 1, before_bom.chars().count() + 1)
+        (line + 1, before_bom.chars().count() + 1)
     }
 
     /// From a line and column, both from 1, to the end of that line.
     pub(crate) fn from(&self, line: usize, column: usize) -> Range<usize> {
-        let start: usize =
-            self.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let start = match line.saturating_sub(2) {
+            _ if line < 2 => 0,
+            before => self.lines.get(before).copied().unwrap_or(self.text.len()),
+        };
         let text = &self.text[start..];
         let skip = text.char_indices().nth(column.saturating_sub(1));
         let from = start + skip.map_or(text.len(), |(byte, _)| byte);
@@ -53,7 +59,7 @@ impl File {
         if let Some(hidden) = self.text.get(at.clone()) {
             text.replace_range(at.clone(), &"*".repeat(hidden.len()));
         }
-        Self { path: self.path.clone(), text: text.into() }
+        Self::new(&self.path, &text)
     }
 
     /// The text of the line a byte is on.
@@ -132,6 +138,11 @@ impl Problem {
 
     pub(crate) fn hint_opt(self, hint: Option<String>) -> Self {
         Self { hint, ..self }
+    }
+
+    /// The first byte it is about.
+    pub(super) fn start(&self) -> usize {
+        self.at.start
     }
 
     /// Whether the configuration cannot be used because of this.

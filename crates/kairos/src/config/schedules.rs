@@ -23,6 +23,7 @@ use serde::Deserialize;
 use super::daemon::Length;
 use super::node::{Node, Value};
 use super::problem::{File, Problem};
+use super::zone::Found;
 use super::{shape, whole};
 
 mod timing;
@@ -30,7 +31,7 @@ mod timing;
 use timing::Timed;
 
 /// The most schedules one file may have.
-pub(crate) const SCHEDULES_MAX: usize = 20_000;
+pub(crate) const SCHEDULES_MAX: usize = 100_000;
 
 /// One schedule, checked and compiled.
 #[derive(Clone, Debug)]
@@ -134,9 +135,9 @@ pub(super) fn read(
     }
     let mut names: BTreeMap<ScheduleName, usize> = BTreeMap::new();
     let mut identities: BTreeMap<ScheduleName, usize> = BTreeMap::new();
-    let mut schedules = Vec::new();
+    let (mut schedules, mut zones) = (Vec::new(), Found::default());
     for item in items {
-        let Some(schedule) = one(file, item, now, out) else { continue };
+        let Some(schedule) = one(file, item, (now, &mut zones), out) else { continue };
         if let Some(first) = names.get(&schedule.name) {
             let message = format!("schedule `{}` stands here twice", schedule.name);
             let hint = format!("the first one is on line {first}; names are what tells them apart");
@@ -159,14 +160,19 @@ pub(super) fn read(
     schedules
 }
 
-fn one(file: &File, item: &Node, now: Time, out: &mut Vec<Problem>) -> Option<ScheduleConfig> {
+fn one(
+    file: &File,
+    item: &Node,
+    (now, zones): (Time, &mut Found),
+    out: &mut Vec<Problem>,
+) -> Option<ScheduleConfig> {
     let before = errors(out);
     let raw: Raw = whole::read(file, item, out)?;
     let mut check = Check { file, item, out };
     let names = check.names(&raw);
     check.quoted_flag("enabled");
     let identity = raw.id.as_ref().unwrap_or(&raw.name);
-    let timed = check.timed(&raw, identity, now);
+    let timed = check.timed(&raw, identity, (now, zones));
     let jitter_ms = check.jitter(raw.jitter);
     let missed = check.missed(&raw);
     let max_queued = check.count("max_queued", raw.max_queued, 1..=QUEUED_MAX, 1);

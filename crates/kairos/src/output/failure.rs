@@ -224,7 +224,9 @@ impl From<ReadError> for Failure {
             ReadError::Pruned { .. } => {
                 Self::of(Exit::No, "journal_pruned", &error).status(410).hint(hint::RETENTION)
             }
-            ReadError::Io { .. } => Self::of(Exit::No, "journal_unreadable", &error),
+            ReadError::Stopped | ReadError::Io { .. } => {
+                Self::of(Exit::No, "journal_unreadable", &error)
+            }
         }
     }
 }

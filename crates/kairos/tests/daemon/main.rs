@@ -18,4 +18,5 @@ mod signals;
 mod space;
 mod states;
 mod told;
+mod verbs;
 mod why;

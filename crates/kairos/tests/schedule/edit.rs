@@ -61,4 +61,5 @@ fn an_editor_that_changes_nothing_or_fails_leaves_the_file() {
     let said = edit(&home, "false");
     assert_eq!((said.exit, home.text().as_str()), (1, BEFORE));
     assert!(said.err.contains("the editor `false` ended with"), "{}", said.err);
+    assert_eq!(left(&home).len(), 0);
 }

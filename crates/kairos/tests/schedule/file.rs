@@ -76,3 +76,31 @@ fn a_link_to_the_file_stays_a_link() {
     assert!(home.file().is_symlink());
     assert!(fs::read_to_string(real).expect("text").contains("name: new"));
 }
+
+#[test]
+fn intervals_and_single_times_are_added_as_such() {
+    let home = Home::with("schedules:\n");
+    let add = |more: &[&str]| home.said(&[&["schedule", "add", "--goal", "g"], more].concat(), b"");
+    assert_eq!(add(&["often", "--every", "15m"]).exit, 0);
+    let said = add(&["once", "--at", "2126-12-01T09:00", "--timezone", "Asia/Tokyo"]);
+    assert_eq!(said.exit, 0, "{}", said.err);
+    assert!(said.out.ends_with("; next Sun 2126-12-01 09:00:00 +09:00\n"), "{}", said.out);
+    let said = add(&["late", "--at", "2020-01-01T00:00", "--json"]);
+    let told = said.json()["warnings"][0]["message"].clone();
+    assert_eq!(told, json!("2020-01-01T00:00:00 is past"));
+    assert_eq!(add(&["none"]).exit, 2);
+    assert_eq!(add(&["both", "--every", "1h", "--cron", "@daily"]).exit, 2);
+    let added = "schedules:
+  - name: often
+    every: 15m
+    mandate:
+      goal: g
+  - name: once
+    at: 2126-12-01T09:00
+    timezone: Asia/Tokyo
+    mandate:
+      goal: g
+";
+    assert!(home.text().starts_with(added), "{}", home.text());
+    assert_eq!(home.ok(&["schedule", "next", "once"]), "Sun 2126-12-01 09:00:00 +09:00\n");
+}

@@ -22,7 +22,7 @@ use kairos_core::schedule::definition::Definition;
 use kairos_disk::{Blobs, Fs as _, RealFs};
 use kairos_engine::{
     Configuration, Engine, Focus, Handle, Identity, Options, Outside, Parts, Places, Reloaded,
-    Retention, StartError, Started,
+    Retain, Retention, StartError, Started,
 };
 
 /// What an effect settles with; `None` leaves it open for ever.
@@ -138,6 +138,19 @@ pub(crate) fn begin(
     notice: Box<dyn FnMut(kairos_engine::Notice) + Send>,
     (schedules, identity): (Schedules, Identity),
 ) -> Result<Started, StartError> {
+    let configured = Box::new(move || configuration(schedules()));
+    begin_with(dir, script, notice, (configured, identity, None))
+}
+
+/// What is read at the start and by each reload.
+pub(crate) type Configured = Box<dyn Fn() -> Configuration + Send>;
+
+pub(crate) fn begin_with(
+    dir: &Path,
+    script: Performer,
+    notice: Box<dyn FnMut(kairos_engine::Notice) + Send>,
+    (configured, identity, retain): (Configured, Identity, Option<Retain>),
+) -> Result<Started, StartError> {
     for name in ["journal", "blobs"] {
         std::fs::create_dir_all(dir.join(name)).expect("a directory");
     }
@@ -153,10 +166,10 @@ pub(crate) fn begin(
         journal: open("journal"),
         blobs: Arc::new(Blobs::new(RealFs, open("blobs"))),
         places: Places { heartbeat: dir.join("heartbeat.json"), poison: dir.join("poison") },
-        configuration: configuration(schedules()),
+        configuration: configured(),
         outside: Outside {
             reload: Box::new(move || {
-                let configuration = configuration(schedules());
+                let configuration = configured();
                 Ok(Reloaded { configuration, apply: Box::new(|| {}) })
             }),
             dispatch: Box::new(move |permit| match script(permit.effect()) {
@@ -166,12 +179,12 @@ pub(crate) fn begin(
             cancel: Box::new(|| {}),
             notice,
         },
-        retain: None,
+        retain,
     };
     engine.start(parts)
 }
 
-fn configuration(schedules: Vec<Definition>) -> Configuration {
+pub(crate) fn configuration(schedules: Vec<Definition>) -> Configuration {
     Configuration {
         rules: rules(),
         schedules,

@@ -22,14 +22,21 @@ use crate::config::schedules::ScheduleConfig;
 use crate::crontab;
 use crate::output::{Exit, Failure, Out, when};
 
+// tidy: table
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("when").required(true).args(["cron"]))]
+#[command(group = ArgGroup::new("when").required(true).args(["cron", "every", "at"]))]
 pub(crate) struct Add {
     /// The new schedule's name
     name: ScheduleName,
     /// When: minute hour day month weekday, or such as @daily
     #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     cron: Option<String>,
+    /// Or once in so much elapsed time, such as 15m
+    #[arg(long, value_name = "DURATION")]
+    every: Option<String>,
+    /// Or once, such as 2026-12-01T09:00, by the clock of its zone
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
     /// The IANA zone it is meant in; UTC when left out
     #[arg(long, alias = "zone", value_name = "ZONE")]
     timezone: Option<String>,
@@ -75,6 +82,10 @@ pub(super) struct Fields {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     cron: Option<DoubleQuoted<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    every: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timezone: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -130,6 +141,8 @@ impl Add {
         Ok(Fields {
             name: self.name.to_string(),
             cron: self.cron.map(DoubleQuoted),
+            every: self.every,
+            at: self.at,
             timezone: self.timezone,
             enabled: self.disabled.then_some(false),
             missed_policy: self.missed_policy,
@@ -145,6 +158,8 @@ impl Fields {
         Self {
             name: entry.name.clone(),
             cron: Some(DoubleQuoted(entry.cron.clone())),
+            every: None,
+            at: None,
             timezone: Some(entry.zone.clone()),
             enabled: Some(false),
             missed_policy: None,

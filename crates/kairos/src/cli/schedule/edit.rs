@@ -32,9 +32,9 @@ pub(super) fn edit(root: &Root, wanted: bool, out: &mut Out) -> Result<Exit, Fai
             talk::say("discarded; nothing was saved");
             return Ok(Exit::No);
         }
-        Err(failure) => return Err(copy.kept(failure)),
+        Err(failure) => return Err(copy.kept(failure, &draft)),
     };
-    draft.save(&text).map_err(|error| copy.kept(error.into()))?;
+    draft.save(&text).map_err(|error| copy.kept(error.into(), &draft))?;
     copy.remove();
     let checked = draft::check_text(draft.path(), &text);
     out.line(format!("saved {}", checked.verdict()))?;
@@ -130,8 +130,12 @@ impl Copy {
         draft::text(&self.path).map_err(|error| unusable(&self.path, &error))
     }
 
-    /// The failure, with where to find what was written.
-    fn kept(&self, failure: Failure) -> Failure {
+    /// The failure, with where to find what was written, if anything was.
+    fn kept(&self, failure: Failure, draft: &Draft) -> Failure {
+        if self.read().is_ok_and(|text| text == draft.text()) {
+            self.remove();
+            return failure;
+        }
         failure.hint(format!("what you wrote is in `{}`", self.path.display()))
     }
 

@@ -11,7 +11,7 @@ use kairos_core::event::Event;
 use kairos_core::fold::Seq;
 use kairos_core::id::MandateId;
 use kairos_core::mandate::outcome::Outcome;
-use kairos_core::schedule::definition::{Definition, ScheduleName};
+use kairos_core::schedule::definition::ScheduleName;
 use kairos_core::schedule::slot::{SlotReason, SlotState};
 use kairos_core::time::Time;
 use kairos_views::Views;
@@ -105,7 +105,7 @@ impl History {
         let (views, _) = journal::Files::open(root)?.restore(Views::default());
         let mut known = Known { name: &self.name, zone: None, told: VecDeque::new() };
         if let Some(view) = views.schedules.all().get(&self.name) {
-            known.load(&view.loaded.definition);
+            known.load(view.loaded.definition.timing.zone());
         }
         let mut reader = journal::Files::open(root)?.remaining(1)?;
         let (mut last, most) = (Seq(0), usize::from(self.count));
@@ -138,9 +138,8 @@ struct Known<'a> {
 
 impl Known<'_> {
     /// A zone that this machine does not know is shown in UTC, which the offset says.
-    fn load(&mut self, definition: &Definition) {
-        let zone = definition.timing.zone().unwrap_or("UTC");
-        self.zone = Some(zone::zone(zone).unwrap_or(TimeZone::UTC));
+    fn load(&mut self, name: Option<&str>) {
+        self.zone = Some(name.and_then(|name| zone::zone(name).ok()).unwrap_or(TimeZone::UTC));
     }
 
     /// Takes an event in; its slot is kept, with at most `most`, where any are.
@@ -148,7 +147,7 @@ impl Known<'_> {
         match event {
             Event::SchedulesLoaded { set, .. } => {
                 let ours = set.iter().find(|loaded| loaded.definition.name == *self.name);
-                ours.iter().for_each(|loaded| self.load(&loaded.definition));
+                ours.iter().for_each(|loaded| self.load(loaded.definition.timing.zone()));
             }
             Event::MandateFinished { mandate, outcome, verified, .. } => {
                 let told = self.told.iter_mut().rev();

@@ -6,7 +6,7 @@
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 use kairos_wire::Schedule;
-use kairos_wire::schedule::{Slot, State};
+use kairos_wire::schedule::{Paused, Slot, State};
 
 use crate::cli::{Root, source, standing};
 use crate::config::zone;
@@ -41,7 +41,7 @@ impl List {
             out.object(&schedules)?;
             return Ok(Exit::Ok);
         }
-        let mut table = Table::new(&["name", "what", "zone", "last", "next", "local"]);
+        let mut table = Table::new(&["name", "when", "zone", "last", "streak", "next", "local"]);
         for schedule in &schedules.schedules {
             table.row(row(schedule));
         }
@@ -55,20 +55,42 @@ fn next(schedule: &Schedule) -> Option<&str> {
     schedule.next.as_deref().filter(|_| schedule.state == State::Enabled)
 }
 
-fn row(schedule: &Schedule) -> [String; 6] {
+fn row(schedule: &Schedule) -> [String; 7] {
     // A zone that this machine does not know is shown in UTC, which the offset says.
     let there = zone::zone(&schedule.timezone).unwrap_or(TimeZone::UTC);
     let last = schedule.last.as_ref().map_or_else(|| "-".to_owned(), |slot| last(slot, &there));
     let (next, local) = match (schedule.state, next(schedule)) {
         (State::Disabled, _) => ("disabled".to_owned(), "-".to_owned()),
-        (State::Paused, _) => ("paused".to_owned(), "-".to_owned()),
+        (State::Paused, _) => (paused(schedule.paused.as_ref()), "-".to_owned()),
         (State::Enabled, Some(next)) => {
             (when::slot(next, &there), when::slot(next, &TimeZone::system()))
         }
         (State::Enabled, None) => ("never".to_owned(), "-".to_owned()),
     };
-    let (name, what) = (schedule.name.clone(), schedule.timing.to_string());
-    [name, what, schedule.timezone.clone(), last, next, local]
+    let (name, timing) = (schedule.name.clone(), schedule.timing.to_string());
+    [name, timing, schedule.timezone.clone(), last, streak(schedule), next, local]
+}
+
+/// How its last mandates went: `3 failed in a row`, or what the last one came to.
+fn streak(schedule: &Schedule) -> String {
+    match (schedule.failures, &schedule.last_outcome) {
+        (0, None) => "-".to_owned(),
+        (0, Some(outcome)) => outcome.clone(),
+        (1, _) => "1 failed".to_owned(),
+        (n, _) => format!("{n} failed in a row"),
+    }
+}
+
+/// That it is paused, since when and why.
+pub(super) fn paused(paused: Option<&Paused>) -> String {
+    let Some(Paused { since, by, failures }) = paused else { return "paused".to_owned() };
+    let why = match (by, failures) {
+        (Some(by), _) => format!("by {by}"),
+        (None, Some(1)) => "1 mandate failed".to_owned(),
+        (None, Some(n)) => format!("{n} mandates failed in a row"),
+        (None, None) => return format!("paused since {}", when::short(since)),
+    };
+    format!("paused since {}: {why}", when::short(since))
 }
 
 /// `2026-11-21 09:00:00 +01:00 [fired]: achieved (verified)`

@@ -24,7 +24,8 @@ struct Change {
 }
 
 /// What a slot's line says where the clock changes on the slot's day.
-pub(super) fn of(zone: &TimeZone, slot: &Slot) -> Option<String> {
+pub(super) fn of(table: &Timetable, slot: &Slot) -> Option<String> {
+    let zone = &table.zone()?.table;
     let at = slot.at.timestamp();
     let shown = zone.to_datetime(at);
     let from = at.saturating_sub(DAY).ok()?;

@@ -12,6 +12,7 @@ mod import;
 mod list;
 mod marks;
 mod next;
+mod pause;
 mod reload;
 mod rule;
 
@@ -21,6 +22,7 @@ use clap::Subcommand;
 
 use super::Global;
 use crate::output::{Exit, Failure, Out};
+use pause::Ask;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -48,6 +50,20 @@ pub(crate) enum Verb {
     /// Fire a schedule now; its next slot stays where it is
     #[command(after_help = "Example: kairos schedule fire nightly --follow")]
     Fire(fire::Fire),
+    /// Let a schedule fire nothing until it is resumed
+    ///
+    /// Its slots are recorded as skipped. It outlives a restart. `fire` still fires it.
+    #[command(after_help = "Example: kairos schedule pause nightly")]
+    Pause {
+        /// The schedule's name
+        name: String,
+    },
+    /// Let a paused schedule go on with its next slot
+    #[command(after_help = "Example: kairos schedule resume nightly")]
+    Resume {
+        /// The schedule's name
+        name: String,
+    },
     /// Add a schedule to schedules.yml and have it loaded
     ///
     /// What stands in the file stays as it is, comments and order too. The file is checked whole
@@ -95,6 +111,8 @@ impl Verb {
             Self::Next(next) => next.perform(global, out),
             Self::Check { file } => check::check(global, file.as_deref(), out),
             Self::Fire(fire) => fire.perform(&global.root()?, out),
+            Self::Pause { name } => pause::ask(&global.root()?, &name, Ask::Pause, out),
+            Self::Resume { name } => pause::ask(&global.root()?, &name, Ask::Resume, out),
             Self::Add(add) => add.perform(&global.root()?, out),
             Self::Edit { no_reload } => edit::edit(&global.root()?, !no_reload, out),
             Self::Import(Import::Crontab(crontab)) => crontab.perform(global, out),

@@ -22,7 +22,7 @@ pub(crate) struct Next {
     /// A cron expression: minute hour day month weekday, or such as @daily
     #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     cron: Option<String>,
-    /// Whose `--cron` it is: `~` is picked by the name, and by nothing else
+    /// Whose `--cron` it is, by its `id` or else its name: that picks `~`, and nothing else does
     #[arg(long = "name", alias = "id", value_name = "NAME", requires = "cron")]
     of: Option<String>,
     /// The IANA zone of `--cron`; UTC when left out
@@ -45,18 +45,16 @@ struct Slots {
 
 impl Next {
     pub(super) fn perform(self, global: &Global, out: &mut Out) -> Result<Exit, Failure> {
-        let table = self.table(global)?;
+        let table = self.timetable(global)?;
         let after = self.after.unwrap_or_else(|| Timestamp::now().into());
         // A slot that jitter still holds back is yet to come.
         let after = table.released(after);
-        let next = |after| table.next_after(after);
-        let slots = std::iter::successors(next(after), |slot| next(slot.at));
+        let next = |slot: &Slot| table.next_after(slot.at);
+        let slots = std::iter::successors(table.next_after(after), next);
         let slots: Vec<Slot> = slots.take(self.count as usize).collect();
-        let zone = table.zone().map_or(TimeZone::UTC, |zone| zone.table.clone());
         if out.json {
-            out.object(&Slots {
-                slots: slots.iter().map(|slot| seconds(table.release(slot))).collect(),
-            })?;
+            let released = slots.iter().map(|slot| seconds(table.release(slot)));
+            out.object(&Slots { slots: released.collect() })?;
             return Ok(Exit::Ok);
         }
         let mut from = after;
@@ -65,11 +63,7 @@ impl Next {
                 out.line(lost)?;
             }
             from = slot.at;
-            let line = when::due(table.release(slot).timestamp(), &zone);
-            match marks::of(&zone, slot) {
-                Some(mark) => out.line(format!("{line}  ({mark})"))?,
-                None => out.line(line)?,
-            }
+            out.line(line(&table, slot))?;
         }
         if slots.is_empty() {
             talk::say("it is never due");
@@ -77,7 +71,7 @@ impl Next {
         Ok(Exit::Ok)
     }
 
-    fn table(&self, global: &Global) -> Result<Timetable, Failure> {
+    fn timetable(&self, global: &Global) -> Result<Timetable, Failure> {
         let Some(text) = &self.cron else {
             let name = self.name.as_deref().ok_or_else(|| Failure::usage("no name"))?;
             return rule::of_files(&global.root()?, name);
@@ -88,8 +82,22 @@ impl Next {
             talk::say("note: a schedule's name picks what `~` stands for; this is of no name");
             talk::say("hint: `--name NAME` shows the slots that a schedule of that name has");
         }
-        Ok(Rule { cron, zone, dst: Dst::default() }.into())
+        Ok(Rule { cron, zone: zone.table, dst: Dst::default() }.into())
     }
+}
+
+/// When a slot is let go, with what there is to know of it.
+fn line(table: &Timetable, slot: &Slot) -> String {
+    let zone = table.zone().map_or(TimeZone::UTC, |zone| zone.table.clone());
+    let release = table.release(slot);
+    let mut marks = Vec::new();
+    if release != slot.at {
+        let due = slot.at.timestamp().to_zoned(zone.clone()).strftime("%H:%M:%S");
+        marks.push(format!("due {due}, later by jitter"));
+    }
+    marks.extend(marks::of(table, slot));
+    let line = when::due(release.timestamp(), &zone);
+    if marks.is_empty() { line } else { format!("{line}  ({})", marks.join("; ")) }
 }
 
 /// Slots lie on whole seconds, so no fraction is shown.

@@ -1,10 +1,9 @@
 //! Rules as the command line names them.
 //!
-//! Owns the step from an expression and a zone, or from a schedule's name, to a rule, with what is
+//! Owns the step from an expression and a zone, or from a schedule's name, to a timetable, with what is
 //! said when there is none. Never evaluates one.
 
-use jiff::tz::TimeZone;
-use kairos_core::schedule::{Cron, CronError, Timetable};
+use kairos_core::schedule::{Cron, CronError, Timetable, Zone};
 
 use crate::assemble;
 use crate::cli::{Root, source};
@@ -24,22 +23,22 @@ fn no_rule(error: &CronError) -> Failure {
 }
 
 /// The zone of that name: the system's data, else the bundled.
-pub(super) fn zone(name: &str) -> Result<TimeZone, Failure> {
-    config::zone::zone(name).map_err(|unknown| {
+pub(super) fn zone(name: &str) -> Result<Zone, Failure> {
+    config::zone::with_digest(name).map_err(|unknown| {
         let message = format!("`{}` is no IANA time zone", one_line(name));
         Failure::new(Exit::Usage, "unknown_zone", message).hint(unknown.hint())
     })
 }
 
-/// The rule as the files have it: what holds from the next start or reload on.
+/// The timetable as the files have it: what holds from the next start or reload on. An interval goes
+/// on from where the daemon began to count it.
 pub(super) fn of_files(root: &Root, name: &str) -> Result<Timetable, Failure> {
     let config = assemble::read(root.path(), &assemble::paths(root.path(), None))?;
     let found = config.schedules.into_iter().find(|schedule| schedule.name.as_str() == name);
-    let table = found.map(|schedule| schedule.table).ok_or_else(|| unknown(name))?;
+    let table = found.ok_or_else(|| unknown(name))?.table;
     if table.anchor().is_none() {
         return Ok(table);
     }
-    // An interval goes on from where the daemon began to count it.
     let known = source::schedules(root)?.schedules;
     let known = known.into_iter().find(|known| known.name == name);
     let anchor = known.and_then(|known| known.anchor?.parse().ok());

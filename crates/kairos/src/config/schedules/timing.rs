@@ -13,7 +13,7 @@ use kairos_core::time::Time;
 
 use super::{Check, Raw, errors};
 use crate::config::daemon::Length;
-use crate::config::zone;
+use crate::config::zone::Found;
 
 /// The keys one of which says when.
 const TIMES: [&str; 3] = ["cron", "every", "at"];
@@ -28,7 +28,12 @@ pub(super) struct Timed {
 
 impl Check<'_> {
     /// None where something is wrong, which is told.
-    pub(super) fn timed(&mut self, raw: &Raw, identity: &str, now: Time) -> Option<Timed> {
+    pub(super) fn timed(
+        &mut self,
+        raw: &Raw,
+        identity: &str,
+        (now, zones): (Time, &mut Found),
+    ) -> Option<Timed> {
         let given = [
             ("cron", raw.cron.is_some()),
             ("every", raw.every.is_some()),
@@ -53,7 +58,7 @@ impl Check<'_> {
         }
         let zone_name = raw.timezone.clone().filter(|z| !z.is_empty());
         let zone_name = zone_name.unwrap_or_else(|| "UTC".to_owned());
-        let zone = zone::data(&zone_name).map_err(|unknown| {
+        let zone = zones.zone(&zone_name).map_err(|unknown| {
             let hint = unknown.hint();
             self.wrong(self.item.place(&["timezone"]), unknown.to_string(), Some(hint));
         });
