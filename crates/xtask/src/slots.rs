@@ -174,8 +174,7 @@ fn counts(output: &str) -> Result<Counts> {
         let line: Line =
             serde_json::from_str(text).with_context(|| format!("`{text}` is no count"))?;
         if line.name == "seeds" {
-            let wrong =
-                [line.lost, line.duplicated, line.wrongly_accepted, line.wrongly_refused];
+            let wrong = [line.lost, line.duplicated, line.wrongly_accepted, line.wrongly_refused];
             counts.push(("found wrong otherwise".to_owned(), wrong.iter().sum()));
         }
         let accounted = line.name == "simulated slots";

@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 
-use kairos_core::event::Key;
+use kairos_core::event::{Key, Loaded};
 use kairos_core::id::{IdSource, Seed};
 use kairos_core::input::{Input, Pace, Verb};
 use kairos_core::space::Shortage;
@@ -23,7 +23,7 @@ use super::model::Asked;
 use super::once;
 use super::poison::{Notes, survive};
 use super::room;
-use super::scene::Setting;
+use super::scene::{NIGHT, Setting};
 use super::script::{Act, Profile, Script};
 use super::shelf::Shelf;
 use super::snapshots::Spoiled;
@@ -31,6 +31,11 @@ use super::tally::{Tally, Tried};
 use super::timetables::Ground;
 use super::watched::{Watch, Watched};
 use crate::{Call, Due, Errno, Fault, Harm, Plan, SimFs, Stop};
+
+/// How long a machine is asleep overnight.
+const NIGHT_MS: u64 = 8 * 3_600_000;
+/// Schedules of which so many are due in the morning are many.
+const DUE_MANY: usize = 50;
 
 /// What is known of the journal beside what it holds.
 pub(super) struct Known {
@@ -68,9 +73,8 @@ pub(super) struct Life {
     pub(super) clock: Time,
     /// Drawn numbers: each seed of an input is another.
     drawn: u64,
-    profile: Profile,
-    /// The configuration in the files.
-    ground: Ground,
+    /// What the configuration in the files is made of.
+    setup: (Profile, Ground),
     pub(super) daemon: Option<Daemon>,
     pub(super) book: Book,
     pub(super) shelf: Shelf,
@@ -110,12 +114,14 @@ impl Life {
             tally: Tally::one(),
             clock: Time::from_ms(setting.start_ms),
             drawn: seed << 32,
-            profile,
-            ground: Ground {
-                seed,
-                start: Time::from_ms(setting.start_ms),
-                number: setting.configuration,
-            },
+            setup: (
+                profile,
+                Ground {
+                    seed,
+                    start: Time::from_ms(setting.start_ms),
+                    number: setting.configuration,
+                },
+            ),
             daemon: None,
             book: Book::new(findings.clone()),
             shelf,
@@ -141,7 +147,7 @@ impl Life {
 
     /// What the present configuration is made of.
     pub(super) const fn setup(&self) -> (Profile, Ground) {
-        (self.profile, self.ground)
+        self.setup
     }
 
     fn draw(&mut self) -> u64 {
@@ -160,6 +166,7 @@ impl Life {
                 self.tally.count(Tried::Suspends);
                 self.pass(sleep_ms(span));
             }
+            Act::Night {} => self.night(),
             Act::Back { span } => self.step(-step_ms(span)),
             Act::Forward { span } => self.step(step_ms(span)),
             Act::Create { .. } | Act::Fire { .. } | Act::Stop { .. } => self.command(act),
@@ -184,7 +191,7 @@ impl Life {
             Act::Restart { configuration, patience } => {
                 self.stop(patience);
                 if configuration % 2 == 0 {
-                    self.ground.number = configuration / 2;
+                    self.setup.1.number = configuration / 2;
                 }
                 self.start(None);
             }
@@ -201,14 +208,7 @@ impl Life {
             }
             Act::Crash { calls, how, image } => {
                 self.fall = Fall { power: how % 6 < 4, image: image.into() };
-                let calls = match calls % 4 {
-                    0 => calls % 400,
-                    1 => calls % 120,
-                    _ => calls % 40,
-                };
-                let call = u64::from(calls);
-                let stop = if how % 2 == 0 { Stop::Before(call) } else { Stop::After(call) };
-                self.fs.plan(Plan::stop(stop));
+                self.fs.plan(Plan::stop(stop(calls, how)));
             }
             Act::Fault { calls, harm } => {
                 self.tally.count(Tried::Faults);
@@ -216,7 +216,7 @@ impl Life {
                 self.fs.plan(Plan::fault(fault(calls, harm)));
             }
             Act::Room { how } => self.room(how),
-            Act::Run { times, most } => self.run(times, most),
+            Act::Days { times, most } => self.days(times, most),
             Act::Pause { .. } | Act::Resume { .. } => self.command(act),
             Act::Nudge { span } => {
                 self.tally.count(Tried::Nudges);
@@ -259,7 +259,7 @@ impl Life {
     }
 
     /// Goes from one thing that is due to the next, as far as it goes.
-    fn run(&mut self, times: u16, most: u16) {
+    fn days(&mut self, times: u16, most: u16) {
         for nth in 0..8 + times % 56 {
             if self.daemon.is_none() || self.fs.is_stopped() || self.findings.any() {
                 return;
@@ -280,17 +280,32 @@ impl Life {
         }
         self.stand();
         self.tally.count(Tried::Reloads);
-        let before = self.ground.number;
-        self.ground.number = number;
-        let setup = self.setup();
+        let before = self.setup.1.number;
+        self.setup.1.number = number;
+        let setup = self.setup;
         let Some(daemon) = &mut self.daemon else { return };
         if let Some(own) = daemon.reload(setup, self.clock) {
             self.turn(own, Vec::new(), Pace::Running);
         }
-        if self.daemon.is_none() && number % 4 == 0 {
+        if self.daemon.is_none() && number.is_multiple_of(4) {
             // Whoever edited the files takes it back before the next start.
-            self.ground.number = before;
+            self.setup.1.number = before;
         }
+    }
+
+    /// Many schedules are loaded, and the machine is asleep for eight hours.
+    fn night(&mut self) {
+        self.reload(NIGHT);
+        self.work(8);
+        if self.daemon.is_none() {
+            return;
+        }
+        self.pass(NIGHT_MS);
+        let due = |loaded: &&Loaded| loaded.next.is_some_and(|next| next <= self.clock);
+        let many = self.state().schedules().filter(due).count() >= DUE_MANY;
+        self.tally.count(Tried::Nights);
+        self.tally.add_to(Tried::ManyDue, u64::from(many));
+        self.turn(Vec::new(), Vec::new(), Pace::Running);
     }
 
     fn command(&mut self, act: Act) {
@@ -313,12 +328,8 @@ impl Life {
         let sealed = ledger.sealed();
         let mut inputs = Inputs::default();
         let (pace, space) = room::pace(pace, self.known.low, ledger.state().state());
-        inputs.own = daemon.losses();
-        inputs.own.extend(own);
-        inputs.own.extend(space);
-        let first = usize::from(matches!(inputs.own.first(), Some(Input::Started { .. })));
         let clock = daemon.clock.look(self.reading(), ledger.state().state());
-        inputs.own.splice(first..first, clock);
+        inputs.own = in_order(daemon.losses(), own, space, clock);
         inputs.admit = daemon.admit;
         inputs.mark = self.tally.of(Tried::Turns).is_multiple_of(8);
         let mut answers = Vec::new();
@@ -380,6 +391,22 @@ impl Life {
     }
 }
 
+/// The daemon's own inputs of a turn: what a clock shows comes before everything that goes by it, but
+/// behind the record of a start.
+fn in_order(
+    losses: Vec<Input>,
+    own: Vec<Input>,
+    space: Option<Input>,
+    clock: Option<Input>,
+) -> Vec<Input> {
+    let mut inputs = losses;
+    inputs.extend(own);
+    inputs.extend(space);
+    let first = usize::from(matches!(inputs.first(), Some(Input::Started { .. })));
+    inputs.splice(first..first, clock);
+    inputs
+}
+
 fn seed(drawn: u64) -> Seed {
     let mut seed = [0; 16];
     seed[..8].copy_from_slice(&drawn.to_be_bytes());
@@ -413,6 +440,15 @@ fn sleep_ms(span: u16) -> u64 {
         _ => 5 * 24 * 60,
     };
     minutes * 60_000
+}
+
+fn stop(calls: u16, how: u16) -> Stop {
+    let call = u64::from(match calls % 4 {
+        0 => calls % 400,
+        1 => calls % 120,
+        _ => calls % 40,
+    });
+    if how.is_multiple_of(2) { Stop::Before(call) } else { Stop::After(call) }
 }
 
 fn fault(calls: u16, harm: u16) -> Fault {

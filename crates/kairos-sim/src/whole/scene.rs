@@ -105,6 +105,9 @@ pub(super) struct Chosen {
 /// The number of a configuration under which everything can end: a model, no schedule, no cap.
 pub(super) const GENEROUS: u16 = u16::MAX;
 
+/// The number of a configuration of many schedules that are due often.
+pub(super) const NIGHT: u16 = u16::MAX - 1;
+
 /// A configuration of a world.
 pub(super) fn configuration(
     (profile, ground): (Profile, Ground),
@@ -112,6 +115,7 @@ pub(super) fn configuration(
 ) -> Chosen {
     let chosen = match profile {
         Profile::Work => drawn(ground.number, goal),
+        Profile::Schedules if ground.number == NIGHT => timetables::often(ground, goal),
         Profile::Schedules => timetables::configuration(ground, goal),
     };
     if ground.number != GENEROUS {

@@ -117,7 +117,9 @@ acts! {
     /// The disk runs short of room, or has enough again.
     Room "room" { how } 3 1,
     /// Time passes from one thing that is due to the next, many times over, with work between.
-    Run "run" { times, most } 0 24,
+    Days "days" { times, most } 0 24,
+    /// Many schedules are loaded, and the machine is asleep for eight hours.
+    Night "night" {} 0 1,
     /// A person pauses a schedule.
     Pause "pause" { schedule } 0 6,
     /// A person lets a schedule go on.

@@ -17,7 +17,7 @@ mod promise;
 mod reign;
 mod walk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kairos_core::event::{Event, Loaded, Renamed};
 use kairos_core::fold::At;
@@ -52,6 +52,8 @@ pub(super) struct Slots {
     changes: Changes,
     /// How far a clock was set that is not believed yet.
     set_ms: i64,
+    /// The numbers of schedules that went with the present configuration.
+    left: BTreeSet<String>,
 }
 
 /// What was done to schedules.
@@ -70,6 +72,9 @@ struct Changes {
 impl Slots {
     pub(super) fn apply(&mut self, at: At, event: &Event) {
         self.crowd.apply(event);
+        if !matches!(event, Event::SchedulesLoaded { .. }) {
+            self.left.clear();
+        }
         match event {
             Event::ClockStepped { by_ms } => {
                 self.changes.held += 1;
@@ -100,7 +105,7 @@ impl Slots {
             }
             Event::Accounted { schedule, cursor, next, .. } => {
                 let Some(identity) = self.identities.get(schedule) else { return };
-                self.promises.announced(identity, *next);
+                self.promises.accounted(identity, *next);
                 self.pauses.accounted(identity);
                 if let Some(reign) = self.now.get_mut(identity) {
                     reign.stage().cursor = *cursor;
@@ -130,20 +135,20 @@ impl Slots {
             None => drop(self.newest.insert(identity.clone(), fate.to)),
         }
         let Some(reign) = self.now.get_mut(&identity) else { return };
-        let (revision, jitter_ms) = (reign.revision, reign.stage().definition.jitter_ms);
-        self.promises.fate((&identity, revision), &fate, (jitter_ms, at.time));
+        let jitter_ms = reign.stage().definition.jitter_ms;
         self.pauses.fate(&identity, &fate, jitter_ms);
+        self.promises.fate(&identity, &fate, (jitter_ms, at.time));
         reign.stage().fates.push(fate);
     }
 
     fn changed(&mut self, time: Time, set: &[Loaded], gone: &[ScheduleName], renamed: &[Renamed]) {
         // A rule that ends meanwhile ends where the clock was believed.
         let now = time.min(Time::from_ms(time.as_ms() - self.set_ms));
-        let digits = |name: &ScheduleName| name.as_str().rsplit('-').next().map(str::to_owned);
-        let breaks = gone.iter().filter(|gone| {
-            set.iter().any(|loaded| digits(&loaded.definition.name) == digits(gone))
-        });
-        self.changes.breaks += breaks.map(|_| 1).sum::<u64>();
+        // A schedule keeps the number in its name when it is renamed.
+        let number = |name: &ScheduleName| name.as_str().rsplit('-').next().map(str::to_owned);
+        self.left.extend(gone.iter().filter_map(number));
+        let came = set.iter().filter_map(|loaded| number(&loaded.definition.name));
+        self.changes.breaks += came.map(|came| u64::from(self.left.remove(&came))).sum::<u64>();
         for name in gone {
             self.changes.removals += 1;
             let Some(identity) = self.identities.remove(name) else { continue };
@@ -169,7 +174,7 @@ impl Slots {
         let Loaded { definition, revision, cursor, next, anchor, zone_data, .. } = loaded;
         let identity = definition.identity().clone();
         self.identities.insert(definition.name.clone(), identity.clone());
-        self.promises.announced(&identity, *next);
+        self.promises.loaded(&identity, *next);
         let newest = self.newest.get(&identity).copied();
         let stage = Stage {
             definition: definition.clone(),
@@ -216,7 +221,8 @@ impl Slots {
         let mut verdict = Verdict::default();
         self.reigns().for_each(|reign| reign.judge(&mut verdict));
         let next = self.promises.broken.iter();
-        let lists = next.chain(&self.pauses.broken).chain(&self.crowd.broken);
+        let crowd = self.crowd.crowded.iter().chain(&self.crowd.overfull);
+        let lists = next.chain(&self.pauses.broken).chain(crowd);
         let accepted = |what: &String| Broken { wrong: Wrong::Accepted, what: what.clone() };
         tally.add_to(Tried::Disagreements, count(&self.promises.broken));
         let lost = self.broken.iter().filter(|broken| broken.wrong == Wrong::Lost).count();
@@ -247,13 +253,11 @@ impl Slots {
         tally.add_to(Tried::ZoneChanges, zones);
         tally.add_to(Tried::Held, held);
         tally.add_to(Tried::Promises, self.promises.kept);
+        tally.add_to(Tried::Full, self.crowd.full);
+        tally.add_to(Tried::Crowded, count(&self.crowd.crowded));
+        tally.add_to(Tried::Overfull, count(&self.crowd.overfull));
         tally.add_to(Tried::Pauses, self.pauses.begun);
         tally.add_to(Tried::Resumes, self.pauses.ended);
-    }
-
-    /// The most mandates that ran at once, and that schedules had waiting.
-    pub(super) const fn crowd(&self) -> (u64, u64) {
-        self.crowd.most
     }
 }
 

@@ -67,6 +67,13 @@ tried! {
     Disagreements "next disagreed",
     /// Sleeps of the machine.
     Suspends "suspends",
+    Nights "8 h suspends",
+    /// Such after which many schedules were due at once.
+    ManyDue "8 h suspends with 50 due",
+    /// Fires that began as the last that may at once.
+    Full "as many at once as may",
+    Crowded "more at once than may",
+    Overfull "more waiting than may",
     Held "clock steps held",
     Nudges "clock steps too small to hold",
     Reloads "reloads",

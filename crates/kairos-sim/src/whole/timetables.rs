@@ -72,6 +72,9 @@ const PERIODS: [u64; 8] = [60, 600, 900, 1_500, 3_600, 5_400, 43_200, 86_400];
 const MINUTE_MS: u64 = 60_000;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
 
+/// Schedules that a night is slept through with.
+const OFTEN: u16 = 60;
+
 /// What makes a configuration.
 #[derive(Clone, Copy)]
 pub(super) struct Ground {
@@ -101,6 +104,27 @@ pub(super) fn configuration(ground: Ground, goal: &dyn Fn(u16) -> BlobRef) -> Ch
         day_zone: zones::zone(zones::name(usize::from(number % 6))),
         edition: [0, 0, 0, 0, 1, 2, 1, 2][usize::from(number % 8)],
     }
+}
+
+/// Schedules of which each is due within a night, in more scopes than mandates may go on at once.
+pub(super) fn often(ground: Ground, goal: &dyn Fn(u16) -> BlobRef) -> Chosen {
+    let mut random = fastrand::Rng::with_seed(!ground.seed);
+    let schedules = (0..OFTEN).map(|which| {
+        let zone = zones::name(random.usize(..)).to_owned();
+        let cron = EXPRESSIONS[random.usize(..2)].to_owned();
+        let timing = Timing::Cron { cron, zone, dst: dst(&mut random) };
+        let mut spec = spec(which % 4, goal(which % 4));
+        spec.project_scope = format!("scope-{}", which % 9);
+        Definition {
+            missed: missed(&mut random),
+            concurrency: concurrency(&mut random),
+            max_queued: random.u8(1..4),
+            ..Definition::new(format!("often-{which}").parse().expect("a name"), timing, spec)
+        }
+    });
+    let schedules = schedules.collect();
+    let day_zone = zones::zone(zones::name(0));
+    Chosen { schedules, rules: rules(&mut random), day_zone, edition: 0 }
 }
 
 fn rules(random: &mut fastrand::Rng) -> Rules {

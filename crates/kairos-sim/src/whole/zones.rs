@@ -4,6 +4,9 @@
 //! says so. Some zones are made up, with changes of the clock that are rare: half an hour, two hours, a
 //! day. Never changes an edition.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use jiff::tz::TimeZone;
 use kairos_core::digest::Digest;
 use kairos_core::schedule::Zone;
@@ -75,8 +78,11 @@ pub(super) fn zone(name: &str) -> TimeZone {
 
 /// The data with that digest.
 pub(super) fn table(name: Option<&str>, data: Option<Digest>) -> TimeZone {
+    static TABLES: LazyLock<BTreeMap<(&str, Option<Digest>), TimeZone>> = LazyLock::new(|| {
+        let all = EDITIONS.iter().flat_map(|(name, _)| [0, 1, 2].map(|edition| (*name, edition)));
+        let zone = |(name, edition)| (name, zones(edition)(name).expect("one of ours"));
+        all.map(zone).map(|(name, zone)| ((name, zone.digest), zone.table)).collect()
+    });
     let Some(name) = name else { return TimeZone::UTC };
-    let editions = [0, 1, 2].map(|edition| zones(edition)(name).expect("one of ours"));
-    let found = editions.into_iter().find(|zone| zone.digest == data);
-    found.expect("no other data are installed").table
+    TABLES.get(&(name, data)).expect("no other data are installed").clone()
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns the instants that were announced: each time a schedule is accounted for or loaded, the journal
 //! says when its next slot is let go, and that is what people are shown. The next slot that has a fate
-//! must be that one, whatever happened between; only another announcement takes its place.
+//! must be that one, whatever happened between; only another configuration takes its place.
 
 use std::collections::BTreeMap;
 
@@ -11,21 +11,29 @@ use kairos_core::schedule::slot::SlotState;
 use kairos_core::time::Time;
 
 use super::reign::Fate;
-use super::walk::Name;
 
-/// What was announced, by identity.
+/// What was announced, by identity, and had no fate yet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Promises {
     open: BTreeMap<ScheduleName, Option<Time>>,
-    /// When a slot with jitter was to be let go: the same whenever it is asked.
-    delays: BTreeMap<(ScheduleName, u32, Name), Time>,
     pub(super) kept: u64,
     pub(super) broken: Vec<String>,
 }
 
 impl Promises {
-    pub(super) fn announced(&mut self, identity: &ScheduleName, next: Option<Time>) {
+    /// With another configuration anything may come next.
+    pub(super) fn loaded(&mut self, identity: &ScheduleName, next: Option<Time>) {
         self.open.insert(identity.clone(), next);
+    }
+
+    /// Without a fate since it was announced, what comes next is what it was: jitter, too, is the same
+    /// whenever it is asked for.
+    pub(super) fn accounted(&mut self, identity: &ScheduleName, next: Option<Time>) {
+        let before = self.open.insert(identity.clone(), next);
+        if before.is_some_and(|before| before != next) {
+            self.broken
+                .push(format!("{identity}: next was {before:?}, and without a fate {next:?}"));
+        }
     }
 
     pub(super) fn gone(&mut self, identity: &ScheduleName) {
@@ -36,7 +44,7 @@ impl Promises {
     /// the instant may be.
     pub(super) fn fate(
         &mut self,
-        (identity, revision): (&ScheduleName, u32),
+        identity: &ScheduleName,
         fate: &Fate,
         (jitter_ms, now): (u64, Time),
     ) {
@@ -49,12 +57,5 @@ impl Promises {
             self.broken.push(format!("{identity}: next was {announced:?}, then came {fate:?}"));
         }
         self.kept += 1;
-        let (Some(next), Some(name)) = (announced, fate.name) else { return };
-        if jitter_ms > 0 {
-            let before = self.delays.insert((identity.clone(), revision, name), next);
-            if before.is_some_and(|before| before != next) {
-                self.broken.push(format!("{identity}: {fate:?} was put off, and otherwise before"));
-            }
-        }
     }
 }

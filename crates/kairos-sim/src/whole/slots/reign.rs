@@ -5,7 +5,9 @@
 //! other instants go with its slots; then it is their names that count. Never looks at the state.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
+use jiff::tz::TimeZone;
 use kairos_core::digest::Digest;
 use kairos_core::schedule::definition::Definition;
 use kairos_core::schedule::slot::{SlotReason, SlotState};
@@ -60,6 +62,13 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
+    fn add(&mut self, other: Self) {
+        self.expected += other.expected;
+        self.silent += other.silent;
+        self.duplicates += other.duplicates;
+        self.broken.extend(other.broken);
+    }
+
     fn silent(&mut self, slots: usize, what: String) {
         self.silent += u64::try_from(slots).unwrap_or(u64::MAX);
         self.broken.push(Broken { wrong: Wrong::Lost, what });
@@ -76,8 +85,16 @@ impl Stage {
         if !self.definition.enabled {
             return Vec::new();
         }
-        let zone = zones::table(self.definition.timing.zone(), self.zone_data);
-        walk::due(&self.definition, self.anchor, &zone, span)
+        walk::due(&self.definition, self.anchor, &self.zone(), span)
+    }
+
+    /// The times that its clock shows again at an instant.
+    fn repeating(&self, at: Time) -> Option<Range<i64>> {
+        walk::repeating(&self.zone(), at)
+    }
+
+    fn zone(&self) -> TimeZone {
+        zones::table(self.definition.timing.zone(), self.zone_data)
     }
 
     fn label(&self) -> String {
@@ -97,20 +114,52 @@ impl Reign {
 
     /// Compares all of it.
     pub(super) fn judge(&self, verdict: &mut Verdict) {
-        let mut had = BTreeSet::new();
-        for (nth, stage) in self.stages.iter().enumerate() {
-            if let Some(before) = nth.checked_sub(1).map(|before| &self.stages[before]) {
-                crossed(before, stage, &had, verdict);
-            }
-            let last = nth + 1 == self.stages.len();
-            let end = self.end.filter(|_| last).map_or(stage.cursor, |end| end.max(stage.cursor));
-            compare(stage, end, &mut had, verdict);
+        let mut own = compare_all(&self.stages, self.end);
+        if let Some(first) = own.broken.first_mut() {
+            let stages = self.stages.iter().map(|stage| {
+                let (fates, data) =
+                    (stage.fates.len(), stage.zone_data.map(|data| data.to_string()));
+                format!("; {} to {}, {fates} fates by {data:.15?}", stage.begin, stage.cursor)
+            });
+            first.what.extend(stages);
         }
+        verdict.add(own);
     }
 }
 
+/// The fates of all stages, one after the other, with the slots there were up to `end`.
+fn compare_all(stages: &[Stage], end: Option<Time>) -> Verdict {
+    let (mut verdict, mut had) = (Verdict::default(), Had::default());
+    for (nth, stage) in stages.iter().enumerate() {
+        if let Some(before) = nth.checked_sub(1).map(|before| &stages[before]) {
+            crossed(before, stage, &mut had, &mut verdict);
+        }
+        let last = nth + 1 == stages.len();
+        let end = end.filter(|_| last).map_or(stage.cursor, |end| end.max(stage.cursor));
+        had.behind
+            .extend(stage.due((earlier(stage.begin), stage.begin)).iter().map(|due| due.name));
+        compare(stage, end, &mut had, &mut verdict);
+    }
+    verdict
+}
+
+/// The names of slots that are over.
+#[derive(Default)]
+struct Had {
+    /// Those that had their fate.
+    fate: BTreeSet<Name>,
+    /// Those that a clock had shown when the rule, or other data, began.
+    behind: BTreeSet<Name>,
+    /// Times that a clock was showing again when other data came.
+    again: Vec<Range<i64>>,
+}
+
+fn earlier(time: Time) -> Time {
+    Time::from_ms(time.as_ms() - AROUND_MS)
+}
+
 /// The fates of a stage with the slots it had up to `end`.
-fn compare(stage: &Stage, end: Time, had: &mut BTreeSet<Name>, verdict: &mut Verdict) {
+fn compare(stage: &Stage, end: Time, had: &mut Had, verdict: &mut Verdict) {
     let due = stage.due((stage.begin, end));
     verdict.expected += u64::try_from(due.len()).unwrap_or(u64::MAX);
     let mut left = &due[..];
@@ -124,7 +173,7 @@ fn compare(stage: &Stage, end: Time, had: &mut BTreeSet<Name>, verdict: &mut Ver
             let what = format!("{}: {fate:?}, but due are {first:?} to {last:?}", stage.label());
             return verdict.silent(left.len().max(1), what);
         }
-        for slot in slots.iter().filter(|slot| !had.insert(slot.name)) {
+        for slot in slots.iter().filter(|slot| !had.fate.insert(slot.name)) {
             verdict.duplicate(format!("{}: {slot:?} had its fate before", stage.label()));
         }
         left = rest;
@@ -136,16 +185,24 @@ fn compare(stage: &Stage, end: Time, had: &mut BTreeSet<Name>, verdict: &mut Ver
 }
 
 /// Whether slots got lost between two stages. By the new data such a slot lies behind the cursor, so
-/// nothing will come of it; nothing has, and it was still to come by instant or by its name.
-fn crossed(before: &Stage, stage: &Stage, had: &BTreeSet<Name>, verdict: &mut Verdict) {
+/// nothing will come of it; nothing has, and it was still to come by its name, or by instant and of a
+/// time that the clock had not come to yet. But of times that both clocks were showing again,
+/// and up to different ends, some may be left out.
+fn crossed(before: &Stage, stage: &Stage, had: &mut Had, verdict: &mut Verdict) {
     let (old, new) = (before.cursor, stage.begin);
-    let from = Time::from_ms(old.min(new).as_ms() - AROUND_MS);
+    let shown = walk::shown(&before.zone(), old);
     let ahead = before.due((old, Time::from_ms(old.as_ms() + AROUND_MS)));
     let ahead: BTreeSet<Name> = ahead.into_iter().map(|due| due.name).collect();
-    let behind = stage.due((from, new)).into_iter();
+    let again = [before.repeating(old), stage.repeating(old)];
+    if again[0] != again[1] {
+        had.again.extend(again.into_iter().flatten());
+    }
+    let is_again = |name: Name| had.again.iter().any(|again| again.contains(&name.0));
+    let behind = stage.due((earlier(old.min(new)), new)).into_iter();
     let lost: Vec<Due> = behind
-        .filter(|due| !had.contains(&due.name))
-        .filter(|due| due.at > old || ahead.contains(&due.name))
+        .filter(|due| !had.fate.contains(&due.name) && !had.behind.contains(&due.name))
+        .filter(|due| (due.at > old && due.name.0 > shown) || ahead.contains(&due.name))
+        .filter(|due| !is_again(due.name))
         .collect();
     if let Some(first) = lost.first() {
         let what = format!(

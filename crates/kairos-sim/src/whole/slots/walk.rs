@@ -3,6 +3,8 @@
 //! Owns the search by brute force: real time minute by minute, and second by second inside a minute
 //! that matches. It asks a zone for nothing but its offset. Never leaps, never counts without looking.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use kairos_core::schedule::definition::{Definition, Timing};
@@ -12,7 +14,7 @@ use kairos_core::time::Time;
 use super::dates::{Date, days};
 use super::expression::Expression;
 
-/// Offsets change at no other instants, in minutes.
+/// In minutes; an offset changes no two times within.
 const QUARTER: i64 = 15;
 /// In minutes, more than any clock is set back or forward.
 const AROUND: i64 = 3 * 1440;
@@ -148,6 +150,21 @@ fn walk(pattern: &Pattern, fixed: Option<Dst>, zone: &TimeZone, span: (Time, Tim
     due
 }
 
+/// What the clock shows at an instant, in seconds since 1970.
+pub(super) fn shown(zone: &TimeZone, at: Time) -> i64 {
+    let minute = at.as_ms().div_euclid(60_000);
+    at.as_ms().div_euclid(1000) + offset(zone, minute) * 60
+}
+
+/// The civil seconds that the clock shows at `at` for the second time, and up to where it goes on so.
+pub(super) fn repeating(zone: &TimeZone, at: Time) -> Option<Range<i64>> {
+    let minute = at.as_ms().div_euclid(60_000);
+    let civil = minute + offset(zone, minute);
+    let changes = changes(zone, minute, minute).into_iter();
+    let mut again = changes.filter(|change| change.minute <= minute && change.repeats(civil));
+    again.next().map(|change| civil * 60..(change.minute + change.before) * 60)
+}
+
 /// Every change of the clock from well before `first` until well after `last`.
 fn changes(zone: &TimeZone, first: i64, last: i64) -> Vec<Change> {
     let begin = (first - AROUND).div_euclid(QUARTER) * QUARTER;
@@ -155,12 +172,15 @@ fn changes(zone: &TimeZone, first: i64, last: i64) -> Vec<Change> {
     let mut changes = Vec::new();
     let mut minute = begin;
     while minute <= last + AROUND {
-        let after = offset(zone, minute);
-        if after != before {
+        minute += QUARTER;
+        if offset(zone, minute) != before {
+            let within = minute - QUARTER + 1..=minute;
+            let changed = within.into_iter().find(|minute| offset(zone, *minute) != before);
+            let minute = changed.expect("it has, by the end");
+            let after = offset(zone, minute);
             changes.push(Change { minute, before, after });
             before = after;
         }
-        minute += QUARTER;
     }
     changes
 }
