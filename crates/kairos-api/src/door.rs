@@ -17,6 +17,7 @@ use kairos_views::{ErasureView, MandateView, Past, Views};
 use kairos_wire::status::Checkpoints;
 use tokio::sync::{Semaphore, watch};
 
+use crate::hooks::Hooks;
 use crate::problem::Refusal;
 
 /// How long a read waits for the fold.
@@ -36,6 +37,7 @@ pub struct Door {
     folded: watch::Receiver<Seq>,
     checkpoints: Option<watch::Receiver<Checkpoints>>,
     past: Arc<Semaphore>,
+    pub(crate) hooks: Hooks,
     zones: Zones,
     tell: Arc<dyn Fn(&Trouble) + Send + Sync>,
 }
@@ -76,7 +78,15 @@ impl Door {
         });
         let past = Arc::new(Semaphore::new(1));
         let zones: Zones = |_| None;
-        Self { handle, views, folded, checkpoints: None, past, zones, tell: Arc::new(|_| {}) }
+        let hooks = Hooks::default();
+        let tell: Arc<dyn Fn(&Trouble) + Send + Sync> = Arc::new(|_| {});
+        Self { handle, views, folded, checkpoints: None, past, hooks, zones, tell }
+    }
+
+    /// A door at which these hooks can be delivered to.
+    #[must_use]
+    pub fn hooked(self, hooks: Hooks) -> Self {
+        Self { hooks, ..self }
     }
 
     /// A door that knows zones, so that a slot can be named to it.

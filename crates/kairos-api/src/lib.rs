@@ -7,6 +7,7 @@
 pub mod convert;
 mod door;
 pub mod event;
+mod hooks;
 mod problem;
 mod queue;
 mod router;
@@ -16,4 +17,5 @@ pub mod unix;
 pub mod words;
 
 pub use door::{Door, Trouble};
+pub use hooks::Hooks;
 pub use router::router;

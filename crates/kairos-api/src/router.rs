@@ -7,13 +7,14 @@ use axum::routing::{get, post};
 
 use crate::door::Door;
 use crate::problem::Refusal;
-use crate::routes::{admin, blobs, effects, events, mandates, proposals, schedules, status};
+use crate::routes::{admin, blobs, effects, events, hooks, mandates, proposals, schedules, status};
 
 /// Bytes of a request's body.
 pub(crate) const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// All routes over one door.
 pub fn router(door: Door) -> Router {
+    let delivered = DefaultBodyLimit::max(hooks::BODY_BYTES_MAX);
     Router::new()
         .route("/v1/status", get(status::status))
         .route("/v1/budget", get(status::budget))
@@ -31,6 +32,7 @@ pub fn router(door: Door) -> Router {
         .route("/v1/schedules/{name}/fire", post(schedules::fire))
         .route("/v1/schedules/{name}/pause", post(schedules::pause))
         .route("/v1/schedules/{name}/resume", post(schedules::resume))
+        .route("/v1/hooks/{name}", post(hooks::deliver).layer(delivered))
         .route("/v1/blobs/{id}/erase", post(blobs::erase))
         .route("/v1/admin/clock/confirm", post(admin::confirm_clock))
         .route("/v1/admin/reload", post(admin::reload))

@@ -11,9 +11,9 @@ use kairos_core::erasure::ErasureEnd;
 use kairos_core::gate::proposal::Closed;
 use kairos_core::mandate::outcome::{EndReason, ParkReason};
 use kairos_core::mandate::spec::Check;
-use kairos_core::schedule::MissedPolicy;
 use kairos_core::schedule::definition::{Concurrency, Timing};
 use kairos_core::schedule::pause::{Pause, PausedBy};
+use kairos_core::schedule::{MissedPolicy, Trigger};
 use kairos_core::time::Time;
 use kairos_views::{
     EditView, EffectView, ErasureView, Erasures, MandateView, Mandates, ProposalState,
@@ -310,6 +310,7 @@ pub fn schedule(view: &ScheduleView, mandates: &Mandates, now: Time) -> wire::Sc
         Timing::Cron { cron, .. } => wire::schedule::Timing::Cron(cron.clone()),
         Timing::Every { period_ms } => wire::schedule::Timing::EveryMs(*period_ms),
         Timing::At { at, .. } => wire::schedule::Timing::At(at.to_string()),
+        Timing::Trigger(trigger) => wire::schedule::Timing::Trigger(self::trigger(trigger)),
     };
     wire::Schedule {
         id: definition.identity().to_string(),
@@ -331,6 +332,12 @@ pub fn schedule(view: &ScheduleView, mandates: &Mandates, now: Time) -> wire::Sc
         last: view.last.as_ref().map(|slot| last(slot, mandates)),
         missed_policy: missed.to_owned(),
         concurrency: concurrency.to_owned(),
+    }
+}
+
+fn trigger(trigger: &Trigger) -> wire::schedule::Trigger {
+    match trigger {
+        Trigger::Webhook {} => wire::schedule::Trigger::Webhook {},
     }
 }
 

@@ -56,6 +56,7 @@ pub fn start(root: &Path, engine: Engine, max_running: u16, dispatch: Dispatch) 
         outside: Outside {
             reload: Box::new(|| Err("nothing to read".to_owned())),
             dispatch,
+            look: Box::new(drop),
             cancel: Box::new(|| {}),
             notice: Box::new(|_| {}),
         },

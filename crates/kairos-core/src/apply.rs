@@ -56,6 +56,9 @@ impl Fold for State {
                     self.fares(schedule, Fare::accounted);
                 }
             }
+            Event::Slot { schedule, files: Some(files), .. } => {
+                self.fares(schedule, |fare| fare.seen = *files);
+            }
             Event::SchedulePaused { schedule, why } => {
                 self.fares(schedule, |fare| fare.pause(at.time, why.clone()));
             }

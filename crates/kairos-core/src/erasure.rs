@@ -23,7 +23,8 @@ use crate::gate::proposal::Proposal;
 use crate::id::MandateId;
 use crate::mandate::spec::{Check, MandateSpec};
 use crate::mandate::standing::{Mandate, Open, Past};
-use crate::schedule::definition::ScheduleName;
+use crate::schedule::condition::Condition;
+use crate::schedule::definition::{Definition, ScheduleName};
 use crate::state::State;
 
 /// Erasures under way at a time.
@@ -68,7 +69,7 @@ impl State {
         let schedule = || {
             let mut schedules = self.schedules().map(|loaded| &loaded.definition);
             let found = schedules
-                .find(|definition| of_spec(&definition.spec).any(|text| text.digest == blob));
+                .find(|definition| of_definition(definition).any(|text| text.digest == blob));
             found.map(|definition| Need::Schedule(definition.name.clone()))
         };
         mandate.map(|mandate| Need::Mandate(mandate.id)).or_else(schedule)
@@ -78,7 +79,12 @@ impl State {
     /// be left without it.
     #[must_use]
     pub fn erases(&self, spec: &MandateSpec) -> Option<Digest> {
-        let mut texts = of_spec(spec).map(|text| text.digest);
+        self.erasing_of(of_spec(spec))
+    }
+
+    /// The first of these texts that is to go and may still be on disk.
+    pub fn erasing_of(&self, texts: impl IntoIterator<Item = BlobRef>) -> Option<Digest> {
+        let mut texts = texts.into_iter().map(|text| text.digest);
         texts.find(|text| self.erasing.contains(text))
     }
 
@@ -100,7 +106,7 @@ fn of_mandate(mandate: &Mandate, each: Each<'_>) -> ControlFlow<()> {
     let Mandate {
         id: _,
         spec,
-        origin: _,
+        origin,
         standing: _,
         started: _,
         ending: _,
@@ -118,7 +124,7 @@ fn of_mandate(mandate: &Mandate, each: Each<'_>) -> ControlFlow<()> {
         lessons,
         provider_parks: _,
     } = past;
-    every(of_spec(spec).chain(*failed_checks).chain(*lessons), each)?;
+    every(of_spec(spec).chain(origin.body()).chain(*failed_checks).chain(*lessons), each)?;
     if let Some(cycle) = cycle {
         of_cycle(cycle, each)?;
     }
@@ -126,6 +132,12 @@ fn of_mandate(mandate: &Mandate, each: Each<'_>) -> ControlFlow<()> {
         Some(Open { effect: _, intent, begun: _, unsettled: _ }) => every(of_intent(intent), each),
         None => ControlFlow::Continue(()),
     }
+}
+
+/// Every text that a schedule needs.
+pub fn of_definition(definition: &Definition) -> impl Iterator<Item = BlobRef> {
+    let text = definition.condition.as_ref().and_then(Condition::text);
+    of_spec(&definition.spec).chain(text)
 }
 
 /// Every text that a mandate is made with.

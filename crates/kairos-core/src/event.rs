@@ -19,6 +19,7 @@ use crate::mandate::spec::MandateSpec;
 use crate::plan::StepEnd;
 use crate::principal::Principal;
 use crate::rules::Rules;
+use crate::schedule::contents::Contents;
 use crate::schedule::definition::{Definition, ScheduleName};
 use crate::schedule::pause::PausedBy;
 use crate::schedule::slot::{SlotReason, SlotState};
@@ -98,7 +99,7 @@ pub enum Event {
     Slot {
         schedule: ScheduleName,
         revision: u32,
-        /// What the slot is called in its zone; `None` when a person fired and named none.
+        /// What the slot is called in its zone; `None` of a trigger's, or when a person named none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         civil: Option<jiff::civil::DateTime>,
         #[serde(default, skip_serializing_if = "is_zero")]
@@ -111,6 +112,9 @@ pub enum Event {
         mandate: Option<MandateId>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<Principal>,
+        /// What the files that the schedule looks at hold, from here on as seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        files: Option<Contents>,
     },
     /// The common fate of several slots in a row.
     Slots {
@@ -343,9 +347,12 @@ pub enum Origin {
         /// What the schedule is over time, where its name does not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<ScheduleName>,
-        /// The idempotency key of a person who fired it.
+        /// The idempotency key of a person who fired it, or that of a delivery.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<Key>,
+        /// What was delivered; nobody vouches for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        body: Option<BlobRef>,
     },
     /// A person asked.
     Command {
@@ -370,6 +377,15 @@ impl Origin {
     pub fn schedule(&self) -> Option<&ScheduleName> {
         match self {
             Self::Schedule { name, id, .. } => Some(id.as_ref().unwrap_or(name)),
+            Self::Command { .. } => None,
+        }
+    }
+
+    /// What was delivered to the webhook that made it.
+    #[must_use]
+    pub const fn body(&self) -> Option<BlobRef> {
+        match self {
+            Self::Schedule { body, .. } => *body,
             Self::Command { .. } => None,
         }
     }

@@ -14,6 +14,7 @@ use crate::mandate::spec::MandateSpec;
 use crate::principal::Principal;
 use crate::rules::Rules;
 use crate::schedule::Slot;
+use crate::schedule::contents::Contents;
 use crate::schedule::definition::ScheduleName;
 use crate::schedule::missed::Accounted;
 use crate::schedule::zone::ZoneClock;
@@ -85,6 +86,8 @@ pub enum Input {
         next: Option<Time>,
         /// How the zone's clock stands at the new cursor.
         zone_clock: Option<ZoneClock>,
+        /// What its condition's files hold, where it has such a condition.
+        files: Option<Contents>,
     },
     /// The turn is over: what waits may start. `only` narrows it to one mandate.
     Admit { only: Option<MandateId> },
@@ -121,6 +124,12 @@ pub enum Verb {
         schedule: ScheduleName,
         slot: Option<Named>,
         key: Option<Key>,
+    },
+    /// A delivery to a schedule's webhook, whose signature holds; `body` unless it is empty.
+    Deliver {
+        schedule: ScheduleName,
+        key: Key,
+        body: Option<BlobRef>,
     },
     Erase {
         blob: Digest,

@@ -186,6 +186,12 @@ impl State {
         &self.budget
     }
 
+    /// How paths are protected under the rules in force.
+    #[must_use]
+    pub fn scopes(&self) -> Arc<Scopes> {
+        Arc::clone(&self.scopes)
+    }
+
     /// When the budget's day ends.
     #[must_use]
     pub const fn day_ends(&self) -> Option<Time> {

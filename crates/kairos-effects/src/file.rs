@@ -6,6 +6,7 @@
 
 mod change;
 mod diff;
+mod look;
 mod observe;
 mod prepare;
 mod refusal;
@@ -22,6 +23,8 @@ use kairos_core::fold::Fold;
 use kairos_core::path::RelPath;
 use kairos_disk::fs::Identity;
 use kairos_disk::{Fs, RealFs, Tree};
+
+pub use look::Unclear;
 
 use crate::store::Texts;
 use crate::{Permit, Settled};

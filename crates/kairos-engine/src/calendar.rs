@@ -11,11 +11,12 @@ use kairos_core::event::{Loaded, Renamed};
 use kairos_core::input::Input;
 use kairos_core::schedule::definition::{Definition, ScheduleName};
 use kairos_core::schedule::{
-    Accounted, NoTimetable, Timetable, Unfired, Zone, ZoneClock, account, pass,
+    Accounted, Contents, NoTimetable, Timetable, Unfired, Zone, ZoneClock, account, pass,
 };
 use kairos_core::state::State;
 use kairos_core::time::Time;
 
+use crate::condition::Probes;
 use crate::notice::Notice;
 
 /// The zone of that name, if there is one.
@@ -25,6 +26,7 @@ pub type Zones = fn(&str) -> Option<Zone>;
 #[derive(Debug, Default)]
 pub struct Calendar {
     tables: BTreeMap<ScheduleName, Timetable>,
+    pub(crate) probes: Probes,
 }
 
 /// A schedule that cannot be compiled.
@@ -52,7 +54,8 @@ pub(crate) struct Loading {
 
 impl Calendar {
     /// Accounts for the due slots of `name` up to the first that fires; `None` when the state or the
-    /// calendar lacks it. Slots that an ended pause swallowed come first, and by themselves.
+    /// calendar lacks it, and while its condition is looked at. Slots that an ended pause swallowed
+    /// come first, and by themselves.
     pub(crate) fn due(&self, state: &State, name: &ScheduleName, now: Time) -> Option<Input> {
         let loaded = state.schedule(name)?;
         let table = self.tables.get(name)?;
@@ -65,7 +68,19 @@ impl Calendar {
                 pass(table, loaded.cursor, until, Unfired::Paused)
             }
         };
-        Some(input(loaded, table, accounted.through_first_fire()))
+        let (accounted, files) = match &loaded.definition.condition {
+            Some(condition) if accounted.fires() => {
+                self.probes.judge(state, (loaded, condition), accounted, now)?
+            }
+            Some(_) | None => (accounted.through_first_fire(), None),
+        };
+        Some(input(loaded, table, accounted, files))
+    }
+
+    /// This calendar with the looks that are under way for another.
+    pub(crate) fn after(self, other: Self) -> Self {
+        let probes = other.probes.kept(|name| self.tables.contains_key(name));
+        Self { probes, ..self }
     }
 
     /// Lets every due slot pass that was due under a rule still in use; none fires.
@@ -73,7 +88,7 @@ impl Calendar {
         let passes = |loaded: &Loaded| {
             let table = self.tables.get(&loaded.definition.name)?;
             let accounted = pass(table, loaded.cursor, now, Unfired::Restored);
-            Some(input(loaded, table, accounted))
+            Some(input(loaded, table, accounted, None))
         };
         let enabled = state.schedules().filter(|loaded| loaded.definition.enabled);
         enabled.filter_map(passes).collect()
@@ -218,6 +233,7 @@ fn endings(
                 zone_clock: table.zone_clock(accounted.cursor),
                 accounted,
                 next: None,
+                files: None,
             });
         }
     }
@@ -243,7 +259,12 @@ fn next(definition: &Definition, table: &Timetable, cursor: Time) -> Option<Time
     definition.enabled.then(|| table.next_release(cursor))?
 }
 
-fn input(loaded: &Loaded, table: &Timetable, accounted: Accounted) -> Input {
+fn input(
+    loaded: &Loaded,
+    table: &Timetable,
+    accounted: Accounted,
+    files: Option<Contents>,
+) -> Input {
     let definition = &loaded.definition;
     Input::Slots {
         schedule: definition.name.clone(),
@@ -251,6 +272,7 @@ fn input(loaded: &Loaded, table: &Timetable, accounted: Accounted) -> Input {
         next: next(definition, table, accounted.cursor),
         zone_clock: table.zone_clock(accounted.cursor),
         accounted,
+        files,
     }
 }
 

@@ -10,12 +10,13 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use kairos_core::digest::Digest;
-use kairos_core::erasure::{ErasureEnd, of_spec};
+use kairos_core::erasure::{ErasureEnd, of_definition};
 use kairos_core::event::Event;
 use kairos_core::fold::Seq;
 use kairos_core::id::{IdSource, MandateId, NodeId};
 use kairos_core::input::{Input, Now, Pace};
 use kairos_core::mandate::outcome::ParkReason;
+use kairos_core::schedule::condition::Found;
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs, RealFs};
@@ -25,6 +26,7 @@ use tokio::sync::{oneshot, watch};
 use crate::answer::SubmitError;
 use crate::calendar::{self, Calendar};
 use crate::clocks::HeldClock;
+use crate::condition::{Probe, Probed};
 use crate::configuration::{Configuration, Options, Retention};
 use crate::feed::Feed;
 use crate::handle::Handle;
@@ -128,6 +130,8 @@ pub struct Outside {
     pub reload: Box<dyn FnMut() -> Result<Reloaded, String> + Send>,
     /// Hands a permit over.
     pub dispatch: Box<dyn FnMut(Permit<State>) + Send>,
+    /// Looks at a schedule's condition; what is found comes back through [`Returns::looked`].
+    pub look: Box<dyn FnMut(Probe) + Send>,
     /// Stops the model calls under way.
     pub cancel: Box<dyn FnMut() + Send>,
     pub notice: Box<dyn FnMut(Notice) + Send>,
@@ -446,7 +450,7 @@ impl Running {
     ) -> Result<Vec<Input>, NotConfigured> {
         let Configuration { rules, schedules, zones, options } = configuration;
         let (calendar, inputs) = start::configured(state, rules, schedules, zones, now)?;
-        self.calendar = calendar;
+        self.calendar = calendar.after(std::mem::take(&mut self.calendar));
         self.pulse.room.limit(options.retention);
         self.options = options;
         let retention = self.pulse.room.retention();
@@ -588,6 +592,7 @@ impl Running {
         let exits = Exits { publish: &mut publish, dispatch: &mut hand_over };
         let (looked, sealed) = (self.pulse.clocks.last.reading().wall, ledger.sealed());
         let turned = turn(ledger, inputs, &mut circumstances, &self.calendar, exits)?;
+        self.calendar.probes.ask(looked, &mut self.outside.look);
         self.pulse.fruitless = turned.records.is_empty().then_some(looked);
         self.out += out;
         self.notices(&turned.records);
@@ -709,6 +714,15 @@ impl Running {
                 (self.outside.notice)(Notice::SnapshotFailed { kind, error });
             }
             Urgent::Erased { blob, end } => inputs.own.push(Input::Erased { blob, end }),
+            Urgent::Looked(look, found) => {
+                let found = found.unwrap_or_else(|error| {
+                    let schedule = look.schedule.clone();
+                    (self.outside.notice)(Notice::ConditionUnknown { schedule, error });
+                    Found::Unknown
+                });
+                let now = self.pulse.clocks.last.reading().wall;
+                self.calendar.probes.told(Probed { look, found }, now);
+            }
             Urgent::EraseAgain(blobs) => self.shown.upkeep.erase(state, blobs.into_iter()),
             Urgent::Blobs(notice) => {
                 if matches!(notice, BlobNotice::Collected(_)) {
@@ -783,8 +797,8 @@ impl Running {
     fn keeps_texts(&self, state: &State, configuration: &Configuration) -> Result<(), String> {
         for definition in &configuration.schedules {
             let is_gone = |text: &Digest| self.shown.upkeep.blobs().is_erased(text.as_bytes());
-            let gone = || of_spec(&definition.spec).map(|text| text.digest).find(is_gone);
-            if let Some(blob) = state.erases(&definition.spec).or_else(gone) {
+            let gone = || of_definition(definition).map(|text| text.digest).find(is_gone);
+            if let Some(blob) = state.erasing_of(of_definition(definition)).or_else(gone) {
                 let name = &definition.name;
                 return Err(format!(
                     "schedule `{name}` needs the text `{blob}`, which is being erased: reload again"

@@ -16,12 +16,14 @@ use kairos_core::fold::Seq;
 use kairos_core::id::{CommandId, EffectId};
 use kairos_core::input::Verb;
 use kairos_core::principal::Principal;
+use kairos_core::schedule::condition::Found;
 use kairos_core::state::State;
 use kairos_journal::Settled;
 use kairos_journal::retention::{Deleted, Excess};
 use tokio::sync::oneshot;
 
 use crate::answer::{Accepted, SubmitError};
+use crate::condition::Probe;
 use crate::configuration::Retention;
 use crate::upkeep::BlobNotice;
 
@@ -43,7 +45,7 @@ impl Asked {
     /// Whether it is about work that is there already: such go before new work.
     pub(crate) fn is_decision(&self) -> bool {
         match self.verb {
-            Verb::Create { .. } | Verb::Fire { .. } => false,
+            Verb::Create { .. } | Verb::Fire { .. } | Verb::Deliver { .. } => false,
             Verb::Stop { .. }
             | Verb::Decide { .. }
             | Verb::Judge { .. }
@@ -91,6 +93,8 @@ pub(crate) enum Urgent {
         blob: Digest,
         end: ErasureEnd,
     },
+    /// What a look at a schedule's condition found; `Err` says why nobody can tell.
+    Looked(Probe, Result<Found, String>),
     /// For the log.
     Blobs(BlobNotice),
     /// Segments may go, judged by these limits.
@@ -158,9 +162,10 @@ impl Inbox {
     pub(crate) fn urgent(&self, urgent: Urgent) {
         let mut queues = self.queues();
         // Repeated signals coalesce, but a second stop counts: it ends the grace.
-        // What is to be recorded counts too; of it there is no more than the state keeps.
+        // What is to be recorded counts too; of it there is no more than the state keeps. So does
+        // what a slot waits for: one for each schedule.
         if queues.urgent.len() < TURN_MAX
-            || matches!(urgent, Urgent::Erased { .. } | Urgent::EraseAgain(_))
+            || matches!(urgent, Urgent::Erased { .. } | Urgent::EraseAgain(_) | Urgent::Looked(..))
         {
             queues.urgent.push(urgent);
         }
@@ -294,5 +299,10 @@ impl Returns {
     /// Brings one back; never blocks, never refused.
     pub fn settled(&self, settled: Settled<State, Outcome>) {
         self.0.settled(settled);
+    }
+
+    /// Brings back what a look found, or why nobody can tell; never blocks, never refused.
+    pub fn looked(&self, look: Probe, found: Result<Found, String>) {
+        self.0.urgent(Urgent::Looked(look, found));
     }
 }

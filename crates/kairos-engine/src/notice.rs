@@ -128,6 +128,11 @@ pub enum Notice {
     ClockSettled {
         by: Option<Principal>,
     },
+    /// Nobody can tell whether a schedule's condition holds: its slot does not fire.
+    ConditionUnknown {
+        schedule: ScheduleName,
+        error: String,
+    },
     /// The heartbeat could not be written.
     HeartbeatFailed {
         error: String,

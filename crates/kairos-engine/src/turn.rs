@@ -318,11 +318,12 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
     /// that is on its way out the rules refuse, so none goes between this look and the record.
     fn gone(&self, events: &[Event]) -> Option<Digest> {
         let blobs = self.blobs.as_ref()?;
-        let specs = events.iter().filter_map(|event| match event {
-            Event::MandateCreated { spec, .. } => Some(spec),
+        let made = events.iter().filter_map(|event| match event {
+            Event::MandateCreated { spec, origin, .. } => Some((spec, origin.body())),
             _ => None,
         });
-        let mut texts = specs.flat_map(|spec| of_spec(spec)).map(|text| text.digest);
+        let texts = made.flat_map(|(spec, body)| of_spec(spec).chain(body));
+        let mut texts = texts.map(|text| text.digest);
         texts.find(|text| blobs.is_erased(text.as_bytes()))
     }
 
@@ -425,7 +426,7 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
 fn held_back(input: &Input, events: &[Event], now: &Now) -> Option<Shortage> {
     let Input::Command { verb, .. } = input else { return None };
     match (verb, now.pace) {
-        (Verb::Create { .. } | Verb::Fire { .. }, Pace::Low(shortage)) => {
+        (Verb::Create { .. } | Verb::Fire { .. } | Verb::Deliver { .. }, Pace::Low(shortage)) => {
             (!events.is_empty()).then_some(shortage)
         }
         _ => None,
@@ -448,9 +449,10 @@ const fn refused(error: &RecordError) -> SubmitError {
 
 /// Whether a fire has yet to come.
 fn only_stops(input: &Input, events: &[Event]) -> bool {
-    let fires = matches!(input, Input::Command { verb: Verb::Fire { .. }, .. });
-    let created = |event: &Event| matches!(event, Event::MandateCreated { .. });
-    fires && !events.is_empty() && !events.iter().any(created)
+    let fires =
+        matches!(input, Input::Command { verb: Verb::Fire { .. } | Verb::Deliver { .. }, .. });
+    let fate = |event: &Event| matches!(event, Event::Slot { .. });
+    fires && !events.is_empty() && !events.iter().any(fate)
 }
 
 /// The command's id as the journal has it.
@@ -461,15 +463,22 @@ fn recorded(events: &[Event]) -> Option<CommandId> {
     })
 }
 
+/// The mandate that these events make.
+fn made(events: &[Event]) -> Option<MandateId> {
+    events.iter().find_map(|event| match event {
+        Event::MandateCreated { mandate, .. } => Some(*mandate),
+        _ => None,
+    })
+}
+
 /// What a command was about: what it made, or what it named.
 fn subject(verb: &Verb, events: &[Event], state: &State) -> Option<Subject> {
     match verb {
         Verb::Create { key, .. } | Verb::Fire { key, .. } => {
-            let made = events.iter().find_map(|event| match event {
-                Event::MandateCreated { mandate, .. } => Some(*mandate),
-                _ => None,
-            });
-            made.or_else(|| state.keyed(key.as_ref()?.key)).map(Subject::Mandate)
+            made(events).or_else(|| state.keyed(key.as_ref()?.key)).map(Subject::Mandate)
+        }
+        Verb::Deliver { key, .. } => {
+            made(events).or_else(|| state.keyed(key.key)).map(Subject::Mandate)
         }
         Verb::Stop { mandate } => Some(Subject::Mandate(*mandate)),
         Verb::Decide { proposal, .. } => Some(Subject::Proposal(*proposal)),

@@ -55,6 +55,16 @@ pub enum Timing {
     EveryMs(u64),
     /// The one time its zone's clock shows.
     At(String),
+    /// What makes it due besides the clock.
+    Trigger(Trigger),
+}
+
+/// What makes a schedule due besides the clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// A delivery to `POST /v1/hooks/NAME`.
+    Webhook {},
 }
 
 impl fmt::Display for Timing {
@@ -68,6 +78,7 @@ impl fmt::Display for Timing {
                 write!(f, "every {}{letter}", ms / unit)
             }
             Self::At(at) => write!(f, "at {at}"),
+            Self::Trigger(Trigger::Webhook {}) => f.write_str("webhook"),
         }
     }
 }
@@ -143,4 +154,24 @@ pub struct Fired {
     pub mandate_id: String,
     /// Null while the daemon still reads its history: it is recorded all the same.
     pub mandate: Option<Mandate>,
+}
+
+/// What became of a delivery to a webhook: durable when this is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivered {
+    /// Whether it stands for a mandate; not where the schedule is paused or off.
+    pub enqueued: bool,
+    pub command_id: String,
+    pub schedule: String,
+    /// What became of its slot: `fired`, or `skipped`.
+    pub state: String,
+    /// Why it did not fire: `paused`.
+    pub reason: Option<String>,
+    /// It was delivered before under the same name, and this is what it made then.
+    pub repeated: bool,
+    pub mandate_id: Option<String>,
+    /// Null while the daemon still reads its history, and when it is long over.
+    pub mandate: Option<Mandate>,
+    /// The position of the record that made it durable.
+    pub seq: u64,
 }

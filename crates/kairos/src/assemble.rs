@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use kairos_api::Hooks;
 use kairos_core::fold::Snapshot as _;
 use kairos_core::rules::Rules;
 use kairos_core::state::State;
@@ -18,8 +19,8 @@ use kairos_effects::model::{Client, Model, ModelOptions, Notify, Playbook, Wire,
 use kairos_effects::secret::Secret;
 use kairos_effects::store::Texts;
 use kairos_engine::{
-    Configuration, Engine, Focus, Identity, Options, Outside, Parts, Places, Reloaded, Retain,
-    StartError, Started,
+    Configuration, Engine, Focus, Identity, Notice, Options, Outside, Parts, Places, Reloaded,
+    Retain, StartError, Started,
 };
 use kairos_journal::retention::founded;
 use kairos_views::Views;
@@ -30,6 +31,7 @@ use crate::config::daemon::{ModelConfig, Provider};
 use crate::config::resolve::{self, Paths, Resolved};
 use crate::keys;
 use crate::log::{Detail, Level, Log};
+use crate::looks::Looks;
 use crate::output::Voice;
 use crate::performers::{FileThreads, InUse, Performers};
 use crate::protected::{self, ProtectedFiles};
@@ -48,6 +50,7 @@ pub(crate) struct Assembled {
     pub(crate) files: FileThreads,
     pub(crate) checkpoints: Checkpoints,
     pub(crate) log: Arc<Log>,
+    pub(crate) hooks: Hooks,
 }
 
 /// Starts an engine over the workspace, which the caller has locked.
@@ -75,10 +78,12 @@ pub(crate) fn start(
         model(workspace, config.options.model.as_ref(), &texts, &notify)?;
     let protected = ProtectedFiles::default();
     protect(&protected, &paths, &config);
-    let files = files(workspace, &texts, &protected)?;
+    let files = Arc::new(files(workspace, &texts, &protected)?);
+    let looks = Looks::begin(Arc::clone(&files), engine.returns())?;
     let performers = Performers::new(files, Arc::clone(&in_use), runtime.clone(), engine.returns());
     let (mut performers, files) = performers.map_err(Startup::cannot("start the file threads"))?;
     let calls = performers.calls();
+    let hooks = hooked(&config);
     let first = configuration(workspace.root(), &config, &blobs)?;
     let reload = Reload {
         workspace: workspace.clone(),
@@ -92,8 +97,8 @@ pub(crate) fn start(
         protected,
         voice: voice.clone(),
         checkpoints: checkpoints.clone(),
+        hooks: hooks.clone(),
     };
-    let (notices, voice) = (Arc::clone(&log), voice.clone());
     let (journal, retain) = (journal(workspace, focus)?, retain(&checkpoints));
     let started = engine.start(Parts {
         focus,
@@ -109,15 +114,22 @@ pub(crate) fn start(
         outside: Outside {
             reload: Box::new(move || reload.read()),
             dispatch: Box::new(move |permit| performers.dispatch(permit)),
+            look: Box::new(move |probe| looks.ask(probe)),
             cancel: Box::new(move || calls.cancel_all()),
-            notice: Box::new(move |notice| {
-                crate::notices::write(&notices, &notice);
-                crate::notices::said(&notice).into_iter().for_each(|words| voice.say(words));
-            }),
+            notice: notices(&log, voice),
         },
         retain: Some(retain),
     });
-    Ok(Assembled { started: started.map_err(Startup::Engine)?, files, checkpoints, log })
+    Ok(Assembled { started: started.map_err(Startup::Engine)?, files, checkpoints, log, hooks })
+}
+
+/// What is worth a line goes to the log, and what a person should see is said.
+fn notices(log: &Arc<Log>, voice: &Voice) -> Box<dyn FnMut(Notice) + Send> {
+    let (log, voice) = (Arc::clone(log), voice.clone());
+    Box::new(move |notice| {
+        crate::notices::write(&log, &notice);
+        crate::notices::said(&notice).into_iter().for_each(|words| voice.say(words));
+    })
 }
 
 /// The journal's directory, once it is certain that what people see can be made of it.
@@ -195,7 +207,11 @@ fn configuration(
     for schedule in &config.schedules {
         let spec = kairos_api::convert::spec(&schedule.mandate, &mut texts);
         let spec = spec.map_err(Startup::cannot("store a schedule's texts"))?;
-        schedules.push(schedule.definition(spec));
+        let condition = schedule.condition.as_ref();
+        let condition = condition.map(|condition| condition.stored(&mut |text| texts(text)));
+        let condition =
+            condition.transpose().map_err(Startup::cannot("store a condition's text"))?;
+        schedules.push(schedule.definition(spec, condition));
     }
     Ok(Configuration {
         rules: Rules { secrets, ..config.rules.clone() },
@@ -246,6 +262,21 @@ fn hide(log: &Log, config: &Resolved) {
     log.hide(known.chain(key.map(|key| key.expose().to_owned())));
 }
 
+/// The hooks of a first configuration.
+fn hooked(config: &Resolved) -> Hooks {
+    let hooks = Hooks::default();
+    hook(&hooks, config);
+    hooks
+}
+
+/// Lets deliveries in that are signed with the secrets of this configuration.
+fn hook(hooks: &Hooks, config: &Resolved) {
+    hooks.set(config.schedules.iter().filter_map(|schedule| {
+        let secret = config.hooks.get(&schedule.name)?;
+        Some((&schedule.name, schedule.identity(), secret.expose()))
+    }));
+}
+
 /// Keeps every act away from the secrets and from the configuration, which may lie elsewhere.
 fn protect(protected: &ProtectedFiles, paths: &Paths, config: &Resolved) {
     let own = [&paths.daemon, &paths.schedules, &paths.secrets].map(PathBuf::as_path);
@@ -265,6 +296,7 @@ struct Reload {
     protected: ProtectedFiles,
     voice: Voice,
     checkpoints: Checkpoints,
+    hooks: Hooks,
 }
 
 impl Reload {
@@ -282,13 +314,14 @@ impl Reload {
         let (in_use, log) = (Arc::clone(&self.in_use), Arc::clone(&self.log));
         let (protected, paths) = (self.protected.clone(), self.paths.clone());
         let (voice, file) = (self.voice.clone(), self.paths.daemon.clone());
-        let checkpoints = self.checkpoints.clone();
+        let (checkpoints, hooks) = (self.checkpoints.clone(), self.hooks.clone());
         let apply = Box::new(move || {
             protect(&protected, &paths, &config);
             *in_use.lock().unwrap_or_else(PoisonError::into_inner) = model;
             log.set_options(config.options.log);
             checkpoints.witness_by(config.options.witnesses.clone());
             hide(&log, &config);
+            hook(&hooks, &config);
             log_warnings(&log, &config);
             remarks(&config, &file).for_each(|remark| voice.say(remark));
         });

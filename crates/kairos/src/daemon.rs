@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kairos_api::Hooks;
 use kairos_engine::lock::PidLock;
 use kairos_engine::{Focus, Started, last_words, poison};
 use kairos_wire::status::Checkpoints;
@@ -63,11 +64,11 @@ pub(crate) fn daemon(
     let voice = speech.voice();
     let witnesses = config.options.witnesses.clone();
     let role = (Focus::Daemon, identity::here(adopt));
-    let Assembled { started, files, checkpoints, log } =
+    let Assembled { started, files, checkpoints, log, hooks } =
         assemble::start(workspace, paths, config, role, runtime.handle(), &voice)?;
     checkpoints.begin(witnesses).map_err(Startup::cannot("make a thread"))?;
     let said = (voice, checkpoints.shown());
-    let served = serve(&runtime, started, listener, signals, said, &log);
+    let served = serve(&runtime, started, (listener, hooks), signals, said, &log);
     drop(door);
     runtime.shutdown_timeout(STOP_MAX);
     checkpoints.stop();
@@ -99,7 +100,7 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
 fn serve(
     runtime: &Runtime,
     started: Started,
-    listener: UnixListener,
+    (listener, hooks): (UnixListener, Hooks),
     mut signals: Signals,
     (voice, checkpoints): (Voice, watch::Receiver<Checkpoints>),
     log: &Arc<Log>,
@@ -112,6 +113,7 @@ fn serve(
         let troubles = Arc::clone(log);
         let views = kairos_api::Door::open(handle.clone())
             .showing(checkpoints)
+            .hooked(hooks)
             .knowing(|name| config::zone::with_digest(name).ok())
             .telling(move |trouble| notices::trouble(&troubles, trouble));
         let doors = tokio::spawn(kairos_api::unix::serve(listener, views, async {

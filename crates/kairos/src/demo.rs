@@ -15,6 +15,7 @@ use kairos_wire::admin::Ordered;
 use kairos_wire::client::{Client, Conditions};
 use kairos_wire::event::Event;
 use kairos_wire::proposal::{Decided, Decision, Proposals};
+use kairos_wire::schedule::{Fire, Fired};
 use kairos_wire::{EventRecord, Proposal, Status};
 use rustix::process::{Pid, Signal as Sign, kill_process};
 use serde::Serialize;
@@ -149,8 +150,7 @@ impl Demo {
         let mut stream = client.events(Some(1)).await?;
         talk::say("the schedule `docs` is due at seven in the morning; we fire it now");
         let none = Conditions::default();
-        let fired: kairos_wire::schedule::Fired =
-            client.post("/v1/schedules/docs/fire", &(), &none).await?;
+        let fired: Fired = client.post("/v1/schedules/docs/fire", &Fire::default(), &none).await?;
         let (mut parked, mut tale) = (false, Tale::past(Stored::below(dir)));
         loop {
             let message = tokio::select! {

@@ -15,6 +15,7 @@ mod identity;
 mod init;
 mod keys;
 mod log;
+mod looks;
 mod notices;
 mod once;
 mod output;

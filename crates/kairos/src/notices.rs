@@ -90,6 +90,11 @@ pub(crate) fn said(notice: &Notice) -> Option<String> {
         ),
         Notice::ClockSettled { by: None } => "the wall clock has stood and is believed".to_owned(),
         Notice::ClockSettled { by: Some(by) } => format!("the wall clock is right, says {by}"),
+        Notice::ConditionUnknown { schedule, error } => format!(
+            "warning: nobody can tell whether the condition of `{}` holds, so it does not fire: {}",
+            one_line(schedule.as_str()),
+            one_line(error)
+        ),
         Notice::Started { .. }
         | Notice::SegmentsDeleted { .. }
         | Notice::ShutdownBegin { .. }
@@ -184,6 +189,10 @@ pub(crate) fn write(log: &Log, notice: &Notice) {
         Notice::ClockSettled { by } => {
             let by = by.as_ref().map_or(Detail::Null, text);
             (Level::Info, "daemon_clock_settled", vec![("by", by)])
+        }
+        Notice::ConditionUnknown { schedule, error } => {
+            let details = vec![("schedule", text(schedule)), ("error", text(error))];
+            (Level::Warn, "schedule_condition_unknown", details)
         }
         Notice::SchedulePaused { schedule, why } => {
             let (by, failures) = match why {

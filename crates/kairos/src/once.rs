@@ -84,7 +84,7 @@ pub(crate) fn once(
     poison::abort_on_engine_panic(workspace.own("run/poison"));
     let speech = Speech::begin().map_err(Startup::cannot("make a thread"))?;
     let role = (Focus::Once, identity::here(false));
-    let Assembled { started, files, checkpoints, log: _ } =
+    let Assembled { started, files, checkpoints, log: _, hooks: _ } =
         assemble::start(workspace, paths, config, role, runtime.handle(), &speech.voice())?;
     let handle = started.handle.clone();
     let end = runtime.block_on(follow(&handle, request, &mut signals, say));

@@ -76,12 +76,11 @@ impl Calls {
 
 impl Performers {
     pub(crate) fn new(
-        files: Files,
+        files: Arc<Files>,
         model: InUse,
         runtime: tokio::runtime::Handle,
         returns: Returns,
     ) -> std::io::Result<(Self, FileThreads)> {
-        let files = Arc::new(files);
         let (alive, ended) = channel::<Infallible>();
         let (sender, receiver) = channel();
         let receiver = Arc::new(Mutex::new(receiver));

@@ -4,6 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod blobs;
 pub(crate) mod effects;
 pub(crate) mod events;
+pub(crate) mod hooks;
 pub(crate) mod mandates;
 pub(crate) mod proposals;
 pub(crate) mod schedules;

@@ -208,6 +208,7 @@ async fn the_status_keeps_the_former_keys_and_a_closing_slash_does_no_harm() {
         "mailbox_size": 0, "started_at": status["started_at"], "shutdown_requested": false,
         "tick_interval": 10.0, "graceful_timeout": 0.1, "journal_head": status["journal_head"],
         "waiting": 0, "running": 0, "queued": 0, "queued_because": null, "journal_first": 1,
+        "clock": {"held": false},
         "space": {
             "low": null, "free_bytes": status["space"]["free_bytes"],
             "keep_free_bytes": 0, "used_bytes": status["space"]["used_bytes"],

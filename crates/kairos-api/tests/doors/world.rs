@@ -197,6 +197,7 @@ fn start(dir: &Path, path: &'static str) -> Started {
                 let outcome = perform(permit.effect(), path);
                 returns.settled(permit.settle(outcome));
             }),
+            look: Box::new(drop),
             cancel: Box::new(|| {}),
             notice: Box::new(|_| {}),
         },

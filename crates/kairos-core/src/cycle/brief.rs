@@ -50,6 +50,8 @@ pub struct Fragment {
 pub enum Part {
     Goal,
     Hints,
+    /// What was delivered to the webhook that made the mandate.
+    Delivery,
     File(RelPath),
     /// Orient's answer of this cycle.
     Orientation,
@@ -72,6 +74,8 @@ pub enum From {
     Workspace,
     Model,
     Daemon,
+    /// Somebody elsewhere: a signature vouches for who sent it, not for what it says.
+    Outside,
 }
 
 /// Bytes of our own words in a request at most: instructions, headings, results of steps.
@@ -81,6 +85,7 @@ pub const OWN_BYTES_MAX: u64 = 16 * 1024;
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 const ANSWER_BYTES_MAX: u64 = 16 * 1024;
 const GOAL_BYTES_MAX: u64 = 32 * 1024;
+const DELIVERY_BYTES_MAX: u64 = 64 * 1024;
 
 impl Brief {
     /// Bytes the request's texts have at most, our own words among them: what a call reserves, as
@@ -100,6 +105,7 @@ pub fn of(mandate: &Mandate, phase: Phase) -> Brief {
     let spec = &mandate.spec;
     brief.push(Part::Goal, From::Operator, Some(spec.goal), GOAL_BYTES_MAX);
     brief.push(Part::Hints, From::Operator, spec.hints, GOAL_BYTES_MAX);
+    brief.push(Part::Delivery, From::Outside, mandate.origin.body(), DELIVERY_BYTES_MAX);
     let past = &mandate.past;
     brief.push(Part::FailedChecks, From::Daemon, past.failed_checks, ANSWER_BYTES_MAX);
     brief.push(Part::Lessons, From::Model, past.lessons, ANSWER_BYTES_MAX);

@@ -44,6 +44,9 @@ pub(super) fn decide(
             decide_proposal(state, now, by, (*proposal, *decision), *hash, *note)
         }
         Verb::Judge { effect, answer, note } => judge(state, now, by, *effect, *answer, *note),
+        Verb::Deliver { schedule, key, body } => {
+            slots::deliver(state, now, by, schedule, (*key, *body))
+        }
         Verb::Fire { schedule, slot, key } => {
             slots::fire(state, now, by, (schedule, slot.as_ref()), *key)
         }

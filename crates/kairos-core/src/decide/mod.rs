@@ -58,8 +58,9 @@ pub fn decide(state: &State, input: &Input, now: &Now) -> Result<Vec<Event>, Ref
         Input::Settled { effect, outcome } => Ok(settle::decide(state, now, *effect, outcome)),
         Input::Lost { effect } => Ok(settle::lost(state, now, *effect)),
         Input::Due(alarm) => Ok(due::decide(state, now, alarm)),
-        Input::Slots { schedule, revision, accounted, next, zone_clock } => {
-            Ok(slots::decide(state, now, (schedule, *revision), accounted, (*next, *zone_clock)))
+        Input::Slots { schedule, revision, accounted, next, zone_clock, files } => {
+            let (which, then) = ((schedule, *revision), (*next, *zone_clock));
+            Ok(slots::decide(state, now, which, (accounted, *files), then))
         }
         Input::Admit { only } => Ok(advance::admit(state, now, *only)),
         Input::Continue { mandate } => Ok(advance::go_on(state, now, *mandate)),
@@ -98,6 +99,7 @@ pub fn subject(state: &State, input: &Input, now: &Now) -> Option<MandateId> {
             Verb::Judge { effect, .. } => state.effect(*effect).map(|mandate| mandate.id),
             Verb::Create { .. }
             | Verb::Fire { .. }
+            | Verb::Deliver { .. }
             | Verb::Erase { .. }
             | Verb::Pause { .. }
             | Verb::Resume { .. }

@@ -4,6 +4,7 @@
 //! by a person, and by the mandate that is one failure too many. The calendar has accounted for every slot; here each gets its record, a fire and its mandate in one
 //! frame. A fire that replaces more than one frame can stop comes after frames that only stop.
 
+use crate::digest::BlobRef;
 use crate::event::{Event, Key, Loaded, Origin};
 use crate::id::{IdSource, MandateId};
 use crate::input::{Named, Now};
@@ -12,8 +13,9 @@ use crate::mandate::standing::{Mandate, Standing};
 use crate::principal::Principal;
 use crate::refusal::Refusal;
 use crate::schedule::Slot;
+use crate::schedule::contents::Contents;
 use crate::schedule::definition::{Concurrency, Definition, ScheduleName};
-use crate::schedule::missed::{Accounted, Fate, Unfired};
+use crate::schedule::missed::{Accounted, Fate, Unfired, Unmet};
 use crate::schedule::pause::PausedBy;
 use crate::schedule::slot::{SlotReason, SlotState};
 use crate::schedule::zone::ZoneClock;
@@ -34,7 +36,7 @@ pub(super) fn decide(
     state: &State,
     now: &Now,
     (name, revision): (&ScheduleName, u32),
-    accounted: &Accounted,
+    (accounted, files): (&Accounted, Option<Contents>),
     (next, zone_clock): (Option<Time>, Option<ZoneClock>),
 ) -> Vec<Event> {
     let Some(loaded) = state.schedules.get(name).filter(|loaded| loaded.revision == revision)
@@ -44,9 +46,8 @@ pub(super) fn decide(
     let mut ids = IdSource::new(now.time, now.seed);
     let mut events = Vec::new();
     let mut fired = 0;
-    let fires = |fate: &Fate| matches!(fate, Fate::Fires(_));
     let mut replaced = Replaced::default();
-    if accounted.fates.iter().any(fires) && refusal(state, loaded, 0).is_none() {
+    if accounted.fires() && refusal(state, loaded, 0).is_none() {
         replaced = Replaced::by(state, now, loaded);
         if replaced.more {
             return replaced.events;
@@ -68,10 +69,16 @@ pub(super) fn decide(
                 let mandate = refused.is_none().then(|| ids.mandate());
                 if let Some(mandate) = mandate {
                     events.append(&mut replaced.events);
-                    events.push(created(loaded, mandate, None));
+                    events.push(created(loaded, mandate, None, None));
                     fired += 1;
                 }
-                events.push(slot_event(loaded, slot, mandate, refused));
+                let files = files.filter(|_| mandate.is_some());
+                let state = if mandate.is_some() { SlotState::Fired } else { SlotState::Refused };
+                events.push(slot_event(loaded, slot, (state, refused, mandate), files));
+            }
+            Fate::Unmet(slot, why) => {
+                let fate = (SlotState::Skipped, Some(unmet(*why)), None);
+                events.push(slot_event(loaded, slot, fate, None));
             }
         }
     }
@@ -91,11 +98,18 @@ fn passed(why: Unfired) -> (SlotState, SlotReason) {
     }
 }
 
+const fn unmet(why: Unmet) -> SlotReason {
+    match why {
+        Unmet::False => SlotReason::Condition,
+        Unmet::Unknown => SlotReason::ConditionUnknown,
+    }
+}
+
 fn slot_event(
     loaded: &Loaded,
     slot: &Slot,
-    mandate: Option<MandateId>,
-    reason: Option<SlotReason>,
+    (state, reason, mandate): (SlotState, Option<SlotReason>, Option<MandateId>),
+    files: Option<Contents>,
 ) -> Event {
     Event::Slot {
         schedule: loaded.definition.name.clone(),
@@ -103,10 +117,11 @@ fn slot_event(
         civil: Some(slot.civil),
         fold: slot.fold,
         at: slot.at,
-        state: if mandate.is_some() { SlotState::Fired } else { SlotState::Refused },
+        state,
         reason,
         mandate,
         by: None,
+        files,
     }
 }
 
@@ -132,34 +147,86 @@ pub(super) fn fire(
     let rules = state.rules.as_deref().ok_or(Refusal::NotConfigured)?;
     can_ask(rules, &loaded.definition.spec)?;
     is_kept(state, &loaded.definition.spec)?;
+    fire_now(state, now, by, (loaded, slot.map(|named| &named.slot)), (key, None))
+}
+
+/// Somebody delivers to a schedule's webhook. As with a person's fire, the cursor stays; unlike it, a
+/// schedule that is paused or off swallows it, and says so.
+pub(super) fn deliver(
+    state: &State,
+    now: &Now,
+    by: &Principal,
+    name: &ScheduleName,
+    (key, body): (Key, Option<BlobRef>),
+) -> Result<Vec<Event>, Refusal> {
+    if made_before(state, Some(key))? {
+        return Ok(Vec::new());
+    }
+    let loaded = state.schedule(name).filter(|loaded| loaded.definition.timing.is_webhook());
+    let loaded = loaded.ok_or_else(|| Refusal::NoSuchSchedule { schedule: name.clone() })?;
+    let Definition { enabled, spec, .. } = &loaded.definition;
+    if !enabled || paused(state, name)? {
+        let skipped = (SlotState::Skipped, Some(SlotReason::Paused), None);
+        return Ok(vec![asked(loaded, None, now.time, skipped, by)]);
+    }
+    let rules = state.rules.as_deref().ok_or(Refusal::NotConfigured)?;
+    can_ask(rules, spec)?;
+    is_kept(state, spec)?;
+    if let Some(blob) = body.map(|body| body.digest).filter(|blob| state.erasing.contains(blob)) {
+        return Err(Refusal::BeingErased { blob });
+    }
+    fire_now(state, now, by, (loaded, None), (Some(key), body))
+}
+
+/// A slot that somebody asked for, and its mandate.
+fn fire_now(
+    state: &State,
+    now: &Now,
+    by: &Principal,
+    (loaded, slot): (&Loaded, Option<&Slot>),
+    (key, body): (Option<Key>, Option<BlobRef>),
+) -> Result<Vec<Event>, Refusal> {
     if refusal(state, loaded, 0).is_some() {
-        return Err(Refusal::Overlap { schedule: name.clone() });
+        return Err(Refusal::Overlap { schedule: loaded.definition.name.clone() });
     }
     let Replaced { mut events, more } = Replaced::by(state, now, loaded);
     if more {
         return Ok(events);
     }
     let mandate = IdSource::new(now.time, now.seed).mandate();
-    events.push(created(loaded, mandate, key));
-    events.push(Event::Slot {
-        schedule: name.clone(),
-        revision: loaded.revision,
-        civil: slot.map(|named| named.slot.civil),
-        fold: slot.map_or(0, |named| named.slot.fold),
-        at: slot.map_or(now.time, |named| named.slot.at),
-        state: SlotState::Fired,
-        reason: None,
-        mandate: Some(mandate),
-        by: Some(by.clone()),
-    });
+    events.push(created(loaded, mandate, key, body));
+    let fired = (SlotState::Fired, None, Some(mandate));
+    events.push(asked(loaded, slot, now.time, fired, by));
     Ok(events)
 }
 
-fn created(loaded: &Loaded, mandate: MandateId, key: Option<Key>) -> Event {
+/// The fate of a slot that somebody asked for, now or by its name.
+fn asked(
+    loaded: &Loaded,
+    slot: Option<&Slot>,
+    now: Time,
+    (state, reason, mandate): (SlotState, Option<SlotReason>, Option<MandateId>),
+    by: &Principal,
+) -> Event {
+    Event::Slot {
+        schedule: loaded.definition.name.clone(),
+        revision: loaded.revision,
+        civil: slot.map(|slot| slot.civil),
+        fold: slot.map_or(0, |slot| slot.fold),
+        at: slot.map_or(now, |slot| slot.at),
+        state,
+        reason,
+        mandate,
+        by: Some(by.clone()),
+        files: None,
+    }
+}
+
+fn created(loaded: &Loaded, mandate: MandateId, key: Option<Key>, body: Option<BlobRef>) -> Event {
     let Definition { name, id, spec, .. } = &loaded.definition;
     Event::MandateCreated {
         mandate,
-        origin: Origin::Schedule { name: name.clone(), id: id.clone(), key },
+        origin: Origin::Schedule { name: name.clone(), id: id.clone(), key, body },
         spec: Box::new(spec.clone()),
     }
 }

@@ -16,7 +16,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::form::is_default;
 use crate::mandate::spec::MandateSpec;
 use crate::schedule::civil::Dst;
+use crate::schedule::condition::Condition;
 use crate::schedule::missed::MissedPolicy;
+use crate::schedule::trigger::Trigger;
 
 /// A schedule's name, or its `id`: 1–128 bytes, no control characters. Unique among schedules, and
 /// where a schedule has no `id`, its identity over time.
@@ -81,6 +83,8 @@ pub enum Timing {
     /// Once, when the zone's clock shows this. On a night that shows it twice the first counts,
     /// unless `dst` says the second.
     At { at: DateTime, zone: String, dst: Dst },
+    /// By something that happens, at no time that could be told before.
+    Trigger(Trigger),
 }
 
 impl Timing {
@@ -89,8 +93,14 @@ impl Timing {
     pub fn zone(&self) -> Option<&str> {
         match self {
             Self::Cron { zone, .. } | Self::At { zone, .. } => Some(zone),
-            Self::Every { .. } => None,
+            Self::Every { .. } | Self::Trigger(_) => None,
         }
+    }
+
+    /// Whether somebody can deliver to it.
+    #[must_use]
+    pub const fn is_webhook(&self) -> bool {
+        matches!(self, Self::Trigger(Trigger::Webhook {}))
     }
 }
 
@@ -113,6 +123,8 @@ pub struct Definition {
     /// What it is over time, whatever it is called; its name where this is none.
     pub id: Option<ScheduleName>,
     pub timing: Timing,
+    /// What must hold before a slot that is due fires.
+    pub condition: Option<Condition>,
     /// Slots are let go up to this much later, never past the next one. Whole seconds, up to
     /// [`JITTER_MS_MAX`].
     pub jitter_ms: u64,
@@ -134,6 +146,7 @@ impl Definition {
             name,
             id: None,
             timing,
+            condition: None,
             jitter_ms: 0,
             enabled: true,
             missed: MissedPolicy::Skip,
@@ -172,9 +185,13 @@ struct Form<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at: Option<DateTime>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    trigger: Option<Cow<'a, Trigger>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     zone: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dst: Option<Dst>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    condition: Option<Cow<'a, Condition>>,
     #[serde(default, skip_serializing_if = "is_default")]
     jitter_ms: u64,
     enabled: bool,
@@ -212,8 +229,10 @@ impl<'a> From<&'a Definition> for Form<'a> {
             cron: None,
             every_ms: None,
             at: None,
+            trigger: None,
             zone: timing.zone().map(Cow::Borrowed),
             dst: None,
+            condition: definition.condition.as_ref().map(Cow::Borrowed),
             jitter_ms: definition.jitter_ms,
             enabled: definition.enabled,
             missed: *missed,
@@ -228,6 +247,7 @@ impl<'a> From<&'a Definition> for Form<'a> {
             }
             Timing::Every { period_ms } => form.every_ms = Some(*period_ms),
             Timing::At { at, dst, .. } => (form.at, form.dst) = (Some(*at), Some(*dst)),
+            Timing::Trigger(trigger) => form.trigger = Some(Cow::Borrowed(trigger)),
         }
         form
     }
@@ -235,7 +255,7 @@ impl<'a> From<&'a Definition> for Form<'a> {
 
 /// What is written says not when, or says it twice.
 #[derive(Debug, thiserror::Error)]
-#[error("schedule `{0}` is due by none or by two of `cron`, `every_ms` and `at`")]
+#[error("schedule `{0}` is due by none or by two of `cron`, `every_ms`, `at` and `trigger`")]
 struct NotOneTiming(ScheduleName);
 
 impl TryFrom<Form<'_>> for Definition {
@@ -244,18 +264,20 @@ impl TryFrom<Form<'_>> for Definition {
     fn try_from(form: Form<'_>) -> Result<Self, NotOneTiming> {
         let name = form.name.into_owned();
         let (zone, dst) = (form.zone.map(Cow::into_owned), form.dst.unwrap_or_default());
-        let timing = match (form.cron, form.every_ms, form.at, zone) {
-            (Some(cron), None, None, Some(zone)) => {
+        let timing = match (form.cron, form.every_ms, form.at, form.trigger, zone) {
+            (Some(cron), None, None, None, Some(zone)) => {
                 Timing::Cron { cron: cron.into_owned(), zone, dst }
             }
-            (None, Some(period_ms), None, None) => Timing::Every { period_ms },
-            (None, None, Some(at), Some(zone)) => Timing::At { at, zone, dst },
+            (None, Some(period_ms), None, None, None) => Timing::Every { period_ms },
+            (None, None, Some(at), None, Some(zone)) => Timing::At { at, zone, dst },
+            (None, None, None, Some(trigger), None) => Timing::Trigger(trigger.into_owned()),
             _ => return Err(NotOneTiming(name)),
         };
         Ok(Self {
             name,
             id: form.id.map(Cow::into_owned),
             timing,
+            condition: form.condition.map(Cow::into_owned),
             jitter_ms: form.jitter_ms,
             enabled: form.enabled,
             missed: form.missed,

@@ -42,10 +42,21 @@ pub enum Unfired {
     Paused,
 }
 
+/// How a condition kept a slot from firing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unmet {
+    /// It does not hold.
+    False,
+    /// Nobody can tell whether it holds.
+    Unknown,
+}
+
 /// What became of one slot, or of a range of neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     Fires(Slot),
+    /// Would fire, but for its schedule's condition.
+    Unmet(Slot, Unmet),
     /// `count` slots, the first due at `from`, the last at `to`.
     Passed {
         from: Time,
@@ -65,13 +76,30 @@ pub struct Accounted {
 }
 
 impl Accounted {
+    /// Whether a slot of them fires.
+    #[must_use]
+    pub fn fires(&self) -> bool {
+        self.fates.iter().any(|fate| matches!(fate, Fate::Fires(_)))
+    }
+
+    /// The same where the schedule's condition keeps them from firing.
+    #[must_use]
+    pub fn unmet(mut self, why: Unmet) -> Self {
+        for fate in &mut self.fates {
+            if let Fate::Fires(slot) = *fate {
+                *fate = Fate::Unmet(slot, why);
+            }
+        }
+        self
+    }
+
     /// The fates up to the first slot that fires. What follows stays due: a fire brings its whole
     /// mandate into the frame, and a frame has an end.
     #[must_use]
     pub fn through_first_fire(mut self) -> Self {
         let fires = self.fates.iter().enumerate().find_map(|(at, fate)| match fate {
             Fate::Fires(slot) => Some((at, slot.at)),
-            Fate::Passed { .. } => None,
+            Fate::Unmet(..) | Fate::Passed { .. } => None,
         });
         if let Some((at, fired)) = fires.filter(|(at, _)| at + 1 < self.fates.len()) {
             self.fates.truncate(at + 1);

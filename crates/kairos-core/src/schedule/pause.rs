@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::form::is_default;
 use crate::mandate::outcome::Outcome;
 use crate::principal::Principal;
+use crate::schedule::contents::Contents;
 use crate::time::Time;
 
 /// Why a schedule is paused.
@@ -41,6 +42,9 @@ pub struct Fare {
     pub failures: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause: Option<Pause>,
+    /// What the files it looks at held at its last slot that took them in.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub seen: Contents,
 }
 
 impl Fare {

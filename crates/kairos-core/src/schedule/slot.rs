@@ -30,6 +30,10 @@ pub enum SlotReason {
     Restored,
     /// Its schedule was paused.
     Paused,
+    /// What must hold did not.
+    Condition,
+    /// Nobody could tell whether what must hold does.
+    ConditionUnknown,
     /// An earlier mandate is not finished.
     Overlap,
     /// No model is configured.
@@ -61,6 +65,8 @@ impl SlotReason {
             Self::RuleChanged => "rule_changed",
             Self::Restored => "restored",
             Self::Paused => "paused",
+            Self::Condition => "condition",
+            Self::ConditionUnknown => "condition_unknown",
             Self::Overlap => "overlap",
             Self::NoModel => "no_model",
             Self::Unpriced => "unpriced",

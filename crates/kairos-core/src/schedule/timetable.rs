@@ -31,6 +31,8 @@ pub enum When {
     },
     /// Once; none where the zone's clock skips it and so does the rule.
     At(Option<Slot>),
+    /// By no clock: what makes it due comes from elsewhere.
+    Never,
 }
 
 /// All slots of a schedule.
@@ -106,6 +108,7 @@ impl Timetable {
                 let zone = zone_of(zone)?;
                 (When::At(once(*at, &zone.table, *dst)), Some(zone))
             }
+            Timing::Trigger(_) => (When::Never, None),
         };
         Ok(Self::new(when, zone).with_jitter(identity, definition.jitter_ms))
     }
@@ -115,7 +118,7 @@ impl Timetable {
     pub fn anchored(self, anchor: Time) -> Self {
         let when = match self.when {
             When::Every { period_ms, .. } => When::every(period_ms, anchor),
-            when @ (When::Cron(_) | When::At(_)) => when,
+            when @ (When::Cron(_) | When::At(_) | When::Never) => when,
         };
         Self { when, ..self }
     }
@@ -130,7 +133,7 @@ impl Timetable {
     pub const fn anchor(&self) -> Option<Time> {
         match &self.when {
             When::Every { anchor, .. } => Some(*anchor),
-            When::Cron(_) | When::At(_) => None,
+            When::Cron(_) | When::At(_) | When::Never => None,
         }
     }
 
@@ -157,6 +160,7 @@ impl Timetable {
                 ticks.slot(ticks.until(after).checked_add(1)?)
             }
             When::At(slot) => slot.filter(|slot| slot.at > after),
+            When::Never => None,
         }
     }
 
@@ -172,6 +176,7 @@ impl Timetable {
             When::At(slot) => {
                 u64::from(slot.is_some_and(|slot| after < slot.at && slot.at <= until))
             }
+            When::Never => 0,
         }
     }
 
@@ -191,6 +196,7 @@ impl Timetable {
                 let due = slot.filter(|slot| after < slot.at && slot.at <= until);
                 due.into_iter().take(most).collect()
             }
+            When::Never => Vec::new(),
         }
     }
 

@@ -24,6 +24,7 @@ use kairos_core::mandate::standing::{Mandate, Standing};
 use kairos_core::plan::{Action, FailurePolicy, Status as StepStatus, Step};
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
 use kairos_core::schedule::civil::{Dst, Slot};
+use kairos_core::schedule::contents::Contents;
 use kairos_core::schedule::definition::{Concurrency, Definition, Timing};
 use kairos_core::schedule::missed::{Accounted, Fate, MissedPolicy, Unfired};
 use kairos_core::state::State;
@@ -204,7 +205,10 @@ impl World {
         let (cursor, next) = (time, (!chance.one_in(6)).then(|| time.plus_ms(60_000)));
         let accounted = Accounted { fates, cursor };
         let (schedule, revision, zone_clock) = (name.clone(), loaded.revision, None);
-        Input::Slots { schedule, revision, accounted, next, zone_clock }
+        let path = "inbox/one".parse().expect("a path");
+        let files = Contents::of([(&path, Digest::of(cursor.to_string().as_bytes()))]);
+        let files = (cursor.as_ms() % 2 == 0).then_some(files);
+        Input::Slots { schedule, revision, accounted, next, zone_clock, files }
     }
 }
 

@@ -160,7 +160,7 @@ fn every_slot_is_accounted_exactly_once() {
             let accounted = account(&rule, policy, cursor, now);
             for fate in accounted.fates {
                 let (from, to, count) = match fate {
-                    Fate::Fires(slot) => (slot.at, slot.at, 1),
+                    Fate::Fires(slot) | Fate::Unmet(slot, _) => (slot.at, slot.at, 1),
                     Fate::Passed { from, to, count, .. } => (from, to, count),
                 };
                 assert!(last < from && from <= to && to <= now, "{fate:?} after {last}");

@@ -155,7 +155,7 @@ fn every_slot_of_every_kind_is_accounted_exactly_once() {
             let accounted = account(table, policy, cursor, now).through_first_fire();
             for fate in accounted.fates {
                 let (from, to, count) = match fate {
-                    Fate::Fires(slot) => (slot.at, slot.at, 1),
+                    Fate::Fires(slot) | Fate::Unmet(slot, _) => (slot.at, slot.at, 1),
                     Fate::Passed { from, to, count, .. } => (from, to, count),
                 };
                 assert!(last < from && from <= to && to <= now, "{fate:?} after {last}");
@@ -167,7 +167,7 @@ fn every_slot_of_every_kind_is_accounted_exactly_once() {
         }
         let rest = pass(table, cursor, end, Unfired::RuleChanged).fates;
         let rest = rest.iter().map(|fate| match fate {
-            Fate::Fires(_) => 1,
+            Fate::Fires(_) | Fate::Unmet(..) => 1,
             Fate::Passed { count, .. } => *count,
         });
         assert_eq!(counted + rest.sum::<u64>(), table.count(start, end), "{policy:?}");

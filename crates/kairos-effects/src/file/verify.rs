@@ -45,7 +45,7 @@ impl<F: Fs> Acting<'_, F> {
     }
 }
 
-fn contains(content: &[u8], text: &[u8]) -> bool {
+pub(super) fn contains(content: &[u8], text: &[u8]) -> bool {
     // Both are text but for strays; searching text is linear, a window over bytes is not.
     match (std::str::from_utf8(content), std::str::from_utf8(text)) {
         (Ok(content), Ok(text)) => content.contains(text),

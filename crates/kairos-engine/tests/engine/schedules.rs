@@ -112,7 +112,10 @@ fn a_rename_under_an_id_goes_on_and_without_one_it_is_an_end_and_a_beginning() {
     assert_eq!(daemon.take(Vec::new(), minute(1)), ["nightly:1 08:01:00 fired"]);
     let same = daemon.load(&[named], minute(1));
     assert_eq!(same, ["loaded nightly:1"], "an id that is the name changes nothing");
-    assert_eq!(daemon.load(&[two.clone()], minute(1)), ["loaded backup:1 nightly>backup"]);
+    assert_eq!(
+        daemon.load(std::slice::from_ref(&two), minute(1)),
+        ["loaded backup:1 nightly>backup"]
+    );
     let refused = "backup:1 08:02:00 refused [overlap]";
     assert_eq!(daemon.take(Vec::new(), minute(2)), [refused], "it still has an open mandate");
     let refused = "backup:1 08:03:00 refused [overlap]";
@@ -209,7 +212,7 @@ fn slots_of_a_pause_are_one_range_however_often_there_is_a_restart_or_an_edit() 
     assert_eq!(daemon.take(Vec::new(), minute(600)), [""; 0]);
     assert_eq!(daemon.restart(&[schedule()], minute(700)), [""; 0]);
     let other = Definition { missed: MissedPolicy::CatchUpOnce, ..schedule() };
-    let kept = daemon.load(&[other.clone()], minute(800));
+    let kept = daemon.load(std::slice::from_ref(&other), minute(800));
     assert_eq!(kept, ["loaded often:1"], "an edit ends no pause");
     assert_eq!(daemon.turns.state().next_due().map(|at| at <= minute(900)), Some(false));
     let resumed = daemon.asks(resume.clone(), minute(1000));

@@ -422,7 +422,8 @@ fn key(verb: &Verb) -> Option<Key> {
         | Verb::Erase { .. }
         | Verb::Pause { .. }
         | Verb::Resume { .. }
-        | Verb::ConfirmClock => None,
+        | Verb::ConfirmClock
+        | Verb::Deliver { .. } => None,
     }
 }
 

@@ -277,6 +277,7 @@ const fn counted(what: (SlotState, Option<SlotReason>)) -> Tried {
         (_, Some(SlotReason::Overlap)) => Tried::Overlap,
         (_, Some(SlotReason::NoModel)) => Tried::NoModel,
         (_, Some(SlotReason::Unpriced)) => Tried::Unpriced,
+        (_, Some(SlotReason::Condition | SlotReason::ConditionUnknown)) => Tried::Condition,
         (_, Some(SlotReason::Policy) | None) => Tried::Skipped,
     }
 }

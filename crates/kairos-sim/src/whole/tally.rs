@@ -90,6 +90,7 @@ tried! {
     RuleChanged "skipped, rule changed",
     Paused "skipped, paused",
     Restored "skipped, restored",
+    Condition "skipped, condition",
     Stale "dropped stale",
     Overlap "refused, overlap",
     NoModel "refused, no model",

@@ -189,6 +189,7 @@ fn schedule(
                 *dst = self::dst(random);
             }
             Timing::Every { period_ms } => *period_ms = PERIODS[random.usize(..8)] * 1000,
+            Timing::Trigger(_) => {}
         },
         _ => {}
     }

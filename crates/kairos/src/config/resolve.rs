@@ -3,19 +3,21 @@
 //! Owns the order in which files are read and the rule that all of them count or none: one error
 //! anywhere and nothing is changed. Never keeps a file open or watches one.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use kairos_core::rules::{NamedPrice, Rules};
+use kairos_core::schedule::definition::ScheduleName;
 
 use super::daemon::{self, Around, DaemonOptions};
 use super::env::Env;
 use super::node::{FILE_BYTES_MAX, Node, Value};
 use super::problem::{File, Problem, Problems};
 use super::schedules::{self, ScheduleConfig};
-use super::secrets::Secrets;
+use super::secrets::{Secret, Secrets};
 
 /// The whole configuration, checked.
 #[derive(Clone, Debug)]
@@ -26,6 +28,8 @@ pub(crate) struct Resolved {
     pub(crate) options: DaemonOptions,
     pub(crate) schedules: Vec<ScheduleConfig>,
     pub(crate) secrets: Secrets,
+    /// What signs deliveries to webhooks, by the schedule's name.
+    pub(crate) hooks: BTreeMap<ScheduleName, Secret>,
     /// What a person should know although the configuration holds.
     pub(crate) warnings: Vec<Problem>,
     pub(super) origins: Vec<(String, String)>,
@@ -126,13 +130,37 @@ pub(crate) fn load(
     let read = daemon::read(&daemon.file, &daemon.node, &around, &mut out);
     let source = Source::read(&paths.schedules, &mut out);
     let schedules = schedules::read(&source.file, &source.node, Timestamp::now().into(), &mut out);
+    let hooks = hooks(&source.file, &schedules, &secrets, env, &mut out);
     match read {
         Some((rules, options)) if out.iter().all(|problem| !problem.is_error()) => {
             let origins = origins(&daemon.file, &daemon.node);
-            Ok(Resolved { rules, options, schedules, secrets, warnings: out, origins })
+            Ok(Resolved { rules, options, schedules, secrets, hooks, warnings: out, origins })
         }
         _ => Err(Problems(out)),
     }
+}
+
+/// The secrets of webhooks; one that cannot be had is an error where it is named.
+fn hooks(
+    file: &File,
+    schedules: &[ScheduleConfig],
+    secrets: &Secrets,
+    env: &Env,
+    out: &mut Vec<Problem>,
+) -> BTreeMap<ScheduleName, Secret> {
+    let mut hooks = BTreeMap::new();
+    for schedule in schedules {
+        let Some(hook) = &schedule.timed.hook else { continue };
+        let asks = format!("webhook:{}", schedule.name);
+        match secrets.get(&hook.name, &["webhook", &asks], env) {
+            Ok(secret) => drop(hooks.insert(schedule.name.clone(), secret)),
+            Err(error) => {
+                let problem = Problem::new(file, hook.at.clone(), error.to_string());
+                out.push(problem.hint("secrets are named in secrets.yml"));
+            }
+        }
+    }
+    hooks
 }
 
 /// Each key that the daemon's file sets, and where.

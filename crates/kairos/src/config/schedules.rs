@@ -11,11 +11,10 @@ use kairos_api::convert::leads_out;
 use kairos_core::mandate::spec::{FILES_MAX, MandateSpec, VERIFY_MAX};
 use kairos_core::path::RelPath;
 use kairos_core::plan::ActionKind;
-use kairos_core::schedule::definition::{
-    Concurrency, Definition, QUEUED_MAX, ScheduleName, Timing,
-};
+use kairos_core::schedule::condition::Condition;
+use kairos_core::schedule::definition::{Concurrency, Definition, QUEUED_MAX, ScheduleName};
 use kairos_core::schedule::missed::{MAX_FIRES, MissedPolicy};
-use kairos_core::schedule::{InFold, InGap, Timetable};
+use kairos_core::schedule::{InFold, InGap};
 use kairos_core::time::Time;
 use kairos_wire::mandate::{MandateRequest, RiskBudget};
 use serde::Deserialize;
@@ -26,9 +25,14 @@ use super::problem::{File, Problem};
 use super::zone::Found;
 use super::{shape, whole};
 
+mod condition;
 mod timing;
+mod trigger;
 
-use timing::Timed;
+use condition::{ConditionConfig, RawCondition};
+pub(crate) use timing::Timed;
+pub(crate) use trigger::HookSecret;
+use trigger::RawTrigger;
 
 /// The most schedules one file may have.
 pub(crate) const SCHEDULES_MAX: usize = 100_000;
@@ -38,28 +42,30 @@ pub(crate) const SCHEDULES_MAX: usize = 100_000;
 pub(crate) struct ScheduleConfig {
     pub(crate) name: ScheduleName,
     pub(crate) id: Option<ScheduleName>,
-    pub(crate) timing: Timing,
+    /// When it is due.
+    pub(crate) timed: Timed,
     pub(crate) jitter_ms: u64,
     pub(crate) enabled: bool,
     pub(crate) missed: MissedPolicy,
     pub(crate) concurrency: Concurrency,
     pub(crate) max_queued: u8,
     pub(crate) pause_after: u32,
-    /// Compiled; an interval is counted from when this was read.
-    pub(crate) table: Timetable,
+    /// What must hold before a slot fires.
+    pub(crate) condition: Option<ConditionConfig>,
     pub(crate) mandate: MandateRequest,
     /// Line of the file where it begins, from 1.
     pub(crate) line: usize,
 }
 
 impl ScheduleConfig {
-    /// The form the state keeps, with the mandate's texts stored.
+    /// The form the state keeps, with the texts of mandate and condition stored.
     #[must_use]
-    pub(crate) fn definition(&self, spec: MandateSpec) -> Definition {
+    pub(crate) fn definition(&self, spec: MandateSpec, condition: Option<Condition>) -> Definition {
         Definition {
             name: self.name.clone(),
             id: self.id.clone(),
-            timing: self.timing.clone(),
+            timing: self.timed.timing.clone(),
+            condition,
             jitter_ms: self.jitter_ms,
             enabled: self.enabled,
             missed: self.missed,
@@ -71,7 +77,7 @@ impl ScheduleConfig {
     }
 
     /// What it is over time.
-    fn identity(&self) -> &ScheduleName {
+    pub(crate) fn identity(&self) -> &ScheduleName {
         self.id.as_ref().unwrap_or(&self.name)
     }
 }
@@ -85,6 +91,8 @@ struct Raw {
     cron: Option<String>,
     every: Option<Length>,
     at: Option<String>,
+    trigger: Option<RawTrigger>,
+    condition: Option<RawCondition>,
     jitter: Option<Length>,
     timezone: Option<String>,
     enabled: Option<bool>,
@@ -174,6 +182,7 @@ fn one(
     let identity = raw.id.as_ref().unwrap_or(&raw.name);
     let timed = check.timed(&raw, identity, (now, zones));
     let jitter_ms = check.jitter(raw.jitter);
+    let condition = check.condition(&raw);
     let missed = check.missed(&raw);
     let max_queued = check.count("max_queued", raw.max_queued, 1..=QUEUED_MAX, 1);
     let pause_after = check.count("pause_after_failures", raw.pause_after_failures, 0..=1000, 3);
@@ -181,19 +190,19 @@ fn one(
     if errors(check.out) > before {
         return None;
     }
-    let ((name, id), Timed { timing, table }) = (names?, timed?);
-    let table = table.with_jitter(id.as_ref().unwrap_or(&name), jitter_ms);
+    let ((name, id), timed) = (names?, timed?);
+    let timed = timed.with_jitter(id.as_ref().unwrap_or(&name), jitter_ms);
     Some(ScheduleConfig {
         name,
         id,
-        timing,
+        timed,
         jitter_ms,
         enabled: raw.enabled.unwrap_or(true),
         missed,
         concurrency: raw.concurrency.unwrap_or_default(),
         max_queued,
         pause_after,
-        table,
+        condition,
         mandate,
         line: file.position(item.place(&["name"]).start).0,
     })
@@ -217,6 +226,14 @@ impl Check<'_> {
 
     fn warn(&mut self, at: Range<usize>, message: String, hint: &str) {
         self.out.push(Problem::warning(self.file, at, message).hint(hint));
+    }
+
+    /// Whether other keys than these stand under `key`: what is wrong with them was told.
+    fn has_more(&self, key: &str, known: &[&str]) -> bool {
+        let Some(Value::Map(entries)) = self.item.get(key).map(|node| &node.value) else {
+            return false;
+        };
+        entries.iter().any(|(key, _)| !known.contains(&key.name.as_str()))
     }
 
     /// KairosChain took a quoted `'false'` for true.

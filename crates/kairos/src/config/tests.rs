@@ -106,7 +106,7 @@ secrets:
     assert_eq!(resolved.warnings.len(), 0, "{:?}", resolved.warnings);
     let [weekly, second] = &resolved.schedules[..] else { panic!("two schedules") };
     assert_eq!((weekly.name.as_str(), second.name.as_str()), ("weekly", "2024"));
-    assert_eq!((weekly.timing.zone(), weekly.enabled), (Some("UTC"), true));
+    assert_eq!((weekly.timed.timing.zone(), weekly.enabled), (Some("UTC"), true));
     let bounded = MissedPolicy::CatchUpBounded { max: 3, stale_after_ms: 172_800_000 };
     assert_eq!((weekly.missed, weekly.concurrency), (bounded, Concurrency::Reject));
     assert_eq!(weekly.mandate.project_scope.as_deref(), Some("docs"));
@@ -229,8 +229,53 @@ fn each_wrong_key_of_a_schedule_is_told_with_its_place() {
             "schedules:4:15 [Europe/Zurch] `Europe/Zurch` is not a time zone | did you mean `Europe/Zurich`?",
         ),
         (
-            "cron: '@daily'\n    trigger: {path: a}",
-            "schedules:4:5 [trigger] unknown key `trigger` | not in this version",
+            "cron: '@daily'\n    trigger: {webhook: {secret: 'secret:a'}}",
+            "schedules:4:14 [{] `cron` and `trigger` both say when it is due | keep one of them",
+        ),
+        ("trigger: {hook: 3}", "schedules:3:15 [hook] unknown key `hook` | known here: `webhook`"),
+        (
+            "trigger: {webhook: {secret: hunter2}}",
+            "schedules:3:33 [hunter2] a webhook's secret never stands in this file | write `secret: \"secret:NAME\"` and name it in secrets.yml",
+        ),
+        (
+            "trigger: {webhook: {secret: 'secret:a'}}\n    condition: {exists: a}",
+            "schedules:4:16 [{] `condition` says nothing beside `trigger` | it is looked at when a clock makes the schedule due",
+        ),
+        (
+            "cron: '@daily'\n    condition: {exist: a}",
+            "schedules:4:17 [exist] unknown key `exist` | did you mean `exists`?",
+        ),
+        (
+            "cron: '@daily'\n    condition: {}",
+            "schedules:4:16 [{] nothing says what the condition is | one of `exists: PATH`, `changed: GLOB`, `contains: {path: PATH, text: TEXT}`",
+        ),
+        (
+            "cron: '@daily'\n    condition: {exists: a, changed: b}",
+            "schedules:4:37 [b] `exists` and `changed` both say what must hold | keep one of them",
+        ),
+        (
+            "cron: '@daily'\n    condition: {exists: /etc/passwd}",
+            "schedules:4:25 [/etc/passwd] `/etc/passwd` is absolute, expected a path relative to the workspace",
+        ),
+        (
+            "cron: '@daily'\n    condition: {exists: .kairos/run/x}",
+            "schedules:4:25 [.kairos/run/x] `.kairos/run/x` is the daemon's own | a condition is about the workspace",
+        ),
+        (
+            "cron: '@daily'\n    condition: {changed: ../*}",
+            "schedules:4:26 [../*] `../*` leads out of the workspace | globs are relative to the workspace",
+        ),
+        (
+            "cron: '@daily'\n    condition: {changed: 'a[1'}",
+            "schedules:4:26 ['a[1'] `a[1` is not a glob | unclosed character class; missing ']'",
+        ),
+        (
+            "cron: '@daily'\n    condition: {contains: {path: a, text: ''}}",
+            "schedules:4:43 [''] `text` has 0 bytes | 1 to 65536",
+        ),
+        (
+            "cron: '@daily'\n    condition: {contains: {path: a}}",
+            "schedules:4:27 [{] key `text` is missing",
         ),
         (
             "cron: '@daily'\n    every: 15m",
@@ -238,7 +283,7 @@ fn each_wrong_key_of_a_schedule_is_told_with_its_place() {
         ),
         (
             "enabled: true",
-            "schedules:2:11 [a] nothing says when it is due | one of `cron`, `every`, `at`",
+            "schedules:2:11 [a] nothing says when it is due | one of `cron`, `every`, `at`, `trigger`",
         ),
         (
             "every: 0s",

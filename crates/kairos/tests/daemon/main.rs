@@ -1,6 +1,7 @@
 //! The real binary, real servers, real files.
 
 mod checkpoint;
+mod conditions;
 #[path = "../../../kairos-sim/tests/count/mod.rs"]
 mod count;
 mod crowd;
@@ -8,6 +9,7 @@ mod demo;
 mod door;
 mod erase;
 mod home;
+mod hooks;
 mod kill;
 mod lifecycle;
 mod model;

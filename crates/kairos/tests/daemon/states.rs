@@ -183,15 +183,22 @@ fn a_daemon_whose_stderr_nobody_reads_still_ends_when_its_disk_fails() {
 #[test]
 fn a_start_that_goes_no_further_was_starting() {
     let home = Home::new();
-    let mut daemon = home.daemon();
-    stop(&mut daemon);
-    let head = beat(&home)["journal_head"].clone();
     let files: Vec<_> = (0..64).map(|n| format!("docs/{n}/{}.md", "a".repeat(200))).collect();
     let mandate = json!({"goal": "look", "files": files});
-    let schedule = |n| json!({"name": format!("s{n}"), "cron": "0 3 * * *", "mandate": mandate});
-    let schedules: Vec<_> = (0..80).map(schedule).collect();
-    // JSON is YAML; all of it is one frame, and too long for one.
-    home.write(".kairos/config/schedules.yml", &json!({"schedules": schedules}).to_string());
+    let configure = |name: &str| {
+        let schedule = |n| {
+            let (id, name) = (format!("i{n}"), format!("{name}{n}"));
+            json!({"id": id, "name": name, "cron": "0 3 * * *", "mandate": mandate})
+        };
+        let schedules: Vec<_> = (0..80).map(schedule).collect();
+        // JSON is YAML.
+        home.write(".kairos/config/schedules.yml", &json!({"schedules": schedules}).to_string());
+    };
+    configure("s");
+    stop(&mut home.daemon());
+    let head = beat(&home)["journal_head"].clone();
+    // All that have another name have it at once: one frame, and too long for one.
+    configure("t");
     let refused = home.kairos(&["daemon"]);
     assert_eq!(refused.status.code(), Some(78), "{refused:?}");
     let beat = beat(&home);

@@ -381,7 +381,7 @@ pub(super) const MUTATIONS: [Mutation; 47] = [
     Mutation {
         name: "schedule: cursor of one that went",
         file: "crates/kairos-core/src/state.rs",
-        old: "        known.unwrap_or_else(|| self.gone.cursor(name)).max(now)\n",
+        old: "        known.unwrap_or_else(|| self.gone.cursor(identity)).max(now)\n",
         new: "        known.map_or(now, |_| now)\n",
         test: LIVES,
     },

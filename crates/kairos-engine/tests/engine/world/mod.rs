@@ -176,6 +176,7 @@ pub(crate) fn begin_with(
                 Some(outcome) => returns.settled(permit.settle(outcome)),
                 None => kept.push(permit),
             }),
+            look: Box::new(drop),
             cancel: Box::new(|| {}),
             notice,
         },

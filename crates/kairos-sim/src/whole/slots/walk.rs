@@ -91,6 +91,8 @@ pub(super) fn due(
             let fixed = cron.fixed.then_some(*dst);
             walk(&Pattern::Cron(cron), fixed, zone, (after, until))
         }
+        // What comes from outside has no slots.
+        Timing::Trigger(_) => Vec::new(),
         Timing::At { at, dst, .. } => {
             let fold = if dst.fold == InFold::Second { InFold::Second } else { InFold::First };
             let second = Pattern::Once(civil_second(*at));

@@ -116,7 +116,7 @@ impl Add {
         let (checked, draft) = save(root, &[entry], out.json)?;
         let made = checked.schedules.iter().find(|made| made.name == name);
         let made = made.ok_or_else(unwritable)?;
-        let next = made.table.next_release(Timestamp::now().into());
+        let next = made.timed.table.next_release(Timestamp::now().into());
         let warns = |row: &ProblemRow| row.line.is_some_and(|line| line >= made.line);
         if out.json {
             out.object(&Added {
@@ -174,8 +174,8 @@ fn due(made: &ScheduleConfig) -> String {
     if !made.enabled {
         return "disabled".to_owned();
     }
-    let zone = made.table.zone().map_or(TimeZone::UTC, |zone| zone.table.clone());
-    match made.table.next_release(Timestamp::now().into()) {
+    let zone = made.timed.table.zone().map_or(TimeZone::UTC, |zone| zone.table.clone());
+    match made.timed.table.next_release(Timestamp::now().into()) {
         Some(at) => format!("next {}", when::due(at.timestamp(), &zone)),
         None => "never due".to_owned(),
     }

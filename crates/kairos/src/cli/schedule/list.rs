@@ -6,7 +6,7 @@
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 use kairos_wire::Schedule;
-use kairos_wire::schedule::{Paused, Slot, State};
+use kairos_wire::schedule::{Paused, Slot, State, Timing};
 
 use crate::cli::{Root, source, standing};
 use crate::config::zone;
@@ -64,6 +64,9 @@ fn row(schedule: &Schedule) -> [String; 7] {
         (State::Paused, _) => (paused(schedule.paused.as_ref()), "-".to_owned()),
         (State::Enabled, Some(next)) => {
             (when::slot(next, &there), when::slot(next, &TimeZone::system()))
+        }
+        (State::Enabled, None) if matches!(schedule.timing, Timing::Trigger(_)) => {
+            ("when triggered".to_owned(), "-".to_owned())
         }
         (State::Enabled, None) => ("never".to_owned(), "-".to_owned()),
     };

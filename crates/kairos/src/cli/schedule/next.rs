@@ -6,7 +6,7 @@
 use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use kairos_core::schedule::{Dst, Rule, Slot, Timetable};
+use kairos_core::schedule::{Dst, Rule, Slot, Timetable, When};
 use kairos_core::time::Time;
 use serde::Serialize;
 
@@ -66,7 +66,10 @@ impl Next {
             out.line(line(&table, slot))?;
         }
         if slots.is_empty() {
-            talk::say("it is never due");
+            talk::say(match table.when() {
+                When::Never => "no clock makes it due: it has a trigger",
+                When::Cron(_) | When::Every { .. } | When::At(_) => "it is never due",
+            });
         }
         Ok(Exit::Ok)
     }

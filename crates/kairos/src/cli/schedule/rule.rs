@@ -35,7 +35,7 @@ pub(super) fn zone(name: &str) -> Result<Zone, Failure> {
 pub(super) fn of_files(root: &Root, name: &str) -> Result<Timetable, Failure> {
     let config = assemble::read(root.path(), &assemble::paths(root.path(), None))?;
     let found = config.schedules.into_iter().find(|schedule| schedule.name.as_str() == name);
-    let table = found.ok_or_else(|| unknown(name))?.table;
+    let table = found.ok_or_else(|| unknown(name))?.timed.table;
     if table.anchor().is_none() {
         return Ok(table);
     }

@@ -1,4 +1,4 @@
-//! When a schedule is due: `cron`, `every` or `at`.
+//! When a schedule is due: `cron`, `every`, `at`, or a `trigger`.
 //!
 //! Owns that exactly one of them stands there, and what each may say. Never looks at the rest of a
 //! schedule.
@@ -11,19 +11,29 @@ use kairos_core::schedule::timetable::once;
 use kairos_core::schedule::{Cron, Dst, Rule, Timetable, Warning, When, Zone};
 use kairos_core::time::Time;
 
-use super::{Check, Raw, errors};
+use super::{Check, HookSecret, Raw, errors};
 use crate::config::daemon::Length;
 use crate::config::zone::Found;
 
 /// The keys one of which says when.
-const TIMES: [&str; 3] = ["cron", "every", "at"];
+const TIMES: [&str; 4] = ["cron", "every", "at", "trigger"];
 
 const SECOND_MS: u64 = 1000;
 
 /// A schedule's times as they are kept, and compiled.
-pub(super) struct Timed {
-    pub(super) timing: Timing,
-    pub(super) table: Timetable,
+#[derive(Clone, Debug)]
+pub(crate) struct Timed {
+    pub(crate) timing: Timing,
+    /// An interval is counted from when this was read.
+    pub(crate) table: Timetable,
+    /// What signs deliveries to its webhook.
+    pub(crate) hook: Option<HookSecret>,
+}
+
+impl Timed {
+    pub(super) fn with_jitter(self, identity: &ScheduleName, jitter_ms: u64) -> Self {
+        Self { table: self.table.with_jitter(identity, jitter_ms), ..self }
+    }
 }
 
 impl Check<'_> {
@@ -38,6 +48,7 @@ impl Check<'_> {
             ("cron", raw.cron.is_some()),
             ("every", raw.every.is_some()),
             ("at", raw.at.is_some()),
+            ("trigger", raw.trigger.is_some()),
         ];
         let mut given = given.iter().filter(|(_, given)| *given).map(|(key, _)| *key);
         match (given.next(), given.next()) {
@@ -52,9 +63,14 @@ impl Check<'_> {
             }
             (None, _) => {
                 let message = "nothing says when it is due".to_owned();
-                let hint = "one of `cron`, `every`, `at`".to_owned();
+                let hint = "one of `cron`, `every`, `at`, `trigger`".to_owned();
                 self.wrong(self.item.place(&["name"]), message, Some(hint));
             }
+        }
+        if raw.trigger.is_some() {
+            let (trigger, hook) = self.trigger(raw)?;
+            let table = Timetable::new(When::Never, None);
+            return Some(Timed { timing: Timing::Trigger(trigger), table, hook });
         }
         let zone_name = raw.timezone.clone().filter(|z| !z.is_empty());
         let zone_name = zone_name.unwrap_or_else(|| "UTC".to_owned());
@@ -80,6 +96,7 @@ impl Check<'_> {
                 return Some(Timed {
                     timing: Timing::Every { period_ms },
                     table: Timetable::new(When::every(period_ms, now), None),
+                    hook: None,
                 });
             }
             (None, None, Some(at)) => {
@@ -89,7 +106,7 @@ impl Check<'_> {
             }
             _ => return None,
         };
-        Some(Timed { timing, table: Timetable::new(when, Some(zone)) })
+        Some(Timed { timing, table: Timetable::new(when, Some(zone)), hook: None })
     }
 
     /// How much later slots may be let go, in milliseconds.
