@@ -1,7 +1,7 @@
 //! `cargo xtask`: what a developer and the build machine type.
 //!
-//! Owns the verbs `test`, `tidy`, `vectors`, `bench`, `civil`, `slots`, `faults` and `mutate`. Depends on no crate of
-//! ours and never ships; it starts cargo and reads what comes back. Each verb is one module; `call` starts
+//! Owns the verbs `test`, `tidy`, `vectors`, `bench`, `civil`, `slots`, `faults` and `mutate`. Depends on no
+//! crate of ours and never ships; it starts cargo and reads what comes back. Each verb is one module; `call` starts
 //! programs, `packages` installs them, `metadata` asks cargo about the workspace, `table` prints.
 
 #![expect(clippy::print_stdout, reason = "printing is what these verbs are for")]
