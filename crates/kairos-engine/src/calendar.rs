@@ -18,6 +18,7 @@ use kairos_core::time::Time;
 
 use crate::condition::Probes;
 use crate::notice::Notice;
+use crate::watch::Watched;
 
 /// The zone of that name, if there is one.
 pub type Zones = fn(&str) -> Option<Zone>;
@@ -27,6 +28,7 @@ pub type Zones = fn(&str) -> Option<Zone>;
 pub struct Calendar {
     tables: BTreeMap<ScheduleName, Timetable>,
     pub(crate) probes: Probes,
+    pub(crate) watched: Watched,
 }
 
 /// A schedule that cannot be compiled.
@@ -77,10 +79,11 @@ impl Calendar {
         Some(input(loaded, table, accounted, files))
     }
 
-    /// This calendar with the looks that are under way for another.
+    /// This calendar with what is known of files from the one before.
     pub(crate) fn after(self, other: Self) -> Self {
-        let probes = other.probes.kept(|name| self.tables.contains_key(name));
-        Self { probes, ..self }
+        let stays = |name: &ScheduleName| self.tables.contains_key(name);
+        let (probes, watched) = (other.probes.kept(stays), other.watched.kept(stays));
+        Self { probes, watched, ..self }
     }
 
     /// Lets every due slot pass that was due under a rule still in use; none fires.

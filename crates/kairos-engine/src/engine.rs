@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use kairos_core::digest::Digest;
 use kairos_core::erasure::{ErasureEnd, of_definition};
-use kairos_core::event::Event;
+use kairos_core::event::{Event, Limit};
 use kairos_core::fold::Seq;
 use kairos_core::id::{IdSource, MandateId, NodeId};
 use kairos_core::input::{Input, Now, Pace};
@@ -26,7 +26,7 @@ use tokio::sync::{oneshot, watch};
 use crate::answer::SubmitError;
 use crate::calendar::{self, Calendar};
 use crate::clocks::HeldClock;
-use crate::condition::{Probe, Probed};
+use crate::condition::Probed;
 use crate::configuration::{Configuration, Options, Retention};
 use crate::feed::Feed;
 use crate::handle::Handle;
@@ -40,13 +40,14 @@ use crate::space::Space;
 use crate::start::{self, NotConfigured};
 use crate::turn::{Admit, Exits, Inputs, Ledger, Shown, turn};
 use crate::upkeep::{BlobNotice, Upkeep};
+use crate::watch::{LookAt, watches};
 use crate::world::{self, boot_ms, seed, time};
 use crate::{ENGINE_THREAD, heartbeat, poison};
 
 /// The version of events this program writes, and the highest it reads: one more with every event or
 /// field that a program before could not have read. Lower ones are read for ever. 2: retention, room,
-/// erasures, clocks, timings and pauses.
-const SCHEMA: u32 = 2;
+/// erasures, clocks, timings and pauses. 3: triggers and conditions.
+const SCHEMA: u32 = 3;
 /// A segment is no longer than this part of what journal and blobs may take, within bounds: the one
 /// in use, the next, and those behind two snapshots cannot be deleted.
 const SEGMENTS_OF_CAP: u64 = 16;
@@ -130,8 +131,8 @@ pub struct Outside {
     pub reload: Box<dyn FnMut() -> Result<Reloaded, String> + Send>,
     /// Hands a permit over.
     pub dispatch: Box<dyn FnMut(Permit<State>) + Send>,
-    /// Looks at a schedule's condition; what is found comes back through [`Returns::looked`].
-    pub look: Box<dyn FnMut(Probe) + Send>,
+    /// Looks at files for schedules.
+    pub look: Box<dyn FnMut(LookAt) + Send>,
     /// Stops the model calls under way.
     pub cancel: Box<dyn FnMut() + Send>,
     pub notice: Box<dyn FnMut(Notice) + Send>,
@@ -474,6 +475,9 @@ impl Running {
         }
         self.shown.status.state = Lifecycle::Running;
         let ledger = self.take(ledger, Inputs { own, ..Inputs::default() }, 0)?;
+        if self.focus == Focus::Daemon {
+            (self.outside.look)(LookAt::Files(watches(ledger.state())));
+        }
         // Those that the last engine did not come to.
         self.shown.upkeep.erase(ledger.state(), ledger.state().erasing());
         // A note that stays too long can only quarantine its own mandate, and that is over.
@@ -592,7 +596,7 @@ impl Running {
         let exits = Exits { publish: &mut publish, dispatch: &mut hand_over };
         let (looked, sealed) = (self.pulse.clocks.last.reading().wall, ledger.sealed());
         let turned = turn(ledger, inputs, &mut circumstances, &self.calendar, exits)?;
-        self.calendar.probes.ask(looked, &mut self.outside.look);
+        self.ask(looked, &turned.records, turned.ledger.state());
         self.pulse.fruitless = turned.records.is_empty().then_some(looked);
         self.out += out;
         self.notices(&turned.records);
@@ -641,6 +645,18 @@ impl Running {
         }
     }
 
+    /// Asks for the looks that schedules want: for conditions, and for files once they are others.
+    fn ask(&mut self, now: Time, records: &[Shown], state: &State) {
+        let look = &mut self.outside.look;
+        self.calendar.probes.ask(now, &mut |probe| look(LookAt::Condition(probe)));
+        let mut events = records.iter().flat_map(|record| &record.events);
+        let changes =
+            |event: &Event| matches!(event, Event::RulesLoaded(_) | Event::SchedulesLoaded { .. });
+        if self.focus == Focus::Daemon && events.any(changes) {
+            look(LookAt::Files(watches(state)));
+        }
+    }
+
     /// Tells of schedules that have no slot for a while because the clock had been further, each time
     /// that may have come about.
     fn ahead(&mut self, records: &[Shown], state: &State) {
@@ -680,6 +696,9 @@ impl Running {
                 }
                 Event::SegmentsDeleted { first, over, .. } => {
                     self.shown.snapshots.retention().recorded(*first, Some(*over));
+                    if *over == Limit::Bytes {
+                        self.pulse.room.gave_up();
+                    }
                 }
                 Event::DayBegan { .. } => self.shown.snapshots.retention().look(),
                 Event::MandateFinished { .. } => self.shown.status.last_cycle_at = Some(at.time),
@@ -722,6 +741,11 @@ impl Running {
                 });
                 let now = self.pulse.clocks.last.reading().wall;
                 self.calendar.probes.told(Probed { look, found }, now);
+            }
+            Urgent::SettledOn(watch, Ok(files)) => self.calendar.watched.told(watch, files),
+            Urgent::SettledOn(watch, Err(error)) => {
+                let schedule = watch.schedule;
+                (self.outside.notice)(Notice::FilesUnknown { schedule, error });
             }
             Urgent::EraseAgain(blobs) => self.shown.upkeep.erase(state, blobs.into_iter()),
             Urgent::Blobs(notice) => {

@@ -33,8 +33,8 @@ pub(crate) struct Room {
     looked: Instant,
     /// The count of blobs that retention goes by, and since when.
     retained: (u64, Instant),
-    /// What else than segments there was when retention last had to give up a share.
-    share: Option<u64>,
+    /// What else than segments there was when some were last given up for want of room.
+    before: Option<u64>,
 }
 
 impl Room {
@@ -47,7 +47,7 @@ impl Room {
             told: None,
             looked: now,
             retained: (0, now),
-            share: None,
+            before: None,
         }
     }
 
@@ -111,12 +111,19 @@ impl Room {
 
     /// What retention is to go by: journal and blobs have one cap. Another share of the segments goes
     /// only when the last one took blobs along: where what fills the disk does not go with them, all
-    /// history would be given up for nothing.
+    /// history would be given up for nothing. Asked twice by one count, it is the same share.
     pub(crate) fn retention(&mut self) -> Retention {
         let standing = self.space.standing();
         self.retained = (standing.counts, Instant::now());
-        let bytes = share(&mut self.share, &standing);
-        Retention { bytes, ..standing.limits }
+        if standing.segments_max() == standing.limits.bytes {
+            self.before = None;
+        }
+        Retention { bytes: share(self.before, &standing), ..standing.limits }
+    }
+
+    /// Segments were given up for want of room.
+    pub(crate) fn gave_up(&mut self) {
+        self.before = Some(self.space.standing().beside());
     }
 
     /// How long until the next look besides those with each heartbeat.
@@ -129,10 +136,8 @@ impl Room {
 /// records it where it is something else.
 fn verdict(known: Option<Shortage>, standing: Standing) -> (Option<Shortage>, Option<Input>) {
     let Standing { low, looked, .. } = standing;
-    if !looked {
-        // What was low when the last engine ended is low until somebody has looked.
-        return (known, None);
-    }
+    // What was low when the last engine ended is low until somebody has looked.
+    let low = if looked { low } else { low.or(known) };
     let same = match (known, low) {
         (Some(before), Some(low)) => low.is_like(&before),
         (before, low) => before.is_none() && low.is_none(),
@@ -140,17 +145,12 @@ fn verdict(known: Option<Shortage>, standing: Standing) -> (Option<Shortage>, Op
     (low, (!same).then_some(Input::Space { low }))
 }
 
-/// What segments may take. `before` is what else there was when they last had to give up a share: with
-/// no less now, they keep what they have.
-fn share(before: &mut Option<u64>, standing: &Standing) -> u64 {
-    let (found, all) = (standing.found, standing.limits.bytes);
-    let beside = found.used.unwrap_or(0).saturating_sub(found.segments);
-    match (standing.segments_max(), *before) {
-        (share, Some(before)) if share < all && beside >= before => all,
-        (share, _) => {
-            *before = (share < all).then_some(beside);
-            share
-        }
+/// What segments may take. `before` is what else there was when some were last given up: with no less
+/// now, they keep what they have.
+fn share(before: Option<u64>, standing: &Standing) -> u64 {
+    match before {
+        Some(before) if standing.beside() >= before => standing.limits.bytes,
+        Some(_) | None => standing.segments_max(),
     }
 }
 
@@ -158,6 +158,10 @@ fn share(before: &mut Option<u64>, standing: &Standing) -> u64 {
 mod tests {
     use super::*;
     use crate::space::Found;
+    use kairos_disk::{Blobs, RealFs};
+    use std::fs::File;
+    use std::path::Path;
+    use std::sync::Arc;
 
     const MIB: u64 = 1 << 20;
 
@@ -172,6 +176,41 @@ mod tests {
         assert_eq!(enough, None);
         assert!(matches!(recorded, Some(Input::Space { low: None })), "{recorded:?}");
         assert!(verdict(None, before).0.is_none() && verdict(None, after).1.is_none());
+        // One that is seen before all is counted counts at once.
+        let seen = Shortage::Free { free_bytes: 0, keep_free_bytes: 4 };
+        let (found, recorded) = verdict(None, Standing { low: Some(seen), ..before });
+        assert_eq!(found, Some(seen));
+        assert!(matches!(recorded, Some(Input::Space { low: Some(_) })), "{recorded:?}");
+    }
+
+    /// The room of a daemon that is new, with so many MiB beside 20 of segments.
+    fn room(dir: &Path, beside: u64) -> Room {
+        let [journal, blobs] = ["journal", "blobs"].map(|name| {
+            std::fs::create_dir(dir.join(name)).expect("it is new");
+            RealFs.root(&dir.join(name)).expect("it is there")
+        });
+        let file = |name: &str, mib: u64| {
+            let file = File::create(dir.join(name)).expect("it is made");
+            file.set_len(mib * MIB).expect("it takes no room");
+        };
+        file("journal/00000000000000000001.kj", 20);
+        file("blobs/half", beside);
+        let (blobs, inbox) = (Arc::new(Blobs::new(RealFs, blobs)), Arc::default());
+        let limits = Retention { bytes: 160 * MIB, free_bytes: 0, ..Retention::default() };
+        let space = Space::begin(journal, blobs, inbox, limits).expect("a thread");
+        space.first(Duration::from_secs(60));
+        Room::new(space)
+    }
+
+    #[test]
+    fn until_segments_were_given_up_they_have_to_give_up_the_same_share() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut room = room(dir.path(), 260);
+        // Asked when the heartbeat begins, and again when the configuration is in force.
+        assert_eq!([(); 2].map(|()| room.retention().bytes / MIB), [10, 10]);
+        assert_eq!(room.look(), None, "nothing was counted since");
+        room.gave_up();
+        assert_eq!(room.retention().bytes / MIB, 160, "nothing else went with them");
     }
 
     #[test]
@@ -182,9 +221,10 @@ mod tests {
             let found = Found { free: None, used, segments };
             Standing { found, limits, ..Standing::default() }
         };
-        let looks = [(240, 40), (240, 20), (240, 20), (200, 20), (200, 12), (100, 12), (240, 40)];
-        let mut before = None;
-        let shares = looks.map(|(b, s)| share(&mut before, &with(b, s)) / MIB);
-        assert_eq!(shares, [20, 160, 160, 12, 160, 160, 20]);
+        let shares =
+            [(None, 240), (Some(240), 240), (Some(240), 200), (Some(200), 240), (None, 100)].map(
+                |(before, beside)| share(before.map(|mib: u64| mib * MIB), &with(beside, 40)) / MIB,
+            );
+        assert_eq!(shares, [20, 160, 23, 160, 160]);
     }
 }

@@ -227,7 +227,8 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
                         | Input::Erased { .. }
                         | Input::ClockStepped { .. }
                         | Input::ClockSettled
-                        | Input::Due(_),
+                        | Input::Due(_)
+                        | Input::Changed { .. },
                     ) => Ok(turn),
                     (Err(error), _) => Err(unrecordable(error)),
                 }
@@ -287,7 +288,8 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
     }
 
     /// What follows from a command. A fire that has more to replace than one frame can stop comes
-    /// after frames that only stop; each of them leaves less.
+    /// after frames that only stop; each of them leaves less. Whether it is refused is decided before
+    /// the first of them: only a disk that fills up meanwhile can do so later.
     fn decided(
         mut self,
         input: &Input,
@@ -300,7 +302,7 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
             if let Some(shortage) = held_back(input, &events, now) {
                 return Ok((self, Err(SubmitError::NoSpace(shortage))));
             }
-            if let Some(blob) = self.gone(&events) {
+            if let Some(blob) = self.gone(input, &events) {
                 return Ok((self, Err(SubmitError::Erased { blob })));
             }
             if !only_stops(input, &events) {
@@ -314,16 +316,24 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
         }
     }
 
-    /// The first text of a mandate that these events make which went after it was stored for it. One
+    /// The first text of the mandate that a command makes which went after it was stored for it. One
     /// that is on its way out the rules refuse, so none goes between this look and the record.
-    fn gone(&self, events: &[Event]) -> Option<Digest> {
+    fn gone(&self, input: &Input, events: &[Event]) -> Option<Digest> {
         let blobs = self.blobs.as_ref()?;
-        let made = events.iter().filter_map(|event| match event {
-            Event::MandateCreated { spec, origin, .. } => Some((spec, origin.body())),
-            _ => None,
-        });
-        let texts = made.flat_map(|(spec, body)| of_spec(spec).chain(body));
-        let mut texts = texts.map(|text| text.digest);
+        let Input::Command { verb, .. } = input else { return None };
+        let created = |event: &Event| matches!(event, Event::MandateCreated { .. });
+        // Though this frame may only stop what is replaced.
+        if !only_stops(input, events) && !events.iter().any(created) {
+            return None;
+        }
+        let of_schedule = |name| Some(&self.state().schedule(name)?.definition.spec);
+        let (spec, body) = match verb {
+            Verb::Create { spec, .. } => (spec.as_ref(), None),
+            Verb::Fire { schedule, .. } => (of_schedule(schedule)?, None),
+            Verb::Deliver { schedule, body, .. } => (of_schedule(schedule)?, *body),
+            _ => return None,
+        };
+        let mut texts = of_spec(spec).chain(body).map(|text| text.digest);
         texts.find(|text| blobs.is_erased(text.as_bytes()))
     }
 
@@ -352,6 +362,22 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
             if self.ledger.head() == before {
                 left = Some((at, alarm));
             }
+        }
+        self.changed(now, calendar)
+    }
+
+    /// Takes what changed among the files that schedules watch; what has no room is found again.
+    fn changed(
+        mut self,
+        now: &mut dyn FnMut() -> Now,
+        calendar: &Calendar,
+    ) -> Result<Self, Poisoned> {
+        for input in calendar.watched.changed(self.state()) {
+            let now = now();
+            if self.is_tight(&now) || now.pace != Pace::Running {
+                break;
+            }
+            self = self.own(&input, &now)?;
         }
         Ok(self)
     }
@@ -501,53 +527,4 @@ impl Ended {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use kairos_core::id::{EffectId, IdSource, Seed};
-    use kairos_core::time::Time;
-    use kairos_journal::{Opening, Segments};
-
-    fn ledger(dir: &std::path::Path) -> Ledger<RealFs> {
-        let root = RealFs.root(dir).expect("the root");
-        let origin = IdSource::new(Time::from_ms(0), Seed([7; 16])).node();
-        let opening = Opening { origin, epoch: 1, schema: 1, segments: Segments::default() };
-        #[expect(clippy::disallowed_methods, reason = "the turn is driven without its engine")]
-        let opened = Ledger::open(Arc::new(RealFs), root, State::empty(), Arc::new(drop), opening);
-        opened.expect("a new journal").0
-    }
-
-    #[test]
-    fn what_is_asked_late_joins_only_as_far_as_outcomes_leave_room() {
-        let by: Principal = "user:ann(1000)".parse().expect("a principal");
-        for (outcomes, answered) in [(0, ASKED_MAX), (TURN_MAX - 3, 3), (TURN_MAX, 0)] {
-            let dir = tempfile::tempdir().expect("a directory");
-            let inbox = Arc::new(Inbox::default());
-            let ask = || {
-                let (answer, answered) = oneshot::channel();
-                let verb = Verb::Stop { mandate: MandateId::from_u128(1) };
-                let command = CommandId::from_u128(1);
-                inbox.ask(Asked { by: by.clone(), verb, command, answer });
-                answered
-            };
-            let mut answers: Vec<_> = (0..TURN_MAX).map(|_| ask()).collect();
-            let ended = |n: usize| Ended::Dropped {
-                effect: EffectId::from_u128(n as u128),
-                outcome: Box::new(Outcome::Lost),
-            };
-            let ended = (0..outcomes).map(ended).collect();
-            let inputs = Inputs { ended, inbox: Some(Arc::clone(&inbox)), ..Inputs::default() };
-            let mut now = || Now {
-                time: Time::from_ms(0),
-                seed: Seed([0; 16]),
-                day: jiff::civil::date(1970, 1, 1),
-                day_ends: Time::from_ms(1),
-                pace: Pace::Running,
-            };
-            let exits = Exits { publish: &mut |_, _| {}, dispatch: &mut drop };
-            let turned = turn(ledger(dir.path()), inputs, &mut now, &Calendar::default(), exits);
-            drop(turned.expect("it is written"));
-            let told = answers.iter_mut().filter_map(|answer| answer.try_recv().ok()).count();
-            assert_eq!(told, answered, "{outcomes}");
-        }
-    }
-}
+mod tests;

@@ -16,7 +16,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use kairos_core::fold::Seq;
 use kairos_core::id::NodeId;
@@ -215,6 +215,30 @@ impl<D: Fs> Places<'_, D> {
         }
     }
 
+    /// Looks again at what segments went from meanwhile, unless what was found is `sound`: of those
+    /// that went, what was listed before tells nothing.
+    pub(crate) fn settled<T, E: From<ReadError>>(
+        &self,
+        sound: impl Fn(&T) -> bool,
+        mut look: impl FnMut() -> Result<T, E>,
+    ) -> Result<T, E> {
+        const LOOKS_MAX: u32 = 3;
+        let begin = || Ok::<_, ReadError>(self.firsts()?.first().copied());
+        for _ in 0..LOOKS_MAX {
+            let began = begin()?;
+            let found = look();
+            if found.as_ref().is_ok_and(&sound) || self.stops() || begin()? == began {
+                return found;
+            }
+        }
+        Err(ReadError::Changing { looks: LOOKS_MAX }.into())
+    }
+
+    /// Whether reading is to end.
+    pub(crate) fn stops(&self) -> bool {
+        self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+
     fn firsts(&self) -> Result<Vec<Seq>, ReadError> {
         let listed = segment::list(self.disk, self.journal);
         Ok(listed.map_err(crate::reader::cannot("list the journal"))?.0)
@@ -238,7 +262,16 @@ struct Signing {
 }
 
 impl Signing {
+    /// Of the journal as it stands, though segments go meanwhile.
     fn over<D: Fs>(
+        places: &Places<'_, D>,
+        signer: &Signer,
+        upto: Upto,
+    ) -> Result<Self, CheckpointError> {
+        places.settled(|_| true, || Self::of(places, signer, upto))
+    }
+
+    fn of<D: Fs>(
         places: &Places<'_, D>,
         signer: &Signer,
         upto: Upto,

@@ -5,7 +5,6 @@
 //! tail and never writes. [`crate::checkpoint`] and [`crate::proof`] go this way.
 
 use std::fmt;
-use std::sync::atomic::Ordering;
 
 use kairos_core::fold::Seq;
 use kairos_core::id::NodeId;
@@ -116,7 +115,7 @@ pub(crate) fn grow<D: Fs>(
     upto: Upto,
     each: &mut dyn FnMut(Step<'_>),
 ) -> Result<Grown, ReadError> {
-    let Places { disk, journal: dir, stop, .. } = *places;
+    let Places { disk, journal: dir, .. } = *places;
     let (firsts, stranger) = segment::list(disk, dir).map_err(cannot("list the journal"))?;
     if let Some(stranger) = stranger {
         return Err(stranger.into());
@@ -133,7 +132,7 @@ pub(crate) fn grow<D: Fs>(
         if matches!(upto, Upto::Known(limit) if next > limit) {
             break;
         }
-        if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+        if places.stops() {
             return Err(ReadError::Stopped);
         }
         if *first != next {

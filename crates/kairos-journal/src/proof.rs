@@ -10,8 +10,7 @@ use kairos_disk::Fs;
 
 use crate::checkpoint::{Places, Upto};
 use crate::leaves::{self, Step};
-use crate::reader::{ReadError, cannot};
-use crate::retention;
+use crate::reader::ReadError;
 use crate::tree::{Gather, Gone, Hash, included, inclusion};
 
 /// Nothing can be proven.
@@ -66,26 +65,7 @@ impl Proof {
 /// # Errors
 /// The journal is damaged or shorter, or frames beyond `size` were deleted.
 pub fn root_at<D: Fs>(places: &Places<'_, D>, size: u64) -> Result<Hash, ProofError> {
-    settled(places, || root(places, size))
-}
-
-/// Reads again what was read while segments went: of those, what was listed before tells nothing.
-fn settled<T, D: Fs>(
-    places: &Places<'_, D>,
-    mut look: impl FnMut() -> Result<T, ProofError>,
-) -> Result<T, ProofError> {
-    const LOOKS_MAX: usize = 3;
-    let begin =
-        || retention::begin(places.disk, places.journal).map_err(cannot("list the journal"));
-    let mut looks = 1;
-    loop {
-        let began = begin()?;
-        let found = look();
-        if found.is_ok() || looks == LOOKS_MAX || begin()? == began {
-            return found;
-        }
-        looks += 1;
-    }
+    places.settled(|_| true, || root(places, size))
 }
 
 fn root<D: Fs>(places: &Places<'_, D>, size: u64) -> Result<Hash, ProofError> {
@@ -107,11 +87,14 @@ fn root<D: Fs>(places: &Places<'_, D>, size: u64) -> Result<Hash, ProofError> {
 /// # Errors
 /// The journal cannot be read or is damaged.
 pub fn size<D: Fs>(places: &Places<'_, D>, upto: Upto) -> Result<u64, ProofError> {
-    settled(places, || {
-        let base = places.base()?;
-        let grown = leaves::grow(places, base, upto, &mut |_| {})?;
-        Ok(grown.standing.frontier.size())
-    })
+    places.settled(
+        |_| true,
+        || {
+            let base = places.base()?;
+            let grown = leaves::grow(places, base, upto, &mut |_| {})?;
+            Ok(grown.standing.frontier.size())
+        },
+    )
 }
 
 /// Proves that frame `seq` is one of the first `size`.
@@ -119,7 +102,7 @@ pub fn size<D: Fs>(places: &Places<'_, D>, upto: Upto) -> Result<u64, ProofError
 /// # Errors
 /// It is not, the journal is damaged or shorter, or what the proof needs was deleted.
 pub fn prove<D: Fs>(places: &Places<'_, D>, seq: Seq, size: u64) -> Result<Proof, ProofError> {
-    settled(places, || proven(places, seq, size))
+    places.settled(|_| true, || proven(places, seq, size))
 }
 
 fn proven<D: Fs>(places: &Places<'_, D>, seq: Seq, size: u64) -> Result<Proof, ProofError> {

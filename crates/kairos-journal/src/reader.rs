@@ -44,6 +44,8 @@ pub enum ReadError {
     Time { seq: Seq, text: String },
     #[error("the journal begins with frame {first}")]
     Pruned { first: Seq },
+    #[error("segments were deleted during each of {looks} looks")]
+    Changing { looks: u32 },
     #[error("told to stop")]
     Stopped,
     #[error("cannot {doing}")]
@@ -57,7 +59,7 @@ impl ReadError {
             Self::Damaged(damage) => damage.kind(),
             Self::Unreadable { .. } | Self::Time { .. } => Kind::Corrupt,
             Self::Pruned { .. } => Kind::Refused(Refused::Unknown),
-            Self::Stopped | Self::Io { .. } => Kind::Unavailable,
+            Self::Changing { .. } | Self::Stopped | Self::Io { .. } => Kind::Unavailable,
         }
     }
 }

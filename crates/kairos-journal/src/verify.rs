@@ -16,7 +16,6 @@ use crate::damage::Damage;
 use crate::open::read_whole;
 use crate::reader::{ReadError, Tail, cannot};
 use crate::recover::{self, Place, Scan};
-use crate::retention;
 use crate::segment;
 use crate::walk::Cursor;
 
@@ -76,20 +75,7 @@ pub fn verify_beside<D: Fs>(
     tail: Tail,
     cores: NonZero<usize>,
 ) -> Result<Verdict, ReadError> {
-    // Of segments that go meanwhile, what was listed before tells nothing.
-    const LOOKS_MAX: usize = 3;
-    let begin =
-        || retention::begin(places.disk, places.journal).map_err(cannot("list the journal"));
-    let mut looks = 1;
-    loop {
-        let began = begin()?;
-        let found = look(places, tail, cores);
-        let sound = found.as_ref().is_ok_and(|verdict| verdict.ok);
-        if sound || looks == LOOKS_MAX || begin()? == began {
-            return found;
-        }
-        looks += 1;
-    }
+    places.settled(|verdict: &Verdict| verdict.ok, || look(places, tail, cores))
 }
 
 fn look<D: Fs>(

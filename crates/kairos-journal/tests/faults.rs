@@ -1,15 +1,13 @@
 //! What a failing disk leaves: an honest answer, and every acknowledged frame.
 
 mod common;
-#[path = "common/faulty.rs"]
-mod faulty;
 
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
+use common::faulty::{Call, Faulty};
 use common::*;
-use faulty::{Call, Faulty};
 use kairos_core::fold::Seq;
 use kairos_disk::RealFs;
 use kairos_journal::{Ahead, Ledger, OpenError, RecordError, Room, Segments};

@@ -1,5 +1,7 @@
 //! What of a journal's beginning may go, how it goes, and what remains.
 
+#[path = "retention/beside.rs"]
+mod beside;
 mod common;
 
 use std::fs;
@@ -52,6 +54,23 @@ impl World {
         world.fill(120);
         assert!(world.segments().len() >= 5, "{:?}", world.segments());
         world
+    }
+
+    /// The same in a directory of its own.
+    fn copy(&self) -> Self {
+        let root = tempfile::tempdir().expect("a directory");
+        let [journal, kept] = ["journal", "checkpoints"].map(|name| {
+            let to = root.path().join(name);
+            fs::create_dir(&to).expect("it is new");
+            let entries = fs::read_dir(self.root.path().join(name)).expect("it is there");
+            for entry in entries.map(|entry| entry.expect("an entry")) {
+                if entry.file_type().expect("a type").is_file() {
+                    fs::copy(entry.path(), to.join(entry.file_name())).expect("it is copied");
+                }
+            }
+            RealFs.root(&to).expect("it is there")
+        });
+        Self { root, journal, kept, memory: self.memory.clone() }
     }
 
     fn dir(&self) -> PathBuf {

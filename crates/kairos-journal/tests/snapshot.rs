@@ -1,15 +1,13 @@
 //! What a start takes from a snapshot, and what it never does.
 
 mod common;
-#[path = "common/faulty.rs"]
-mod faulty;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use common::faulty::Faulty;
 use common::{Event, at, noted, opening, records, small, time};
-use faulty::Faulty;
 use kairos_core::fold::{At, Fold, Seq, Snapshot};
 use kairos_core::id::NodeId;
 use kairos_disk::{Fs, RealFs};

@@ -5,6 +5,7 @@
 
 mod advance;
 mod call;
+mod changes;
 mod command;
 mod configure;
 mod draft;
@@ -62,6 +63,9 @@ pub fn decide(state: &State, input: &Input, now: &Now) -> Result<Vec<Event>, Ref
             let (which, then) = ((schedule, *revision), (*next, *zone_clock));
             Ok(slots::decide(state, now, which, (accounted, *files), then))
         }
+        Input::Changed { schedule, revision, files } => {
+            Ok(changes::decide(state, now, (schedule, *revision), *files))
+        }
         Input::Admit { only } => Ok(advance::admit(state, now, *only)),
         Input::Continue { mandate } => Ok(advance::go_on(state, now, *mandate)),
         Input::Quarantine { mandate } => Ok(command::quarantine(state, now, *mandate)),
@@ -116,6 +120,7 @@ pub fn subject(state: &State, input: &Input, now: &Now) -> Option<MandateId> {
         | Input::Delete { .. }
         | Input::Configured { .. }
         | Input::Due(_)
-        | Input::Slots { .. } => None,
+        | Input::Slots { .. }
+        | Input::Changed { .. } => None,
     }
 }

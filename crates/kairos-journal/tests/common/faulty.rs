@@ -39,7 +39,19 @@ pub(crate) struct Plan {
     pub(crate) write_bytes_max: Option<usize>,
     /// What has been called.
     pub(crate) calls: Vec<Call>,
+    /// What somebody else does just before each call.
+    pub(crate) beside: Option<Beside>,
     failed: bool,
+}
+
+/// Given the number of the call, from 0, and what it is.
+#[derive(Clone)]
+pub(crate) struct Beside(pub(crate) Arc<dyn Fn(usize, Call) + Send + Sync>);
+
+impl std::fmt::Debug for Beside {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Beside")
+    }
 }
 
 /// This machine's disk behind a plan.
@@ -57,6 +69,9 @@ impl Faulty {
 
     fn pass(&self, call: Call) -> io::Result<Option<usize>> {
         let mut plan = self.0.lock().expect("no test panics with it");
+        if let Some(Beside(act)) = &plan.beside {
+            act(plan.calls.len(), call);
+        }
         plan.calls.push(call);
         if let Some((kind, error)) = plan.every
             && kind == call

@@ -2,6 +2,8 @@
 
 #![expect(dead_code, reason = "each test crate uses its own part of this world")]
 
+pub(crate) mod faulty;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 

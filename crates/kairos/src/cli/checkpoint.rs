@@ -124,10 +124,8 @@ pub(super) fn compare(root: &Root, against: &Against) -> Result<Option<Compared>
         Err(ProofError::Read(ReadError::Damaged(_))) => {
             Some(format!("damage stands before frame {size}, so nothing can be compared"))
         }
-        Err(error @ (ProofError::Gone(_) | ProofError::Read(ReadError::Pruned { .. }))) => {
-            return Err(error.into());
-        }
-        Err(error) => Some(crate::startup::chain(&error)),
+        // What cannot be read says nothing about what was signed.
+        Err(error) => return Err(error.into()),
     };
     Ok(Some(Compared { size, root: signed.to_string(), ok: problem.is_none(), problem }))
 }

@@ -20,7 +20,7 @@ use super::env::Env;
 use super::node::{Node, Value};
 use super::problem::{File, Problem};
 use super::secrets::{Secret, Secrets};
-use super::size::{Size, Usd};
+use super::size::{self, Size, Usd};
 use super::witnesses::{self, RawCheckpoint};
 use super::{whole, zone};
 use crate::log::{Level, LogOptions};
@@ -181,7 +181,12 @@ const SECOND: u64 = 1000;
 const HOUR: u64 = 3_600_000;
 const DAY: u64 = 24 * HOUR;
 
-/// Less is a cap that a journal alone may meet.
+/// What always stays takes up to 24 MiB: the segment in use, the next one, up to three behind two
+/// snapshots, 4 MiB each at the least ([`kairos_engine`] makes them no smaller), and the snapshots.
+/// Retention works an eighth below the cap; above the cap nothing begins.
+const RETENTION_BYTES_LEAST: u64 = 32 << 20;
+
+/// Less leaves little to delete.
 const RETENTION_BYTES_LITTLE: u64 = 64 << 20;
 
 /// What `daemon.yml` is read with.
@@ -367,20 +372,39 @@ impl Check<'_> {
         let days = ["retention", "days"];
         let days = self.range(&days, raw.days, 1..=36_500, defaults.days.into(), " days");
         let size = raw.bytes.map(|size| size.0);
-        // The least is what a journal's first segment takes.
-        let (bytes, unit) = (["retention", "bytes"], " bytes");
-        let bytes = self.range(&bytes, size, 1 << 20..=1 << 50, defaults.bytes, unit);
-        if raw.bytes.is_some() && bytes < RETENTION_BYTES_LITTLE {
-            let message = "`retention.bytes` leaves little to delete: the newest segments and two \
-                           snapshots of each kind stay, and above it nothing new begins";
-            let at = self.node.place(&["retention", "bytes"]);
-            let warning = Problem::warning(self.file, at, message.to_owned());
-            self.out.push(warning.hint("64MiB or more"));
-        }
+        let unit = " bytes";
+        let bytes = self.retention_bytes(size, defaults.bytes);
         let keep = raw.keep_free.map(|size| size.0);
         let keep_free = ["retention", "keep_free"];
         let free_bytes = self.range(&keep_free, keep, 0..=1 << 50, defaults.free_bytes, unit);
         Retention { days: u32::try_from(days).unwrap_or(u32::MAX), bytes, free_bytes }
+    }
+
+    fn retention_bytes(&mut self, size: Option<u64>, default: u64) -> u64 {
+        const STAYS: &str = "the newest segments and two snapshots of each kind always stay, and \
+                             above it nothing new begins";
+        let path = ["retention", "bytes"];
+        let (least, little) = (RETENTION_BYTES_LEAST, RETENTION_BYTES_LITTLE);
+        match size {
+            Some(bytes) if bytes < least => {
+                let message =
+                    format!("`retention.bytes` is `{}`, too little: {STAYS}", size::spell(bytes));
+                let hint = format!(
+                    "{} or more; the default is {}",
+                    size::spell(least),
+                    size::spell(default)
+                );
+                self.wrong(&path, message, hint);
+                bytes
+            }
+            Some(bytes) if bytes < little => {
+                let message = format!("`retention.bytes` leaves little to delete: {STAYS}");
+                let warning = Problem::warning(self.file, self.node.place(&path), message);
+                self.out.push(warning.hint(format!("{} or more", size::spell(little))));
+                bytes
+            }
+            size => self.range(&path, size, least..=1 << 50, default, " bytes"),
+        }
     }
 
     fn scopes(&mut self, scopes: Vec<RawScope>) -> Vec<Raise> {

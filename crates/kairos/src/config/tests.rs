@@ -232,7 +232,26 @@ fn each_wrong_key_of_a_schedule_is_told_with_its_place() {
             "cron: '@daily'\n    trigger: {webhook: {secret: 'secret:a'}}",
             "schedules:4:14 [{] `cron` and `trigger` both say when it is due | keep one of them",
         ),
-        ("trigger: {hook: 3}", "schedules:3:15 [hook] unknown key `hook` | known here: `webhook`"),
+        (
+            "trigger: {hook: 3}",
+            "schedules:3:15 [hook] unknown key `hook` | known here: `webhook`, `path`, `settle`",
+        ),
+        (
+            "trigger: {}",
+            "schedules:3:14 [{] nothing says what the trigger is | `webhook: {secret: \"secret:NAME\"}` or `path: GLOB`",
+        ),
+        (
+            "trigger: {path: 'inbox/**', webhook: {secret: 'secret:a'}}",
+            "schedules:3:21 ['inbox/**'] `webhook` and `path` both say what makes it due | keep one of them",
+        ),
+        (
+            "trigger: {path: 'inbox/**', settle: 2h}",
+            "schedules:3:41 [2h] `settle` is out of range | `1s` to `1h`",
+        ),
+        (
+            "trigger: {path: ../inbox}",
+            "schedules:3:21 [../inbox] `../inbox` leads out of the workspace | globs are relative to the workspace",
+        ),
         (
             "trigger: {webhook: {secret: hunter2}}",
             "schedules:3:33 [hunter2] a webhook's secret never stands in this file | write `secret: \"secret:NAME\"` and name it in secrets.yml",
@@ -520,12 +539,12 @@ fn retention_has_defaults_and_bounds() {
         (days, bytes)
     };
     assert_eq!(read_retention(""), (90, 2 << 30));
-    assert_eq!(read_retention("retention: {bytes: 1MiB}\n"), (90, 1 << 20));
+    assert_eq!(read_retention("retention: {bytes: 32MiB}\n"), (90, 32 << 20));
     assert_eq!(read_retention("retention: {days: 1}\n"), (1, 2 << 30));
     let free = |daemon| read(daemon, "", "").unwrap().options.retention.free_bytes;
     assert_eq!(free(""), 256 << 20);
     assert_eq!(free("retention: {keep_free: 0}\n"), 0);
-    let little = read("retention: {bytes: 1MiB}\n", "", "").unwrap().warnings;
+    let little = read("retention: {bytes: 32MiB}\n", "", "").unwrap().warnings;
     assert_eq!(little.len(), 1, "{little:?}");
     assert!(little[0].to_string().contains("leaves little to delete"), "{}", little[0]);
     let shown = show(&read("retention: {bytes: 64MiB}\n", "", "").unwrap());
@@ -533,9 +552,21 @@ fn retention_has_defaults_and_bounds() {
     assert_eq!((&*row("retention.days").value, &*row("retention.days").origin), ("90", "default"));
     let bytes = row("retention.bytes");
     assert_eq!((&*bytes.value, &*bytes.origin), ("64MiB", "daemon.yml:1"));
-    let problems = read("retention: {days: 0, bytes: 1000kB}\n", "", "").unwrap_err().to_string();
+    let problems =
+        read("retention: {days: 0, bytes: 2000000GiB}\n", "", "").unwrap_err().to_string();
     assert!(problems.contains("`retention.days` is out of range"), "{problems}");
     assert!(problems.contains("`retention.bytes` is out of range"), "{problems}");
+}
+
+#[test]
+fn a_cap_below_what_always_stays_is_refused_with_the_least() {
+    for (given, told) in [("16MiB", "16MiB"), ("0", "0B"), ("33554431", "33554431B")] {
+        let problems = read(&format!("retention: {{bytes: {given}}}\n"), "", "");
+        let problems = problems.unwrap_err().to_string();
+        let message = format!("`retention.bytes` is `{told}`, too little: the newest segments");
+        assert!(problems.contains(&message), "{problems}");
+        assert!(problems.contains("32MiB or more; the default is 2GiB"), "{problems}");
+    }
 }
 
 #[test]

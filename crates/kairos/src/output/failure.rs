@@ -224,6 +224,9 @@ impl From<ReadError> for Failure {
             ReadError::Pruned { .. } => {
                 Self::of(Exit::No, "journal_pruned", &error).status(410).hint(hint::RETENTION)
             }
+            ReadError::Changing { .. } => {
+                Self::of(error.kind().into(), "journal_changing", &error).hint(hint::CHANGING)
+            }
             ReadError::Stopped | ReadError::Io { .. } => {
                 Self::of(Exit::No, "journal_unreadable", &error)
             }

@@ -11,5 +11,6 @@ pub(crate) const SAME_VERSION: &str =
     "is the daemon of another version? compare `kairos --version` and restart it";
 pub(crate) const FIRST_START: &str = "the first `kairos daemon` or `kairos once` makes it";
 pub(crate) const OTHER_USER: &str = "only the user that runs the daemon may ask it";
+pub(crate) const CHANGING: &str = "retention is deleting the oldest segments: ask again";
 pub(crate) const RETENTION: &str =
     "`retention` in daemon.yml says how much is kept; a copy of the journal may reach back further";

@@ -1,6 +1,6 @@
 //! A real daemon that keeps little of its past: what goes, what stays provable, and what is said.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -64,21 +64,36 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A daemon whose journal has lost its first segments to a limit of 1 MiB; where it begins.
-fn pruned() -> (Home, Ended, u64) {
+/// The least there may be.
+const LIMIT: &str = "retention: {bytes: 32MiB}\n";
+
+/// A workspace whose journal has what retention needs; beside them lies more than [`LIMIT`] allows, so that
+/// under it the journal gives up what it may.
+fn filled(prepare: impl FnOnce(&Home)) -> Home {
     let home = Home::new();
     home.write(".kairos/config/schedules.yml", &schedules(0));
-    let daemon = home.daemon();
+    prepare(&home);
+    let mut daemon = home.daemon();
     fill(&home, &daemon, || is_founded(&home));
-    home.write(".kairos/config/daemon.yml", "retention: {bytes: 1MiB}\n");
-    let line = logged(&home, "segments_deleted", || signal(&daemon, Signal::HUP));
+    stop(&mut daemon);
+    let beside = File::create(home.root().join(".kairos/blobs/half")).expect("made");
+    beside.set_len(64 << 20).expect("it takes no room");
+    home
+}
+
+/// A daemon under [`LIMIT`] whose journal has lost its first segments; where it begins.
+fn pruned() -> (Home, Ended, u64) {
+    let home = filled(|_| {});
+    home.write(".kairos/config/daemon.yml", LIMIT);
+    let mut daemon = None;
+    let line = logged(&home, "segments_deleted", || daemon = Some(home.daemon()));
     let begins = line["details"]["first"].as_u64().expect("a position");
     let gone = line["details"]["segments"].as_u64().expect("a number");
     // Each is twice as long as the one before, up to 4 MiB.
     let bytes: u64 = (0..gone).map(|nth| (1 << 20) << nth.min(2)).sum();
     assert_eq!(line["details"]["bytes"], bytes, "{line}");
     assert_eq!(line["details"]["over"], "bytes", "{line}");
-    (home, daemon, begins)
+    (home, daemon.expect("it was started"), begins)
 }
 
 #[test]
@@ -199,13 +214,11 @@ fn with_both_snapshots_of_a_kind_broken_nothing_starts() {
 
 #[test]
 fn without_a_key_nothing_goes_and_it_is_said_once() {
-    let home = Home::new();
-    home.write(".kairos/config/daemon.yml", "retention: {bytes: 1MiB}\n");
-    home.write(".kairos/config/schedules.yml", &schedules(0));
-    home.write(".kairos/keys/checkpoint.key", "no key\n");
-    let mut daemon = home.daemon();
-    fill(&home, &daemon, || !lines(&home, "retention_failed").is_empty());
-    let line = &lines(&home, "retention_failed")[0];
+    let home = filled(|home| home.write(".kairos/keys/checkpoint.key", "no key\n"));
+    home.write(".kairos/config/daemon.yml", LIMIT);
+    let mut daemon = None;
+    let line = logged(&home, "retention_failed", || daemon = Some(home.daemon()));
+    let mut daemon = daemon.expect("it was started");
     assert_eq!(line["details"]["error"], "there is no key to sign a checkpoint with");
     let sealed = segments(&home).len();
     fill(&home, &daemon, || segments(&home).len() > sealed);
@@ -217,12 +230,10 @@ fn without_a_key_nothing_goes_and_it_is_said_once() {
 
 #[test]
 fn a_reload_takes_the_limits_over() {
-    let home = Home::new();
-    home.write(".kairos/config/schedules.yml", &schedules(0));
+    let home = filled(|_| {});
     let mut daemon = home.daemon();
-    fill(&home, &daemon, || is_founded(&home));
     assert_eq!(segments(&home)[0], 1);
-    home.write(".kairos/config/daemon.yml", "retention: {bytes: 1MiB}\n");
+    home.write(".kairos/config/daemon.yml", LIMIT);
     logged(&home, "segments_deleted", || signal(&daemon, Signal::HUP));
     assert!(segments(&home)[0] > 1);
     stop(&mut daemon);

@@ -104,13 +104,13 @@ fn below_the_room_set_aside_nothing_new_begins_until_there_is_enough() {
 #[test]
 fn more_than_the_cap_is_found_at_the_start_and_told_with_the_figures() {
     let home = home();
-    configure(&home, "keep_free: 0, bytes: 16MiB");
-    home.write(".kairos/blobs/half", &"x".repeat(17 << 20));
+    configure(&home, "keep_free: 0, bytes: 32MiB");
+    home.write(".kairos/blobs/half", &"x".repeat(33 << 20));
     let mut daemon = home.daemon();
     let low = lines(&home, "daemon_space_low").pop().expect("told before it is ready");
     let message = low["details"]["message"].as_str().expect("a message").to_owned();
     assert!(message.starts_with("journal and blobs take "), "{message}");
-    assert!(message.ends_with(", and `retention.bytes` allows 16 MiB"), "{message}");
+    assert!(message.ends_with(", and `retention.bytes` allows 32 MiB"), "{message}");
     let refused = home.kairos(&["mandate", "create", "--goal", "noop"]);
     assert_eq!(refused.status.code(), Some(75), "{refused:?}");
     assert_eq!(home.json(&["status"])["space"]["low"], "used");
