@@ -277,7 +277,9 @@ const fn counted(what: (SlotState, Option<SlotReason>)) -> Tried {
         (_, Some(SlotReason::Overlap)) => Tried::Overlap,
         (_, Some(SlotReason::NoModel)) => Tried::NoModel,
         (_, Some(SlotReason::Unpriced)) => Tried::Unpriced,
-        (_, Some(SlotReason::Condition | SlotReason::ConditionUnknown)) => Tried::Condition,
+        (_, Some(SlotReason::Condition | SlotReason::ConditionUnknown | SlotReason::NoFiles)) => {
+            Tried::Condition
+        }
         (_, Some(SlotReason::Policy) | None) => Tried::Skipped,
     }
 }
