@@ -68,9 +68,13 @@ pub fn configured(
     zones: Zones,
     now: Time,
 ) -> Result<(Calendar, Vec<Input>), NotConfigured> {
-    let Loading { calendar, endings, set, gone, renamed } =
+    let Loading { calendar, moved, endings, set, gone, renamed } =
         Calendar::load(state, schedules, zones, now)?;
-    let mut inputs = endings;
+    let mut inputs = Vec::new();
+    if !moved.is_empty() {
+        inputs.extend(parts(&rules, moved.into_values().collect(), Default::default())?);
+    }
+    inputs.extend(endings);
     inputs.extend(parts(&rules, set, (gone, renamed))?);
     Ok((calendar, inputs))
 }
