@@ -209,9 +209,10 @@ impl Engine {
         let identity = parts.identity;
         let (ledger, opened) = open_ledger(&self.inbox, parts.journal, opening)?;
         let first = first(ledger.state(), &journal)?;
-        let elsewhere = known(ledger.state(), &opened, &parts.places.heartbeat, identity)?;
-        let noted = opened.repaired.is_some().then(|| open_again(&journal)).transpose()?;
         let (mut outside, newest) = (parts.outside, opened.snapshot.unwrap_or_default());
+        let beat = (&*parts.places.heartbeat, &mut outside);
+        let elsewhere = known(ledger.state(), &opened, beat, identity)?;
+        let noted = opened.repaired.is_some().then(|| open_again(&journal)).transpose()?;
         passed_over(&opened, &mut outside);
         let Identity { machine, adopt } = identity;
         let (version, pid) = (parts.version, std::process::id());
@@ -286,13 +287,17 @@ fn first(state: &State, dir: &<RealFs as Fs>::Dir) -> Result<Seq, OpenError> {
 fn known(
     state: &State,
     opened: &Opened,
-    heartbeat: &std::path::Path,
+    (heartbeat, outside): (&std::path::Path, &mut Outside),
     identity: Identity,
 ) -> Result<bool, StartError> {
     if identity.adopt || opened.repaired.is_some() {
         return Ok(true);
     }
-    if let Some(seen) = heartbeat::head(heartbeat).filter(|seen| *seen > opened.head) {
+    let seen = heartbeat::head(heartbeat).unwrap_or_else(|error| {
+        (outside.notice)(Notice::HeartbeatUnreadable { error: error.to_string() });
+        None
+    });
+    if let Some(seen) = seen.filter(|seen| *seen > opened.head) {
         return Err(StartError::Restored { head: opened.head, seen });
     }
     match (state.machine(), identity.machine) {
