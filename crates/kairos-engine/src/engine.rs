@@ -496,6 +496,9 @@ impl Running {
             if batch.rang {
                 self.pulse.timers.rang();
             }
+            for _ in 0..batch.stops {
+                self.shut_down();
+            }
             // By the limits of a reload beside it.
             batch.urgent.sort_by_key(|urgent| matches!(urgent, Urgent::Delete(..)));
             if batch.urgent.iter().any(|urgent| matches!(urgent, Urgent::Reload(_))) {
@@ -756,7 +759,6 @@ impl Running {
             Urgent::Report => {
                 (self.outside.notice)(Notice::Status { status: self.shown.status.clone() })
             }
-            Urgent::Shutdown => self.shut_down(),
             Urgent::Reload(answer) => self.reload(answer, state, inputs),
         }
     }
