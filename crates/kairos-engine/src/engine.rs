@@ -785,7 +785,9 @@ impl Running {
             let Reloaded { configuration, apply } = reloaded;
             let schedules = configuration.schedules.len();
             self.keeps_texts(state, &configuration)?;
-            let own = self.configured(state, configuration, time());
+            // Set while the files were read?
+            let now = self.pulse.clocks.believed(state).ok_or_else(|| CLOCK_IS_HELD.to_owned())?;
+            let own = self.configured(state, configuration, now);
             own.map(|own| (own, schedules, apply)).map_err(|error| error.to_string())
         });
         match read {
