@@ -668,6 +668,9 @@ impl Running {
     fn ask(&mut self, now: Time, records: &[Shown], state: &State) {
         let look = &mut self.outside.look;
         self.calendar.probes.ask(now, &mut |probe| look(LookAt::Condition(probe)));
+        for (schedule, error) in self.calendar.probes.overdue() {
+            (self.outside.notice)(Notice::ConditionUnknown { schedule, error });
+        }
         let mut events = records.iter().flat_map(|record| &record.events);
         let changes =
             |event: &Event| matches!(event, Event::RulesLoaded(_) | Event::SchedulesLoaded { .. });
