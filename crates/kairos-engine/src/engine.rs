@@ -210,7 +210,7 @@ impl Engine {
         let (ledger, opened) = open_ledger(&self.inbox, parts.journal, opening)?;
         let first = first(ledger.state(), &journal)?;
         let elsewhere = known(ledger.state(), &opened, &parts.places.heartbeat, identity)?;
-        let noted = opened.repaired.is_some().then(|| open_again(&journal)).transpose()?;
+        let noted = (!opened.repaired.is_empty()).then(|| open_again(&journal)).transpose()?;
         let (mut outside, newest) = (parts.outside, opened.snapshot.unwrap_or_default());
         passed_over(&opened, &mut outside);
         let Identity { machine, adopt } = identity;
@@ -289,7 +289,7 @@ fn known(
     heartbeat: &std::path::Path,
     identity: Identity,
 ) -> Result<bool, StartError> {
-    if identity.adopt || opened.repaired.is_some() {
+    if identity.adopt || !opened.repaired.is_empty() {
         return Ok(true);
     }
     if let Some(seen) = heartbeat::head(heartbeat).filter(|seen| *seen > opened.head) {
