@@ -213,7 +213,7 @@ impl Engine {
         let (mut outside, newest) = (parts.outside, opened.snapshot.unwrap_or_default());
         let beat = (&*parts.places.heartbeat, &mut outside);
         let elsewhere = known(ledger.state(), &opened, beat, identity)?;
-        let noted = opened.repaired.is_some().then(|| open_again(&journal)).transpose()?;
+        let noted = (!opened.repaired.is_empty()).then(|| open_again(&journal)).transpose()?;
         passed_over(&opened, &mut outside);
         let Identity { machine, adopt } = identity;
         let (version, pid) = (parts.version, std::process::id());
@@ -292,7 +292,7 @@ fn known(
     (heartbeat, outside): (&std::path::Path, &mut Outside),
     identity: Identity,
 ) -> Result<bool, StartError> {
-    if identity.adopt || opened.repaired.is_some() {
+    if identity.adopt || !opened.repaired.is_empty() {
         return Ok(true);
     }
     let seen = heartbeat::head(heartbeat).unwrap_or_else(|error| {
