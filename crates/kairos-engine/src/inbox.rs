@@ -17,6 +17,7 @@ use kairos_core::fold::Seq;
 use kairos_core::id::{CommandId, EffectId};
 use kairos_core::input::Verb;
 use kairos_core::principal::Principal;
+use kairos_core::schedule::Contents;
 use kairos_core::schedule::condition::Found;
 use kairos_core::state::State;
 use kairos_journal::Settled;
@@ -27,6 +28,7 @@ use crate::answer::{Accepted, SubmitError};
 use crate::condition::Probe;
 use crate::configuration::Retention;
 use crate::upkeep::BlobNotice;
+use crate::watch::Watch;
 
 /// Commands and decisions that may wait.
 pub const WAITING_MAX: usize = 10_000;
@@ -97,6 +99,8 @@ pub(crate) enum Urgent {
     },
     /// What a look at a schedule's condition found; `Err` says why nobody can tell.
     Looked(Probe, Result<Found, String>),
+    /// What the files that a schedule watches settled on; `Err` says why nobody can tell.
+    SettledOn(Watch, Result<Contents, String>),
     /// For the log.
     Blobs(BlobNotice),
     /// Segments may go, judged by these limits.
@@ -175,9 +179,15 @@ impl Inbox {
         let mut queues = self.queues();
         // Repeated signals coalesce.
         // What is to be recorded counts; of it there is no more than the state keeps. So does what a
-        // slot waits for: one for each schedule.
+        // slot waits for, and a change of files: one for each schedule, and settled.
         if queues.urgent.len() < TURN_MAX
-            || matches!(urgent, Urgent::Erased { .. } | Urgent::EraseAgain(_) | Urgent::Looked(..))
+            || matches!(
+                urgent,
+                Urgent::Erased { .. }
+                    | Urgent::EraseAgain(_)
+                    | Urgent::Looked(..)
+                    | Urgent::SettledOn(..)
+            )
         {
             queues.urgent.push(urgent);
         }
@@ -318,6 +328,12 @@ impl Returns {
     /// Brings back what a look found, or why nobody can tell; never blocks, never refused.
     pub fn looked(&self, look: Probe, found: Result<Found, String>) {
         self.0.urgent(Urgent::Looked(look, found));
+    }
+
+    /// Brings what the files of a watch settled on, or why nobody can tell; never blocks, never refused.
+    /// To be called when that changes, and no more often than they settle.
+    pub fn settled_on(&self, watch: Watch, files: Result<Contents, String>) {
+        self.0.urgent(Urgent::SettledOn(watch, files));
     }
 }
 

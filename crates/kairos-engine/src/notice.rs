@@ -128,6 +128,11 @@ pub enum Notice {
     ClockSettled {
         by: Option<Principal>,
     },
+    /// Nobody can tell what the files that a schedule watches hold: it does not fire.
+    FilesUnknown {
+        schedule: ScheduleName,
+        error: String,
+    },
     /// Nobody can tell whether a schedule's condition holds: its slot does not fire.
     ConditionUnknown {
         schedule: ScheduleName,

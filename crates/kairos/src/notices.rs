@@ -96,6 +96,11 @@ pub(crate) fn said(notice: &Notice) -> Option<String> {
         ),
         Notice::ClockSettled { by: None } => "the wall clock has stood and is believed".to_owned(),
         Notice::ClockSettled { by: Some(by) } => format!("the wall clock is right, says {by}"),
+        Notice::FilesUnknown { schedule, error } => format!(
+            "warning: nobody can tell what the files that `{}` watches hold, so it does not fire: {}",
+            one_line(schedule.as_str()),
+            one_line(error)
+        ),
         Notice::ConditionUnknown { schedule, error } => format!(
             "warning: nobody can tell whether the condition of `{}` holds, so it does not fire: {}",
             one_line(schedule.as_str()),
@@ -195,6 +200,10 @@ pub(crate) fn write(log: &Log, notice: &Notice) {
         Notice::ClockSettled { by } => {
             let by = by.as_ref().map_or(Detail::Null, text);
             (Level::Info, "daemon_clock_settled", vec![("by", by)])
+        }
+        Notice::FilesUnknown { schedule, error } => {
+            let details = vec![("schedule", text(schedule)), ("error", text(error))];
+            (Level::Warn, "schedule_files_unknown", details)
         }
         Notice::ConditionUnknown { schedule, error } => {
             let details = vec![("schedule", text(schedule)), ("error", text(error))];

@@ -23,4 +23,5 @@ mod space;
 mod states;
 mod told;
 mod verbs;
+mod watched;
 mod why;
