@@ -1,5 +1,6 @@
 //! The real binary, real servers, real files.
 
+mod beside;
 mod checkpoint;
 mod conditions;
 #[path = "../../../kairos-sim/tests/count/mod.rs"]
@@ -7,6 +8,7 @@ mod count;
 mod crowd;
 mod demo;
 mod door;
+mod durable;
 mod erase;
 mod home;
 mod hooks;
