@@ -210,9 +210,10 @@ impl Engine {
         let identity = parts.identity;
         let (ledger, opened) = open_ledger(&self.inbox, parts.journal, opening)?;
         let first = first(ledger.state(), &journal)?;
-        let elsewhere = known(ledger.state(), &opened, &parts.places.heartbeat, identity)?;
-        let noted = opened.repaired.is_some().then(|| open_again(&journal)).transpose()?;
         let (mut outside, newest) = (parts.outside, opened.snapshot.unwrap_or_default());
+        let beat = (&*parts.places.heartbeat, &mut outside);
+        let elsewhere = known(ledger.state(), &opened, beat, identity)?;
+        let noted = (!opened.repaired.is_empty()).then(|| open_again(&journal)).transpose()?;
         passed_over(&opened, &mut outside);
         let Identity { machine, adopt } = identity;
         let (version, pid) = (parts.version, std::process::id());
@@ -232,7 +233,7 @@ impl Engine {
         let status = Status::starting(time(), first, ledger.head());
         let shown =
             Display { status, until: None, show, feed, snapshots: Arc::clone(&snapshots), upkeep };
-        let pulse = Pulse::new(&self.inbox, ledger.state(), space);
+        let pulse = Pulse::new(&self.inbox, ledger.state(), space, elsewhere);
         let mut engine = Running {
             shown,
             inbox: self.inbox,
@@ -250,14 +251,15 @@ impl Engine {
         engine.heartbeat();
         let now = engine.pulse.clocks.clock.begins(ledger.state());
         own.extend(engine.configured(ledger.state(), parts.configuration, now)?);
-        if elsewhere {
-            own.extend(engine.calendar.pass_all(ledger.state(), now));
-        }
         if parts.focus == Focus::Daemon {
             snapshots.keep::<State>(newest);
             let retention = snapshots.retention();
             retention.recorded(ledger.state().kept_from(), None);
-            parts.retain.into_iter().for_each(|retain| retention.begin(&snapshots, retain));
+            let ages_from_ms =
+                engine.pulse.clocks.last.reading().ages_from_ms(ledger.state().newest());
+            if let Some(retain) = parts.retain {
+                retention.begin(&snapshots, retain, ages_from_ms);
+            }
             engine.shown.upkeep.begin();
         }
         engine.pulse.room.first();
@@ -287,13 +289,17 @@ fn first(state: &State, dir: &<RealFs as Fs>::Dir) -> Result<Seq, OpenError> {
 fn known(
     state: &State,
     opened: &Opened,
-    heartbeat: &std::path::Path,
+    (heartbeat, outside): (&std::path::Path, &mut Outside),
     identity: Identity,
 ) -> Result<bool, StartError> {
-    if identity.adopt || opened.repaired.is_some() {
+    if identity.adopt || !opened.repaired.is_empty() {
         return Ok(true);
     }
-    if let Some(seen) = heartbeat::head(heartbeat).filter(|seen| *seen > opened.head) {
+    let seen = heartbeat::head(heartbeat).unwrap_or_else(|error| {
+        (outside.notice)(Notice::HeartbeatUnreadable { error: error.to_string() });
+        None
+    });
+    if let Some(seen) = seen.filter(|seen| *seen > opened.head) {
         return Err(StartError::Restored { head: opened.head, seen });
     }
     match (state.machine(), identity.machine) {
@@ -451,6 +457,11 @@ impl Running {
     ) -> Result<Vec<Input>, NotConfigured> {
         let Configuration { rules, schedules, zones, options } = configuration;
         let (calendar, inputs) = start::configured(state, rules, schedules, zones, now)?;
+        let is_frame = |input: &&Input| matches!(input, Input::Configured { .. });
+        if !self.pulse.room.takes(inputs.iter().filter(is_frame).count()) {
+            // A frame that finds no room would end the daemon, and the next start could not go on.
+            return Err(NotConfigured::NoRoom);
+        }
         self.calendar = calendar.after(std::mem::take(&mut self.calendar));
         self.pulse.room.limit(options.retention);
         self.options = options;
@@ -494,6 +505,9 @@ impl Running {
             let mut batch = self.inbox.take(wait);
             if batch.rang {
                 self.pulse.timers.rang();
+            }
+            for _ in 0..batch.stops {
+                self.shut_down();
             }
             // By the limits of a reload beside it.
             batch.urgent.sort_by_key(|urgent| matches!(urgent, Urgent::Delete(..)));
@@ -614,7 +628,12 @@ impl Running {
         // Before anything that goes by the clock, and behind who says so.
         let first = usize::from(matches!(inputs.own.first(), Some(Input::Started { .. })));
         let clock = self.pulse.clocks.look(state);
+        let passes = self.pulse.clocks.passes(state, clock.as_ref());
         inputs.own.splice(first..first, clock);
+        if passes {
+            let now = self.pulse.clocks.last.reading().wall;
+            inputs.own.extend(self.calendar.pass_all(state, &inputs.own, now));
+        }
         self.shown.until = self.pulse.clocks.clock.settles();
         self.shown.status.space = self.pulse.room.standing();
         match (self.drain, low) {
@@ -703,7 +722,9 @@ impl Running {
                         self.pulse.room.gave_up();
                     }
                 }
-                Event::DayBegan { .. } => self.shown.snapshots.retention().look(),
+                Event::DayBegan { .. } | Event::ClockSettled { .. } => {
+                    self.shown.snapshots.retention().look();
+                }
                 Event::MandateFinished { .. } => self.shown.status.last_cycle_at = Some(at.time),
                 Event::SchedulePaused { schedule, why } => {
                     let (schedule, why) = (schedule.clone(), why.clone());
@@ -775,7 +796,6 @@ impl Running {
             Urgent::Report => {
                 (self.outside.notice)(Notice::Status { status: self.shown.status.clone() })
             }
-            Urgent::Shutdown => self.shut_down(),
             Urgent::Reload(answer) => self.reload(answer, state, inputs),
         }
     }
@@ -802,7 +822,9 @@ impl Running {
             let Reloaded { configuration, apply } = reloaded;
             let schedules = configuration.schedules.len();
             self.keeps_texts(state, &configuration)?;
-            let own = self.configured(state, configuration, time());
+            // Set while the files were read?
+            let now = self.pulse.clocks.believed(state).ok_or_else(|| CLOCK_IS_HELD.to_owned())?;
+            let own = self.configured(state, configuration, now);
             own.map(|own| (own, schedules, apply)).map_err(|error| error.to_string())
         });
         match read {
