@@ -57,7 +57,8 @@ impl Fold for State {
                     self.fares(schedule, Fare::accounted);
                 }
             }
-            Event::Slot { schedule, files: Some(files), .. } => {
+            Event::Slot { schedule, files: Some(files), .. }
+            | Event::FilesSeen { schedule, files } => {
                 self.fares(schedule, |fare| fare.saw(*files));
             }
             Event::SchedulePaused { schedule, why } => {

@@ -136,6 +136,12 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         zone_clock: Option<ZoneClock>,
     },
+    /// What the files that a schedule watches hold, where the journal had lost sight of it and nothing
+    /// changed: what comes next is a slot again.
+    FilesSeen {
+        schedule: ScheduleName,
+        files: Contents,
+    },
     /// It fires nothing until it goes on; slots that come due meanwhile are skipped.
     SchedulePaused {
         schedule: ScheduleName,
@@ -438,6 +444,7 @@ impl Event {
             | Self::DayBegan { .. }
             | Self::Slots { .. }
             | Self::Accounted { .. }
+            | Self::FilesSeen { .. }
             | Self::SchedulePaused { .. }
             | Self::ScheduleResumed { .. }
             | Self::KeyForgotten { .. }

@@ -46,15 +46,16 @@ impl Watched {
         self.0.borrow_mut().insert(watch.schedule, (watch.glob, files));
     }
 
-    /// The changes that have no slot yet.
+    /// The changes that have no slot yet, and what nobody knows to be one.
     pub(crate) fn changed(&self, state: &State) -> Vec<Input> {
         let told = self.0.borrow();
         let inputs = told.iter().filter_map(|(schedule, (told, files))| {
             let loaded = state.schedule(schedule)?;
             let (glob, _) = loaded.definition.watches()?;
             let fare = state.fare(loaded.definition.identity());
-            let seen = fare.map(|fare| fare.seen).unwrap_or_default();
-            (told == glob && seen != *files).then(|| Input::Changed {
+            let (seen, restored) =
+                fare.map_or_else(Default::default, |fare| (fare.seen, fare.restored));
+            (told == glob && (seen != *files || restored)).then(|| Input::Changed {
                 schedule: schedule.clone(),
                 revision: loaded.revision,
                 files: *files,

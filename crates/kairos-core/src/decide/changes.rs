@@ -27,7 +27,8 @@ pub(super) fn decide(
     };
     let fare = state.fare(loaded.definition.identity()).cloned().unwrap_or_default();
     if fare.seen == files {
-        return Vec::new();
+        let seen = || Event::FilesSeen { schedule: name.clone(), files };
+        return fare.restored.then(seen).into_iter().collect();
     }
     let skipped = match () {
         () if fare.restored => Some(SlotReason::Restored),

@@ -145,14 +145,12 @@ const FORMER: &[&str] = &["rotate_interval", "wal_dir"];
 /// Keys that belong to what is not built yet.
 const LATER: &[&str] = &[
     "commands",
-    "condition",
     "fallback",
     "file_edit",
     "http",
     "journal",
     "notify_again_after",
     "plan",
-    "trigger",
     "workspace",
 ];
 
