@@ -4,7 +4,7 @@
 //! configuration changes. The state keeps the texts these were compiled from and the cursor; zone data
 //! never enters it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kairos_core::clock::STEP_MS;
 use kairos_core::event::{Loaded, Renamed};
@@ -86,14 +86,29 @@ impl Calendar {
         Self { probes, watched, ..self }
     }
 
-    /// Lets every due slot pass that was due under a rule still in use; none fires.
-    pub(crate) fn pass_all(&self, state: &State, now: Time) -> Vec<Input> {
+    /// Lets every slot pass that is due under a rule in use once `coming` is recorded; none fires.
+    pub(crate) fn pass_all(&self, state: &State, coming: &[Input], now: Time) -> Vec<Input> {
+        let configured = coming.iter().filter_map(|input| match input {
+            Input::Configured { set, gone, .. } => Some((set, gone)),
+            _ => None,
+        });
+        let (set, gone): (Vec<_>, Vec<_>) = configured.unzip();
+        let set: BTreeMap<_, _> = set
+            .into_iter()
+            .flatten()
+            .map(|loaded| (loaded.definition.identity(), loaded))
+            .collect();
+        let gone: BTreeSet<_> = gone.into_iter().flatten().collect();
+        let stays = state.schedules().filter(|loaded| {
+            let definition = &loaded.definition;
+            !gone.contains(&definition.name) && !set.contains_key(definition.identity())
+        });
         let passes = |loaded: &Loaded| {
             let table = self.tables.get(&loaded.definition.name)?;
             let accounted = pass(table, loaded.cursor, now, Unfired::Restored);
-            Some(input(loaded, table, accounted, None))
+            (!accounted.fates.is_empty()).then(|| input(loaded, table, accounted, None))
         };
-        let enabled = state.schedules().filter(|loaded| loaded.definition.enabled);
+        let enabled = stays.chain(set.values().copied()).filter(|loaded| loaded.definition.enabled);
         enabled.filter_map(passes).collect()
     }
 

@@ -26,19 +26,32 @@ pub(crate) struct Clocks {
     pub(crate) clock: Clock,
     /// Both at the last look.
     pub(crate) last: Moment,
+    /// The journal came from elsewhere or lost its end: what was missed passes, but not by a clock that
+    /// is not believed. Of this process: a start after it fires what is due by then.
+    passes: bool,
 }
 
 impl Clocks {
     /// The first look of a process whose journal is recovered.
-    pub(crate) fn new(state: &State) -> Self {
+    pub(crate) fn new(state: &State, passes: bool) -> Self {
         let last = Moment::now();
-        Self { clock: Clock::new(last.reading(), state), last }
+        Self { clock: Clock::new(last.reading(), state), last, passes }
     }
 
     /// Looks at both; the input for what the state does not know.
     pub(crate) fn look(&mut self, state: &State) -> Option<Input> {
         self.last = Moment::now();
         self.clock.look(self.last.reading(), state)
+    }
+
+    /// Whether what was missed is to pass in the turn that `clock` begins, for the one time it is.
+    pub(crate) fn passes(&mut self, state: &State, clock: Option<&Input>) -> bool {
+        let believed = match clock {
+            Some(Input::ClockSettled) => true,
+            Some(_) => false,
+            None => state.clock().is_none(),
+        };
+        believed && std::mem::take(&mut self.passes)
     }
 
     /// Notes what a turn recorded; what is to be told of it.

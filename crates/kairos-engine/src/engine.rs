@@ -232,7 +232,7 @@ impl Engine {
         let status = Status::starting(time(), first, ledger.head());
         let shown =
             Display { status, until: None, show, feed, snapshots: Arc::clone(&snapshots), upkeep };
-        let pulse = Pulse::new(&self.inbox, ledger.state(), space);
+        let pulse = Pulse::new(&self.inbox, ledger.state(), space, elsewhere);
         let mut engine = Running {
             shown,
             inbox: self.inbox,
@@ -250,14 +250,15 @@ impl Engine {
         engine.heartbeat();
         let now = engine.pulse.clocks.clock.begins(ledger.state());
         own.extend(engine.configured(ledger.state(), parts.configuration, now)?);
-        if elsewhere {
-            own.extend(engine.calendar.pass_all(ledger.state(), now));
-        }
         if parts.focus == Focus::Daemon {
             snapshots.keep::<State>(newest);
             let retention = snapshots.retention();
             retention.recorded(ledger.state().kept_from(), None);
-            parts.retain.into_iter().for_each(|retain| retention.begin(&snapshots, retain));
+            let ages_from_ms =
+                engine.pulse.clocks.last.reading().ages_from_ms(ledger.state().newest());
+            if let Some(retain) = parts.retain {
+                retention.begin(&snapshots, retain, ages_from_ms);
+            }
             engine.shown.upkeep.begin();
         }
         engine.pulse.room.first();
@@ -451,6 +452,11 @@ impl Running {
     ) -> Result<Vec<Input>, NotConfigured> {
         let Configuration { rules, schedules, zones, options } = configuration;
         let (calendar, inputs) = start::configured(state, rules, schedules, zones, now)?;
+        let is_frame = |input: &&Input| matches!(input, Input::Configured { .. });
+        if !self.pulse.room.takes(inputs.iter().filter(is_frame).count()) {
+            // A frame that finds no room would end the daemon, and the next start could not go on.
+            return Err(NotConfigured::NoRoom);
+        }
         self.calendar = calendar.after(std::mem::take(&mut self.calendar));
         self.pulse.room.limit(options.retention);
         self.options = options;
@@ -614,7 +620,12 @@ impl Running {
         // Before anything that goes by the clock, and behind who says so.
         let first = usize::from(matches!(inputs.own.first(), Some(Input::Started { .. })));
         let clock = self.pulse.clocks.look(state);
+        let passes = self.pulse.clocks.passes(state, clock.as_ref());
         inputs.own.splice(first..first, clock);
+        if passes {
+            let now = self.pulse.clocks.last.reading().wall;
+            inputs.own.extend(self.calendar.pass_all(state, &inputs.own, now));
+        }
         self.shown.until = self.pulse.clocks.clock.settles();
         self.shown.status.space = self.pulse.room.standing();
         match (self.drain, low) {
@@ -700,7 +711,9 @@ impl Running {
                         self.pulse.room.gave_up();
                     }
                 }
-                Event::DayBegan { .. } => self.shown.snapshots.retention().look(),
+                Event::DayBegan { .. } | Event::ClockSettled { .. } => {
+                    self.shown.snapshots.retention().look();
+                }
                 Event::MandateFinished { .. } => self.shown.status.last_cycle_at = Some(at.time),
                 Event::SchedulePaused { schedule, why } => {
                     let (schedule, why) = (schedule.clone(), why.clone());

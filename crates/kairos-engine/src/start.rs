@@ -22,6 +22,10 @@ pub enum NotConfigured {
     /// One schedule, or all that have another name at once, of which it is the first.
     #[error("schedule `{schedule}` takes {bytes} bytes, and a journal frame has room for 921600")]
     TooLarge { schedule: ScheduleName, bytes: usize },
+    #[error(
+        "the journal has no room to record it; make room (`df -h .kairos/journal`), and try again"
+    )]
+    NoRoom,
     #[error(transparent)]
     Unusable(#[from] Unusable),
 }

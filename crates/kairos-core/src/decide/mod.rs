@@ -14,7 +14,7 @@ mod settle;
 mod slots;
 mod step;
 
-use crate::event::Event;
+use crate::event::{Event, Limit};
 use crate::id::MandateId;
 use crate::input::{Alarm, Input, Now, Verb};
 use crate::refusal::Refusal;
@@ -43,6 +43,8 @@ pub fn decide(state: &State, input: &Input, now: &Now) -> Result<Vec<Event>, Ref
             let settled = Event::ClockSettled { by: None };
             Ok(state.clock.map(|_| settled).into_iter().collect())
         }
+        // An age by a clock that is not believed is none.
+        Input::Delete { over: Limit::Days, .. } if state.clock.is_some() => Ok(Vec::new()),
         // What was given up already is not given up twice.
         Input::Delete { first, .. } if *first <= state.kept_from() => Ok(Vec::new()),
         Input::Delete { first, segments, bytes, over } => {
