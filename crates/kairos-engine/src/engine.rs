@@ -210,9 +210,10 @@ impl Engine {
         let identity = parts.identity;
         let (ledger, opened) = open_ledger(&self.inbox, parts.journal, opening)?;
         let first = first(ledger.state(), &journal)?;
-        let elsewhere = known(ledger.state(), &opened, &parts.places.heartbeat, identity)?;
-        let noted = opened.repaired.is_some().then(|| open_again(&journal)).transpose()?;
         let (mut outside, newest) = (parts.outside, opened.snapshot.unwrap_or_default());
+        let beat = (&*parts.places.heartbeat, &mut outside);
+        let elsewhere = known(ledger.state(), &opened, beat, identity)?;
+        let noted = (!opened.repaired.is_empty()).then(|| open_again(&journal)).transpose()?;
         passed_over(&opened, &mut outside);
         let Identity { machine, adopt } = identity;
         let (version, pid) = (parts.version, std::process::id());
@@ -288,13 +289,17 @@ fn first(state: &State, dir: &<RealFs as Fs>::Dir) -> Result<Seq, OpenError> {
 fn known(
     state: &State,
     opened: &Opened,
-    heartbeat: &std::path::Path,
+    (heartbeat, outside): (&std::path::Path, &mut Outside),
     identity: Identity,
 ) -> Result<bool, StartError> {
-    if identity.adopt || opened.repaired.is_some() {
+    if identity.adopt || !opened.repaired.is_empty() {
         return Ok(true);
     }
-    if let Some(seen) = heartbeat::head(heartbeat).filter(|seen| *seen > opened.head) {
+    let seen = heartbeat::head(heartbeat).unwrap_or_else(|error| {
+        (outside.notice)(Notice::HeartbeatUnreadable { error: error.to_string() });
+        None
+    });
+    if let Some(seen) = seen.filter(|seen| *seen > opened.head) {
         return Err(StartError::Restored { head: opened.head, seen });
     }
     match (state.machine(), identity.machine) {
@@ -501,6 +506,9 @@ impl Running {
             if batch.rang {
                 self.pulse.timers.rang();
             }
+            for _ in 0..batch.stops {
+                self.shut_down();
+            }
             // By the limits of a reload beside it.
             batch.urgent.sort_by_key(|urgent| matches!(urgent, Urgent::Delete(..)));
             if batch.urgent.iter().any(|urgent| matches!(urgent, Urgent::Reload(_))) {
@@ -660,6 +668,9 @@ impl Running {
     fn ask(&mut self, now: Time, records: &[Shown], state: &State) {
         let look = &mut self.outside.look;
         self.calendar.probes.ask(now, &mut |probe| look(LookAt::Condition(probe)));
+        for (schedule, error) in self.calendar.probes.overdue() {
+            (self.outside.notice)(Notice::ConditionUnknown { schedule, error });
+        }
         let mut events = records.iter().flat_map(|record| &record.events);
         let changes =
             |event: &Event| matches!(event, Event::RulesLoaded(_) | Event::SchedulesLoaded { .. });
@@ -785,7 +796,6 @@ impl Running {
             Urgent::Report => {
                 (self.outside.notice)(Notice::Status { status: self.shown.status.clone() })
             }
-            Urgent::Shutdown => self.shut_down(),
             Urgent::Reload(answer) => self.reload(answer, state, inputs),
         }
     }
@@ -812,7 +822,9 @@ impl Running {
             let Reloaded { configuration, apply } = reloaded;
             let schedules = configuration.schedules.len();
             self.keeps_texts(state, &configuration)?;
-            let own = self.configured(state, configuration, time());
+            // Set while the files were read?
+            let now = self.pulse.clocks.believed(state).ok_or_else(|| CLOCK_IS_HELD.to_owned())?;
+            let own = self.configured(state, configuration, now);
             own.map(|own| (own, schedules, apply)).map_err(|error| error.to_string())
         });
         match read {

@@ -142,4 +142,8 @@ pub enum Notice {
     HeartbeatFailed {
         error: String,
     },
+    /// The last heartbeat cannot be read, so whether the journal was restored was not checked.
+    HeartbeatUnreadable {
+        error: String,
+    },
 }

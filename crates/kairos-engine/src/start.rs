@@ -36,7 +36,7 @@ pub enum NotConfigured {
 pub fn opened(
     begun: Input,
     recovered: Option<Torn>,
-    repaired: Option<Repaired>,
+    repaired: Vec<Repaired>,
     adopt: bool,
 ) -> Vec<Input> {
     let mut inputs = vec![begun];
@@ -45,11 +45,8 @@ pub fn opened(
         bytes: torn.bytes,
         saved_as: torn.saved_as.display().to_string(),
     }));
-    inputs.extend(repaired.map(|Repaired { after, bytes, segments, by }| Input::Repaired {
-        after,
-        bytes,
-        segments,
-        by,
+    inputs.extend(repaired.into_iter().map(|Repaired { after, bytes, segments, by }| {
+        Input::Repaired { after, bytes, segments, by }
     }));
     inputs.extend(adopt.then_some(Input::Adopted));
     inputs

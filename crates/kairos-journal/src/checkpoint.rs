@@ -10,7 +10,7 @@
 //!
 //! | name | what |
 //! |---|---|
-//! | `00000000000000004711.note` | the checkpoint at that size; the newest 1000 are kept |
+//! | `00000000000000004711.note` | the checkpoint at that size; the newest 1000 are kept, and as many of another key above them |
 //! | `sealed.frontier` | the tree where the last segment begins; may be deleted |
 //! | `deleted.frontier` | the tree where the oldest kept segment begins; nothing replaces it |
 
@@ -32,7 +32,8 @@ use crate::segment;
 
 pub use crate::leaves::{Upto, origin};
 
-/// How many notes are kept.
+/// How many notes are kept up to the newest. As many more may lie above it: a key of before signed
+/// those, over frames that were given up since.
 pub const KEPT_MAX: usize = 1000;
 
 const SEALED: &str = "sealed.frontier";
@@ -50,6 +51,11 @@ pub enum CheckpointError {
     Shrunk { signed: u64, head: u64 },
     #[error("the first {signed} frames are not those that a checkpoint was signed over")]
     Rewritten { signed: u64 },
+    #[error(
+        "the newest checkpoint that holds is over {signed} frames, and those up to {deleted} are \
+         deleted: there is nothing to compare it with"
+    )]
+    Incomparable { signed: u64, deleted: u64 },
     #[error("the key signs for `{key}`, and this journal is of node `{journal}`")]
     OtherJournal { key: String, journal: NodeId },
     #[error("cannot {doing}")]
@@ -63,7 +69,9 @@ impl CheckpointError {
             Self::Read(error) => error.kind(),
             Self::NoFrames => Kind::Refused(Refused::ForNow),
             Self::OtherJournal { .. } => Kind::Refused(Refused::Conflict),
-            Self::Shrunk { .. } | Self::Rewritten { .. } => Kind::Corrupt,
+            Self::Shrunk { .. } | Self::Rewritten { .. } | Self::Incomparable { .. } => {
+                Kind::Corrupt
+            }
             Self::Io { .. } => Kind::Unavailable,
         }
     }
@@ -126,7 +134,7 @@ pub fn make<D: Fs>(
             if new {
                 let name = note_name(signed.checkpoint.size);
                 write(places.disk, kept, &name, &signed.note.to_string())?;
-                forget_old(places.disk, kept)?;
+                forget_old(places.disk, kept, signed.checkpoint.size)?;
             }
             sealed.map_or(Ok(()), |at| write(places.disk, kept, SEALED, &at.to_string()))
         };
@@ -207,9 +215,11 @@ impl<D: Fs> Places<'_, D> {
         Ok(self.known(DELETED, &firsts).unwrap_or_else(Standing::start))
     }
 
-    /// Where signing may begin: behind what was read for an earlier checkpoint.
-    fn latest(&self) -> Result<Standing, ReadError> {
-        match self.known(SEALED, &self.firsts()?) {
+    /// Where signing may begin: behind what was read for an earlier checkpoint, and not behind the
+    /// first `signed` frames, whose root is compared.
+    fn latest(&self, signed: u64) -> Result<Standing, ReadError> {
+        let sealed = self.known(SEALED, &self.firsts()?);
+        match sealed.filter(|standing| standing.frontier.size() <= signed) {
             Some(standing) => Ok(standing),
             None => self.base(),
         }
@@ -286,8 +296,8 @@ impl Signing {
             return Ok(Self { signed: before.clone(), sealed: None, new: false });
         }
         // What nobody signed with this key, it has not read before either.
-        let begin = if signed == 0 { places.base()? } else { places.latest()? };
-        let began = begin.next();
+        let begin = places.latest(signed)?;
+        let (began, deleted) = (begin.next(), begin.frontier.size());
         let (mut tree, mut sealed) = (begin.frontier.clone(), None);
         let mut at_signed = (tree.size() == signed).then(|| tree.root());
         let mut each = |step: Step<'_>| match step {
@@ -309,6 +319,9 @@ impl Signing {
         match before {
             _ if tree.size() == 0 && signed == 0 => Err(CheckpointError::NoFrames),
             _ if tree.size() < signed => Err(CheckpointError::Shrunk { signed, head: tree.size() }),
+            Some(_) if at_signed.is_none() => {
+                Err(CheckpointError::Incomparable { signed, deleted })
+            }
             Some(before) if at_signed.is_some_and(|root| root != before.checkpoint.root) => {
                 Err(CheckpointError::Rewritten { signed })
             }
@@ -355,10 +368,12 @@ fn sizes<D: Fs>(disk: &D, kept: &D::Dir) -> io::Result<Vec<u64>> {
     Ok(sizes)
 }
 
-fn forget_old<D: Fs>(disk: &D, kept: &D::Dir) -> io::Result<()> {
+fn forget_old<D: Fs>(disk: &D, kept: &D::Dir, newest: u64) -> io::Result<()> {
     let sizes = sizes(disk, kept)?;
-    let old = sizes.len().saturating_sub(KEPT_MAX);
-    sizes[..old].iter().try_for_each(|size| disk.unlink(kept, OsStr::new(&note_name(*size))))
+    let (own, above) = sizes.split_at(sizes.partition_point(|size| *size <= newest));
+    let old = |sizes: &[u64]| sizes.len().saturating_sub(KEPT_MAX);
+    let old = own[..old(own)].iter().chain(&above[..old(above)]);
+    old.copied().try_for_each(|size| disk.unlink(kept, OsStr::new(&note_name(size))))
 }
 
 /// Writes a file whole or not at all.

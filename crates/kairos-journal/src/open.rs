@@ -53,8 +53,8 @@ pub struct Opened {
     pub frames: u64,
     /// What a crash cut short, if it did; the engine records it.
     pub recovered: Option<Torn>,
-    /// A repair that no start has recorded yet; once it is, [`recorded`](crate::recorded) says so.
-    pub repaired: Option<Repaired>,
+    /// Repairs that no start has recorded yet; once they are, [`recorded`](crate::recorded) says so.
+    pub repaired: Vec<Repaired>,
     pub origin: NodeId,
     pub epoch: u64,
 }
@@ -170,7 +170,7 @@ where
     let bytes = bytes.len() as u64;
     let journal = Journal { file, first, bytes, used, cursor, eventful, segment_head };
     let head = cursor.head;
-    let repaired = repair::noted(disk, dir).map_err(cannot("read the note of a repair"))?;
+    let repaired = repair::noted(disk, dir, head).map_err(cannot("read the note of a repair"))?;
     let opened = Opened { head, snapshot, passed_over, frames, recovered, repaired, origin, epoch };
     Ok((fold, journal, opened))
 }

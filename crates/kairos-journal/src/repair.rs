@@ -1,7 +1,8 @@
 //! Going on without what is damaged.
 //!
 //! Owns the one way to give up acknowledged frames: shown first, accepted by position, every byte
-//! kept in `torn/`, and noted there until a start has recorded it. Never happens by itself and never
+//! kept in `torn/`, and noted there until a start has recorded it; what a crash cut short is taken up
+//! under the note it was begun with. Never happens by itself and never
 //! keeps a frame behind the damage: what follows a frame that does not hold has lost its chain. A
 //! crash at any point leaves a journal that is as damaged as before, or less, with nothing gone.
 
@@ -59,6 +60,38 @@ pub struct Repaired {
     pub by: String,
 }
 
+/// A repair that no start has recorded, as it is noted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Noted {
+    #[serde(flatten)]
+    repaired: Repaired,
+    #[serde(default)]
+    readable: u64,
+    #[serde(default)]
+    highest: Option<Seq>,
+    /// Whether all of it is set aside. One of before this was told is taken for ended.
+    #[serde(default = "ended")]
+    ended: bool,
+}
+
+const fn ended() -> bool {
+    true
+}
+
+impl Noted {
+    fn of(loss: &Loss, by: &str) -> Self {
+        let Loss { after, bytes, segments, readable, highest, .. } = *loss;
+        let repaired = Repaired { after: after.0, bytes, segments, by: by.to_owned() };
+        Self { repaired, readable, highest, ended: false }
+    }
+
+    /// Whether `loss` is what a crash left of this one: what went before is in `torn/` already.
+    fn is_rest(&self, loss: &Loss) -> bool {
+        let Repaired { after, bytes, segments, .. } = self.repaired;
+        !self.ended && after == loss.after.0 && bytes >= loss.bytes && segments >= loss.segments
+    }
+}
+
 /// Nothing was repaired.
 #[derive(Debug, thiserror::Error)]
 pub enum RepairError {
@@ -105,12 +138,21 @@ fn failed(doing: &'static str) -> impl FnOnce(io::Error) -> RepairError {
     move |source| RepairError::Io { doing, source }
 }
 
-/// What a repair would give up; `Err(Sound)` when that is nothing.
+/// What a repair would give up, and of one that a crash cut short, what it gave up before;
+/// `Err(Sound)` when that is nothing.
 ///
 /// # Errors
 /// `Sound`, `Unrepairable`, or the disk cannot be read.
 pub fn examine<D: Fs>(disk: &D, dir: &D::Dir) -> Result<Loss, RepairError> {
-    Ok(find(disk, dir)?.loss)
+    let mut loss = find(disk, dir)?.loss;
+    let notes = notes(disk, dir).map_err(failed("read the note of a repair"))?;
+    if let Some(Noted { repaired, readable, highest, .. }) =
+        notes.into_iter().find(|noted| noted.is_rest(&loss))
+    {
+        let Repaired { bytes, segments, .. } = repaired;
+        loss = Loss { bytes, segments, readable, highest, ..loss };
+    }
+    Ok(loss)
 }
 
 /// Sets everything after frame `accepted` aside.
@@ -127,12 +169,17 @@ pub fn repair<D: Fs>(
     let lock = Lock::take(&**disk, dir).map_err(failed("lock the journal"))?;
     let _lock = lock.ok_or(RepairError::Locked)?;
     let found = find(&**disk, dir)?;
-    let Loss { after, bytes, segments, .. } = found.loss;
+    let after = found.loss.after;
     if after != accepted {
         return Err(RepairError::OtherLoss { after, accepted });
     }
-    let repaired = Repaired { after: after.0, bytes, segments, by: by.to_owned() };
-    note(&**disk, dir, &repaired).map_err(failed("note the repair"))?;
+    let noting = "note the repair";
+    let mut notes = notes(&**disk, dir).map_err(failed(noting))?;
+    let nth = notes.iter().position(|noted| noted.is_rest(&found.loss)).unwrap_or_else(|| {
+        notes.push(Noted::of(&found.loss, by));
+        notes.len() - 1
+    });
+    note(&**disk, dir, &notes).map_err(failed(noting))?;
     set_snapshots_aside(&**disk, dir, after).map_err(failed("set a snapshot aside"))?;
     // The newest first: what is left is a shorter journal with the same damage at its end.
     for first in found.aside.iter().rev() {
@@ -141,20 +188,31 @@ pub fn repair<D: Fs>(
     if let Some((first, offset)) = found.cut {
         cut(&**disk, dir, first, offset).map_err(failed("cut off what is damaged"))?;
     }
-    Ok(repaired)
+    notes[nth].ended = true;
+    note(&**disk, dir, &notes).map_err(failed(noting))?;
+    Ok(notes.swap_remove(nth).repaired)
 }
 
-/// The repair that no start has recorded yet.
+/// The repairs that no start has recorded yet, in the order they were made; `head` is the newest
+/// frame there is. One that was begun, and behind which frames stand all the same, was given up.
 ///
 /// # Errors
 /// The system's; a note that cannot be read counts as none.
-pub(crate) fn noted<D: Fs>(disk: &D, dir: &D::Dir) -> io::Result<Option<Repaired>> {
-    let Some(torn) = torn(disk, dir)? else { return Ok(None) };
-    match disk.open(&torn, OsStr::new(NOTE), Access::Read) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-        Ok(file) => Ok(serde_json::from_slice(&read_full(disk, &file, NOTE_BYTES_MAX)?).ok()),
-    }
+pub(crate) fn noted<D: Fs>(disk: &D, dir: &D::Dir, head: Seq) -> io::Result<Vec<Repaired>> {
+    let made = |noted: &Noted| noted.ended || noted.repaired.after >= head.0;
+    Ok(notes(disk, dir)?.into_iter().filter(made).map(|noted| noted.repaired).collect())
+}
+
+fn notes<D: Fs>(disk: &D, dir: &D::Dir) -> io::Result<Vec<Noted>> {
+    let Some(torn) = torn(disk, dir)? else { return Ok(Vec::new()) };
+    let file = match disk.open(&torn, OsStr::new(NOTE), Access::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        opened => opened?,
+    };
+    let text = read_full(disk, &file, NOTE_BYTES_MAX)?;
+    // One alone stood there before there could be several.
+    let one = || serde_json::from_slice(&text).map(|noted| vec![noted]);
+    Ok(serde_json::from_slice(&text).or_else(|_| one()).unwrap_or_default())
 }
 
 /// Takes the note away, once its repair is recorded.
@@ -347,9 +405,13 @@ fn make_torn<D: Fs>(disk: &D, dir: &D::Dir) -> io::Result<D::Dir> {
     disk.open_dir(dir, Path::new(segment::TORN))
 }
 
-fn note<D: Fs>(disk: &D, dir: &D::Dir, repaired: &Repaired) -> io::Result<()> {
+fn note<D: Fs>(disk: &D, dir: &D::Dir, notes: &[Noted]) -> io::Result<()> {
     let torn = make_torn(disk, dir)?;
-    let text = serde_json::to_vec(repaired).map_err(io::Error::other)?;
+    let text = serde_json::to_vec(notes).map_err(io::Error::other)?;
+    if text.len() as u64 > NOTE_BYTES_MAX {
+        // More than a dozen without a start in between.
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
     let temp = OsString::from(format!("{NOTE}.tmp"));
     match disk.unlink(&torn, &temp) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -265,8 +265,71 @@ fn the_newest_thousand_are_kept() {
     fs::remove_file(world.kept().join(format!("{:020}.note", 2))).unwrap();
     // None of them is signed, so none counts.
     assert_eq!(world.make(Upto::Still).unwrap().checkpoint.size, 2);
-    let expected: Vec<_> = (6..=KEPT_MAX as u64 + 5).collect();
+    // Those above are of a key of before, and as many.
+    let above: Vec<_> = (6..=KEPT_MAX as u64 + 5).collect();
+    assert_eq!(sizes(&world), [&[1, 2], &above[..]].concat());
+    // Its own newest stays, however many there are.
+    world.write(KEPT_MAX + 10);
+    let size = world.make(Upto::Still).unwrap().checkpoint.size;
+    let expected: Vec<_> = (7..=KEPT_MAX as u64 + 5).chain([size]).collect();
     assert_eq!(sizes(&world), expected);
+}
+
+#[test]
+fn a_new_keys_note_stays_below_a_thousand_of_the_old_one() {
+    let world = World::new();
+    world.write(40);
+    for size in 41..=40 + KEPT_MAX as u64 {
+        fs::write(world.kept().join(format!("{size:020}.note")), "another key's").unwrap();
+    }
+    let signed = world.make(Upto::Still).unwrap();
+    let kept = newest(&RealFs, &world.kept, signer().verifier()).unwrap();
+    assert_eq!(kept, Some(signed));
+    let covered = kairos_journal::retention::cover(&world.places(), &signer(), Seq(20));
+    assert_eq!(covered.unwrap().checkpoint.size, 40);
+}
+
+#[test]
+fn nothing_is_signed_that_was_not_compared_with_what_was_signed() {
+    let (world, other) = (World::new(), World::new());
+    world.write(20);
+    let first = world.make(Upto::Still).unwrap().checkpoint.size;
+    world.write(60);
+    let last = world.make(Upto::Still).unwrap().checkpoint.size;
+    // Another journal of the node with the same kept, whose newest note no longer holds.
+    let note = world.kept().join(format!("{last:020}.note"));
+    let mut bytes = fs::read(&note).unwrap();
+    let at = bytes.len() - 20;
+    bytes[at] ^= 1;
+    fs::write(&note, bytes).unwrap();
+    let (mut book, _) = open(&other.journal(), small()).unwrap();
+    (book, _) = turn(book, vec![vec![noted("0 another")]]);
+    drop(book);
+    other.write(90);
+    fs::remove_file(world.kept().join("sealed.frontier")).unwrap();
+    sign(&Places { kept: None, ..other.places() }, &signer(), Upto::Still).unwrap();
+    make(&Places { kept: Some(&other.kept), ..other.places() }, &signer(), Upto::Still).unwrap();
+    let frontier = "sealed.frontier";
+    fs::copy(other.kept().join(frontier), world.kept().join(frontier)).unwrap();
+    let places = Places { kept: Some(&world.kept), ..other.places() };
+    let made = make(&places, &signer(), Upto::Still).map(drop);
+    let signed = first;
+    assert!(
+        matches!(made, Err(CheckpointError::Rewritten { signed: s }) if s == signed),
+        "{made:?}"
+    );
+    // Where the frames it was over are deleted, there is nothing to compare.
+    let begin = segments(&other.journal()).into_iter().map(|path| first_of(&path));
+    let begin = begin.into_iter().find(|begin| *begin > first + 1).unwrap();
+    keep_roots(&places, Seq(begin)).unwrap();
+    for old in segments(&other.journal()).into_iter().filter(|path| first_of(path) < begin) {
+        fs::remove_file(old).unwrap();
+    }
+    let made = make(&places, &signer(), Upto::Still).map(drop);
+    assert!(
+        matches!(made, Err(CheckpointError::Incomparable { deleted, .. }) if deleted == begin - 1),
+        "{made:?}"
+    );
 }
 
 #[test]

@@ -111,14 +111,14 @@ fn a_repair_keeps_every_frame_before_the_damage_and_every_byte_behind_it() {
         .sum();
     assert_eq!(kept as u64, bytes);
     let (book, opened) = open(root.path(), small()).expect("it opens again");
-    assert_eq!(opened.repaired, Some(repaired));
+    assert_eq!(opened.repaired, [repaired]);
     assert_eq!(book.state().0, all.0[..usize::try_from(bad - 1).expect("few")]);
     let (book, _) = turn(book, vec![vec![noted("goes on")]]);
     assert_eq!(book.head(), Seq(bad));
     drop(book);
     recorded(&RealFs, &RealFs.root(root.path()).expect("the root")).expect("the note goes");
     let (_, opened) = open(root.path(), small()).expect("it opens again");
-    assert_eq!(opened.repaired, None);
+    assert_eq!(opened.repaired, []);
 }
 
 #[test]
@@ -142,14 +142,43 @@ fn a_repair_cut_short_is_taken_up_again() {
     let root = tempfile::tempdir().expect("a directory");
     journal(root.path());
     let bad = spoil(&segment(root.path(), 1));
-    // As after a crash between the segments and the cut.
-    let last = segment(root.path(), 2);
-    fs::create_dir(root.path().join("torn")).expect("it is new");
-    let name = last.file_name().expect("a name").to_string_lossy().into_owned();
-    fs::rename(&last, root.path().join(format!("torn/{name}.0"))).expect("it moves");
+    let loss = looked(root.path()).expect("it is damaged");
+    let note = root.path().join("torn/repaired.json");
+    // As after a crash between the segments and the cut, and as that leaves the note.
+    let whole: Vec<_> = files(root.path());
     mended(root.path(), bad - 1).expect("it is accepted");
+    let noted = fs::read_to_string(&note).expect("it is noted");
+    fs::write(&note, noted.replace("\"ended\":true", "\"ended\":false")).expect("there is room");
+    let (name, bytes) = &whole[1];
+    fs::write(root.path().join(name), bytes).expect("there is room");
+    assert_eq!(looked(root.path()).expect("it is damaged"), loss);
+    let repaired = mended(root.path(), bad - 1).expect("it is accepted");
+    let Loss { bytes, segments, .. } = loss;
+    assert_eq!(repaired, Repaired { after: bad - 1, bytes, segments, by: BY.into() });
+    // Before it is recorded, more breaks: that is another.
+    let bad = spoil(&segment(root.path(), 0));
+    let second = mended(root.path(), bad - 1).expect("it is accepted");
     let (_, opened) = open(root.path(), small()).expect("it opens again");
     assert_eq!(opened.head, Seq(bad - 1));
+    assert_eq!(opened.repaired, [repaired, second]);
+}
+
+#[test]
+fn a_repair_that_was_begun_and_given_up_is_not_recorded() {
+    let root = tempfile::tempdir().expect("a directory");
+    journal(root.path());
+    let whole = files(root.path());
+    let bad = spoil(&segment(root.path(), 1));
+    mended(root.path(), bad - 1).expect("it is accepted");
+    let note = root.path().join("torn/repaired.json");
+    let noted = fs::read_to_string(&note).expect("it is noted");
+    fs::write(&note, noted.replace("\"ended\":true", "\"ended\":false")).expect("there is room");
+    // A copy takes the place of what was damaged.
+    for (name, bytes) in whole {
+        fs::write(root.path().join(name), bytes).expect("there is room");
+    }
+    let (_, opened) = open(root.path(), small()).expect("it opens again");
+    assert_eq!((opened.head, opened.repaired), (Seq(60), Vec::new()));
 }
 
 #[test]

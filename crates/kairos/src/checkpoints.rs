@@ -237,7 +237,9 @@ impl Shared {
                 let details = [("error", Detail::Text(text.clone()))];
                 self.log.line(Level::Error, "checkpoint_failed", "checkpoint", &details);
                 let hint = match error {
-                    CheckpointError::Shrunk { .. } | CheckpointError::Rewritten { .. } => {
+                    CheckpointError::Shrunk { .. }
+                    | CheckpointError::Rewritten { .. }
+                    | CheckpointError::Incomparable { .. } => {
                         "compare the journal with a copy; after a loss you have accepted, move \
                          `.kairos/keys` away: the next start signs with a new key"
                     }

@@ -88,6 +88,12 @@ pub(crate) fn said(notice: &Notice) -> Option<String> {
              hint: `kairos schedule fire` fires one by hand; under another `id` a schedule begins anew",
             if *count == 1 { "schedule has" } else { "schedules have" },
         ),
+        Notice::HeartbeatUnreadable { error } => format!(
+            "warning: the last heartbeat cannot be read, so nobody compared the journal with it: {}\n\
+             hint: was the journal restored? `kairos journal verify --checkpoint FILE` proves that it \
+             goes on from a checkpoint kept elsewhere",
+            one_line(error)
+        ),
         Notice::ClockSettled { by: None } => "the wall clock has stood and is believed".to_owned(),
         Notice::ClockSettled { by: Some(by) } => format!("the wall clock is right, says {by}"),
         Notice::FilesUnknown { schedule, error } => format!(
@@ -222,6 +228,9 @@ pub(crate) fn write(log: &Log, notice: &Notice) {
         }
         Notice::HeartbeatFailed { error } => {
             (Level::Error, "daemon_heartbeat", vec![("error", text(error))])
+        }
+        Notice::HeartbeatUnreadable { error } => {
+            (Level::Warn, "heartbeat_unreadable", vec![("error", text(error))])
         }
     };
     log.line(level, event, "daemon", &details);

@@ -12,7 +12,7 @@ use kairos_core::schedule::slot::{SlotReason, SlotState};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_engine::{
-    Control, Exits, Identity, Inputs, Shown, StartError, Started, start as begin, turn,
+    Control, Exits, Identity, Inputs, Notice, Shown, StartError, Started, start as begin, turn,
 };
 
 use crate::turn::{START_MS, ledger, minutely, now, zones};
@@ -64,6 +64,37 @@ fn a_journal_that_ends_before_its_heartbeat_is_refused_until_it_is_adopted() {
     assert!(head < seen && seen == Seq(99), "{head} {seen}");
     stop(start(dir.path(), Vec::new, Identity { adopt: true, ..HERE }).expect("adopted"));
     stop(start(dir.path(), Vec::new, HERE).expect("the heartbeat is its own again"));
+}
+
+/// What a start says of the heartbeat it found.
+fn told(dir: &Path) -> Vec<String> {
+    let (tell, told) = std::sync::mpsc::channel();
+    let notice = move |notice| {
+        if let Notice::HeartbeatUnreadable { error } = notice {
+            tell.send(error).ok();
+        }
+    };
+    let none: Schedules = Vec::new;
+    stop(world::begin(dir, Box::new(|_| None), Box::new(notice), (none, HERE)).expect("it starts"));
+    told.iter().collect()
+}
+
+#[test]
+fn a_heartbeat_that_cannot_be_read_is_told_and_not_taken_for_none() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let heartbeat = dir.path().join("heartbeat.json");
+    assert_eq!(told(dir.path()), Vec::<String>::new(), "there is none");
+    for text in ["", "{", r#"{"journal_head":"#, "\0\0\0\0", r#"{"journal_head":-1}"#] {
+        fs::write(&heartbeat, text).expect("written");
+        assert_eq!(told(dir.path()).len(), 1, "{text:?}");
+        assert_eq!(told(dir.path()), Vec::<String>::new(), "its own again");
+    }
+    // KairosChain's knows of no journal.
+    fs::write(&heartbeat, r#"{"pid":7,"state":"running"}"#).expect("written");
+    assert_eq!(told(dir.path()), Vec::<String>::new());
+    fs::remove_file(&heartbeat).expect("it is there");
+    fs::create_dir(&heartbeat).expect("a directory instead");
+    assert_eq!(told(dir.path()).len(), 1, "a directory");
 }
 
 /// A journal whose minutely schedule was last looked at long ago, and what else it ends with.

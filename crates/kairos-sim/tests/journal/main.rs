@@ -8,3 +8,4 @@ mod crash;
 mod damage;
 mod fault;
 mod prune;
+mod repair;

@@ -318,7 +318,9 @@ impl From<CheckpointError> for Failure {
     fn from(error: CheckpointError) -> Self {
         match error {
             CheckpointError::Read(error) => error.into(),
-            CheckpointError::Shrunk { .. } | CheckpointError::Rewritten { .. } => {
+            CheckpointError::Shrunk { .. }
+            | CheckpointError::Rewritten { .. }
+            | CheckpointError::Incomparable { .. } => {
                 Self::of(Exit::No, "journal_rewritten", &error)
                     .hint("compare the journal with a copy; nothing is signed over it as it is")
             }

@@ -76,6 +76,8 @@ pub(super) const PARTS: [Part; 7] = [
             Quota::new("second crashes", 40_000),
             Quota::whole("crash points, deletion", 500),
             Quota::whole("second crashes, deletion", 500),
+            Quota::whole("crash points, repair", 200),
+            Quota::whole("second crashes, repair", 600),
             Quota::new("distinct images", 10_000),
             Quota::whole("crash points after a fault", 10_000),
             Quota::new("bit flips", 180_000),
