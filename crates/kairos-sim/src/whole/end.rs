@@ -11,6 +11,7 @@ use kairos_core::state::State;
 
 use kairos_engine::Admit;
 
+use super::daemon::Daemon;
 use super::law::Wrong;
 use super::life::Life;
 use super::people::unsettled;
@@ -18,8 +19,10 @@ use super::scene::GENEROUS;
 use super::shelf::Shelf;
 use crate::Plan;
 
-/// Turns that follow each other at one instant.
-const TURNS_MAX: usize = 600;
+/// Turns that follow each other until all that can be done is; hundreds of fires may wait.
+const TURNS_MAX: usize = 10_000;
+/// Records that are shown of turns without an end.
+const NEWEST: usize = 6;
 /// Waits until all work has ended.
 const WAITS_MAX: usize = 4_000;
 /// What may be left of a state besides its configuration, as text.
@@ -70,9 +73,15 @@ impl Life {
                 return;
             }
             let before = self.book.events();
-            self.work(usize::MAX);
+            let is_idle = |daemon: &Daemon| daemon.under_way.is_empty();
+            if self.daemon.as_ref().is_some_and(is_idle) {
+                // Time stands: of many that wait for a model, one would be due at any moment.
+                self.turn(Vec::new(), Vec::new(), Pace::Running);
+            } else {
+                self.work(usize::MAX);
+            }
             self.look();
-            let idle = self.daemon.as_ref().is_some_and(|daemon| daemon.under_way.is_empty());
+            let idle = self.daemon.as_ref().is_some_and(is_idle);
             if idle && self.book.events() == before {
                 let due = self.state().due_after(None, self.clock, true);
                 return self.findings.check(due.is_none(), Wrong::Refused, || {
@@ -80,7 +89,14 @@ impl Life {
                 });
             }
         }
-        self.findings.add(Wrong::Refused, format!("no end of turns at {}", self.clock));
+        let newest = {
+            let seen = self.known.watch.seen();
+            let newest =
+                seen.history.iter().rev().take(NEWEST).map(|(at, event)| (*at, event.clone()));
+            newest.collect::<Vec<_>>()
+        };
+        let what = format!("no end of turns at {}: {newest:?}", self.clock);
+        self.findings.add(Wrong::Refused, what);
     }
 
     /// Waits for whatever is waited for; a person answers every question about effects.

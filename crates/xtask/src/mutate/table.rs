@@ -52,9 +52,10 @@ const ERASED: Test = sim(
 const SNAPSHOTS: Test =
     sim("journal", "crash::every_crash_image_with_snapshots_opens_with_all_that_was_acknowledged");
 const LIVES: Test = sim("whole", "whatever_happens_nothing_is_lost_or_done_twice");
+const SLOTS: Test = sim("whole", "every_slot_has_one_fate_whatever_becomes_of_its_schedule");
 
 // tidy: table
-pub(super) const MUTATIONS: [Mutation; 48] = [
+pub(super) const MUTATIONS: [Mutation; 54] = [
     Mutation {
         name: "commit: fdatasync",
         file: "crates/kairos-journal/src/writer.rs",
@@ -403,5 +404,47 @@ pub(super) const MUTATIONS: [Mutation; 48] = [
         old: "    let deleted = delete(places, recorded)?;\n",
         new: "    let deleted = delete(places, founded.next())?;\n",
         test: LIVES,
+    },
+    Mutation {
+        name: "slots: cursor that a reload keeps",
+        file: "crates/kairos-engine/src/calendar.rs",
+        old: "            (_, Some(same)) => (same.revision, carried(same, &table)),\n",
+        new: "            (_, Some(same)) => (same.revision, begins(same.cursor.max(now))),\n",
+        test: SLOTS,
+    },
+    Mutation {
+        name: "slots: fate of a fire that overlaps",
+        file: "crates/kairos-core/src/decide/slots.rs",
+        old: "                events.push(slot_event(loaded, slot, (state, refused, mandate), files));\n",
+        new: "                if refused != Some(SlotReason::Overlap) {\n                    events.push(slot_event(loaded, slot, (state, refused, mandate), files));\n                }\n",
+        test: SLOTS,
+    },
+    Mutation {
+        name: "slots: bound of a queue",
+        file: "crates/kairos-core/src/decide/slots.rs",
+        old: "            fired + queued.take(most).count() >= most\n",
+        new: "            fired + queued.take(most).count() > most\n",
+        test: SLOTS,
+    },
+    Mutation {
+        name: "slots: last fates of a rule",
+        file: "crates/kairos-engine/src/calendar.rs",
+        old: "        if !accounted.fates.is_empty() {\n            inputs",
+        new: "        if accounted.fates.is_empty() {\n            inputs",
+        test: SLOTS,
+    },
+    Mutation {
+        name: "slots: cursor when zone data change",
+        file: "crates/kairos-engine/src/calendar.rs",
+        old: "    let cursor = before.carried(loaded.cursor, table);\n",
+        new: "    let cursor = loaded.cursor;\n",
+        test: SLOTS,
+    },
+    Mutation {
+        name: "slots: next that is announced",
+        file: "crates/kairos-engine/src/calendar.rs",
+        old: "    definition.enabled.then(|| table.next_release(cursor))?\n",
+        new: "    definition.enabled.then(|| table.next_release(table.next_after(cursor)?.at))?\n",
+        test: SLOTS,
     },
 ];
