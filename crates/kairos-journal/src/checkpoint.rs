@@ -245,6 +245,14 @@ impl<D: Fs> Places<'_, D> {
         Err(ReadError::Changing { looks: LOOKS_MAX }.into())
     }
 
+    /// What is kept of a journal that had frames, if anything is.
+    pub(crate) fn remembers(&self) -> io::Result<Option<String>> {
+        let Some(kept) = self.kept else { return Ok(None) };
+        let names = self.disk.list(kept)?;
+        let tells = |name: &&OsString| size_of(name).is_some() || **name == *DELETED;
+        Ok(names.iter().filter(tells).max().map(|name| name.display().to_string()))
+    }
+
     /// Whether reading is to end.
     pub(crate) fn stops(&self) -> bool {
         self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))

@@ -22,7 +22,7 @@ fn what_was_committed_is_there_after_reopening() {
         passed_over: Vec::new(),
         frames: 0,
         recovered: None,
-        repaired: None,
+        repaired: Vec::new(),
         origin,
         epoch: 1,
     };
