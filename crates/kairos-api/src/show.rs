@@ -338,6 +338,9 @@ pub fn schedule(view: &ScheduleView, mandates: &Mandates, now: Time) -> wire::Sc
 fn trigger(trigger: &Trigger) -> wire::schedule::Trigger {
     match trigger {
         Trigger::Webhook {} => wire::schedule::Trigger::Webhook {},
+        Trigger::Path { glob, settle_ms } => {
+            wire::schedule::Trigger::Path { glob: glob.clone(), settle_ms: *settle_ms }
+        }
     }
 }
 

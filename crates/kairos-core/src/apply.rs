@@ -34,6 +34,7 @@ impl Fold for State {
         match event {
             Event::DaemonStarted { machine, .. } => self.machine = machine.or(self.machine),
             Event::SegmentsDeleted { first, .. } => self.kept_from = self.kept_from.max(*first),
+            Event::Adopted {} | Event::Repaired { .. } => self.lost_sight(),
             Event::RulesLoaded(rules) => {
                 self.scopes = scopes(rules);
                 self.rules = Some(Arc::new((**rules).clone()));
@@ -57,7 +58,7 @@ impl Fold for State {
                 }
             }
             Event::Slot { schedule, files: Some(files), .. } => {
-                self.fares(schedule, |fare| fare.seen = *files);
+                self.fares(schedule, |fare| fare.saw(*files));
             }
             Event::SchedulePaused { schedule, why } => {
                 self.fares(schedule, |fare| fare.pause(at.time, why.clone()));
@@ -216,6 +217,14 @@ impl State {
             self.fares.insert(identity.clone(), fare);
         }
         self.schedule_alarm(name);
+    }
+
+    /// Whether files changed since they were seen is not known any more.
+    fn lost_sight(&mut self) {
+        let all = self.schedules.values().map(|loaded| &loaded.definition);
+        let watching = all.filter(|definition| definition.watches().is_some());
+        let names: Vec<_> = watching.map(|definition| definition.name.clone()).collect();
+        names.iter().for_each(|name| self.fares(name, |fare| fare.restored = true));
     }
 
     /// A schedule that is paused is never due.

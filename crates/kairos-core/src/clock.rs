@@ -15,6 +15,11 @@ use crate::time::Time;
 pub const STEP_MS: u64 = 2 * 60 * 1000;
 /// How long it must then stand undisturbed before it is believed.
 pub const SETTLE_MS: u64 = 60 * 1000;
+/// A start that finds the wall clock further than this behind the newest record believes no age by it
+/// yet: a machine that was off that long and one whose clock was lost look alike.
+const AWAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long it must then stand, for whoever sets clocks over the network to set it.
+const STEADY_MS: u64 = 10 * 60 * 1000;
 /// While it is held, a smaller change begins the wait anew too; less than this is how clocks run.
 const STIR_MS: u64 = 1000;
 
@@ -47,6 +52,14 @@ impl Reading {
     /// that is set.
     fn origin_ms(self) -> i64 {
         self.wall.as_ms().saturating_sub_unsigned(self.boot_ms)
+    }
+
+    /// From when on, by the clock that nobody sets, what this start finds to be old is old enough to be
+    /// deleted: at once, or when the wall clock has stood for a while.
+    #[must_use]
+    pub fn ages_from_ms(self, newest: Option<Time>) -> u64 {
+        let away = newest.is_some_and(|newest| self.wall.ms_since(newest) > AWAY_MS);
+        if away { self.boot_ms.saturating_add(STEADY_MS) } else { self.boot_ms }
     }
 
     /// What the wall clock shows at `boot_ms`, if nobody sets it between.
@@ -218,6 +231,17 @@ mod tests {
         ];
         for (what, spans, expected) in table {
             assert_eq!(seen(false, spans), *expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn after_long_away_an_age_counts_once_the_clock_has_stood() {
+        let reading = Reading { wall: Time::from_ms(1_800_000_000_000), boot_ms: 7_000 };
+        let before = |ms: i64| Some(Time::from_ms(reading.wall.as_ms() - ms));
+        let cases =
+            [(None, 0), (before(-HOUR), 0), (before(24 * HOUR), 0), (before(24 * HOUR + 1), 10)];
+        for (newest, minutes) in cases {
+            assert_eq!(reading.ages_from_ms(newest), 7_000 + minutes * 60_000, "{newest:?}");
         }
     }
 

@@ -30,7 +30,7 @@ use crate::time::Time;
 
 impl Snapshot for State {
     const KIND: &'static str = "state";
-    const SCHEMA: u32 = 5;
+    const SCHEMA: u32 = 6;
     type Form = Self;
 
     fn form(&self) -> &Self {

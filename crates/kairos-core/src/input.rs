@@ -89,6 +89,8 @@ pub enum Input {
         /// What its condition's files hold, where it has such a condition.
         files: Option<Contents>,
     },
+    /// What the files that a schedule watches hold, settled.
+    Changed { schedule: ScheduleName, revision: u32, files: Contents },
     /// The turn is over: what waits may start. `only` narrows it to one mandate.
     Admit { only: Option<MandateId> },
     /// A mandate that was running when the daemon ended goes on.

@@ -10,7 +10,7 @@ use kairos_core::effect::{
     Attempt, Call, Change, Doubt, Effect, Failure, FileFact, Outcome, PersonSays, Place,
     Reconciled, Reply, WritersKnown,
 };
-use kairos_core::event::Event;
+use kairos_core::event::{Event, Limit};
 use kairos_core::fold::{At, Fold as _, Seq};
 use kairos_core::gate::proposal::{Closed, Decision};
 use kairos_core::gate::risk::Risk;
@@ -24,6 +24,19 @@ use kairos_core::resume::{Resume, resume};
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
 use kairos_core::state::State;
 use kairos_core::time::Time;
+
+#[test]
+fn nothing_is_too_old_by_a_clock_that_is_held() {
+    let mut world = World::new(Price { input: 0, output: 0, cache_read: 0, cache_write: 0 });
+    let delete = |first, over| Input::Delete { first: Seq(first), segments: 1, bytes: 4096, over };
+    let deleted =
+        |first, over| Event::SegmentsDeleted { first: Seq(first), segments: 1, bytes: 4096, over };
+    world.input(&Input::ClockStepped { by_ms: 34_560_000_000 });
+    assert_eq!(world.input(&delete(3, Limit::Days)), []);
+    assert_eq!(world.input(&delete(3, Limit::Bytes)), [deleted(3, Limit::Bytes)]);
+    world.input(&Input::ClockSettled);
+    assert_eq!(world.input(&delete(5, Limit::Days)), [deleted(5, Limit::Days)]);
+}
 
 struct World {
     state: State,

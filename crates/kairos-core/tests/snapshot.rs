@@ -116,6 +116,7 @@ fn a_state_that_each_version_wrote_is_read_as_it_was() {
         include_str!("snapshot/state-3.json"),
         include_str!("snapshot/state-4.json"),
         include_str!("snapshot/state-5.json"),
+        include_str!("snapshot/state-6.json"),
     ];
     for text in texts {
         assert_eq!(written(&read(text)), text.trim_end());
@@ -123,30 +124,46 @@ fn a_state_that_each_version_wrote_is_read_as_it_was() {
     let kept_from = texts.map(|text| read(text).kept_from());
     assert_eq!(
         kept_from,
-        [1, 4711, 4711, 4711, 4711].map(Seq),
+        [1, 4711, 4711, 4711, 4711, 4711].map(Seq),
         "version 1 knew of no deleted segment"
     );
     let low = Shortage::Free { free_bytes: 1, keep_free_bytes: 2 };
     let read_low = texts.map(|text| read(text).low());
     assert_eq!(
         read_low,
-        [None, None, Some(low), Some(low), Some(low)],
+        [None, None, Some(low), Some(low), Some(low), Some(low)],
         "version 2 knew of no shortage"
     );
     let erasing = texts.map(|text| read(text).erasing().count());
-    assert_eq!(erasing, [0, 0, 0, 1, 1], "version 3 knew of no erasure");
+    assert_eq!(erasing, [0, 0, 0, 1, 1, 1], "version 3 knew of no erasure");
     let yearly = "yearly".parse().expect("a name");
     let begins = texts.map(|text| read(text).begins(&yearly, Time::EPOCH).as_ms());
     let went = 1_800_068_400_000;
-    assert_eq!(begins, [0, 0, 0, went, went], "nor the first three of a schedule that went");
+    assert_eq!(begins, [0, 0, 0, went, went, went], "nor the first three of a schedule that went");
     let beat = "beat".parse().expect("a name");
     let fares = texts.map(|text| read(text).fare(&beat).map(|fare| fare.failures));
-    assert_eq!(fares, [None, None, None, None, Some(2)], "version 4 knew of no pause");
+    assert_eq!(fares, [None, None, None, None, Some(2), Some(2)], "version 4 knew of no pause");
+    let tick = Some("tick".to_owned());
     let named = texts.map(|text| Some(read(text).identified(&beat)?.definition.name.to_string()));
-    assert_eq!(named, [None, None, None, None, Some("tick".to_owned())]);
+    assert_eq!(named, [None, None, None, None, tick.clone(), tick]);
     let clock = texts.map(|text| read(text).clock());
     let held = Some(Held { by_ms: -7_200_000 });
-    assert_eq!(clock, [None, None, None, None, held], "version 4 knew of no clock that was set");
+    assert_eq!(
+        clock,
+        [None, None, None, None, held, held],
+        "version 4 knew of no clock that was set"
+    );
+    let watches = |text| {
+        let state = read(text);
+        let loaded = state.schedule(&"inbox".parse().expect("a name"))?.clone();
+        loaded.definition.watches().map(|(glob, settle_ms)| (glob.to_owned(), settle_ms))
+    };
+    let inbox = Some(("inbox/**".to_owned(), 2_000));
+    assert_eq!(
+        texts.map(watches),
+        [None, None, None, None, None, inbox],
+        "version 5 knew of no trigger"
+    );
     assert_eq!(State::SCHEMA as usize, texts.len());
 }
 

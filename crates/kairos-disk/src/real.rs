@@ -27,6 +27,12 @@ pub struct RealFs;
 #[derive(Debug)]
 pub struct Dir(OwnedFd);
 
+impl AsFd for Dir {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 /// A file held open.
 #[derive(Debug)]
 pub struct File(OwnedFd);

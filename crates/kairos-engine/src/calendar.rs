@@ -4,20 +4,21 @@
 //! configuration changes. The state keeps the texts these were compiled from and the cursor; zone data
 //! never enters it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kairos_core::clock::STEP_MS;
 use kairos_core::event::{Loaded, Renamed};
 use kairos_core::input::Input;
 use kairos_core::schedule::definition::{Definition, ScheduleName};
 use kairos_core::schedule::{
-    Accounted, Contents, NoTimetable, Timetable, Unfired, Zone, account, pass,
+    Accounted, Contents, NoTimetable, Timetable, Unfired, Zone, ZoneClock, account, pass,
 };
 use kairos_core::state::State;
 use kairos_core::time::Time;
 
 use crate::condition::Probes;
 use crate::notice::Notice;
+use crate::watch::Watched;
 
 /// The zone of that name, if there is one.
 pub type Zones = fn(&str) -> Option<Zone>;
@@ -27,6 +28,7 @@ pub type Zones = fn(&str) -> Option<Zone>;
 pub struct Calendar {
     tables: BTreeMap<ScheduleName, Timetable>,
     pub(crate) probes: Probes,
+    pub(crate) watched: Watched,
 }
 
 /// A schedule that cannot be compiled.
@@ -42,6 +44,8 @@ pub struct Unusable {
 #[derive(Debug)]
 pub(crate) struct Loading {
     pub(crate) calendar: Calendar,
+    /// Schedules whose rule ends, and whose zone has other data by now, by name.
+    pub(crate) moved: BTreeMap<ScheduleName, Loaded>,
     /// The last fates under rules that end.
     pub(crate) endings: Vec<Input>,
     /// New and changed schedules.
@@ -75,20 +79,36 @@ impl Calendar {
         Some(input(loaded, table, accounted, files))
     }
 
-    /// This calendar with the looks that are under way for another.
+    /// This calendar with what is known of files from the one before.
     pub(crate) fn after(self, other: Self) -> Self {
-        let probes = other.probes.kept(|name| self.tables.contains_key(name));
-        Self { probes, ..self }
+        let stays = |name: &ScheduleName| self.tables.contains_key(name);
+        let (probes, watched) = (other.probes.kept(stays), other.watched.kept(stays));
+        Self { probes, watched, ..self }
     }
 
-    /// Lets every due slot pass that was due under a rule still in use; none fires.
-    pub(crate) fn pass_all(&self, state: &State, now: Time) -> Vec<Input> {
+    /// Lets every slot pass that is due under a rule in use once `coming` is recorded; none fires.
+    pub(crate) fn pass_all(&self, state: &State, coming: &[Input], now: Time) -> Vec<Input> {
+        let configured = coming.iter().filter_map(|input| match input {
+            Input::Configured { set, gone, .. } => Some((set, gone)),
+            _ => None,
+        });
+        let (set, gone): (Vec<_>, Vec<_>) = configured.unzip();
+        let set: BTreeMap<_, _> = set
+            .into_iter()
+            .flatten()
+            .map(|loaded| (loaded.definition.identity(), loaded))
+            .collect();
+        let gone: BTreeSet<_> = gone.into_iter().flatten().collect();
+        let stays = state.schedules().filter(|loaded| {
+            let definition = &loaded.definition;
+            !gone.contains(&definition.name) && !set.contains_key(definition.identity())
+        });
         let passes = |loaded: &Loaded| {
             let table = self.tables.get(&loaded.definition.name)?;
             let accounted = pass(table, loaded.cursor, now, Unfired::Restored);
-            Some(input(loaded, table, accounted, None))
+            (!accounted.fates.is_empty()).then(|| input(loaded, table, accounted, None))
         };
-        let enabled = state.schedules().filter(|loaded| loaded.definition.enabled);
+        let enabled = stays.chain(set.values().copied()).filter(|loaded| loaded.definition.enabled);
         enabled.filter_map(passes).collect()
     }
 
@@ -105,9 +125,10 @@ impl Calendar {
         let gone = state.schedules().map(|loaded| &loaded.definition);
         let gone = gone.filter(|definition| !there.contains_key(definition.identity()));
         let gone = gone.map(|definition| definition.name.clone()).collect();
-        let endings = endings(state, &there, &mut zones, now);
+        let (moved, endings) = endings(state, &there, &mut zones, now);
         let mut loading = Loading {
             calendar: Self::default(),
+            moved,
             endings,
             set: Vec::new(),
             gone,
@@ -134,10 +155,15 @@ impl Loading {
         let anchor = same.and_then(|same| same.anchor).unwrap_or(now);
         let table = zones.table(&definition, anchor)?;
         let zone_data = table.zone().and_then(|zone| zone.digest);
-        let (revision, cursor) = match (before, same) {
+        let begins = |cursor| (cursor, table.zone_clock(cursor));
+        let (revision, (cursor, zone_clock)) = match (before, same) {
             (_, Some(same)) => (same.revision, carried(same, &table)),
-            (Some(before), None) => (before.revision + 1, state.begins(identity, now)),
-            (None, None) => (1, state.begins(identity, now)),
+            (Some(before), None) => {
+                // Other data may have taken its cursor back.
+                let cursor = self.moved.get(&before.definition.name).unwrap_or(before).cursor;
+                (before.revision + 1, begins(cursor.max(now)))
+            }
+            (None, None) => (1, begins(state.begins(identity, now))),
         };
         let changed = before.is_none_or(|b| b.definition != definition || b.zone_data != zone_data);
         if changed {
@@ -152,7 +178,7 @@ impl Loading {
                 next: next(&definition, &table, cursor),
                 anchor: table.anchor(),
                 zone_data,
-                zone_clock: table.zone_clock(cursor),
+                zone_clock,
                 definition: definition.clone(),
             });
         }
@@ -189,44 +215,61 @@ impl Known {
 
 /// The last fates under the rules that end when the schedules `there` take the place of those in the
 /// state: slots that came due and were never looked at, as after a time without a daemon or in a
-/// pause. Of a zone that nobody knows any more, nobody can say which these were.
+/// pause. Of a zone that nobody knows any more, nobody can say which these were. Where its data are
+/// others by now, that is recorded first, so that each fate goes by the data its schedule has.
 fn endings(
     state: &State,
     there: &BTreeMap<&ScheduleName, &Definition>,
     zones: &mut Known,
     now: Time,
-) -> Vec<Input> {
+) -> (BTreeMap<ScheduleName, Loaded>, Vec<Input>) {
     let stays = |loaded: &Loaded| {
         let definition = there.get(loaded.definition.identity());
         definition.is_some_and(|definition| definition.same_slots(&loaded.definition))
     };
-    let ending = state.schedules().filter(|loaded| loaded.definition.enabled && !stays(loaded));
-    let inputs = ending.filter_map(|loaded| {
-        let table = zones.table(&loaded.definition, loaded.anchor.unwrap_or(now)).ok()?;
-        let fare = state.fare(loaded.definition.identity());
-        let paused = fare.is_some_and(|fare| fare.paused().is_some());
+    let (mut moved, mut inputs) = (BTreeMap::new(), Vec::new());
+    for loaded in state.schedules().filter(|loaded| !stays(loaded)) {
+        let definition = &loaded.definition;
+        let Ok(table) = zones.table(definition, loaded.anchor.unwrap_or(now)) else { continue };
+        let (cursor, zone_clock) = carried(loaded, &table);
+        let zone_data = table.zone().and_then(|zone| zone.digest);
+        if loaded.zone_data != zone_data {
+            let next = next(definition, &table, cursor);
+            let loaded = Loaded { cursor, zone_clock, zone_data, next, ..loaded.clone() };
+            moved.insert(definition.name.clone(), loaded);
+        }
+        if !definition.enabled {
+            continue;
+        }
+        let paused = state.fare(definition.identity()).is_some_and(|fare| fare.paused().is_some());
         let why = if paused { Unfired::Paused } else { Unfired::RuleChanged };
-        let accounted = pass(&table, carried(loaded, &table), now, why);
-        let any = !accounted.fates.is_empty();
-        any.then(|| Input::Slots {
-            schedule: loaded.definition.name.clone(),
-            revision: loaded.revision,
-            zone_clock: table.zone_clock(accounted.cursor),
-            accounted,
-            next: None,
-            files: None,
-        })
-    });
-    inputs.collect()
+        let accounted = pass(&table, cursor, now, why);
+        if !accounted.fates.is_empty() {
+            inputs.push(Input::Slots {
+                schedule: definition.name.clone(),
+                revision: loaded.revision,
+                zone_clock: table.zone_clock(accounted.cursor),
+                accounted,
+                next: None,
+                files: None,
+            });
+        }
+    }
+    (moved, inputs)
 }
 
-/// Where a schedule's cursor stands by the zone data of `table`.
-fn carried(loaded: &Loaded, table: &Timetable) -> Time {
+/// Where a schedule's cursor stands by the zone data of `table`, and how the clock stands there.
+fn carried(loaded: &Loaded, table: &Timetable) -> (Time, Option<ZoneClock>) {
     let data = table.zone().and_then(|zone| zone.digest);
-    match loaded.zone_clock {
-        Some(clock) if loaded.zone_data != data => clock.carried(loaded.cursor, table),
-        _ => loaded.cursor,
+    let Some(before) = loaded.zone_clock else {
+        return (loaded.cursor, table.zone_clock(loaded.cursor));
+    };
+    if loaded.zone_data == data {
+        return (loaded.cursor, Some(before));
     }
+    let cursor = before.carried(loaded.cursor, table);
+    let clock = table.zone_clock(cursor);
+    (cursor, clock.map(|clock| clock.after(cursor, &before, loaded.cursor)))
 }
 
 /// When the next slot is let go; never for a schedule that is off.

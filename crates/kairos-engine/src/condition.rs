@@ -43,7 +43,11 @@ pub(crate) struct Probed {
 
 /// The looks under way and what came of those that are not decided with yet: one for each schedule.
 #[derive(Debug, Default)]
-pub(crate) struct Probes(RefCell<BTreeMap<ScheduleName, Stage>>);
+pub(crate) struct Probes {
+    stages: RefCell<BTreeMap<ScheduleName, Stage>>,
+    /// Whose look did not end in time, to be told.
+    overdue: RefCell<Vec<ScheduleName>>,
+}
 
 #[derive(Debug)]
 enum Stage {
@@ -63,7 +67,7 @@ impl Probes {
         now: Time,
     ) -> Option<(Accounted, Option<Contents>)> {
         let name = &loaded.definition.name;
-        let mut stages = self.0.borrow_mut();
+        let mut stages = self.stages.borrow_mut();
         let found = match stages.remove(name) {
             Some(Stage::Done { probed, at }) if probed.answers(loaded, condition, at, now) => {
                 probed.found
@@ -72,7 +76,10 @@ impl Probes {
                 stages.insert(name.clone(), Stage::UnderWay { since });
                 return None;
             }
-            Some(Stage::UnderWay { .. }) => Found::Unknown,
+            Some(Stage::UnderWay { .. }) => {
+                self.overdue.borrow_mut().push(name.clone());
+                Found::Unknown
+            }
             Some(Stage::Wanted(_) | Stage::Done { .. }) | None => {
                 let (schedule, condition, scopes) =
                     (name.clone(), condition.clone(), state.scopes());
@@ -91,7 +98,7 @@ impl Probes {
 
     /// Hands out what is wanted.
     pub(crate) fn ask(&self, now: Time, ask: &mut dyn FnMut(Probe)) {
-        for stage in self.0.borrow_mut().values_mut() {
+        for stage in self.stages.borrow_mut().values_mut() {
             if matches!(stage, Stage::Wanted(_))
                 && let Stage::Wanted(look) =
                     std::mem::replace(stage, Stage::UnderWay { since: now })
@@ -101,9 +108,15 @@ impl Probes {
         }
     }
 
+    /// Whose looks did not end in time, and why nobody can tell what they would have found.
+    pub(crate) fn overdue(&self) -> impl Iterator<Item = (ScheduleName, String)> + use<> {
+        let why = || format!("the look took longer than {} s", WAIT_MAX_MS / 1_000);
+        self.overdue.take().into_iter().map(move |schedule| (schedule, why()))
+    }
+
     /// Takes an answer; one that nobody waits for any more is dropped.
     pub(crate) fn told(&self, probed: Probed, now: Time) {
-        let mut stages = self.0.borrow_mut();
+        let mut stages = self.stages.borrow_mut();
         if let Some(stage @ Stage::UnderWay { .. }) = stages.get_mut(&probed.look.schedule) {
             *stage = Stage::Done { probed, at: now };
         }
@@ -111,7 +124,7 @@ impl Probes {
 
     /// The same for other schedules: what is under way for one that stays is not asked again.
     pub(crate) fn kept(self, stays: impl Fn(&ScheduleName) -> bool) -> Self {
-        self.0.borrow_mut().retain(|name, _| stays(name));
+        self.stages.borrow_mut().retain(|name, _| stays(name));
         self
     }
 }
@@ -123,5 +136,90 @@ impl Probed {
         self.look.condition == *condition
             && self.look.cursor == loaded.cursor
             && now.ms_since(at).max(at.ms_since(now)) <= GOOD_MS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kairos_core::fold::{At, Fold as _, Seq};
+    use kairos_core::schedule::condition::Test;
+    use kairos_core::schedule::{Fate, Slot, Unmet};
+
+    use super::*;
+
+    const DEFINITION: &str = r#"{"definition":{"name":"tick","cron":"* * * * *","zone":"UTC",
+        "condition":{"test":{"exists":"ready"}},"enabled":true,"missed":"skip","concurrency":"queue",
+        "spec":{"goal":{"sha256":"GOAL","bytes":1},"files":[],"verify":[],"max_cycles":1,
+        "risk_budget":"low","project_scope":"","allowed_actions":null,"upload":["l2"],"hints":null,
+        "model":null,"timeout_ms":null}},"revision":1,"cursor":"2026-11-21T08:00:00.000Z"}"#;
+
+    fn at(ms: u64) -> Time {
+        "2026-11-21T08:01:00.000Z".parse::<Time>().expect("a time").plus_ms(ms)
+    }
+
+    fn slot() -> Slot {
+        Slot { civil: jiff::civil::date(2026, 11, 21).at(8, 1, 0, 0), fold: 0, at: at(0) }
+    }
+
+    fn loaded() -> Loaded {
+        let text = DEFINITION.replace("GOAL", &"a".repeat(64));
+        serde_json::from_str(&text).expect("a schedule")
+    }
+
+    /// What became of the slot at that time, if that is known.
+    fn fate(probes: &Probes, loaded: &Loaded, ms: u64) -> Option<Fate> {
+        let mut state = State::empty();
+        let (set, gone, renamed) = (vec![loaded.clone()], Vec::new(), Vec::new());
+        let loading = kairos_core::event::Event::SchedulesLoaded { set, gone, renamed };
+        state.apply(At { seq: Seq(1), time: at(0) }, &loading, &mut Vec::new());
+        let condition = loaded.definition.condition.as_ref().expect("it has one");
+        let due = Accounted { fates: vec![Fate::Fires(slot())], cursor: at(0) };
+        let judged = probes.judge(&state, (loaded, condition), due, at(ms));
+        judged.map(|(accounted, _)| accounted.fates[0])
+    }
+
+    fn asked(probes: &Probes, ms: u64) -> Vec<Probe> {
+        let mut asked = Vec::new();
+        probes.ask(at(ms), &mut |probe| asked.push(probe));
+        asked
+    }
+
+    #[test]
+    fn a_look_is_asked_for_once_and_decided_with_once() {
+        let (probes, loaded) = (Probes::default(), loaded());
+        assert_eq!(fate(&probes, &loaded, 0), None);
+        let look = asked(&probes, 0).pop().expect("it is asked for");
+        assert_eq!(look.condition.test, Test::Exists("ready".parse().expect("a path")));
+        assert_eq!(fate(&probes, &loaded, 1_000), None);
+        assert_eq!(asked(&probes, 1_000).len(), 0, "it is under way");
+        probes.told(Probed { look, found: Found::Is(false) }, at(2_000));
+        assert_eq!(fate(&probes, &loaded, 2_000), Some(Fate::Unmet(slot(), Unmet::False)));
+        assert_eq!(fate(&probes, &loaded, 2_000), None, "another slot has another look");
+    }
+
+    #[test]
+    fn an_answer_for_another_slot_or_of_long_ago_is_none() {
+        let (probes, before) = (Probes::default(), loaded());
+        for (cursor, ms) in [(before.cursor, GOOD_MS + 1), (at(0), 0)] {
+            assert_eq!(fate(&probes, &before, 0), None);
+            let look = asked(&probes, 0).pop().expect("it is asked for");
+            probes.told(Probed { look, found: Found::Is(true) }, at(0));
+            assert_eq!(fate(&probes, &Loaded { cursor, ..before.clone() }, ms), None);
+            probes.stages.borrow_mut().clear();
+        }
+    }
+
+    #[test]
+    fn a_look_that_does_not_end_is_given_up_and_told() {
+        let (probes, loaded) = (Probes::default(), loaded());
+        assert_eq!(fate(&probes, &loaded, 0), None);
+        let look = asked(&probes, 0).pop().expect("it is asked for");
+        assert_eq!(fate(&probes, &loaded, WAIT_MAX_MS), None);
+        let unknown = Some(Fate::Unmet(slot(), Unmet::Unknown));
+        assert_eq!(fate(&probes, &loaded, WAIT_MAX_MS + 1), unknown);
+        let why = "the look took longer than 120 s".to_owned();
+        assert_eq!(probes.overdue().collect::<Vec<_>>(), [(loaded.definition.name, why)]);
+        probes.told(Probed { look, found: Found::Is(true) }, at(WAIT_MAX_MS + 2));
+        assert!(probes.stages.borrow().is_empty(), "nobody waits for it any more");
     }
 }

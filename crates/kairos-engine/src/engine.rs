@@ -26,7 +26,7 @@ use tokio::sync::{oneshot, watch};
 use crate::answer::SubmitError;
 use crate::calendar::{self, Calendar};
 use crate::clocks::HeldClock;
-use crate::condition::{Probe, Probed};
+use crate::condition::Probed;
 use crate::configuration::{Configuration, Options, Retention};
 use crate::feed::Feed;
 use crate::handle::Handle;
@@ -40,13 +40,14 @@ use crate::space::Space;
 use crate::start::{self, NotConfigured};
 use crate::turn::{Admit, Exits, Inputs, Ledger, Shown, turn};
 use crate::upkeep::{BlobNotice, Upkeep};
+use crate::watch::{LookAt, watches};
 use crate::world::{self, boot_ms, seed, time};
 use crate::{ENGINE_THREAD, heartbeat, poison};
 
 /// The version of events this program writes, and the highest it reads: one more with every event or
 /// field that a program before could not have read. Lower ones are read for ever. 2: retention, room,
-/// erasures, clocks, timings and pauses.
-const SCHEMA: u32 = 2;
+/// erasures, clocks, timings and pauses. 3: triggers and conditions.
+const SCHEMA: u32 = 3;
 /// A segment is no longer than this part of what journal and blobs may take, within bounds: the one
 /// in use, the next, and those behind two snapshots cannot be deleted.
 const SEGMENTS_OF_CAP: u64 = 16;
@@ -130,8 +131,8 @@ pub struct Outside {
     pub reload: Box<dyn FnMut() -> Result<Reloaded, String> + Send>,
     /// Hands a permit over.
     pub dispatch: Box<dyn FnMut(Permit<State>) + Send>,
-    /// Looks at a schedule's condition; what is found comes back through [`Returns::looked`].
-    pub look: Box<dyn FnMut(Probe) + Send>,
+    /// Looks at files for schedules.
+    pub look: Box<dyn FnMut(LookAt) + Send>,
     /// Stops the model calls under way.
     pub cancel: Box<dyn FnMut() + Send>,
     pub notice: Box<dyn FnMut(Notice) + Send>,
@@ -209,9 +210,10 @@ impl Engine {
         let identity = parts.identity;
         let (ledger, opened) = open_ledger(&self.inbox, parts.journal, opening)?;
         let first = first(ledger.state(), &journal)?;
-        let elsewhere = known(ledger.state(), &opened, &parts.places.heartbeat, identity)?;
-        let noted = (!opened.repaired.is_empty()).then(|| open_again(&journal)).transpose()?;
         let (mut outside, newest) = (parts.outside, opened.snapshot.unwrap_or_default());
+        let beat = (&*parts.places.heartbeat, &mut outside);
+        let elsewhere = known(ledger.state(), &opened, beat, identity)?;
+        let noted = (!opened.repaired.is_empty()).then(|| open_again(&journal)).transpose()?;
         passed_over(&opened, &mut outside);
         let Identity { machine, adopt } = identity;
         let (version, pid) = (parts.version, std::process::id());
@@ -231,7 +233,7 @@ impl Engine {
         let status = Status::starting(time(), first, ledger.head());
         let shown =
             Display { status, until: None, show, feed, snapshots: Arc::clone(&snapshots), upkeep };
-        let pulse = Pulse::new(&self.inbox, ledger.state(), space);
+        let pulse = Pulse::new(&self.inbox, ledger.state(), space, elsewhere);
         let mut engine = Running {
             shown,
             inbox: self.inbox,
@@ -249,14 +251,15 @@ impl Engine {
         engine.heartbeat();
         let now = engine.pulse.clocks.clock.begins(ledger.state());
         own.extend(engine.configured(ledger.state(), parts.configuration, now)?);
-        if elsewhere {
-            own.extend(engine.calendar.pass_all(ledger.state(), now));
-        }
         if parts.focus == Focus::Daemon {
             snapshots.keep::<State>(newest);
             let retention = snapshots.retention();
             retention.recorded(ledger.state().kept_from(), None);
-            parts.retain.into_iter().for_each(|retain| retention.begin(&snapshots, retain));
+            let ages_from_ms =
+                engine.pulse.clocks.last.reading().ages_from_ms(ledger.state().newest());
+            if let Some(retain) = parts.retain {
+                retention.begin(&snapshots, retain, ages_from_ms);
+            }
             engine.shown.upkeep.begin();
         }
         engine.pulse.room.first();
@@ -286,13 +289,17 @@ fn first(state: &State, dir: &<RealFs as Fs>::Dir) -> Result<Seq, OpenError> {
 fn known(
     state: &State,
     opened: &Opened,
-    heartbeat: &std::path::Path,
+    (heartbeat, outside): (&std::path::Path, &mut Outside),
     identity: Identity,
 ) -> Result<bool, StartError> {
     if identity.adopt || !opened.repaired.is_empty() {
         return Ok(true);
     }
-    if let Some(seen) = heartbeat::head(heartbeat).filter(|seen| *seen > opened.head) {
+    let seen = heartbeat::head(heartbeat).unwrap_or_else(|error| {
+        (outside.notice)(Notice::HeartbeatUnreadable { error: error.to_string() });
+        None
+    });
+    if let Some(seen) = seen.filter(|seen| *seen > opened.head) {
         return Err(StartError::Restored { head: opened.head, seen });
     }
     match (state.machine(), identity.machine) {
@@ -450,6 +457,11 @@ impl Running {
     ) -> Result<Vec<Input>, NotConfigured> {
         let Configuration { rules, schedules, zones, options } = configuration;
         let (calendar, inputs) = start::configured(state, rules, schedules, zones, now)?;
+        let is_frame = |input: &&Input| matches!(input, Input::Configured { .. });
+        if !self.pulse.room.takes(inputs.iter().filter(is_frame).count()) {
+            // A frame that finds no room would end the daemon, and the next start could not go on.
+            return Err(NotConfigured::NoRoom);
+        }
         self.calendar = calendar.after(std::mem::take(&mut self.calendar));
         self.pulse.room.limit(options.retention);
         self.options = options;
@@ -474,6 +486,9 @@ impl Running {
         }
         self.shown.status.state = Lifecycle::Running;
         let ledger = self.take(ledger, Inputs { own, ..Inputs::default() }, 0)?;
+        if self.focus == Focus::Daemon {
+            (self.outside.look)(LookAt::Files(watches(ledger.state())));
+        }
         // Those that the last engine did not come to.
         self.shown.upkeep.erase(ledger.state(), ledger.state().erasing());
         // A note that stays too long can only quarantine its own mandate, and that is over.
@@ -490,6 +505,9 @@ impl Running {
             let mut batch = self.inbox.take(wait);
             if batch.rang {
                 self.pulse.timers.rang();
+            }
+            for _ in 0..batch.stops {
+                self.shut_down();
             }
             // By the limits of a reload beside it.
             batch.urgent.sort_by_key(|urgent| matches!(urgent, Urgent::Delete(..)));
@@ -592,7 +610,7 @@ impl Running {
         let exits = Exits { publish: &mut publish, dispatch: &mut hand_over };
         let (looked, sealed) = (self.pulse.clocks.last.reading().wall, ledger.sealed());
         let turned = turn(ledger, inputs, &mut circumstances, &self.calendar, exits)?;
-        self.calendar.probes.ask(looked, &mut self.outside.look);
+        self.ask(looked, &turned.records, turned.ledger.state());
         self.pulse.fruitless = turned.records.is_empty().then_some(looked);
         self.out += out;
         self.notices(&turned.records);
@@ -610,7 +628,12 @@ impl Running {
         // Before anything that goes by the clock, and behind who says so.
         let first = usize::from(matches!(inputs.own.first(), Some(Input::Started { .. })));
         let clock = self.pulse.clocks.look(state);
+        let passes = self.pulse.clocks.passes(state, clock.as_ref());
         inputs.own.splice(first..first, clock);
+        if passes {
+            let now = self.pulse.clocks.last.reading().wall;
+            inputs.own.extend(self.calendar.pass_all(state, &inputs.own, now));
+        }
         self.shown.until = self.pulse.clocks.clock.settles();
         self.shown.status.space = self.pulse.room.standing();
         match (self.drain, low) {
@@ -638,6 +661,21 @@ impl Running {
     fn look(&mut self) {
         if let Some(retention) = self.pulse.room.look() {
             self.shown.snapshots.retention().limit(retention);
+        }
+    }
+
+    /// Asks for the looks that schedules want: for conditions, and for files once they are others.
+    fn ask(&mut self, now: Time, records: &[Shown], state: &State) {
+        let look = &mut self.outside.look;
+        self.calendar.probes.ask(now, &mut |probe| look(LookAt::Condition(probe)));
+        for (schedule, error) in self.calendar.probes.overdue() {
+            (self.outside.notice)(Notice::ConditionUnknown { schedule, error });
+        }
+        let mut events = records.iter().flat_map(|record| &record.events);
+        let changes =
+            |event: &Event| matches!(event, Event::RulesLoaded(_) | Event::SchedulesLoaded { .. });
+        if self.focus == Focus::Daemon && events.any(changes) {
+            look(LookAt::Files(watches(state)));
         }
     }
 
@@ -684,7 +722,9 @@ impl Running {
                         self.pulse.room.gave_up();
                     }
                 }
-                Event::DayBegan { .. } => self.shown.snapshots.retention().look(),
+                Event::DayBegan { .. } | Event::ClockSettled { .. } => {
+                    self.shown.snapshots.retention().look();
+                }
                 Event::MandateFinished { .. } => self.shown.status.last_cycle_at = Some(at.time),
                 Event::SchedulePaused { schedule, why } => {
                     let (schedule, why) = (schedule.clone(), why.clone());
@@ -726,6 +766,11 @@ impl Running {
                 let now = self.pulse.clocks.last.reading().wall;
                 self.calendar.probes.told(Probed { look, found }, now);
             }
+            Urgent::SettledOn(watch, Ok(files)) => self.calendar.watched.told(watch, files),
+            Urgent::SettledOn(watch, Err(error)) => {
+                let schedule = watch.schedule;
+                (self.outside.notice)(Notice::FilesUnknown { schedule, error });
+            }
             Urgent::EraseAgain(blobs) => self.shown.upkeep.erase(state, blobs.into_iter()),
             Urgent::Blobs(notice) => {
                 if matches!(notice, BlobNotice::Collected(_)) {
@@ -751,7 +796,6 @@ impl Running {
             Urgent::Report => {
                 (self.outside.notice)(Notice::Status { status: self.shown.status.clone() })
             }
-            Urgent::Shutdown => self.shut_down(),
             Urgent::Reload(answer) => self.reload(answer, state, inputs),
         }
     }
@@ -778,7 +822,9 @@ impl Running {
             let Reloaded { configuration, apply } = reloaded;
             let schedules = configuration.schedules.len();
             self.keeps_texts(state, &configuration)?;
-            let own = self.configured(state, configuration, time());
+            // Set while the files were read?
+            let now = self.pulse.clocks.believed(state).ok_or_else(|| CLOCK_IS_HELD.to_owned())?;
+            let own = self.configured(state, configuration, now);
             own.map(|own| (own, schedules, apply)).map_err(|error| error.to_string())
         });
         match read {

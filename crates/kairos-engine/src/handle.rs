@@ -144,11 +144,11 @@ impl Handle {
 
     /// The same without waiting for an answer.
     pub fn signal(&self, control: Control) {
-        self.inbox.urgent(match control {
-            Control::Shutdown => Urgent::Shutdown,
-            Control::Reload => Urgent::Reload(None),
-            Control::Report => Urgent::Report,
-        });
+        match control {
+            Control::Shutdown => self.inbox.stop(),
+            Control::Reload => self.inbox.urgent(Urgent::Reload(None)),
+            Control::Report => self.inbox.urgent(Urgent::Report),
+        }
     }
 
     /// The daemon as of its last commit.

@@ -1,10 +1,10 @@
 //! The sign of life beside the journal.
 //!
-//! Owns `run/heartbeat.json`: written whole or not at all, 0600, KairosChain's keys and ours. The
-//! engine's one periodic wake-up.
+//! Owns `run/heartbeat.json`: whole or not at all, after a power loss too, 0600, KairosChain's keys and
+//! ours. The engine's one periodic wake-up.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -13,6 +13,9 @@ use kairos_core::id::MandateId;
 use serde::{Deserialize, Serialize};
 
 use crate::lifecycle::Status;
+
+/// More than any heartbeat takes.
+const BYTES_MAX: u64 = 1 << 20;
 
 #[derive(Serialize)]
 struct Heartbeat<'a> {
@@ -30,14 +33,24 @@ struct Heartbeat<'a> {
     low_on_space: Option<&'static str>,
 }
 
-/// The head of the journal as the last heartbeat saw it, if there is one that can be read.
-pub(crate) fn head(file: &Path) -> Option<Seq> {
+/// The head of the journal as the last heartbeat saw it; `None` where there is none, or one of
+/// KairosChain's, which knows of no journal.
+///
+/// # Errors
+/// There is one that cannot be read, so nobody can tell.
+pub(crate) fn head(file: &Path) -> io::Result<Option<Seq>> {
     #[derive(Deserialize)]
     struct Last {
-        journal_head: u64,
+        journal_head: Option<u64>,
     }
-    let last: Last = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
-    Some(Seq(last.journal_head))
+    let file = match File::open(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let mut text = Vec::new();
+    file.take(BYTES_MAX).read_to_end(&mut text)?;
+    let last: Last = serde_json::from_slice(&text)?;
+    Ok(last.journal_head.map(Seq))
 }
 
 /// Writes the heartbeat.
@@ -61,6 +74,9 @@ pub(crate) fn write(file: &Path, status: &Status, now: kairos_core::time::Time) 
     let temp = file.with_extension("json.new");
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
-    options.open(&temp)?.write_all(&text)?;
+    let mut new = options.open(&temp)?;
+    new.write_all(&text)?;
+    // Else the name could outlive the power and the text not: the check of the next start would be lost.
+    new.sync_data()?;
     fs::rename(&temp, file)
 }

@@ -1,6 +1,7 @@
 //! Everything that waits for the engine's next turn.
 //!
-//! Owns the bounds and the order: stop and reload bypass every queue; outcomes have their own
+//! Owns the bounds and the order: a stop bypasses every queue and is never dropped; reload and what the
+//! daemon tells itself go past what was asked; outcomes have their own
 //! queue, bounded by open permits and never refused; people's decisions go before commands; both
 //! share 10,000 places, and the next is refused.
 
@@ -16,6 +17,7 @@ use kairos_core::fold::Seq;
 use kairos_core::id::{CommandId, EffectId};
 use kairos_core::input::Verb;
 use kairos_core::principal::Principal;
+use kairos_core::schedule::Contents;
 use kairos_core::schedule::condition::Found;
 use kairos_core::state::State;
 use kairos_journal::Settled;
@@ -26,11 +28,14 @@ use crate::answer::{Accepted, SubmitError};
 use crate::condition::Probe;
 use crate::configuration::Retention;
 use crate::upkeep::BlobNotice;
+use crate::watch::Watch;
 
 /// Commands and decisions that may wait.
 pub const WAITING_MAX: usize = 10_000;
 /// Inputs one turn takes.
 pub(crate) const TURN_MAX: usize = 1_024;
+/// Stops that count: the first drains, the second ends the grace.
+const STOPS_MAX: u8 = 2;
 
 /// A command and who waits for its answer.
 #[derive(Debug)]
@@ -68,10 +73,9 @@ pub(crate) enum Ended {
     },
 }
 
-/// What goes past every queue.
+/// What goes past every queue of what was asked.
 #[derive(Debug)]
 pub(crate) enum Urgent {
-    Shutdown,
     Reload(Option<oneshot::Sender<Result<(), SubmitError>>>),
     /// Write the status to the log.
     Report,
@@ -95,6 +99,8 @@ pub(crate) enum Urgent {
     },
     /// What a look at a schedule's condition found; `Err` says why nobody can tell.
     Looked(Probe, Result<Found, String>),
+    /// What the files that a schedule watches settled on; `Err` says why nobody can tell.
+    SettledOn(Watch, Result<Contents, String>),
     /// For the log.
     Blobs(BlobNotice),
     /// Segments may go, judged by these limits.
@@ -114,6 +120,8 @@ pub(crate) enum Urgent {
 /// One turn's inputs, in the order they are taken.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
+    /// How often a stop was asked for, as far as it counts.
+    pub(crate) stops: u8,
     pub(crate) urgent: Vec<Urgent>,
     pub(crate) ended: Vec<Ended>,
     pub(crate) decisions: Vec<Asked>,
@@ -125,6 +133,7 @@ pub(crate) struct Batch {
 
 #[derive(Debug, Default)]
 struct Queues {
+    stops: u8,
     urgent: Vec<Urgent>,
     ended: VecDeque<Ended>,
     decisions: VecDeque<Asked>,
@@ -159,13 +168,26 @@ impl Inbox {
         }
     }
 
+    /// The daemon is to stop. However much waits, this is never dropped.
+    pub(crate) fn stop(&self) {
+        let mut queues = self.queues();
+        queues.stops = (queues.stops + 1).min(STOPS_MAX);
+        self.filled(queues);
+    }
+
     pub(crate) fn urgent(&self, urgent: Urgent) {
         let mut queues = self.queues();
-        // Repeated signals coalesce, but a second stop counts: it ends the grace.
-        // What is to be recorded counts too; of it there is no more than the state keeps. So does
-        // what a slot waits for: one for each schedule.
+        // Repeated signals coalesce.
+        // What is to be recorded counts; of it there is no more than the state keeps. So does what a
+        // slot waits for, and a change of files: one for each schedule, and settled.
         if queues.urgent.len() < TURN_MAX
-            || matches!(urgent, Urgent::Erased { .. } | Urgent::EraseAgain(_) | Urgent::Looked(..))
+            || matches!(
+                urgent,
+                Urgent::Erased { .. }
+                    | Urgent::EraseAgain(_)
+                    | Urgent::Looked(..)
+                    | Urgent::SettledOn(..)
+            )
         {
             queues.urgent.push(urgent);
         }
@@ -229,7 +251,8 @@ impl Inbox {
         let mut room = TURN_MAX;
         let rang = std::mem::take(&mut queues.rung);
         let urgent = std::mem::take(&mut queues.urgent);
-        let mut batch = Batch { urgent, rang, ..Batch::default() };
+        let stops = std::mem::take(&mut queues.stops);
+        let mut batch = Batch { stops, urgent, rang, ..Batch::default() };
         drain(&mut queues.ended, &mut batch.ended, &mut room);
         drain(&mut queues.decisions, &mut batch.decisions, &mut room);
         room = room.min(TURN_MAX / 2);
@@ -243,7 +266,7 @@ impl Inbox {
     pub(crate) fn take_asked(&self, mut room: usize) -> Vec<Asked> {
         let mut queues = self.queues();
         let mut asked = Vec::new();
-        if queues.urgent.is_empty() && queues.ended.is_empty() {
+        if queues.stops == 0 && queues.urgent.is_empty() && queues.ended.is_empty() {
             drain(&mut queues.decisions, &mut asked, &mut room);
             drain(&mut queues.commands, &mut asked, &mut room);
         }
@@ -278,6 +301,7 @@ impl Queues {
 
     fn is_empty(&self) -> bool {
         !self.rung
+            && self.stops == 0
             && self.urgent.is_empty()
             && self.ended.is_empty()
             && self.decisions.is_empty()
@@ -304,5 +328,35 @@ impl Returns {
     /// Brings back what a look found, or why nobody can tell; never blocks, never refused.
     pub fn looked(&self, look: Probe, found: Result<Found, String>) {
         self.0.urgent(Urgent::Looked(look, found));
+    }
+
+    /// Brings what the files of a watch settled on, or why nobody can tell; never blocks, never refused.
+    /// To be called when that changes, and no more often than they settle.
+    pub fn settled_on(&self, watch: Watch, files: Result<Contents, String>) {
+        self.0.urgent(Urgent::SettledOn(watch, files));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_is_never_dropped_and_a_second_counts_however_much_waits() {
+        let inbox = Inbox::default();
+        for _ in 0..2 * TURN_MAX {
+            inbox.urgent(Urgent::Reload(None));
+        }
+        for expected in [1, 2, 2] {
+            inbox.stop();
+            assert_eq!(inbox.queues().stops, expected);
+        }
+        assert_eq!(inbox.take_asked(TURN_MAX).len(), 0);
+        let batch = inbox.take(Duration::ZERO);
+        assert_eq!((batch.stops, batch.urgent.len()), (2, TURN_MAX));
+        assert!(inbox.queues().is_empty(), "it is taken once");
+        inbox.stop();
+        assert!(!inbox.queues().is_empty(), "a stop alone ends the wait");
+        assert_eq!(inbox.take(Duration::MAX).stops, 1);
     }
 }

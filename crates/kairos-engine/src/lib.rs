@@ -30,6 +30,7 @@ pub mod start;
 mod timers;
 mod turn;
 mod upkeep;
+mod watch;
 mod world;
 
 pub use answer::{Accepted, Subject, SubmitError};
@@ -49,6 +50,7 @@ pub use retention::{Look, Retain};
 pub use start::NotConfigured;
 pub use turn::{Admit, Answer, Exits, Folding, Inputs, Ledger, Shown, Turned, turn};
 pub use upkeep::BlobNotice;
+pub use watch::{LookAt, Watch};
 pub use world::{circumstances, time};
 
 /// The name of the engine's thread: a panic there ends the process.

@@ -128,6 +128,11 @@ pub enum Notice {
     ClockSettled {
         by: Option<Principal>,
     },
+    /// Nobody can tell what the files that a schedule watches hold: it does not fire.
+    FilesUnknown {
+        schedule: ScheduleName,
+        error: String,
+    },
     /// Nobody can tell whether a schedule's condition holds: its slot does not fire.
     ConditionUnknown {
         schedule: ScheduleName,
@@ -135,6 +140,10 @@ pub enum Notice {
     },
     /// The heartbeat could not be written.
     HeartbeatFailed {
+        error: String,
+    },
+    /// The last heartbeat cannot be read, so whether the journal was restored was not checked.
+    HeartbeatUnreadable {
         error: String,
     },
 }

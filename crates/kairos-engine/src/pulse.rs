@@ -31,8 +31,9 @@ pub(crate) struct Pulse {
 }
 
 impl Pulse {
-    pub(crate) fn new(inbox: &Arc<Inbox>, state: &State, space: Space) -> Self {
-        let (room, clocks) = (Room::new(space), Clocks::new(state));
+    /// `passes` is whether what was missed fires nothing.
+    pub(crate) fn new(inbox: &Arc<Inbox>, state: &State, space: Space, passes: bool) -> Self {
+        let (room, clocks) = (Room::new(space), Clocks::new(state, passes));
         let timers = Timers::new(Arc::clone(inbox));
         Self { beat: boot_ms(), fruitless: None, room, clocks, timers }
     }

@@ -18,7 +18,7 @@ use kairos_journal::retention::{Deleted, Excess, Limits, Looked, Standing, is_du
 use crate::configuration;
 use crate::inbox::{Inbox, Urgent};
 use crate::snapshots::{NICE, Snapshots};
-use crate::world::time;
+use crate::world::{boot_ms, time};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -58,6 +58,8 @@ struct Wish {
     /// Where the journal begins as recorded, and why it does, when that was recorded here.
     kept_from: Seq,
     over: Option<Limit>,
+    /// From when on ages are believed, in milliseconds since the machine was started.
+    ages_from_ms: u64,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -78,7 +80,7 @@ impl Retention {
         self.moved.notify_all();
     }
 
-    /// A snapshot was made, or a day is over.
+    /// A snapshot was made, a day is over, or the clock is believed again.
     pub(crate) fn look(&self) {
         self.tell(|_| {});
     }
@@ -98,8 +100,15 @@ impl Retention {
         self.tell(|wish| (wish.kept_from, wish.over) = (first, over));
     }
 
-    /// Looks from now on, on a thread of its own.
-    pub(crate) fn begin(self: &Arc<Self>, snapshots: &Arc<Snapshots>, retain: Retain) {
+    /// Looks from now on, on a thread of its own. Nothing is too old before `ages_from_ms`, counted since
+    /// the machine was started.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        snapshots: &Arc<Snapshots>,
+        retain: Retain,
+        ages_from_ms: u64,
+    ) {
+        self.wish().ages_from_ms = ages_from_ms;
         let (retention, snapshots) = (Arc::clone(self), Arc::clone(snapshots));
         let thread = thread::Builder::new().name("retention".to_owned());
         match thread.spawn(move || retention.serve(&snapshots, retain)) {
@@ -139,6 +148,7 @@ impl Retention {
         while let Some((limits, recorded, over)) = self.wait() {
             let age_ms = i64::from(limits.days) * DAY_MS;
             let oldest = Time::from_ms(time().as_ms().saturating_sub(age_ms));
+            let oldest = if boot_ms() < self.wish().ages_from_ms { Time::EPOCH } else { oldest };
             let by = Limits { oldest, bytes_max: limits.bytes };
             match self.once(snapshots, &mut retain, recorded, &by) {
                 Ok(Looked { deleted, next }) => {

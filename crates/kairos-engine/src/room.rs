@@ -18,6 +18,9 @@ use crate::space::{Space, Standing};
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// How often the disk is looked at while it is short of room.
 const AGAIN: Duration = Duration::from_secs(10);
+const FRAME_BYTES_MAX: u64 = 1 << 20;
+/// The longest segment that is made, of which one may be in use and one be made ahead.
+const SEGMENT_BYTES_MAX: u64 = 64 << 20;
 /// How long what a deletion of segments leaves without a name has to go, before there is another.
 const RETAIN_AGAIN: Duration = Duration::from_secs(60);
 
@@ -67,6 +70,15 @@ impl Room {
     /// Whether slots wait for room.
     pub(crate) const fn holds_slots(&self) -> bool {
         self.verdict.is_some()
+    }
+
+    /// Whether the journal can take so many frames, each as long as one may be, with what comes with
+    /// them: the next segment is there, and for those behind it there is room. What nobody could tell is
+    /// believed.
+    pub(crate) fn takes(&self, frames: usize) -> bool {
+        let more = (frames > 1).then(|| (frames as u64).saturating_mul(FRAME_BYTES_MAX));
+        let needed = more.map_or(0, |bytes| bytes.saturating_add(2 * SEGMENT_BYTES_MAX));
+        !self.tight && self.space.standing().found.free.is_none_or(|free| free >= needed)
     }
 
     /// As it is shown.
@@ -136,10 +148,8 @@ impl Room {
 /// records it where it is something else.
 fn verdict(known: Option<Shortage>, standing: Standing) -> (Option<Shortage>, Option<Input>) {
     let Standing { low, looked, .. } = standing;
-    if !looked {
-        // What was low when the last engine ended is low until somebody has looked.
-        return (known, None);
-    }
+    // What was low when the last engine ended is low until somebody has looked.
+    let low = if looked { low } else { low.or(known) };
     let same = match (known, low) {
         (Some(before), Some(low)) => low.is_like(&before),
         (before, low) => before.is_none() && low.is_none(),
@@ -178,9 +188,14 @@ mod tests {
         assert_eq!(enough, None);
         assert!(matches!(recorded, Some(Input::Space { low: None })), "{recorded:?}");
         assert!(verdict(None, before).0.is_none() && verdict(None, after).1.is_none());
+        // One that is seen before all is counted counts at once.
+        let seen = Shortage::Free { free_bytes: 0, keep_free_bytes: 4 };
+        let (found, recorded) = verdict(None, Standing { low: Some(seen), ..before });
+        assert_eq!(found, Some(seen));
+        assert!(matches!(recorded, Some(Input::Space { low: Some(_) })), "{recorded:?}");
     }
 
-    /// The room of a daemon that is new, with so many MiB beside one of segments.
+    /// The room of a daemon that is new, with so many MiB beside 20 of segments.
     fn room(dir: &Path, beside: u64) -> Room {
         let [journal, blobs] = ["journal", "blobs"].map(|name| {
             std::fs::create_dir(dir.join(name)).expect("it is new");
@@ -197,6 +212,18 @@ mod tests {
         let space = Space::begin(journal, blobs, inbox, limits).expect("a thread");
         space.first(Duration::from_secs(60));
         Room::new(space)
+    }
+
+    #[test]
+    fn a_journal_without_its_next_segment_takes_no_configuration() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut room = room(dir.path(), 0);
+        assert!(room.takes(0) && room.takes(1), "the next segment is there");
+        assert!(!room.takes(usize::MAX), "the disk is not that large");
+        room.turned(true);
+        assert!(!room.takes(1));
+        room.turned(false);
+        assert!(room.takes(1));
     }
 
     #[test]

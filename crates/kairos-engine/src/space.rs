@@ -12,7 +12,7 @@
 //! | blobs | counted at the start and after each sealed segment, with what was put since added; counted anew before it would be too much | none, but blobs that were removed since count along |
 //!
 //! Counting is a `statx(2)` for each blob, 1 to 2 s for a million: never twice within twenty times
-//! what it took.
+//! what it took, nor within a second.
 
 use std::io;
 use std::path::Path;
@@ -34,8 +34,10 @@ const DEPTH_MAX: usize = 2;
 /// How far the thread stands back, of 19.
 const NICE: i32 = 10;
 
-/// A count of the blobs is made anew after this many times what the last one took.
+/// A count of the blobs is made anew after this many times what the last one took, and not before
+/// [`COUNT_REST`]: many small blobs that go one after the other are counted once.
 const COUNT_PAUSE: u32 = 20;
+const COUNT_REST: Duration = Duration::from_secs(1);
 
 /// What a look found. Bytes; `None` where it cannot be told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +59,8 @@ pub struct Standing {
     pub low: Option<Shortage>,
     /// Counts of the blobs made so far.
     pub(crate) counts: u64,
-    /// Whether there was a look; before it nothing else is known.
+    /// Whether there was a look that could tell; before it nothing is known but a shortage that one
+    /// has seen.
     pub(crate) looked: bool,
 }
 
@@ -149,7 +152,8 @@ impl Count {
     /// Whether another may be made. While what is known is too much, the first look after that makes
     /// it: what went is seen no later than so long and one look.
     fn has_rested(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.made) >= self.took * COUNT_PAUSE
+        let rest = self.took.saturating_mul(COUNT_PAUSE).max(COUNT_REST);
+        now.saturating_duration_since(self.made) >= rest
     }
 }
 
@@ -188,7 +192,10 @@ impl Space {
     /// Waits for the first look, at most so long: a disk that answers slowly holds up no start, and
     /// is taken for one with room until it has answered.
     pub(crate) fn first(&self, patience: Duration) {
-        let first = |shared: &mut Shared| !shared.standing.looked;
+        let first = |shared: &mut Shared| {
+            let Standing { looked, low, .. } = shared.standing;
+            !looked && low.is_none()
+        };
         drop(self.0.moved.wait_timeout_while(self.0.shared(), patience, first));
     }
 
@@ -245,7 +252,10 @@ impl Looks {
         rustix::process::setpriority_process(None, NICE).ok();
         let mut count = None;
         let mut silent = false;
+        // A count that was asked for too soon is made by a later look.
+        let mut owed = Asked::Look;
         while let Some((asked, limits)) = self.next() {
+            let asked = asked.max(owed);
             if count.is_none() {
                 self.floor(limits);
             }
@@ -261,8 +271,9 @@ impl Looks {
                 self.inbox.urgent(Urgent::SpaceUnknown { error: error.to_string() });
             }
             silent = error.is_some();
+            owed = if counts > 0 { Asked::Look } else { asked };
             let (free, used) = (free.ok().flatten(), used.ok().flatten());
-            self.found(Found { free, used, segments }, counts);
+            self.found(Found { free, used, segments }, counts, !silent);
         }
     }
 
@@ -270,7 +281,7 @@ impl Looks {
     fn floor(&self, limits: Retention) {
         let found = Found { free: self.free().ok().flatten(), ..Found::default() };
         if judge(None, found, limits).is_some() {
-            self.found(found, 0);
+            self.found(found, 0, false);
         }
     }
 
@@ -283,12 +294,14 @@ impl Looks {
         (!self.stops()).then_some((asked, shared.standing.limits))
     }
 
-    fn found(&self, found: Found, counts: u64) {
+    /// What a look found, and whether it could tell all of it.
+    fn found(&self, found: Found, counts: u64, told: bool) {
         let mut shared = self.shared();
-        let Standing { limits, low: before, counts: counted, .. } = shared.standing;
+        let Standing { limits, low: before, counts: counted, looked, .. } = shared.standing;
+        let looked = looked || told;
         let low = judge(before, found, limits);
         let counts = counted + counts;
-        shared.standing = Standing { found, limits, low, counts, looked: true };
+        shared.standing = Standing { found, limits, low, counts, looked };
         self.moved.notify_all();
         drop(shared);
         let word = |low: Option<Shortage>| low.map(|low| low.word());
@@ -422,11 +435,73 @@ mod tests {
     }
 
     #[test]
-    fn blobs_are_counted_again_after_twenty_times_what_it_took() {
-        let (made, took) = (Instant::now(), Duration::from_secs(2));
-        let count = Count { bytes: 0, written: 0, made, took };
-        let rested = [0, 39_999, 40_000].map(|ms| made + Duration::from_millis(ms));
-        assert_eq!(rested.map(|now| count.has_rested(now)), [false, false, true]);
+    fn blobs_are_counted_again_after_twenty_times_what_it_took_and_no_sooner_than_a_second() {
+        let made = Instant::now();
+        for (took_ms, rest_ms) in
+            [(2_000, 40_000), (51, 1_020), (50, 1_000), (1, 1_000), (0, 1_000)]
+        {
+            let took = Duration::from_millis(took_ms);
+            let count = Count { bytes: 0, written: 0, made, took };
+            let rested = [0, rest_ms - 1, rest_ms].map(|ms| made + Duration::from_millis(ms));
+            assert_eq!(rested.map(|now| count.has_rested(now)), [false, false, true], "{took_ms}");
+        }
+    }
+
+    /// Two empty directories, as looks go to them.
+    fn places(dir: &Path) -> (<RealFs as Fs>::Dir, Arc<Blobs<RealFs>>) {
+        let [journal, blobs] = ["journal", "blobs"].map(|name| {
+            std::fs::create_dir(dir.join(name)).expect("it is new");
+            RealFs.root(&dir.join(name)).expect("it is there")
+        });
+        (journal, Arc::new(Blobs::new(RealFs, blobs)))
+    }
+
+    #[test]
+    fn a_look_that_could_not_tell_is_none_but_for_the_shortage_it_saw() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (journal, blobs) = places(dir.path());
+        let shared =
+            Shared { standing: Standing { limits: LIMITS, ..Standing::default() }, asked: None };
+        let looks = Looks {
+            journal,
+            blobs,
+            inbox: Arc::default(),
+            shared: Mutex::new(shared),
+            moved: Condvar::new(),
+            stop: AtomicBool::new(false),
+        };
+        let after = |found, told| {
+            looks.found(found, 0, told);
+            let Standing { looked, low, .. } = looks.shared().standing;
+            (looked, low.map(|low| low.word()))
+        };
+        assert_eq!(after(Found::default(), false), (false, None));
+        let free = |free| Found { free: Some(free), ..Found::default() };
+        assert_eq!(after(free(1), false), (false, Some("free")));
+        assert_eq!(after(free(200 * MIB), true), (true, None));
+        assert_eq!(after(Found::default(), false), (true, None), "the last verdict holds");
+    }
+
+    #[test]
+    fn a_count_that_was_asked_for_too_soon_is_made_by_a_later_look() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| dir.path().join(name);
+        let (journal, blobs) = places(dir.path());
+        std::fs::write(path("blobs/text"), "seven").expect("written");
+        let space = Space::begin(journal, blobs, Arc::default(), LIMITS).expect("a thread");
+        let patience = Duration::from_secs(60);
+        space.first(patience);
+        assert_eq!(space.standing().found.used, Some(5));
+        std::fs::remove_file(path("blobs/text")).expect("it goes");
+        // By far less than the cap: nothing but the count says so.
+        space.count();
+        let asked = Instant::now();
+        while space.standing().found.used != Some(0) {
+            assert!(asked.elapsed() < patience, "it is not counted");
+            space.look();
+            drop(space.0.moved.wait_timeout(space.0.shared(), Duration::from_millis(10)));
+        }
+        assert_eq!(space.standing().counts, 2);
     }
 
     #[test]

@@ -22,6 +22,10 @@ pub enum NotConfigured {
     /// One schedule, or all that have another name at once, of which it is the first.
     #[error("schedule `{schedule}` takes {bytes} bytes, and a journal frame has room for 921600")]
     TooLarge { schedule: ScheduleName, bytes: usize },
+    #[error(
+        "the journal has no room to record it; make room (`df -h .kairos/journal`), and try again"
+    )]
+    NoRoom,
     #[error(transparent)]
     Unusable(#[from] Unusable),
 }
@@ -61,9 +65,13 @@ pub fn configured(
     zones: Zones,
     now: Time,
 ) -> Result<(Calendar, Vec<Input>), NotConfigured> {
-    let Loading { calendar, endings, set, gone, renamed } =
+    let Loading { calendar, moved, endings, set, gone, renamed } =
         Calendar::load(state, schedules, zones, now)?;
-    let mut inputs = endings;
+    let mut inputs = Vec::new();
+    if !moved.is_empty() {
+        inputs.extend(parts(&rules, moved.into_values().collect(), Default::default())?);
+    }
+    inputs.extend(endings);
     inputs.extend(parts(&rules, set, (gone, renamed))?);
     Ok((calendar, inputs))
 }

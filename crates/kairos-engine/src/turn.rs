@@ -227,7 +227,8 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
                         | Input::Erased { .. }
                         | Input::ClockStepped { .. }
                         | Input::ClockSettled
-                        | Input::Due(_),
+                        | Input::Due(_)
+                        | Input::Changed { .. },
                     ) => Ok(turn),
                     (Err(error), _) => Err(unrecordable(error)),
                 }
@@ -319,19 +320,21 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
     /// that is on its way out the rules refuse, so none goes between this look and the record.
     fn gone(&self, input: &Input, events: &[Event]) -> Option<Digest> {
         let blobs = self.blobs.as_ref()?;
-        let (spec, body) = match input {
-            Input::Command { verb: Verb::Create { spec, .. }, .. } => (spec.as_ref(), None),
-            // Though the events of this frame may only stop what it replaces.
-            Input::Command { verb: Verb::Fire { schedule, .. }, .. } => {
-                (&self.state().schedule(schedule)?.definition.spec, None)
-            }
-            Input::Command { verb: Verb::Deliver { schedule, body, .. }, .. } => {
-                (&self.state().schedule(schedule)?.definition.spec, *body)
-            }
+        let Input::Command { verb, .. } = input else { return None };
+        let created = |event: &Event| matches!(event, Event::MandateCreated { .. });
+        // Though this frame may only stop what is replaced.
+        if !only_stops(input, events) && !events.iter().any(created) {
+            return None;
+        }
+        let of_schedule = |name| Some(&self.state().schedule(name)?.definition.spec);
+        let (spec, body) = match verb {
+            Verb::Create { spec, .. } => (spec.as_ref(), None),
+            Verb::Fire { schedule, .. } => (of_schedule(schedule)?, None),
+            Verb::Deliver { schedule, body, .. } => (of_schedule(schedule)?, *body),
             _ => return None,
         };
         let mut texts = of_spec(spec).chain(body).map(|text| text.digest);
-        texts.find(|text| !events.is_empty() && blobs.is_erased(text.as_bytes()))
+        texts.find(|text| blobs.is_erased(text.as_bytes()))
     }
 
     /// Takes what is due, the earliest first. What brings no event is left for a later turn, and so
@@ -359,6 +362,22 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
             if self.ledger.head() == before {
                 left = Some((at, alarm));
             }
+        }
+        self.changed(now, calendar)
+    }
+
+    /// Takes what changed among the files that schedules watch; what has no room is found again.
+    fn changed(
+        mut self,
+        now: &mut dyn FnMut() -> Now,
+        calendar: &Calendar,
+    ) -> Result<Self, Poisoned> {
+        for input in calendar.watched.changed(self.state()) {
+            let now = now();
+            if self.is_tight(&now) || now.pace != Pace::Running {
+                break;
+            }
+            self = self.own(&input, &now)?;
         }
         Ok(self)
     }

@@ -24,6 +24,8 @@ pub struct Record<E> {
     pub at: At,
     /// Empty in a frame that only moves the durable mark.
     pub events: Vec<E>,
+    /// How long its frame is on disk.
+    pub bytes: usize,
 }
 
 /// What a commit lets go.
@@ -107,12 +109,12 @@ where
     pub fn record(&mut self, now: Time, events: Vec<F::Event>) -> Result<Seq, RecordError> {
         // What a replay will read: an instant no calendar can name clamps to its ends.
         let now = Time::from(now.timestamp());
-        let at = self.writer.append(now, &events)?;
+        let (at, bytes) = self.writer.append(now, &events)?;
         for event in &events {
             self.state.apply(at, event, &mut self.asked);
             self.effects.extend(self.asked.drain(..).map(|effect| (at, effect)));
         }
-        self.records.push(Record { at, events });
+        self.records.push(Record { at, events, bytes });
         Ok(at.seq)
     }
 

@@ -133,6 +133,7 @@ impl<D: Fs> Reader<D> {
     pub fn next_record<E: DeserializeOwned>(&mut self) -> Result<Option<Record<E>>, ReadError> {
         let Some((seq, span)) = self.advance()? else { return Ok(None) };
         let frame = &self.window.bytes[span];
+        let bytes = frame.len();
         let body = Body::<E>::read(&frame[HEAD_BYTES..frame.len() - 1])
             .map_err(|source| ReadError::Unreadable { seq, source })?;
         if let Some(head) = body.seg
@@ -142,7 +143,7 @@ impl<D: Fs> Reader<D> {
         }
         let time = self.stamp.time(body.t);
         let time = time.ok_or_else(|| ReadError::Time { seq, text: body.t.to_owned() })?;
-        Ok(Some(Record { at: At { seq, time }, events: body.ev }))
+        Ok(Some(Record { at: At { seq, time }, events: body.ev, bytes }))
     }
 
     /// The next frame as it stands on disk, newline and all.

@@ -151,12 +151,12 @@ impl<D: Fs + 'static> Writer<D> {
         }
     }
 
-    /// Takes `events` as the next frame.
+    /// Takes `events` as the next frame; where it stands, and how long it is.
     pub(crate) fn append<E: Serialize>(
         &mut self,
         time: Time,
         events: &[E],
-    ) -> Result<At, RecordError> {
+    ) -> Result<(At, usize), RecordError> {
         let start = self.frames.len();
         if let Err(error) = self.encode(time, events) {
             self.frames.truncate(start);
@@ -167,11 +167,12 @@ impl<D: Fs + 'static> Writer<D> {
         let frame = &mut self.frames[start..];
         frame::seal(frame, at.seq, chain.durable, &chain.link);
         chain.link = Link::of(frame);
+        let bytes = frame.len();
         chain.head = at.seq;
         if !events.is_empty() {
             chain.eventful = at.seq;
         }
-        Ok(at)
+        Ok((at, bytes))
     }
 
     /// Writes and syncs everything taken.

@@ -30,7 +30,7 @@ fn what_was_committed_is_there_after_reopening() {
     let frames = vec![vec![noted("first"), asked("mail")], vec![], vec![noted("\0 \"ü\"\n")]];
     let (book, released) = turn(book, frames.clone());
     assert_eq!(released.durable, Seq(3));
-    assert_eq!(released.records, records(1, frames));
+    assert_eq!(read(released.records), said(1, frames));
     let live = book.state().clone();
     drop(book);
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::faulty::Faulty;
-use common::{Event, at, noted, opening, records, small, time};
+use common::{Event, at, noted, opening, said, small, time};
 use kairos_core::fold::{At, Fold, Seq, Snapshot};
 use kairos_core::id::NodeId;
 use kairos_disk::{Fs, RealFs};
@@ -467,7 +467,7 @@ fn snapshots_made_beside_a_busy_writer_are_what_a_start_would_fold() {
         });
         for _ in 0..FRAMES / 10 {
             let frames = vec![vec![noted("b".repeat(50))]; 10];
-            for Record { at, events } in records(book.head().next().0, frames) {
+            for (at, events) in said(book.head().next().0, frames) {
                 book.record(at.time, events).unwrap();
             }
             book = book.commit().unwrap().0;

@@ -41,9 +41,11 @@ mod shrink;
 mod slots;
 mod snapshots;
 mod tally;
+mod timetables;
 mod watched;
+mod zones;
 
 pub use law::{Broken, Wrong};
-pub use script::{Act, Script};
+pub use script::{Act, Profile, Script};
 pub use shrink::{attempt, shrink};
 pub use tally::{Tally, Tried, row};

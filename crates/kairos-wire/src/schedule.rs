@@ -65,6 +65,8 @@ pub enum Timing {
 pub enum Trigger {
     /// A delivery to `POST /v1/hooks/NAME`.
     Webhook {},
+    /// The files of a glob hold something else, and have stood so for a while.
+    Path { glob: String, settle_ms: u64 },
 }
 
 impl fmt::Display for Timing {
@@ -79,6 +81,7 @@ impl fmt::Display for Timing {
             }
             Self::At(at) => write!(f, "at {at}"),
             Self::Trigger(Trigger::Webhook {}) => f.write_str("webhook"),
+            Self::Trigger(Trigger::Path { glob, .. }) => write!(f, "path {glob}"),
         }
     }
 }

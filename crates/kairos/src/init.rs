@@ -3,9 +3,9 @@
 //! Owns the three commented files, `.kairos/.gitignore`, the directories, and that there is a key. Never overwrites: what
 //! is there stays, and is said to be there. Says what it found, so that the next step is clear.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::config::Env;
 use crate::keys::{self, KeyError};
 use crate::output::{Exit, Failure};
+use crate::workspace::{self, Workspace};
 
 const DAEMON: &str = include_str!("init/daemon.yml");
 const SCHEDULES: &str = include_str!("init/schedules.yml");
@@ -20,9 +21,6 @@ const SECRETS: &str = include_str!("init/secrets.yml");
 
 /// Only what kairos makes; configuration and knowledge belong into version control.
 const GITIGNORE: &str = "/run/\n/journal/\n/blobs/\n/logs/\n/state/\n/keys/\n/checkpoints/\n";
-
-const DIRECTORIES: [&str; 8] =
-    ["", "config", "run", "journal", "blobs", "logs", "keys", "checkpoints"];
 
 /// The variables that a model's key is usually in.
 const KEYS: [&str; 2] = ["ANTHROPIC_API_KEY", "OPENAI_API_KEY"];
@@ -93,15 +91,9 @@ pub(crate) fn init(root: &Path, env: &Env) -> Result<Made, InitError> {
         return Err(InitError::NotADirectory { root: root.to_owned() });
     }
     let failed = |path: &Path, source| InitError::Directory { path: path.to_owned(), source };
-    std::fs::create_dir_all(root).map_err(|source| failed(root, source))?;
-    for name in DIRECTORIES {
-        let path = root.join(".kairos").join(name);
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&path)
-            .map_err(|source| failed(&path, source))?;
-    }
+    workspace::make_root(root).map_err(|source| failed(root, source))?;
+    let made = Workspace::at(root).and_then(|workspace| workspace.make());
+    made.map_err(|source| failed(&root.join(".kairos"), source))?;
     let mut made = Made {
         root: root.to_owned(),
         written: Vec::new(),

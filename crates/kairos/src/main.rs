@@ -11,6 +11,7 @@ mod crontab;
 mod daemon;
 mod demo;
 mod door;
+mod hints;
 mod identity;
 mod init;
 mod keys;
@@ -23,6 +24,7 @@ mod performers;
 mod protected;
 mod signals;
 mod startup;
+mod watching;
 mod witness;
 mod workspace;
 

@@ -88,8 +88,19 @@ pub(crate) fn said(notice: &Notice) -> Option<String> {
              hint: `kairos schedule fire` fires one by hand; under another `id` a schedule begins anew",
             if *count == 1 { "schedule has" } else { "schedules have" },
         ),
+        Notice::HeartbeatUnreadable { error } => format!(
+            "warning: the last heartbeat cannot be read, so nobody compared the journal with it: {}\n\
+             hint: was the journal restored? `kairos journal verify --checkpoint FILE` proves that it \
+             goes on from a checkpoint kept elsewhere",
+            one_line(error)
+        ),
         Notice::ClockSettled { by: None } => "the wall clock has stood and is believed".to_owned(),
         Notice::ClockSettled { by: Some(by) } => format!("the wall clock is right, says {by}"),
+        Notice::FilesUnknown { schedule, error } => format!(
+            "warning: nobody can tell what the files that `{}` watches hold, so it does not fire: {}",
+            one_line(schedule.as_str()),
+            one_line(error)
+        ),
         Notice::ConditionUnknown { schedule, error } => format!(
             "warning: nobody can tell whether the condition of `{}` holds, so it does not fire: {}",
             one_line(schedule.as_str()),
@@ -190,6 +201,10 @@ pub(crate) fn write(log: &Log, notice: &Notice) {
             let by = by.as_ref().map_or(Detail::Null, text);
             (Level::Info, "daemon_clock_settled", vec![("by", by)])
         }
+        Notice::FilesUnknown { schedule, error } => {
+            let details = vec![("schedule", text(schedule)), ("error", text(error))];
+            (Level::Warn, "schedule_files_unknown", details)
+        }
         Notice::ConditionUnknown { schedule, error } => {
             let details = vec![("schedule", text(schedule)), ("error", text(error))];
             (Level::Warn, "schedule_condition_unknown", details)
@@ -213,6 +228,9 @@ pub(crate) fn write(log: &Log, notice: &Notice) {
         }
         Notice::HeartbeatFailed { error } => {
             (Level::Error, "daemon_heartbeat", vec![("error", text(error))])
+        }
+        Notice::HeartbeatUnreadable { error } => {
+            (Level::Warn, "heartbeat_unreadable", vec![("error", text(error))])
         }
     };
     log.line(level, event, "daemon", &details);

@@ -5,8 +5,8 @@
 use std::error::Error;
 
 use kairos_core::kind::Kind;
-use kairos_engine::StartError;
 use kairos_engine::lock::LockError;
+use kairos_engine::{NotConfigured, StartError};
 use kairos_journal::{Damage, OpenError};
 
 use crate::config::problem::Problems;
@@ -83,6 +83,9 @@ impl From<Startup> for Failure {
             }
             Startup::Lock(LockError::Held { .. }) => {
                 Self::new(Exit::No, "locked", startup.line()).hint("kairos status")
+            }
+            Startup::Engine(StartError::NotConfigured(NotConfigured::NoRoom)) => {
+                Self::new(Exit::Unavailable, "no_space", startup.line())
             }
             Startup::Engine(StartError::NotConfigured(_)) => {
                 Self::new(Exit::Config, "config", startup.line())

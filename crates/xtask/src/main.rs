@@ -1,7 +1,7 @@
 //! `cargo xtask`: what a developer and the build machine type.
 //!
-//! Owns the verbs `test`, `tidy`, `vectors`, `bench`, `civil`, `faults` and `mutate`. Depends on no crate of
-//! ours and never ships; it starts cargo and reads what comes back. Each verb is one module; `call` starts
+//! Owns the verbs `test`, `tidy`, `vectors`, `bench`, `civil`, `slots`, `faults` and `mutate`. Depends on no
+//! crate of ours and never ships; it starts cargo and reads what comes back. Each verb is one module; `call` starts
 //! programs, `packages` installs them, `metadata` asks cargo about the workspace, `table` prints.
 
 #![expect(clippy::print_stdout, reason = "printing is what these verbs are for")]
@@ -13,6 +13,7 @@ mod faults;
 mod metadata;
 mod mutate;
 mod packages;
+mod slots;
 mod table;
 mod test;
 mod tidy;
@@ -31,6 +32,8 @@ usage: cargo xtask VERB
   vectors [DIR]           compare with recorded cases, file by file (default: those in the tree)
   bench [NAME] [--json]   measure, each row beside its control
   civil [--nightly]       slots against an oracle around every change of every clock
+  slots [--slots N] [--seed S] [--nightly]
+                          whole lives of schedules; every slot accounted for once, `next` kept
   faults [--nightly] [--json] [NAME…]
                           crash, damage and kill it, and count what was tried and went wrong
   mutate [NAME…]          take each precaution out in turn; a test has to notice";
@@ -58,6 +61,10 @@ fn main() -> ExitCode {
         },
         ["civil"] => root().and_then(|root| civil::civil(&root, false)),
         ["civil", "--nightly"] => root().and_then(|root| civil::civil(&root, true)),
+        ["slots", rest @ ..] => match slots::Request::parse(rest) {
+            Some(request) => root().and_then(|root| slots::slots(&root, &request)),
+            None => return usage(),
+        },
         ["faults", rest @ ..] => match faults::Request::parse(rest) {
             Some(request) => root().and_then(|root| faults::faults(&root, &request)),
             None => return usage(),

@@ -76,6 +76,7 @@ fn stages(nextest: bool) -> Vec<Stage> {
             name: "civil time",
             act: Act::Inside(|root| crate::civil::civil(root, false), "cargo xtask civil"),
         },
+        Stage { name: "slots", act: Act::Inside(crate::slots::usual, "cargo xtask slots") },
         Stage { name: "faults", act: Act::Inside(crate::faults::all, "cargo xtask faults") },
     ]
 }
@@ -133,6 +134,7 @@ mod tests {
             "documentation tests",
             "recorded cases",
             "civil time",
+            "slots",
             "faults",
         ];
         assert_eq!(names, expected);

@@ -5,6 +5,7 @@
 
 mod advance;
 mod call;
+mod changes;
 mod command;
 mod configure;
 mod draft;
@@ -13,7 +14,7 @@ mod settle;
 mod slots;
 mod step;
 
-use crate::event::Event;
+use crate::event::{Event, Limit};
 use crate::id::MandateId;
 use crate::input::{Alarm, Input, Now, Verb};
 use crate::refusal::Refusal;
@@ -42,6 +43,8 @@ pub fn decide(state: &State, input: &Input, now: &Now) -> Result<Vec<Event>, Ref
             let settled = Event::ClockSettled { by: None };
             Ok(state.clock.map(|_| settled).into_iter().collect())
         }
+        // An age by a clock that is not believed is none.
+        Input::Delete { over: Limit::Days, .. } if state.clock.is_some() => Ok(Vec::new()),
         // What was given up already is not given up twice.
         Input::Delete { first, .. } if *first <= state.kept_from() => Ok(Vec::new()),
         Input::Delete { first, segments, bytes, over } => {
@@ -61,6 +64,9 @@ pub fn decide(state: &State, input: &Input, now: &Now) -> Result<Vec<Event>, Ref
         Input::Slots { schedule, revision, accounted, next, zone_clock, files } => {
             let (which, then) = ((schedule, *revision), (*next, *zone_clock));
             Ok(slots::decide(state, now, which, (accounted, *files), then))
+        }
+        Input::Changed { schedule, revision, files } => {
+            Ok(changes::decide(state, now, (schedule, *revision), *files))
         }
         Input::Admit { only } => Ok(advance::admit(state, now, *only)),
         Input::Continue { mandate } => Ok(advance::go_on(state, now, *mandate)),
@@ -116,6 +122,7 @@ pub fn subject(state: &State, input: &Input, now: &Now) -> Option<MandateId> {
         | Input::Delete { .. }
         | Input::Configured { .. }
         | Input::Due(_)
-        | Input::Slots { .. } => None,
+        | Input::Slots { .. }
+        | Input::Changed { .. } => None,
     }
 }

@@ -222,7 +222,12 @@ fn asked(
     }
 }
 
-fn created(loaded: &Loaded, mandate: MandateId, key: Option<Key>, body: Option<BlobRef>) -> Event {
+pub(super) fn created(
+    loaded: &Loaded,
+    mandate: MandateId,
+    key: Option<Key>,
+    body: Option<BlobRef>,
+) -> Event {
     let Definition { name, id, spec, .. } = &loaded.definition;
     Event::MandateCreated {
         mandate,
@@ -274,7 +279,7 @@ pub(super) fn pause_after(state: &State, mandate: &Mandate, outcome: Outcome) ->
 }
 
 /// Why a slot may not fire now; `fired` says how many others of this decision did.
-fn refusal(state: &State, loaded: &Loaded, fired: usize) -> Option<SlotReason> {
+pub(super) fn refusal(state: &State, loaded: &Loaded, fired: usize) -> Option<SlotReason> {
     let definition = &loaded.definition;
     let rules = state.rules.as_deref()?;
     match can_ask(rules, &definition.spec) {
@@ -304,14 +309,14 @@ fn earlier<'a>(state: &'a State, definition: &'a Definition) -> impl Iterator<It
 
 /// The stops of the earlier mandates of a schedule that replaces them.
 #[derive(Default)]
-struct Replaced {
-    events: Vec<Event>,
+pub(super) struct Replaced {
+    pub(super) events: Vec<Event>,
     /// Whether some are left for another frame.
-    more: bool,
+    pub(super) more: bool,
 }
 
 impl Replaced {
-    fn by(state: &State, now: &Now, loaded: &Loaded) -> Self {
+    pub(super) fn by(state: &State, now: &Now, loaded: &Loaded) -> Self {
         let mut replaced = Self::default();
         if loaded.definition.concurrency != Concurrency::Replace {
             return replaced;

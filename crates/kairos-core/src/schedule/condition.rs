@@ -77,3 +77,33 @@ impl Found {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_can_tell_holds_neither_way() {
+        let of = |n: u8| {
+            let path = "a".parse().expect("a path");
+            Contents::of([(&path, crate::digest::Digest::of(&[n]))])
+        };
+        let (seen, none) = (of(1), Contents::default());
+        let cases = [
+            (Found::Is(true), seen, [None, Some(Unmet::False)]),
+            (Found::Is(false), seen, [Some(Unmet::False), None]),
+            (Found::Files(of(1)), seen, [Some(Unmet::False), None]),
+            (Found::Files(of(2)), seen, [None, Some(Unmet::False)]),
+            (Found::Files(none), seen, [None, Some(Unmet::False)]),
+            (Found::Files(none), none, [Some(Unmet::False), None]),
+            (Found::Unknown, seen, [Some(Unmet::Unknown); 2]),
+        ];
+        for (found, seen, expected) in cases {
+            let unmet = [false, true].map(|not| {
+                let test = Test::Changed("a".to_owned());
+                Condition { test, not }.unmet(found, seen)
+            });
+            assert_eq!(unmet, expected, "{found:?}");
+        }
+    }
+}

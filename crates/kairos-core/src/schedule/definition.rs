@@ -163,6 +163,20 @@ impl Definition {
         self.id.as_ref().unwrap_or(&self.name)
     }
 
+    /// The glob of the files that make it due, and how long they have to stand, in milliseconds; none
+    /// while it is off.
+    #[must_use]
+    pub fn watches(&self) -> Option<(&str, u64)> {
+        match &self.timing {
+            Timing::Trigger(Trigger::Path { glob, settle_ms }) if self.enabled => {
+                Some((glob, *settle_ms))
+            }
+            Timing::Trigger(_) | Timing::Cron { .. } | Timing::Every { .. } | Timing::At { .. } => {
+                None
+            }
+        }
+    }
+
     /// Whether the other definition has other slots: a change of what is due, not of what it does.
     /// Jitter delays slots and makes no other ones.
     #[must_use]

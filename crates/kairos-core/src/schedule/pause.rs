@@ -45,6 +45,9 @@ pub struct Fare {
     /// What the files it looks at held at its last slot that took them in.
     #[serde(default, skip_serializing_if = "is_default")]
     pub seen: Contents,
+    /// Nobody can say whether what its files hold next had its slot: the journal lost sight of it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub restored: bool,
 }
 
 impl Fare {
@@ -78,6 +81,11 @@ impl Fare {
         if let Some(pause) = &mut self.pause {
             pause.ended.get_or_insert(now);
         }
+    }
+
+    /// A slot took in what the files hold.
+    pub fn saw(&mut self, files: Contents) {
+        (self.seen, self.restored) = (files, false);
     }
 
     /// The slots that an ended pause swallowed are accounted for.

@@ -34,6 +34,8 @@ pub enum SlotReason {
     Condition,
     /// Nobody could tell whether what must hold does.
     ConditionUnknown,
+    /// The files that it watches are gone: a change, but nothing to do.
+    NoFiles,
     /// An earlier mandate is not finished.
     Overlap,
     /// No model is configured.
@@ -67,6 +69,7 @@ impl SlotReason {
             Self::Paused => "paused",
             Self::Condition => "condition",
             Self::ConditionUnknown => "condition_unknown",
+            Self::NoFiles => "no_files",
             Self::Overlap => "overlap",
             Self::NoModel => "no_model",
             Self::Unpriced => "unpriced",

@@ -14,6 +14,9 @@ use crate::digest::Digest;
 use crate::time::Time;
 
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
+const MS: SignedDuration = SignedDuration::from_millis(1);
+/// Longer than any clock is set back.
+const RECENT: SignedDuration = SignedDuration::from_hours(48);
 
 /// Data of a zone.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +37,8 @@ impl From<TimeZone> for Zone {
 pub struct ZoneClock {
     /// East of UTC.
     pub offset_s: i32,
-    /// While it showed times for the second time: the first time it had not shown before.
+    /// For a while after it was set back, and where other data take it back: the first time it had not
+    /// shown before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again_until: Option<DateTime>,
 }
@@ -47,17 +51,20 @@ impl ZoneClock {
         let offset = zone.to_offset(at);
         // A change at this very instant has taken place.
         let soon = at.checked_add(SignedDuration::from_nanos(1)).unwrap_or(at);
-        let shown = zone.preceding(soon).next().map(|change| {
-            let change = change.timestamp();
-            let before = change.checked_sub(SECOND).unwrap_or(change);
-            zone.to_offset(before).to_datetime(change)
-        });
-        let civil = offset.to_datetime(at);
-        Self { offset_s: offset.seconds(), again_until: shown.filter(|shown| civil < *shown) }
+        let change = zone.preceding(soon).next().map(|change| change.timestamp());
+        let again_until =
+            change.filter(|change| at.duration_since(*change) < RECENT).and_then(|change| {
+                let before = change.checked_sub(SECOND).unwrap_or(change);
+                let shown = zone.to_offset(before).to_datetime(change);
+                (offset.to_datetime(change) < shown).then_some(shown)
+            });
+        Self { offset_s: offset.seconds(), again_until }
     }
 
     /// Where a cursor with this reading stands when its schedule goes by `table`, whose zone has other
     /// data: no slot lies behind it whose name had no fate yet, nor one before it whose name had one.
+    /// Within times that the old clock shows again, and the new one others, that cannot be had both:
+    /// then some are left out, and none has two fates.
     #[must_use]
     pub fn carried(&self, cursor: Time, table: &Timetable) -> Time {
         let Some(zone) = table.zone().map(|zone| &zone.table) else { return cursor };
@@ -65,17 +72,37 @@ impl ZoneClock {
         let civil = offset.to_datetime(cursor.timestamp());
         let carried = match self.again_until {
             None => first(civil, zone, table),
-            Some(shown) => match zone.to_ambiguous_timestamp(civil).offset() {
-                // Still the second pass of the same night.
-                AmbiguousOffset::Fold { after, .. } if after == offset => Some(cursor),
-                // Of each time it had shown once, the first name had its fate.
-                _ => shown
-                    .checked_sub(SignedDuration::from_millis(1))
-                    .ok()
-                    .and_then(|last| first(last, zone, table)),
-            },
+            // Each time up to there was shown twice.
+            Some(shown) if civil >= shown => {
+                again(civil, earlier(shown), zone).or_else(|| first(civil, zone, table))
+            }
+            // Still the second pass of the same night, and what is shown again was all shown before.
+            Some(shown) if Self::of(zone, cursor).shows_again(offset, shown) => Some(cursor),
+            // Of each time it had shown once, the first name had its fate.
+            Some(shown) => {
+                let last = earlier(shown);
+                again(last, civil, zone).or_else(|| first(last, zone, table))
+            }
         };
         carried.unwrap_or(cursor)
+    }
+
+    /// Whether it shows, at that offset, times again up to `until` at least.
+    fn shows_again(&self, offset: Offset, until: DateTime) -> bool {
+        self.offset_s == offset.seconds() && self.again_until.is_some_and(|again| again >= until)
+    }
+
+    /// This reading at `to`, where a cursor was carried that another clock showed as `before` at `from`:
+    /// should that clock's data come back, no name that it had shown is given another fate.
+    #[must_use]
+    pub fn after(self, to: Time, before: &Self, from: Time) -> Self {
+        let shown = before.civil(from).filter(|shown| self.civil(to).is_some_and(|to| to < *shown));
+        let shown = shown.and_then(|last| last.checked_add(MS).ok());
+        Self { again_until: self.again_until.max(before.again_until).max(shown), ..self }
+    }
+
+    fn civil(&self, at: Time) -> Option<DateTime> {
+        Some(Offset::from_seconds(self.offset_s).ok()?.to_datetime(at.timestamp()))
     }
 }
 
@@ -93,4 +120,21 @@ fn first(civil: DateTime, zone: &TimeZone, table: &Timetable) -> Option<Time> {
             Some(if slot.is_some_and(|slot| slot.civil <= civil) { change } else { before })
         }
     }
+}
+
+/// The instant at which `zone`'s clock shows `civil` again, where it was set back to a time that the old
+/// one had shown twice: `twice` is the last of these.
+fn again(civil: DateTime, twice: DateTime, zone: &TimeZone) -> Option<Time> {
+    let AmbiguousOffset::Fold { after, .. } = zone.to_ambiguous_timestamp(civil).offset() else {
+        return None;
+    };
+    let second = after.to_timestamp(civil).ok()?;
+    let soon = second.checked_add(SignedDuration::from_nanos(1)).unwrap_or(second);
+    let change = zone.preceding(soon).next()?.timestamp();
+    (after.to_datetime(change) <= twice).then(|| second.into())
+}
+
+/// The instant of a clock just before, at the resolution of time.
+fn earlier(civil: DateTime) -> DateTime {
+    civil.saturating_sub(MS)
 }

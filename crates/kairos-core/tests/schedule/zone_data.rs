@@ -32,7 +32,7 @@ const SUMMER_ONLY: &str = "AAA-2";
 const OTHER_WEEKS: &str = "AAA-1BBB,M3.4.0,M11.1.0/3";
 
 #[test]
-fn a_clock_says_whether_it_shows_a_time_again() {
+fn a_clock_says_whether_it_showed_times_again_lately() {
     let of = |at| {
         let clock = ZoneClock::of(&zone(SUMMER).table, time(at));
         (clock.offset_s, clock.again_until.map(|until| until.to_string()))
@@ -41,8 +41,9 @@ fn a_clock_says_whether_it_shows_a_time_again() {
     let expected = [
         ("2026-10-25T00:59:59.999Z", (7200, None)),
         ("2026-10-25T01:00:00Z", (3600, three.clone())),
-        ("2026-10-25T01:59:59.999Z", (3600, three)),
-        ("2026-10-25T02:00:00Z", (3600, None)),
+        ("2026-10-25T02:00:00Z", (3600, three.clone())),
+        ("2026-10-27T00:59:59.999Z", (3600, three)),
+        ("2026-10-27T01:00:00Z", (3600, None)),
         ("2026-03-29T01:00:00Z", (7200, None)),
     ];
     assert_eq!(expected.clone().map(|(at, _)| of(at)), expected.map(|(_, clock)| clock));
@@ -107,10 +108,49 @@ fn no_slot_has_two_fates_when_zone_data_change_at_any_time() {
                     after.iter().partition(|slot| slot.at <= carried);
                 let twice = gets.into_iter().find(|slot| had.contains(&name(slot)));
                 let shown = zone(from).table.to_datetime(cursor.timestamp());
-                let shown = clock.again_until.unwrap_or(shown).max(shown);
+                let shown = clock.again_until.map_or(shown, |until| until.max(shown));
                 let left_out = behind.into_iter().find(|s| s.civil > shown && s.fold == 0);
                 let what = format!("{cron} {dst:?} {from} to {to} at {cursor}: {carried}");
                 assert_eq!((twice, left_out), (None, None), "{what}");
+            }
+        }
+    }
+}
+
+/// As [`SUMMER`], each change half an hour earlier, and half an hour later.
+const EARLIER: &str = "AAA-1BBB,M3.5.0/1:30,M10.5.0/2:30";
+const LATER: &str = "AAA-1BBB,M3.5.0/2:30,M10.5.0/3:30";
+/// The same, an hour to the west.
+const WEST: &str = "AAA0BBB,M3.5.0,M10.5.0/3";
+
+/// Every five minutes of the nights in which each data show an hour again or skip one, from each to
+/// each other and back.
+#[test]
+fn no_slot_has_two_fates_when_zone_data_change_in_the_night_of_a_change_and_back() {
+    let all = [SUMMER, WINTER_ONLY, SUMMER_ONLY, EARLIER, LATER, WEST];
+    let both = Dst { gap: InGap::Skip, fold: InFold::Both };
+    let slots = |table: &Timetable, after: Time, until: Time| -> Vec<_> {
+        let slots = std::iter::successors(table.next_after(after), |s| table.next_after(s.at));
+        slots.take_while(|slot| slot.at <= until).map(|slot| (slot.civil, slot.fold)).collect()
+    };
+    for start in ["2026-10-24T22:00:00Z", "2026-03-28T22:00:00Z"].map(time) {
+        let pairs = all.into_iter().flat_map(|from| all.map(|to| (from, to)));
+        let rules = ["*/10 * * * *", "15,45 1-3 * * *"].into_iter();
+        let rules = rules.flat_map(|cron| [Dst::default(), both].map(|dst| (cron, dst)));
+        for ((from, to), (cron, dst)) in pairs.flat_map(|p| rules.clone().map(move |r| (p, r))) {
+            let (old, new) = (table(cron, zone(from), dst), table(cron, zone(to), dst));
+            for cursor in (0..7 * 12).map(|nth| start.plus_ms(nth * 300_000)) {
+                let had: BTreeSet<_> = slots(&old, start, cursor).into_iter().collect();
+                let before = ZoneClock::of(&zone(from).table, cursor);
+                let there = before.carried(cursor, &new);
+                let clock = ZoneClock::of(&zone(to).table, there).after(there, &before, cursor);
+                let back = clock.carried(there, &old);
+                for (way, table, at) in [("there", &new, there), ("and back", &old, back)] {
+                    let mut gets = slots(table, at, start.plus_ms(9 * 3_600_000)).into_iter();
+                    let twice = gets.find(|name| had.contains(name));
+                    let what = format!("{cron} {dst:?} {from} to {to} at {cursor}, {way}: {at}");
+                    assert_eq!(twice, None, "{what}");
+                }
             }
         }
     }

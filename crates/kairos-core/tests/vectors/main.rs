@@ -13,6 +13,8 @@ mod budget;
 mod canonical;
 mod cron;
 mod edit_kernel;
+mod missed;
+mod overlap;
 mod retry;
 mod scope;
 mod task_dag;

@@ -59,19 +59,25 @@ impl<F: Fs + Clone> Files<F> {
                 };
                 Ok(Found::Is(held))
             }
-            Test::Changed(glob) => self.contents(glob, scopes).map(Found::Files),
+            Test::Changed(glob) => self.contents(glob, scopes, &mut |_| {}).map(Found::Files),
         }
     }
 
-    /// Looks at what the files of `glob` are and hold. Blocks.
+    /// Looks at what the files of `glob` are and hold; `entered` has each directory before what is in it
+    /// is listed. Blocks.
     ///
     /// # Errors
     /// Nobody can tell, and why: what was seen in part is never told as the whole.
-    pub fn contents(&self, glob: &str, scopes: &Scopes) -> Result<Contents, Unclear> {
+    pub fn contents(
+        &self,
+        glob: &str,
+        scopes: &Scopes,
+        entered: &mut dyn FnMut(&F::Dir),
+    ) -> Result<Contents, Unclear> {
         let began = Instant::now();
         let tree = self.acting().map_err(Unclear::Root)?.tree;
         let named = Named::new(&[glob.to_owned()]);
-        let walked = walk::files(&self.fs, &self.root, &named, scopes);
+        let walked = walk::files((&self.fs, &self.root), &named, scopes, entered);
         let glob = || glob.to_owned();
         if named.unreadable + walked.missed > 0 {
             return Err(Unclear::Incomplete { glob: glob() });

@@ -78,7 +78,8 @@ impl<F: Fs> Observation<'_, F> {
             self.file(path, By::Goal)?;
         }
         let named = Named::new(globs);
-        let walked = walk::files(self.acting.fs, self.acting.root, &named, self.scopes);
+        let walked =
+            walk::files((self.acting.fs, self.acting.root), &named, self.scopes, &mut |_| {});
         for path in walked.files {
             self.file(path, By::Glob)?;
         }

@@ -78,16 +78,22 @@ impl Named {
     }
 }
 
-/// The regular files beneath `root` that `named` matches, by path.
-pub(super) fn files<F: Fs>(fs: &F, root: &F::Dir, named: &Named, scopes: &Scopes) -> Walked {
+/// The regular files beneath `root` that `named` matches, by path. `entered` has each directory before
+/// what is in it is listed.
+pub(super) fn files<F: Fs>(
+    (fs, root): (&F, &F::Dir),
+    named: &Named,
+    scopes: &Scopes,
+    entered: &mut dyn FnMut(&F::Dir),
+) -> Walked {
     let mut walked = Walked::default();
     for (stem, below) in &named.stems {
         let Ok(set) = GlobSet::new(&below.globs) else {
             walked.missed += 1;
             continue;
         };
-        let mut walk =
-            Walk { fs, scopes, set, levels: below.levels, entries: 0, incomplete: false };
+        let levels = below.levels;
+        let mut walk = Walk { fs, scopes, entered, set, levels, entries: 0, incomplete: false };
         walk.from(root, stem.as_ref(), &mut walked.files);
         walked.missed += u32::from(walk.incomplete);
     }
@@ -98,6 +104,7 @@ pub(super) fn files<F: Fs>(fs: &F, root: &F::Dir, named: &Named, scopes: &Scopes
 struct Walk<'a, F: Fs> {
     fs: &'a F,
     scopes: &'a Scopes,
+    entered: &'a mut dyn FnMut(&F::Dir),
     set: GlobSet,
     levels: usize,
     entries: usize,
@@ -111,7 +118,7 @@ impl<F: Fs> Walk<'_, F> {
             return;
         }
         let listed = self.fs.open_dir(root, stem.map_or(Path::new(""), os));
-        match listed.and_then(|dir| Ok((self.fs.list(&dir)?, dir))) {
+        match listed.and_then(|dir| Ok((self.list(&dir)?, dir))) {
             Ok((names, dir)) => {
                 self.directory(&dir, stem.map_or(b"", RelPath::as_bytes), names, 0, files);
             }
@@ -159,7 +166,7 @@ impl<F: Fs> Walk<'_, F> {
         }
         for (name, below) in directories {
             let listed = self.fs.open_dir(dir, Path::new(&name));
-            match listed.and_then(|below| Ok((self.fs.list(&below)?, below))) {
+            match listed.and_then(|below| Ok((self.list(&below)?, below))) {
                 Ok(_) if depth == DEPTH_MAX => self.incomplete = true,
                 Ok((names, _)) if names.iter().any(|name| name == CACHE_MARK) => {}
                 Ok((names, opened)) => {
@@ -168,6 +175,11 @@ impl<F: Fs> Walk<'_, F> {
                 Err(_) => self.incomplete = true,
             }
         }
+    }
+
+    fn list(&mut self, dir: &F::Dir) -> io::Result<Vec<OsString>> {
+        (self.entered)(dir);
+        self.fs.list(dir)
     }
 
     fn matches(&self, path: &RelPath) -> bool {

@@ -6,17 +6,20 @@ use std::path::Path;
 use kairos_core::digest::Digest;
 use kairos_core::event::Event;
 use kairos_core::fold::Seq;
+use kairos_core::input::Verb;
+use kairos_core::schedule::definition::Definition;
 use kairos_core::schedule::slot::{SlotReason, SlotState};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_engine::{
-    Control, Exits, Identity, Inputs, Shown, StartError, Started, start as begin, turn,
+    Control, Exits, Identity, Inputs, Notice, Shown, StartError, Started, start as begin, turn,
 };
 
 use crate::turn::{START_MS, ledger, minutely, now, zones};
 use crate::world::{self, Schedules};
 
 const HERE: Identity = Identity { machine: Some(Digest::from_bytes([1; 32])), adopt: false };
+const ADOPT: Identity = Identity { adopt: true, ..HERE };
 const ELSEWHERE: Identity = Identity { machine: Some(Digest::from_bytes([2; 32])), adopt: false };
 
 fn start(dir: &Path, schedules: Schedules, identity: Identity) -> Result<Started, StartError> {
@@ -63,30 +66,58 @@ fn a_journal_that_ends_before_its_heartbeat_is_refused_until_it_is_adopted() {
     stop(start(dir.path(), Vec::new, HERE).expect("the heartbeat is its own again"));
 }
 
-/// A journal whose minutely schedule was last looked at long ago.
-fn long_ago(dir: &Path) {
+/// What a start says of the heartbeat it found.
+fn told(dir: &Path) -> Vec<String> {
+    let (tell, told) = std::sync::mpsc::channel();
+    let notice = move |notice| {
+        if let Notice::HeartbeatUnreadable { error } = notice {
+            tell.send(error).ok();
+        }
+    };
+    let none: Schedules = Vec::new;
+    stop(world::begin(dir, Box::new(|_| None), Box::new(notice), (none, HERE)).expect("it starts"));
+    told.iter().collect()
+}
+
+#[test]
+fn a_heartbeat_that_cannot_be_read_is_told_and_not_taken_for_none() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let heartbeat = dir.path().join("heartbeat.json");
+    assert_eq!(told(dir.path()), Vec::<String>::new(), "there is none");
+    for text in ["", "{", r#"{"journal_head":"#, "\0\0\0\0", r#"{"journal_head":-1}"#] {
+        fs::write(&heartbeat, text).expect("written");
+        assert_eq!(told(dir.path()).len(), 1, "{text:?}");
+        assert_eq!(told(dir.path()), Vec::<String>::new(), "its own again");
+    }
+    // KairosChain's knows of no journal.
+    fs::write(&heartbeat, r#"{"pid":7,"state":"running"}"#).expect("written");
+    assert_eq!(told(dir.path()), Vec::<String>::new());
+    fs::remove_file(&heartbeat).expect("it is there");
+    fs::create_dir(&heartbeat).expect("a directory instead");
+    assert_eq!(told(dir.path()).len(), 1, "a directory");
+}
+
+/// A journal whose minutely schedule was last looked at long ago, and what else it ends with.
+fn long_ago(dir: &Path, schedule: Definition, last: Vec<Event>) {
     let journal = dir.join("journal");
     fs::create_dir_all(&journal).expect("a directory");
     let ledger = ledger(&journal);
     let start = Time::from_ms(START_MS);
     let mut inputs = Inputs::default();
-    let (rules, schedules) = (world::rules(), vec![minutely()]);
+    let (rules, schedules) = (world::rules(), vec![schedule]);
     let configured = begin::configured(ledger.state(), rules, schedules, zones, start);
     let (calendar, own) = configured.expect("few");
     inputs.own = own;
     let exits = Exits { publish: &mut |_: &[Shown], _: &State| {}, dispatch: &mut drop };
     let mut now = || now(start, 1);
-    turn(ledger, inputs, &mut now, &calendar, exits).expect("the disk holds");
+    let turned = turn(ledger, inputs, &mut now, &calendar, exits).expect("the disk holds");
+    let mut ledger = turned.ledger;
+    ledger.record(start, last).expect("recorded");
+    drop(ledger.commit().expect("written"));
 }
 
-#[test]
-fn an_adopted_journal_fires_no_missed_slot_and_accounts_for_each() {
-    let dir = tempfile::tempdir().expect("a directory");
-    long_ago(dir.path());
-    let adopt = Identity { adopt: true, ..HERE };
-    let goes_on = start(dir.path(), || vec![minutely()], adopt).expect("adopted");
-    let accounted = |event: &Event| matches!(event, Event::Accounted { .. });
-    let seen = world::until(&goes_on.handle, accounted);
+/// All slots up to now have their fate, which is that they pass.
+fn passed(seen: &[Event]) {
     let slots: Vec<_> = seen.iter().filter_map(Event::mandate).collect();
     assert_eq!(slots, [], "nothing fires");
     let Some(Event::Slots { state, reason, count, .. }) = seen.iter().rev().nth(1) else {
@@ -96,6 +127,45 @@ fn an_adopted_journal_fires_no_missed_slot_and_accounts_for_each() {
     let Some(Event::Accounted { cursor, .. }) = seen.last() else { panic!("{seen:?}") };
     let minutes = cursor.as_ms() / 60_000 - START_MS / 60_000;
     assert_eq!(u64::try_from(minutes).expect("later"), *count);
+}
+
+fn accounted(event: &Event) -> bool {
+    matches!(event, Event::Accounted { .. })
+}
+
+#[test]
+fn an_adopted_journal_fires_no_missed_slot_and_accounts_for_each() {
+    let dir = tempfile::tempdir().expect("a directory");
+    long_ago(dir.path(), minutely(), Vec::new());
+    let goes_on = start(dir.path(), || vec![minutely()], ADOPT).expect("adopted");
+    passed(&world::until(&goes_on.handle, accounted));
+    stop(goes_on);
+}
+
+/// The same schedule, by its id, under the name.
+fn named(name: &str) -> Definition {
+    let [id, name] = ["beat", name].map(|name| name.parse().expect("a name"));
+    Definition { id: Some(id), name, ..minutely() }
+}
+
+#[test]
+fn an_adopted_journal_fires_no_missed_slot_of_a_schedule_that_has_another_name_by_now() {
+    let dir = tempfile::tempdir().expect("a directory");
+    long_ago(dir.path(), named("before"), Vec::new());
+    let goes_on = start(dir.path(), || vec![named("after")], ADOPT).expect("adopted");
+    passed(&world::until(&goes_on.handle, accounted));
+    stop(goes_on);
+}
+
+#[test]
+fn an_adopted_journal_under_a_clock_that_is_held_fires_no_missed_slot_once_it_is_believed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    long_ago(dir.path(), minutely(), vec![Event::ClockStepped { by_ms: 3_600_000 }]);
+    let goes_on = start(dir.path(), || vec![minutely()], ADOPT).expect("adopted");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let by = "user:ann(1000)".parse().expect("a principal");
+    runtime.block_on(goes_on.handle.submit(by, Verb::ConfirmClock)).expect("believed");
+    passed(&world::until(&goes_on.handle, accounted));
     stop(goes_on);
 }
 
@@ -115,14 +185,14 @@ fn a_journal_of_older_events_goes_on_and_one_of_newer_is_refused_with_both_versi
         let started = world::begin(dir.path(), Box::new(|_| None), Box::new(|_| {}), with);
         (dir, started)
     };
-    for older in [1, 2] {
+    for older in [1, 2, 3] {
         let (_dir, started) = begun(older);
         let started = started.expect("it is read");
         stop(started);
     }
-    let (_dir, refused) = begun(3);
+    let (_dir, refused) = begun(4);
     let refused = refused.expect_err("it cannot be read");
     let why = std::error::Error::source(&refused).expect("it says why").to_string();
-    let expected = "`00000000000000000001.kj` was written with schema 3; this kairos knows up to 2";
+    let expected = "`00000000000000000001.kj` was written with schema 4; this kairos knows up to 3";
     assert_eq!(why, expected);
 }

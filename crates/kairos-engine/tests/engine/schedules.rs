@@ -327,3 +327,39 @@ fn other_zone_data_give_no_slot_a_second_fate_and_those_that_slip_in_one() {
     assert_eq!(daemon.take(Vec::new(), minute(120)), [""; 0], "ten to eleven had theirs");
     assert_eq!(daemon.take(Vec::new(), minute(150)), ["z:1 11:30:00 fired"]);
 }
+
+/// What a record of loaded schedules says of the data of their zones.
+fn loaded_data(daemon: &Daemon<'_>) -> Vec<Option<Digest>> {
+    daemon.turns.state().schedules().map(|loaded| loaded.zone_data).collect()
+}
+
+#[test]
+fn last_fates_of_a_rule_go_by_the_zone_data_that_the_records_say() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut daemon = Daemon::start(dir.path());
+    daemon.zones = before;
+    let schedule = [Definition { missed: MissedPolicy::Skip, ..cron("z", "*/30 * * * *", "X") }];
+    daemon.load(&schedule, minute(0));
+    daemon.take(Vec::new(), minute(60));
+    assert_eq!(loaded_data(&daemon), [before("X").expect("made up").digest]);
+    // The clock there goes forward, and the schedule goes: ten to half past eleven had no fate.
+    daemon.zones = after;
+    let told = daemon.restart(&[], minute(90));
+    assert_eq!(told, ["loaded z:1", "z:1 3 skipped [rule_changed]", "loaded -z"]);
+}
+
+#[test]
+fn a_rule_that_comes_with_other_zone_data_begins_no_later_than_now() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut daemon = Daemon::start(dir.path());
+    daemon.zones = after;
+    let schedule = |cron_text| [cron("z", cron_text, "X")];
+    daemon.load(&schedule("0 * * * *"), minute(0));
+    daemon.zones = before;
+    daemon.restart(&schedule("0 * * * *"), minute(1));
+    // The clock went back an hour and had shown all that. With the old data, nothing was shown yet.
+    daemon.zones = after;
+    let told = daemon.restart(&schedule("*/30 * * * *"), minute(2));
+    assert_eq!(told, ["loaded z:1", "loaded z:2"]);
+    assert_eq!(daemon.take(Vec::new(), minute(30)), ["z:2 10:30:00 fired"]);
+}

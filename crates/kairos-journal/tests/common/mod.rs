@@ -122,10 +122,14 @@ pub(crate) fn turn<D: Fs + 'static>(mut book: Book<D>, frames: Vec<Vec<Event>>) 
     book.commit().expect("the disk works")
 }
 
-/// The records of `turn`s that began at frame `first`.
-pub(crate) fn records(first: u64, frames: Vec<Vec<Event>>) -> Vec<Record<Event>> {
-    let seqs = first..;
-    frames.into_iter().zip(seqs).map(|(events, n)| Record { at: at(n, n), events }).collect()
+/// What the records of `turn`s say that began at frame `first`.
+pub(crate) fn said(first: u64, frames: Vec<Vec<Event>>) -> Vec<(At, Vec<Event>)> {
+    frames.into_iter().zip(first..).map(|(events, n)| (at(n, n), events)).collect()
+}
+
+/// What these records say, whatever their frames are like.
+pub(crate) fn read(records: Vec<Record<Event>>) -> Vec<(At, Vec<Event>)> {
+    records.into_iter().map(|record| (record.at, record.events)).collect()
 }
 
 /// A journal of several turns in `root`; the last is 3 frames long and not yet marked durable.

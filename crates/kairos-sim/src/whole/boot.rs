@@ -110,10 +110,11 @@ impl Life {
         self.tally.image(fs.fingerprint());
         let watch = Watch::new(self.findings.clone());
         let (before, spoiled) = (&self.known.watch, &self.known.spoiled);
-        let eyes = Eyes { watch: &watch, before, spoiled };
+        let profile = self.setup().0;
+        let eyes = Eyes { watch: &watch, before, spoiled, profile };
         match open_ledger(fs, &self.findings, eyes, &Arc::default()) {
             Ok((ledger, opened)) => {
-                self.tally.add_to(Tried::Restored, u64::from(opened.snapshot.is_some()));
+                self.tally.add_to(Tried::Opened, u64::from(opened.snapshot.is_some()));
                 self.compare(&watch, recorded, ledger.head());
                 Some(ledger.head())
             }
@@ -153,7 +154,10 @@ impl Life {
                 self.kill();
             } else {
                 let error = started.err().map(|error| error.to_string());
-                self.findings.add(Wrong::Refused, format!("it does not start: {error:?}"));
+                self.findings.add(
+                    Wrong::Refused,
+                    format!("it does not start: {error:?} {}", self.known.failed),
+                );
             }
         }
     }
@@ -161,13 +165,18 @@ impl Life {
     pub(super) fn try_start(&mut self, admit: Admit) -> Result<(), NotStarted> {
         let watch = Watch::new(self.findings.clone());
         let beginning = Beginning {
-            eyes: Eyes { watch: &watch, before: &self.known.watch, spoiled: &self.known.spoiled },
+            eyes: Eyes {
+                watch: &watch,
+                before: &self.known.watch,
+                spoiled: &self.known.spoiled,
+                profile: self.setup().0,
+            },
             quarantined: self.known.notes.quarantined(),
             admit,
         };
         let (daemon, own, opened) =
-            Daemon::start(&self.fs, &self.findings, beginning, self.number, self.reading())?;
-        self.tally.add_to(Tried::Restored, u64::from(opened.snapshot.is_some()));
+            Daemon::start(&self.fs, &self.findings, beginning, self.setup(), self.reading())?;
+        self.tally.add_to(Tried::Opened, u64::from(opened.snapshot.is_some()));
         let Some(ledger) = daemon.ledger.as_ref() else { return Ok(()) };
         self.compare(&watch, &self.known.watch, ledger.head());
         if self.findings.any() {

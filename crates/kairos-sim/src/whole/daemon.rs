@@ -23,8 +23,11 @@ use kairos_journal::{OpenError, Opened, ReadError};
 use super::law::Findings;
 use super::model::{Asked, Saying};
 use super::reading::{Dropped, Eyes, open_ledger};
-use super::scene::{Chosen, configuration, zone};
+use super::scene::{Chosen, configuration};
+use super::script::Profile;
+use super::timetables::Ground;
 use super::watched::Watched;
+use super::zones;
 use crate::{SimDir, SimFs};
 
 pub(super) const JOURNAL: &str = ".kairos/journal";
@@ -95,7 +98,7 @@ impl Daemon {
         fs: &SimFs,
         findings: &Findings,
         beginning: Beginning<'_>,
-        number: u16,
+        setup: (Profile, Ground),
         now: Reading,
     ) -> Result<(Self, Vec<Input>, Opened), NotStarted> {
         let blobs = Blobs::new(fs.clone(), open_dir(fs, BLOBS)?);
@@ -108,7 +111,7 @@ impl Daemon {
         }
         let protected = Box::new(move || protected.clone());
         let files = Files::new(fs.clone(), fs.root(), protected, texts.clone(), |_| {});
-        let chosen = chosen(&texts, number).ok_or(NotStarted::Text)?;
+        let chosen = chosen(&texts, setup).ok_or(NotStarted::Text)?;
         let lost = Dropped::default();
         let Beginning { eyes, quarantined, admit } = beginning;
         let (ledger, opened) = open_ledger(fs, findings, eyes, &lost)?;
@@ -121,8 +124,8 @@ impl Daemon {
         let clock = Clock::new(now, state);
         let now = clock.begins(state);
         let (rules, schedules) = (chosen.rules, chosen.schedules);
-        let configured =
-            start::configured(state, rules, schedules, |name| Some(zone(name).into()), now);
+        let zones = zones::zones(chosen.edition);
+        let configured = start::configured(state, rules, schedules, zones, now);
         let (calendar, inputs) = configured.expect("few schedules");
         own.extend(inputs);
         own.extend(start::quarantined(quarantined));
@@ -144,12 +147,12 @@ impl Daemon {
     }
 
     /// Reads the configuration again; none where its texts cannot be stored.
-    pub(super) fn reload(&mut self, number: u16, now: Time) -> Option<Vec<Input>> {
-        let chosen = chosen(&self.texts, number)?;
+    pub(super) fn reload(&mut self, setup: (Profile, Ground), now: Time) -> Option<Vec<Input>> {
+        let chosen = chosen(&self.texts, setup)?;
         let state = self.ledger.as_ref()?.state().state();
         let (rules, schedules) = (chosen.rules, chosen.schedules);
-        let configured =
-            start::configured(state, rules, schedules, |name| Some(zone(name).into()), now);
+        let zones = zones::zones(chosen.edition);
+        let configured = start::configured(state, rules, schedules, zones, now);
         let (calendar, inputs) = configured.expect("few schedules");
         self.calendar = calendar;
         self.day_zone = chosen.day_zone;
@@ -263,9 +266,9 @@ pub(super) fn goal(number: u16) -> String {
 }
 
 /// The configuration of that number, with its texts stored.
-fn chosen(texts: &Texts<SimFs>, number: u16) -> Option<Chosen> {
+fn chosen(texts: &Texts<SimFs>, setup: (Profile, Ground)) -> Option<Chosen> {
     let goal = |number| BlobRef::of(goal(number).as_bytes());
-    let chosen = configuration(number, &goal);
+    let chosen = configuration(setup, &goal);
     for which in 0..4 {
         texts.put(self::goal(which).as_bytes()).ok()?;
     }

@@ -16,7 +16,6 @@ use super::life::Life;
 use super::people::unsettled;
 use super::scene::GENEROUS;
 use super::shelf::Shelf;
-use super::tally::Tried;
 use crate::Plan;
 
 /// Turns that follow each other at one instant.
@@ -107,7 +106,8 @@ impl Life {
         self.findings.add(Wrong::Refused, format!("these never end: {left:?}"));
     }
 
-    /// The state holds its configuration, and next to nothing of all that happened.
+    /// The state holds its configuration, and next to nothing of all that happened but the names of
+    /// schedules that went, of which there is a bound.
     fn small(&mut self) {
         let state = self.state();
         let mut empty = State::empty();
@@ -115,7 +115,7 @@ impl Life {
         if let Some(rules) = state.rules() {
             empty.apply(at, &Event::RulesLoaded(Box::new((*rules).clone())), &mut Vec::new());
         }
-        let (left, least) = (format!("{state:?}").len(), format!("{empty:?}").len());
+        let (left, least) = (text(state).len(), text(&empty).len());
         self.findings.check(left <= least + LEFT_BYTES_MAX, Wrong::Lost, || {
             format!("{left} bytes of state are left, {least} without work: {state:?}")
         });
@@ -123,13 +123,18 @@ impl Life {
 
     fn slots(&mut self) {
         let slots = self.known.watch.seen().law.slots.clone();
-        self.tally.add_to(Tried::Slots, slots.count());
-        self.tally.add_to(Tried::Returns, slots.returns());
-        for again in slots.again() {
-            self.findings.add(Wrong::Duplicated, again.clone());
-        }
-        if let Some(wrong) = slots.wrong() {
-            self.findings.add(Wrong::Lost, wrong);
+        for broken in slots.judge(&mut self.tally) {
+            self.findings.add(broken.wrong, broken.what);
         }
     }
+}
+
+/// A state as text, but for the schedules that went.
+fn text(state: &State) -> String {
+    let text = format!("{state:?}");
+    let cut = text.split_once(", gone: Gone {").and_then(|(before, gone)| {
+        let (_, after) = gone.split_once(", floor: ")?;
+        Some(format!("{before}{after}"))
+    });
+    cut.unwrap_or(text)
 }

@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 
-use kairos_core::event::Key;
+use kairos_core::event::{Key, Loaded};
 use kairos_core::id::{IdSource, Seed};
 use kairos_core::input::{Input, Pace, Verb};
 use kairos_core::space::Shortage;
@@ -23,13 +23,19 @@ use super::model::Asked;
 use super::once;
 use super::poison::{Notes, survive};
 use super::room;
-use super::scene::Setting;
-use super::script::{Act, Script};
+use super::scene::{NIGHT, Setting};
+use super::script::{Act, Profile, Script};
 use super::shelf::Shelf;
 use super::snapshots::Spoiled;
 use super::tally::{Tally, Tried};
+use super::timetables::Ground;
 use super::watched::{Watch, Watched};
 use crate::{Call, Due, Errno, Fault, Harm, Plan, SimFs, Stop};
+
+/// How long a machine is asleep overnight.
+const NIGHT_MS: u64 = 8 * 3_600_000;
+/// Schedules of which so many are due in the morning are many.
+const DUE_MANY: usize = 50;
 
 /// What is known of the journal beside what it holds.
 pub(super) struct Known {
@@ -41,12 +47,21 @@ pub(super) struct Known {
     pub(super) low: Option<Shortage>,
     /// Milliseconds since the machine was started, sleep included.
     pub(super) boot_ms: u64,
+    /// What the last turn that failed said.
+    pub(super) failed: String,
 }
 
 impl Known {
     fn new(findings: &Findings) -> Self {
         let watch = Watch::new(findings.clone());
-        Self { watch, spoiled: Spoiled::default(), notes: Notes::default(), low: None, boot_ms: 0 }
+        Self {
+            watch,
+            spoiled: Spoiled::default(),
+            notes: Notes::default(),
+            low: None,
+            boot_ms: 0,
+            failed: String::new(),
+        }
     }
 }
 
@@ -58,8 +73,8 @@ pub(super) struct Life {
     pub(super) clock: Time,
     /// Drawn numbers: each seed of an input is another.
     drawn: u64,
-    /// The configuration in the files.
-    pub(super) number: u16,
+    /// What the configuration in the files is made of.
+    setup: (Profile, Ground),
     pub(super) daemon: Option<Daemon>,
     pub(super) book: Book,
     pub(super) shelf: Shelf,
@@ -72,7 +87,7 @@ pub(super) struct Life {
 /// Performs a script: what was tried, and what did not hold.
 #[must_use]
 pub(super) fn perform(script: &Script) -> (Tally, Vec<Broken>) {
-    let mut life = Life::new(script.seed);
+    let mut life = Life::new(script);
     for act in &script.acts {
         if life.findings.any() {
             break;
@@ -87,8 +102,9 @@ pub(super) fn perform(script: &Script) -> (Tally, Vec<Broken>) {
 }
 
 impl Life {
-    fn new(seed: u64) -> Self {
-        let setting = Setting::of(seed);
+    fn new(script: &Script) -> Self {
+        let (seed, profile) = (script.seed, script.profile);
+        let setting = Setting::of(seed, profile);
         let findings = Findings::default();
         let fs = SimFs::new(setting.disk);
         let shelf = Shelf::new(findings.clone(), &fs);
@@ -98,7 +114,14 @@ impl Life {
             tally: Tally::one(),
             clock: Time::from_ms(setting.start_ms),
             drawn: seed << 32,
-            number: setting.configuration,
+            setup: (
+                profile,
+                Ground {
+                    seed,
+                    start: Time::from_ms(setting.start_ms),
+                    number: setting.configuration,
+                },
+            ),
             daemon: None,
             book: Book::new(findings.clone()),
             shelf,
@@ -122,6 +145,11 @@ impl Life {
         self.book.state()
     }
 
+    /// What the present configuration is made of.
+    pub(super) const fn setup(&self) -> (Profile, Ground) {
+        self.setup
+    }
+
     fn draw(&mut self) -> u64 {
         self.drawn += 1;
         self.drawn
@@ -134,7 +162,11 @@ impl Life {
         match act {
             Act::Work { most } => self.work(1 + usize::from(most % 6)),
             Act::Next { times } => (0..=times % 4).for_each(|_| self.next()),
-            Act::Sleep { span } => self.pass(sleep_ms(span)),
+            Act::Sleep { span } => {
+                self.tally.count(Tried::Suspends);
+                self.pass(sleep_ms(span));
+            }
+            Act::Night {} => self.night(),
             Act::Back { span } => self.step(-step_ms(span)),
             Act::Forward { span } => self.step(step_ms(span)),
             Act::Create { .. } | Act::Fire { .. } | Act::Stop { .. } => self.command(act),
@@ -159,7 +191,7 @@ impl Life {
             Act::Restart { configuration, patience } => {
                 self.stop(patience);
                 if configuration % 2 == 0 {
-                    self.number = configuration / 2;
+                    self.setup.1.number = configuration / 2;
                 }
                 self.start(None);
             }
@@ -176,14 +208,7 @@ impl Life {
             }
             Act::Crash { calls, how, image } => {
                 self.fall = Fall { power: how % 6 < 4, image: image.into() };
-                let calls = match calls % 4 {
-                    0 => calls % 400,
-                    1 => calls % 120,
-                    _ => calls % 40,
-                };
-                let call = u64::from(calls);
-                let stop = if how % 2 == 0 { Stop::Before(call) } else { Stop::After(call) };
-                self.fs.plan(Plan::stop(stop));
+                self.fs.plan(Plan::stop(stop(calls, how)));
             }
             Act::Fault { calls, harm } => {
                 self.tally.count(Tried::Faults);
@@ -191,6 +216,12 @@ impl Life {
                 self.fs.plan(Plan::fault(fault(calls, harm)));
             }
             Act::Room { how } => self.room(how),
+            Act::Days { times, most } => self.days(times, most),
+            Act::Pause { .. } | Act::Resume { .. } => self.command(act),
+            Act::Nudge { span } => {
+                self.tally.count(Tried::Nudges);
+                self.step([-90_000, -1_500, -300, 700, 20_000, 110_000][usize::from(span % 6)]);
+            }
         }
     }
 
@@ -227,6 +258,19 @@ impl Life {
         self.turn(Vec::new(), Vec::new(), Pace::Running);
     }
 
+    /// Goes from one thing that is due to the next, as far as it goes.
+    fn days(&mut self, times: u16, most: u16) {
+        for nth in 0..8 + times % 56 {
+            if self.daemon.is_none() || self.fs.is_stopped() || self.findings.any() {
+                return;
+            }
+            self.next();
+            if nth % 3 == 0 {
+                self.work(1 + usize::from(most % 8));
+            }
+        }
+    }
+
     pub(super) fn reload(&mut self, number: u16) {
         // The engine takes a turn before, too.
         self.turn(Vec::new(), Vec::new(), Pace::Running);
@@ -235,11 +279,33 @@ impl Life {
             self.start(None);
         }
         self.stand();
+        self.tally.count(Tried::Reloads);
+        let before = self.setup.1.number;
+        self.setup.1.number = number;
+        let setup = self.setup;
         let Some(daemon) = &mut self.daemon else { return };
-        self.number = number;
-        if let Some(own) = daemon.reload(number, self.clock) {
+        if let Some(own) = daemon.reload(setup, self.clock) {
             self.turn(own, Vec::new(), Pace::Running);
         }
+        if self.daemon.is_none() && number.is_multiple_of(4) {
+            // Whoever edited the files takes it back before the next start.
+            self.setup.1.number = before;
+        }
+    }
+
+    /// Many schedules are loaded, and the machine is asleep for eight hours.
+    fn night(&mut self) {
+        self.reload(NIGHT);
+        self.work(8);
+        if self.daemon.is_none() {
+            return;
+        }
+        self.pass(NIGHT_MS);
+        let due = |loaded: &&Loaded| loaded.next.is_some_and(|next| next <= self.clock);
+        let many = self.state().schedules().filter(due).count() >= DUE_MANY;
+        self.tally.count(Tried::Nights);
+        self.tally.add_to(Tried::ManyDue, u64::from(many));
+        self.turn(Vec::new(), Vec::new(), Pace::Running);
     }
 
     fn command(&mut self, act: Act) {
@@ -262,12 +328,8 @@ impl Life {
         let sealed = ledger.sealed();
         let mut inputs = Inputs::default();
         let (pace, space) = room::pace(pace, self.known.low, ledger.state().state());
-        inputs.own = daemon.losses();
-        inputs.own.extend(own);
-        inputs.own.extend(space);
-        let first = usize::from(matches!(inputs.own.first(), Some(Input::Started { .. })));
         let clock = daemon.clock.look(self.reading(), ledger.state().state());
-        inputs.own.splice(first..first, clock);
+        inputs.own = in_order(daemon.losses(), own, space, clock);
         inputs.admit = daemon.admit;
         inputs.mark = self.tally.of(Tried::Turns).is_multiple_of(8);
         let mut answers = Vec::new();
@@ -315,7 +377,10 @@ impl Life {
                 self.daemon = Some(daemon);
             }
             // The binary aborts.
-            Ok(Err(_)) if !self.fs.is_stopped() => self.kill(),
+            Ok(Err(why)) if !self.fs.is_stopped() => {
+                self.known.failed = format!("{why:?}");
+                self.kill();
+            }
             Ok(Err(_)) => {}
             Err(mandate) => {
                 self.tally.count(Tried::Aborts);
@@ -324,6 +389,22 @@ impl Life {
             }
         }
     }
+}
+
+/// The daemon's own inputs of a turn: what a clock shows comes before everything that goes by it, but
+/// behind the record of a start.
+fn in_order(
+    losses: Vec<Input>,
+    own: Vec<Input>,
+    space: Option<Input>,
+    clock: Option<Input>,
+) -> Vec<Input> {
+    let mut inputs = losses;
+    inputs.extend(own);
+    inputs.extend(space);
+    let first = usize::from(matches!(inputs.first(), Some(Input::Started { .. })));
+    inputs.splice(first..first, clock);
+    inputs
 }
 
 fn seed(drawn: u64) -> Seed {
@@ -360,6 +441,15 @@ fn sleep_ms(span: u16) -> u64 {
         _ => 5 * 24 * 60,
     };
     minutes * 60_000
+}
+
+fn stop(calls: u16, how: u16) -> Stop {
+    let call = u64::from(match calls % 4 {
+        0 => calls % 400,
+        1 => calls % 120,
+        _ => calls % 40,
+    });
+    if how.is_multiple_of(2) { Stop::Before(call) } else { Stop::After(call) }
 }
 
 fn fault(calls: u16, harm: u16) -> Fault {

@@ -53,6 +53,18 @@ pub(super) fn verb(act: Act, state: &State, daemon: &Daemon) -> Option<Verb> {
             let says = [PersonSays::Happened, PersonSays::DidNot, PersonSays::Unknown];
             Some(Verb::Judge { effect, answer: says[usize::from(how % 3)], note: None })
         }
+        Act::Pause { schedule } => {
+            let loaded = nth(state.schedules(), schedule)?;
+            Some(Verb::Pause { schedule: loaded.definition.name.clone() })
+        }
+        Act::Resume { schedule } => {
+            let paused = state.schedules().filter(|loaded| {
+                let fare = state.fare(loaded.definition.identity());
+                fare.is_some_and(|fare| fare.paused().is_some())
+            });
+            let loaded = nth(paused, schedule)?;
+            Some(Verb::Resume { schedule: loaded.definition.name.clone() })
+        }
         Act::Confirm {} => Some(Verb::ConfirmClock),
         _ => None,
     }

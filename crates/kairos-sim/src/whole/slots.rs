@@ -1,230 +1,285 @@
 //! A second opinion on which slots there are.
 //!
-//! Owns the search by brute force: it walks real time minute by minute, asks a zone for nothing but
-//! its offset, and shares no line with the evaluator. Then every fate in the journal must be that of
-//! the next slot, none left out and none twice.
+//! Owns the account of schedules as the journal tells it: which rule held when, and the fate of every
+//! slot. What the slots were it finds by walking; it shares no line with the evaluator and the calendar.
+//!
+//! ```text
+//!  records ──▶ Slots ──▶ Reign (one revision) ──▶ Stage (one set of zone data) ──▶ fates
+//!                │                                     └── walk ── expression, dates
+//!                └── promise (next), pauses, crowd (running and waiting)
+//! ```
 
-use std::collections::BTreeMap;
+mod crowd;
+mod dates;
+mod expression;
+mod pauses;
+mod promise;
+mod reign;
+mod walk;
 
-use jiff::Timestamp;
-use kairos_core::event::{Event, Loaded};
+use std::collections::{BTreeMap, BTreeSet};
+
+use kairos_core::event::{Event, Loaded, Renamed};
 use kairos_core::fold::At;
-use kairos_core::schedule::definition::{Definition, ScheduleName, Timing};
-use kairos_core::schedule::{InFold, InGap};
+use kairos_core::schedule::definition::ScheduleName;
+use kairos_core::schedule::slot::{SlotReason, SlotState};
 use kairos_core::time::Time;
 
-use super::scene::{CRONS, Civil, Matches, is_fixed, zone};
+use super::law::{Broken, Wrong};
+use super::tally::{Tally, Tried};
+use crowd::Crowd;
+use pauses::Pauses;
+use promise::Promises;
+use reign::{Fate, Reign, Stage, Verdict};
 
-/// Offsets change at no other instants.
-const QUARTER: i64 = 15;
-/// More than any clock is set back or forward.
-const AROUND: i64 = 24 * 60;
-
-/// The fate of one slot, or of several in a row.
-#[derive(Clone, Copy, Debug)]
-struct Fate {
-    from: Time,
-    to: Time,
-    count: u64,
-}
-
-/// A schedule while one rule held.
-#[derive(Clone, Debug)]
-struct Reign {
-    definition: Definition,
-    begin: Time,
-    cursor: Time,
-    /// When another rule took its place.
-    end: Option<Time>,
-    fates: Vec<Fate>,
-}
+/// A range of slots counts as no more than this towards what was tried.
+const OF_A_RANGE: u64 = 10;
 
 /// What the journal says of all slots.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slots {
-    now: BTreeMap<ScheduleName, (u32, Reign)>,
+    /// By identity.
+    now: BTreeMap<ScheduleName, Reign>,
+    identities: BTreeMap<ScheduleName, ScheduleName>,
     past: Vec<Reign>,
-    /// The newest slot of each name that had a fate, whether or not the schedule is still there.
+    /// The newest slot of each identity that had a fate, whether or not the schedule is still there.
     newest: BTreeMap<ScheduleName, Time>,
-    /// Slots that had a fate, and then another one.
-    again: Vec<String>,
-    /// Schedules that came back.
-    returns: u64,
+    /// Slots that had a fate, and then another one; slots that a rule begins behind.
+    broken: Vec<Broken>,
+    promises: Promises,
+    pauses: Pauses,
+    crowd: Crowd,
+    changes: Changes,
     /// How far a clock was set that is not believed yet.
     set_ms: i64,
+    /// The numbers of schedules that went with the present configuration.
+    left: BTreeSet<String>,
+}
+
+/// What was done to schedules.
+#[derive(Clone, Copy, Debug, Default)]
+struct Changes {
+    edits: u64,
+    renames: u64,
+    /// Renames that are an end and a beginning.
+    breaks: u64,
+    removals: u64,
+    returns: u64,
+    zones: u64,
+    held: u64,
 }
 
 impl Slots {
     pub(super) fn apply(&mut self, at: At, event: &Event) {
+        self.crowd.apply(event);
+        if !matches!(event, Event::SchedulesLoaded { .. }) {
+            self.left.clear();
+        }
         match event {
-            Event::ClockStepped { by_ms } => self.set_ms += by_ms,
+            Event::ClockStepped { by_ms } => {
+                self.changes.held += 1;
+                self.set_ms += by_ms;
+            }
             Event::ClockSettled { .. } => self.set_ms = 0,
-            Event::SchedulesLoaded { set, gone, .. } => {
-                // A rule that ends meanwhile ends where the clock was believed.
-                let now = at.time.min(Time::from_ms(at.time.as_ms() - self.set_ms));
-                gone.iter().for_each(|name| self.end(name, now));
-                set.iter().for_each(|loaded| self.loaded(now, loaded));
+            Event::SchedulesLoaded { set, gone, renamed } => {
+                self.changed(at.time, set, gone, renamed);
             }
             // A person's own fire has no civil time and takes no slot's place.
-            Event::Slot { schedule, civil: Some(_), at, .. } => {
-                self.fate(schedule, Fate { from: *at, to: *at, count: 1 });
-            }
-            Event::Slots { schedule, from, to, count, .. } => {
-                self.fate(schedule, Fate { from: *from, to: *to, count: *count });
-            }
-            Event::Accounted { schedule, cursor, .. } => {
-                if let Some((_, reign)) = self.now.get_mut(schedule) {
-                    reign.cursor = *cursor;
+            Event::Slot { schedule, civil, fold, at: due, state, reason, .. } => {
+                if let Some(civil) = civil {
+                    let name = Some((walk::civil_second(*civil), *fold));
+                    let what = (*state, *reason);
+                    self.fate(at, schedule, Fate { from: *due, to: *due, count: 1, name, what });
                 }
+                let identity = self.identities.get(schedule);
+                if let Some(reign) = identity.and_then(|identity| self.now.get_mut(identity))
+                    && *state == SlotState::Fired
+                {
+                    self.crowd.fired(&reign.stage().definition);
+                }
+            }
+            Event::Slots { schedule, from, to, count, state, reason, .. } => {
+                let what = (*state, *reason);
+                let (from, to, count) = (*from, *to, *count);
+                self.fate(at, schedule, Fate { from, to, count, name: None, what });
+            }
+            Event::Accounted { schedule, cursor, next, .. } => {
+                let Some(identity) = self.identities.get(schedule) else { return };
+                self.promises.accounted(identity, *next);
+                self.pauses.accounted(identity);
+                if let Some(reign) = self.now.get_mut(identity) {
+                    reign.stage().cursor = *cursor;
+                }
+            }
+            Event::SchedulePaused { schedule, .. } => {
+                self.identities.get(schedule).into_iter().for_each(|of| self.pauses.paused(of));
+            }
+            Event::ScheduleResumed { schedule, .. } => {
+                let identity = self.identities.get(schedule).into_iter();
+                identity.for_each(|of| self.pauses.resumed(of, at.time));
             }
             _ => {}
         }
     }
 
-    fn fate(&mut self, schedule: &ScheduleName, fate: Fate) {
-        match self.newest.get(schedule).filter(|newest| fate.from <= **newest) {
+    fn fate(&mut self, at: At, schedule: &ScheduleName, fate: Fate) {
+        let Some(identity) = self.identities.get(schedule).cloned() else {
+            let what = format!("{schedule} is not there: {fate:?}");
+            return self.broken.push(Broken { wrong: Wrong::Accepted, what });
+        };
+        match self.newest.get(&identity).filter(|newest| fate.from <= **newest) {
             Some(newest) => {
-                self.again.push(format!("{schedule}: {fate:?}, and up to {newest} all had theirs"))
+                let what = format!("{identity}: {fate:?}, and up to {newest} all had theirs");
+                self.broken.push(Broken { wrong: Wrong::Duplicated, what });
             }
-            None => drop(self.newest.insert(schedule.clone(), fate.to)),
+            None => drop(self.newest.insert(identity.clone(), fate.to)),
         }
-        if let Some((_, reign)) = self.now.get_mut(schedule) {
-            reign.fates.push(fate);
-        }
+        let Some(reign) = self.now.get_mut(&identity) else { return };
+        let jitter_ms = reign.stage().definition.jitter_ms;
+        self.pauses.fate(&identity, &fate, jitter_ms);
+        self.promises.fate(&identity, &fate, (jitter_ms, at.time));
+        reign.stage().fates.push(fate);
     }
 
-    fn end(&mut self, name: &ScheduleName, now: Time) {
-        if let Some((_, mut reign)) = self.now.remove(name) {
+    fn changed(&mut self, time: Time, set: &[Loaded], gone: &[ScheduleName], renamed: &[Renamed]) {
+        // A rule that ends meanwhile ends where the clock was believed.
+        let now = time.min(Time::from_ms(time.as_ms() - self.set_ms));
+        // A schedule keeps the number in its name when it is renamed.
+        let number = |name: &ScheduleName| name.as_str().rsplit('-').next().map(str::to_owned);
+        self.left.extend(gone.iter().filter_map(number));
+        let came = set.iter().filter_map(|loaded| number(&loaded.definition.name));
+        self.changes.breaks += came.map(|came| u64::from(self.left.remove(&came))).sum::<u64>();
+        for name in gone {
+            self.changes.removals += 1;
+            let Some(identity) = self.identities.remove(name) else { continue };
+            self.end(&identity, now);
+            self.pauses.gone(&identity);
+            self.promises.gone(&identity);
+        }
+        for Renamed { from, .. } in renamed {
+            self.changes.renames += 1;
+            self.identities.remove(from);
+        }
+        set.iter().for_each(|loaded| self.loaded((time, now), loaded));
+    }
+
+    fn end(&mut self, identity: &ScheduleName, now: Time) {
+        if let Some(mut reign) = self.now.remove(identity) {
             reign.end = Some(now);
             self.past.push(reign);
         }
     }
 
-    fn loaded(&mut self, now: Time, loaded: &Loaded) {
-        let name = &loaded.definition.name;
-        let there = self.now.contains_key(name);
-        self.returns += u64::from(!there && self.newest.contains_key(name));
-        if let Some((revision, reign)) = self.now.get_mut(name)
-            && *revision == loaded.revision
-        {
-            reign.definition = loaded.definition.clone();
-            return;
-        }
-        self.end(name, now);
-        let reign = Reign {
-            definition: loaded.definition.clone(),
-            begin: loaded.cursor,
-            cursor: loaded.cursor,
-            end: None,
+    fn loaded(&mut self, (time, now): (Time, Time), loaded: &Loaded) {
+        let Loaded { definition, revision, cursor, next, anchor, zone_data, .. } = loaded;
+        let identity = definition.identity().clone();
+        self.identities.insert(definition.name.clone(), identity.clone());
+        self.promises.loaded(&identity, *next);
+        let newest = self.newest.get(&identity).copied();
+        let stage = Stage {
+            definition: definition.clone(),
+            anchor: *anchor,
+            zone_data: *zone_data,
+            begin: *cursor,
+            cursor: *cursor,
             fates: Vec::new(),
         };
-        self.now.insert(name.clone(), (loaded.revision, reign));
-    }
-
-    /// What is wrong with the fates in the journal.
-    pub(super) fn wrong(&self) -> Option<String> {
-        let mut reigns = self.past.iter().chain(self.now.values().map(|(_, reign)| reign));
-        reigns.find_map(Reign::wrong)
-    }
-
-    /// Slots that had their fate twice: by their name, for ever.
-    pub(super) fn again(&self) -> &[String] {
-        &self.again
-    }
-
-    /// How many schedules came back after they had gone.
-    pub(super) fn returns(&self) -> u64 {
-        self.returns
-    }
-
-    /// How many slots have a fate.
-    pub(super) fn count(&self) -> u64 {
-        let reigns = self.past.iter().chain(self.now.values().map(|(_, reign)| reign));
-        reigns.flat_map(|reign| &reign.fates).map(|fate| fate.count).sum()
-    }
-}
-
-impl Reign {
-    fn wrong(&self) -> Option<String> {
-        let until = self.end.map_or(self.cursor, |end| end.max(self.cursor));
-        let due = if self.definition.enabled {
-            due(&self.definition, self.begin, until)
-        } else {
-            Vec::new()
-        };
-        let mut due = due.into_iter();
-        let name = &self.definition.name;
-        for fate in &self.fates {
-            let mut slots = due.by_ref().take(usize::try_from(fate.count).unwrap_or(usize::MAX));
-            let first = slots.next();
-            let last = slots.last().or(first);
-            if (first, last) != (Some(fate.from), Some(fate.to)) {
-                return Some(format!("{name}: {fate:?}, but due are {first:?} to {last:?}"));
+        if let Some(reign) = self.now.get_mut(&identity).filter(|of| of.revision == *revision) {
+            let last = reign.stage();
+            if last.zone_data == stage.zone_data {
+                last.definition = stage.definition;
+            } else {
+                self.changes.zones += 1;
+                // Other instants go with the names that had their fate.
+                newest.map(|newest| self.newest.insert(identity, newest.min(*cursor)));
+                reign.stages.push(stage);
             }
+            return;
         }
-        let left = due.next()?;
-        let (begin, cursor, end) = (self.begin, self.cursor, self.end);
-        Some(format!(
-            "{name}: nothing says what became of the slot at {left}; {begin} {cursor} {end:?}"
-        ))
+        match self.now.get_mut(&identity) {
+            Some(before) => {
+                self.changes.edits += 1;
+                let reached = before.stage().cursor;
+                if *cursor > time.max(reached) {
+                    let what = format!("{identity}: another rule begins at {cursor}, at {time}");
+                    self.broken.push(Broken { wrong: Wrong::Lost, what });
+                }
+            }
+            None => self.changes.returns += u64::from(newest.is_some()),
+        }
+        self.end(&identity, now);
+        let reign = Reign { revision: *revision, stages: vec![stage], end: None };
+        self.now.insert(identity, reign);
+    }
+
+    fn reigns(&self) -> impl Iterator<Item = &Reign> {
+        self.past.iter().chain(self.now.values())
+    }
+
+    /// Compares all of it, and counts.
+    pub(super) fn judge(&self, tally: &mut Tally) -> Vec<Broken> {
+        let mut verdict = Verdict::default();
+        self.reigns().for_each(|reign| reign.judge(&mut verdict));
+        let next = self.promises.broken.iter();
+        let crowd = self.crowd.crowded.iter().chain(&self.crowd.overfull);
+        let lists = next.chain(&self.pauses.broken).chain(crowd);
+        let accepted = |what: &String| Broken { wrong: Wrong::Accepted, what: what.clone() };
+        tally.add_to(Tried::Disagreements, count(&self.promises.broken));
+        let lost = self.broken.iter().filter(|broken| broken.wrong == Wrong::Lost).count();
+        let lost = u64::try_from(lost).unwrap_or(u64::MAX);
+        tally.add_to(Tried::Silent, verdict.silent + lost);
+        tally.add_to(Tried::Duplicates, verdict.duplicates + count(&self.broken) - lost);
+        tally.add_to(Tried::Expected, verdict.expected);
+        self.count(tally);
+        self.broken.iter().cloned().chain(verdict.broken).chain(lists.map(accepted)).collect()
+    }
+
+    fn count(&self, tally: &mut Tally) {
+        for fate in self.reigns().flat_map(Reign::fates) {
+            tally.add_to(Tried::Slots, fate.count);
+            tally.add_to(counted(fate.what), fate.count);
+            let (kind, most) = match fate.name {
+                Some(_) => (Tried::Singles, 1),
+                None => (Tried::Ranged, fate.count.min(OF_A_RANGE)),
+            };
+            tally.add_to(kind, most);
+        }
+        let Changes { edits, renames, breaks, removals, returns, zones, held } = self.changes;
+        tally.add_to(Tried::Edits, edits);
+        tally.add_to(Tried::Renames, renames);
+        tally.add_to(Tried::Breaks, breaks);
+        tally.add_to(Tried::Removals, removals);
+        tally.add_to(Tried::Returns, returns);
+        tally.add_to(Tried::ZoneChanges, zones);
+        tally.add_to(Tried::Held, held);
+        tally.add_to(Tried::Promises, self.promises.kept);
+        tally.add_to(Tried::Full, self.crowd.full);
+        tally.add_to(Tried::Crowded, count(&self.crowd.crowded));
+        tally.add_to(Tried::Overfull, count(&self.crowd.overfull));
+        tally.add_to(Tried::Pauses, self.pauses.begun);
+        tally.add_to(Tried::Resumes, self.pauses.ended);
     }
 }
 
-/// All slots of a schedule in (`after`, `until`].
-fn due(definition: &Definition, after: Time, until: Time) -> Vec<Time> {
-    let Timing::Cron { cron, zone, dst } = &definition.timing else { return Vec::new() };
-    let matches = CRONS.iter().find(|(text, _)| text == cron).expect("one of ours").1;
-    let fixed = is_fixed(cron);
-    let zone = self::zone(zone);
-    let minute_of = |time: Time| time.as_ms().div_euclid(60_000);
-    let (first, last) = (minute_of(after) + 1, minute_of(until));
-    let offset = |quarter: i64| {
-        let at = Timestamp::from_second(quarter * QUARTER * 60).expect("a recent instant");
-        i64::from(zone.to_offset(at).seconds()).div_euclid(60)
-    };
-    let mut due = Vec::new();
-    let begin = (first - AROUND).div_euclid(QUARTER) * QUARTER;
-    let mut shown = begin + offset(begin.div_euclid(QUARTER)) - 1;
-    let mut now = offset(begin.div_euclid(QUARTER));
-    for minute in begin..=last {
-        if minute.rem_euclid(QUARTER) == 0 {
-            now = offset(minute.div_euclid(QUARTER));
-        }
-        let civil = minute + now;
-        let again = civil <= shown;
-        let counts = !fixed || !again || dst.fold == InFold::Both;
-        let swallowed = fixed && dst.gap == InGap::RunAfter;
-        let swallowed = swallowed && (shown + 1..civil).any(|civil| is_due(matches, civil));
-        if minute >= first && ((counts && is_due(matches, civil)) || swallowed) {
-            due.push(Time::from_ms(minute * 60_000));
-        }
-        shown = shown.max(civil);
-    }
-    due
+fn count(of: &[impl Sized]) -> u64 {
+    u64::try_from(of.len()).unwrap_or(u64::MAX)
 }
 
-/// Of a civil minute counted since 1970-01-01T00:00, a Thursday.
-fn is_due(matches: Matches, civil: i64) -> bool {
-    let days = civil.div_euclid(1440);
-    let (hour, minute) = (civil.rem_euclid(1440) / 60, civil.rem_euclid(60));
-    let (day, weekday) = (day_of_month(days), (days + 4).rem_euclid(7));
-    matches(&Civil { minute, hour, day, weekday })
-}
-
-/// Counts days from 1970-01-01 through the years.
-fn day_of_month(mut days: i64) -> i64 {
-    let leap = |year: i64| (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    let mut year = 1970;
-    while days >= if leap(year) { 366 } else { 365 } {
-        days -= if leap(year) { 366 } else { 365 };
-        year += 1;
-    }
-    let february = if leap(year) { 29 } else { 28 };
-    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
-        if days < length {
-            break;
+/// Where a fate is counted.
+const fn counted(what: (SlotState, Option<SlotReason>)) -> Tried {
+    match what {
+        (SlotState::Fired, _) => Tried::Fired,
+        (SlotState::Coalesced, _) => Tried::Coalesced,
+        (SlotState::DroppedStale, _) => Tried::Stale,
+        (_, Some(SlotReason::RuleChanged)) => Tried::RuleChanged,
+        (_, Some(SlotReason::Restored)) => Tried::Restored,
+        (_, Some(SlotReason::Paused)) => Tried::Paused,
+        (_, Some(SlotReason::Overlap)) => Tried::Overlap,
+        (_, Some(SlotReason::NoModel)) => Tried::NoModel,
+        (_, Some(SlotReason::Unpriced)) => Tried::Unpriced,
+        (_, Some(SlotReason::Condition | SlotReason::ConditionUnknown | SlotReason::NoFiles)) => {
+            Tried::Condition
         }
-        days -= length;
+        (_, Some(SlotReason::Policy) | None) => Tried::Skipped,
     }
-    days + 1
 }

@@ -25,6 +25,7 @@ use super::law::{Findings, Wrong};
 use super::life::Life;
 use super::reading::opening;
 use super::retention::begins;
+use super::script::Profile;
 use super::tally::Tried;
 use crate::{Bound, Plan, SimFs, Stop};
 
@@ -167,7 +168,13 @@ where
 {
     let io = |source| RefoldError::Io { doing: "open the journal's directory", source };
     let dir = fs.open_dir(&fs.root(), Path::new(JOURNAL)).map_err(io)?;
-    refold(&Arc::new(fs.clone()), &dir, F::default(), &opening(), &AtomicBool::new(false))
+    refold(
+        &Arc::new(fs.clone()),
+        &dir,
+        F::default(),
+        &opening(Profile::Work),
+        &AtomicBool::new(false),
+    )
 }
 
 fn path(seq: Seq, kind: &str) -> PathBuf {

@@ -54,7 +54,47 @@ tried! {
     /// Segments that retention deleted.
     Deleted "simulated deleted segments",
     /// Openings for which a snapshot stood.
-    Restored "simulated openings from a snapshot",
+    Opened "simulated openings from a snapshot",
+    /// Slots there were, by the second opinion.
+    Expected "slots expected",
+    Duplicates "slots with two fates",
+    Silent "slots with no fate",
+    /// Slots whose fate is a record of its own.
+    Singles "slots one by one",
+    /// Slots in ranges, ten of each at most.
+    Ranged "slots in ranges, ten of each",
+    Promises "next announced",
+    Disagreements "next disagreed",
+    /// Sleeps of the machine.
+    Suspends "suspends",
+    Nights "8 h suspends",
+    /// Such after which many schedules were due at once.
+    ManyDue "8 h suspends with 50 due",
+    /// Fires that began as the last that may at once.
+    Full "as many at once as may",
+    Crowded "more at once than may",
+    Overfull "more waiting than may",
+    Held "clock steps held",
+    Nudges "clock steps too small to hold",
+    Reloads "reloads",
+    Edits "edits of a rule",
+    Renames "renames by id",
+    Breaks "renames without id",
+    Removals "removals",
+    ZoneChanges "changes of zone data",
+    Pauses "pauses",
+    Resumes "ends of a pause",
+    Fired "fired",
+    Coalesced "coalesced",
+    Skipped "skipped by policy",
+    RuleChanged "skipped, rule changed",
+    Paused "skipped, paused",
+    Restored "skipped, restored",
+    Condition "skipped, condition",
+    Stale "dropped stale",
+    Overlap "refused, overlap",
+    NoModel "refused, no model",
+    Unpriced "refused, unpriced",
 }
 
 /// Counts of one script, or of many.
@@ -121,6 +161,12 @@ impl Tally {
         for (wrong, other) in self.wrong.iter_mut().zip(other.wrong) {
             *wrong += other;
         }
+    }
+
+    /// Slots whose fates were compared, of a range ten at most.
+    #[must_use]
+    pub fn slots(&self) -> u64 {
+        self.of(Tried::Singles) + self.of(Tried::Ranged)
     }
 
     /// Whether everything held.

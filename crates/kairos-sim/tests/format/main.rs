@@ -95,7 +95,7 @@ fn records(dir: &Path) -> Vec<Record<Event>> {
 
 /// As `records.jsonl` has it.
 fn line(record: &Record<Event>) -> serde_json::Value {
-    let Record { at, events } = record;
+    let Record { at, events, bytes: _ } = record;
     serde_json::json!({"seq": at.seq.0, "t": at.time.to_string(), "ev": events})
 }
 

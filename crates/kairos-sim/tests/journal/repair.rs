@@ -50,7 +50,7 @@ fn damaged(rules: Rules, nth: usize) -> Damaged {
 fn segments(fs: &SimFs) -> Vec<(String, Vec<u8>)> {
     let files = fs.listing().into_iter().filter_map(|(path, item)| match item {
         Item::File { bytes, .. } => Some((path.display().to_string(), bytes)),
-        _ => None,
+        Item::Directory => None,
     });
     files.filter(|(name, _)| name.ends_with(".kj")).collect()
 }

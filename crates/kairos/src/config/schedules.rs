@@ -12,9 +12,11 @@ use kairos_core::mandate::spec::{FILES_MAX, MandateSpec, VERIFY_MAX};
 use kairos_core::path::RelPath;
 use kairos_core::plan::ActionKind;
 use kairos_core::schedule::condition::Condition;
-use kairos_core::schedule::definition::{Concurrency, Definition, QUEUED_MAX, ScheduleName};
+use kairos_core::schedule::definition::{
+    Concurrency, Definition, QUEUED_MAX, ScheduleName, Timing,
+};
 use kairos_core::schedule::missed::{MAX_FIRES, MissedPolicy};
-use kairos_core::schedule::{InFold, InGap};
+use kairos_core::schedule::{InFold, InGap, Trigger};
 use kairos_core::time::Time;
 use kairos_wire::mandate::{MandateRequest, RiskBudget};
 use serde::Deserialize;
@@ -36,6 +38,9 @@ use trigger::RawTrigger;
 
 /// The most schedules one file may have.
 pub(crate) const SCHEDULES_MAX: usize = 100_000;
+
+/// The most schedules whose files are watched.
+const WATCHES_MAX: usize = 100;
 
 /// One schedule, checked and compiled.
 #[derive(Clone, Debug)]
@@ -143,7 +148,7 @@ pub(super) fn read(
     }
     let mut names: BTreeMap<ScheduleName, usize> = BTreeMap::new();
     let mut identities: BTreeMap<ScheduleName, usize> = BTreeMap::new();
-    let (mut schedules, mut zones) = (Vec::new(), Found::default());
+    let (mut schedules, mut zones, mut watches) = (Vec::new(), Found::default(), 0);
     for item in items {
         let Some(schedule) = one(file, item, (now, &mut zones), out) else { continue };
         if let Some(first) = names.get(&schedule.name) {
@@ -160,6 +165,12 @@ pub(super) fn read(
             );
             out.push(Problem::new(file, item.place(&[key]), message).hint(hint));
             continue;
+        }
+        watches +=
+            usize::from(matches!(schedule.timed.timing, Timing::Trigger(Trigger::Path { .. })));
+        if watches == WATCHES_MAX + 1 {
+            let message = format!("more than {WATCHES_MAX} schedules watch files");
+            out.push(Problem::new(file, item.place(&["trigger"]), message));
         }
         names.insert(schedule.name.clone(), schedule.line);
         identities.insert(schedule.identity().clone(), schedule.line);

@@ -232,7 +232,26 @@ fn each_wrong_key_of_a_schedule_is_told_with_its_place() {
             "cron: '@daily'\n    trigger: {webhook: {secret: 'secret:a'}}",
             "schedules:4:14 [{] `cron` and `trigger` both say when it is due | keep one of them",
         ),
-        ("trigger: {hook: 3}", "schedules:3:15 [hook] unknown key `hook` | known here: `webhook`"),
+        (
+            "trigger: {hook: 3}",
+            "schedules:3:15 [hook] unknown key `hook` | known here: `webhook`, `path`, `settle`",
+        ),
+        (
+            "trigger: {}",
+            "schedules:3:14 [{] nothing says what the trigger is | `webhook: {secret: \"secret:NAME\"}` or `path: GLOB`",
+        ),
+        (
+            "trigger: {path: 'inbox/**', webhook: {secret: 'secret:a'}}",
+            "schedules:3:21 ['inbox/**'] `webhook` and `path` both say what makes it due | keep one of them",
+        ),
+        (
+            "trigger: {path: 'inbox/**', settle: 2h}",
+            "schedules:3:41 [2h] `settle` is out of range | `1s` to `1h`",
+        ),
+        (
+            "trigger: {path: ../inbox}",
+            "schedules:3:21 [../inbox] `../inbox` leads out of the workspace | globs are relative to the workspace",
+        ),
         (
             "trigger: {webhook: {secret: hunter2}}",
             "schedules:3:33 [hunter2] a webhook's secret never stands in this file | write `secret: \"secret:NAME\"` and name it in secrets.yml",

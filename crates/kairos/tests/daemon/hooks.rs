@@ -177,3 +177,24 @@ fn a_delivery_repeated_after_kill_9_makes_no_second_mandate() {
     assert_eq!(ids.len(), 6);
     assert_eq!(count(&home.events(), "mandate_created"), 6);
 }
+
+#[test]
+fn a_flood_of_deliveries_makes_no_more_mandates_than_may_wait() {
+    let model = Model::start(&["--latency-ms", "2000..2001"]);
+    let home = home(&model);
+    let schedules = home.read(".kairos/config/schedules.yml").replace("concurrency: allow", "");
+    home.write(".kairos/config/schedules.yml", &schedules);
+    let _daemon = home.daemon();
+    let mut answers = std::collections::BTreeMap::new();
+    for n in 0..100 {
+        let (body, name) = (format!("{{\"n\": {n}}}"), format!("d-{n}"));
+        let signature = signed(&body);
+        let headers = [("X-Kairos-Signature", signature.as_str()), ("X-Kairos-Delivery", &name)];
+        let (status, answered) = deliver(&home, "deploy", &headers, &body);
+        *answers.entry((status, answered["code"].clone().to_string())).or_insert(0) += 1;
+    }
+    let made = answers.remove(&(200, "null".to_owned())).expect("some are taken");
+    assert!((2..=3).contains(&made), "{made} and {answers:?}");
+    assert_eq!(answers.into_keys().collect::<Vec<_>>(), [(409, "\"overlap\"".to_owned())]);
+    assert_eq!(count(&home.events(), "mandate_created"), made);
+}

@@ -21,4 +21,5 @@ mod space;
 mod states;
 mod told;
 mod verbs;
+mod watched;
 mod why;

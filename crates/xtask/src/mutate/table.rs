@@ -54,7 +54,7 @@ const SNAPSHOTS: Test =
 const LIVES: Test = sim("whole", "whatever_happens_nothing_is_lost_or_done_twice");
 
 // tidy: table
-pub(super) const MUTATIONS: [Mutation; 47] = [
+pub(super) const MUTATIONS: [Mutation; 48] = [
     Mutation {
         name: "commit: fdatasync",
         file: "crates/kairos-journal/src/writer.rs",
@@ -275,6 +275,18 @@ pub(super) const MUTATIONS: [Mutation; 47] = [
         old: "        if writers == Writers::Some {\n            return Err(Doubt::OpenForWriting);\n        }\n",
         new: "",
         test: window("window::editor_that_opened_the_file_in_the_window_writes_where_it_means_to"),
+    },
+    Mutation {
+        name: "move: a second name with another number",
+        file: "crates/kairos-disk/src/exchange/relocate.rs",
+        old: "        if one.identity == other.identity {\n            return Ok(true);\n        }\n",
+        new: "        if one.identity == other.identity || one.links > 0 {\n            \
+              return Ok(one.identity == other.identity);\n        }\n",
+        test: Test {
+            package: "kairos-disk",
+            target: "mounts",
+            name: "layers::changes_are_made_in_an_overlay_and_its_lower_layer_stays",
+        },
     },
     Mutation {
         name: "creation: directory syncs around its mark",

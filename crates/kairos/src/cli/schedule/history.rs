@@ -11,6 +11,7 @@ use kairos_core::event::Event;
 use kairos_core::fold::Seq;
 use kairos_core::id::MandateId;
 use kairos_core::mandate::outcome::Outcome;
+use kairos_core::schedule::Contents;
 use kairos_core::schedule::definition::ScheduleName;
 use kairos_core::schedule::slot::{SlotReason, SlotState};
 use kairos_core::time::Time;
@@ -42,6 +43,7 @@ struct Slots {
 }
 
 /// A slot, or several in a row that had the same fate.
+// tidy: table
 #[derive(Debug, Serialize)]
 struct Row {
     seq: u64,
@@ -51,7 +53,8 @@ struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<String>,
     at: String,
-    /// What it is called in its zone; null of several, and where a person fired without a slot.
+    /// What it is called in its zone; null of several, of a trigger's, and where a person fired without
+    /// a slot.
     civil: Option<String>,
     fold: u8,
     count: u64,
@@ -59,6 +62,9 @@ struct Row {
     outcome: Option<&'static str>,
     verified: Option<bool>,
     by: Option<String>,
+    /// What the files held that the schedule looks at, as a digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<String>,
 }
 
 /// A fate with what became of its mandate.
@@ -81,6 +87,7 @@ struct Fate {
     count: u64,
     mandate: Option<MandateId>,
     by: Option<String>,
+    files: Option<Contents>,
 }
 
 impl History {
@@ -169,7 +176,7 @@ impl Known<'_> {
 /// The fate that the event is, if it is one of the schedule's slots.
 fn fate(event: &Event, name: &ScheduleName) -> Option<Fate> {
     match event {
-        Event::Slot { schedule, civil, fold, at, state, reason, mandate, by, .. }
+        Event::Slot { schedule, civil, fold, at, state, reason, mandate, by, files, .. }
             if schedule == name =>
         {
             Some(Fate {
@@ -182,6 +189,7 @@ fn fate(event: &Event, name: &ScheduleName) -> Option<Fate> {
                 count: 1,
                 mandate: *mandate,
                 by: by.as_ref().map(ToString::to_string),
+                files: *files,
             })
         }
         Event::Slots { schedule, from, to, count, state, reason, .. } if schedule == name => {
@@ -195,6 +203,7 @@ fn fate(event: &Event, name: &ScheduleName) -> Option<Fate> {
                 count: *count,
                 mandate: None,
                 by: None,
+                files: None,
             })
         }
         _ => None,
@@ -203,7 +212,7 @@ fn fate(event: &Event, name: &ScheduleName) -> Option<Fate> {
 
 impl Told {
     fn row(&self) -> Row {
-        let Fate { state, reason, from, at, civil, fold, count, mandate, by } = &self.slot;
+        let Fate { state, reason, from, at, civil, fold, count, mandate, by, files } = &self.slot;
         Row {
             seq: self.seq.0,
             state: state.word(),
@@ -217,6 +226,7 @@ impl Told {
             outcome: self.ended.map(|(outcome, _)| outcome.word()),
             verified: self.ended.and_then(|(_, verified)| verified),
             by: by.clone(),
+            files: files.map(|files| files.to_string()),
         }
     }
 
@@ -226,6 +236,10 @@ impl Told {
         let due = match slot.from {
             Some(from) => format!("{} to {}", shown(from), shown(slot.at)),
             None => shown(slot.at),
+        };
+        let due = match slot.files {
+            Some(files) => format!("{due} ({:.8})", files.to_string()),
+            None => due,
         };
         let state = slot.state.word().replace('_', " ");
         let became = match slot.count {

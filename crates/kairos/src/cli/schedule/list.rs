@@ -6,7 +6,7 @@
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 use kairos_wire::Schedule;
-use kairos_wire::schedule::{Paused, Slot, State, Timing};
+use kairos_wire::schedule::{Paused, Slot, State, Timing, Trigger};
 
 use crate::cli::{Root, source, standing};
 use crate::config::zone;
@@ -65,13 +65,21 @@ fn row(schedule: &Schedule) -> [String; 7] {
         (State::Enabled, Some(next)) => {
             (when::slot(next, &there), when::slot(next, &TimeZone::system()))
         }
-        (State::Enabled, None) if matches!(schedule.timing, Timing::Trigger(_)) => {
-            ("when triggered".to_owned(), "-".to_owned())
+        (State::Enabled, None) if let Timing::Trigger(trigger) = &schedule.timing => {
+            (awaits(trigger).to_owned(), "-".to_owned())
         }
         (State::Enabled, None) => ("never".to_owned(), "-".to_owned()),
     };
     let (name, timing) = (schedule.name.clone(), schedule.timing.to_string());
     [name, timing, schedule.timezone.clone(), last, streak(schedule), next, local]
+}
+
+/// What has to happen.
+const fn awaits(trigger: &Trigger) -> &'static str {
+    match trigger {
+        Trigger::Webhook {} => "when delivered to",
+        Trigger::Path { .. } => "when files change",
+    }
 }
 
 /// How its last mandates went: `3 failed in a row`, or what the last one came to.

@@ -6,17 +6,24 @@
 use std::ops::Range;
 
 use kairos_core::schedule::Trigger;
+use kairos_core::schedule::trigger::SETTLE_MS;
 use serde::Deserialize;
 
 use super::{Check, Raw};
+use crate::config::daemon::Length;
 
 /// Bytes of the name of a schedule with a webhook: `hook:` and it name who delivers.
 const NAME_BYTES_MAX: usize = 120;
+
+/// How long files have to stand where nothing is said.
+const SETTLE_DEFAULT_MS: u64 = 2_000;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawTrigger {
     webhook: Option<RawWebhook>,
+    path: Option<String>,
+    settle: Option<Length>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -33,6 +40,9 @@ pub(crate) struct HookSecret {
     pub(crate) at: Range<usize>,
 }
 
+/// What may stand there.
+const TRIGGERS: &str = "`webhook: {secret: \"secret:NAME\"}` or `path: GLOB`";
+
 impl Check<'_> {
     /// None where something is wrong, which is told.
     pub(super) fn trigger(&mut self, raw: &Raw) -> Option<(Trigger, Option<HookSecret>)> {
@@ -43,15 +53,37 @@ impl Check<'_> {
             }
         }
         let trigger = raw.trigger.as_ref()?;
-        let Some(webhook) = &trigger.webhook else {
-            if !self.has_more("trigger", &[]) {
-                let hint = "`webhook: {secret: \"secret:NAME\"}`".to_owned();
-                let message = "nothing says what the trigger is".to_owned();
-                self.wrong(self.item.place(&["trigger"]), message, Some(hint));
+        match (&trigger.webhook, &trigger.path) {
+            (Some(_), Some(_)) => {
+                let message = "`webhook` and `path` both say what makes it due".to_owned();
+                let at = self.item.place(&["trigger", "path"]);
+                self.wrong(at, message, Some("keep one of them".to_owned()));
+                None
             }
-            return None;
-        };
-        if raw.name.len() > NAME_BYTES_MAX {
+            (Some(webhook), None) => self.webhook(&raw.name, webhook, trigger.settle),
+            (None, Some(glob)) => self.watch(glob, trigger.settle).map(|watch| (watch, None)),
+            (None, None) => {
+                if !self.has_more("trigger", &["settle"]) {
+                    let message = "nothing says what the trigger is".to_owned();
+                    self.wrong(self.item.place(&["trigger"]), message, Some(TRIGGERS.to_owned()));
+                }
+                None
+            }
+        }
+    }
+
+    fn webhook(
+        &mut self,
+        name: &str,
+        webhook: &RawWebhook,
+        settle: Option<Length>,
+    ) -> Option<(Trigger, Option<HookSecret>)> {
+        if settle.is_some() {
+            let at = self.item.place(&["trigger", "settle"]);
+            let message = "`settle` says nothing beside `webhook`".to_owned();
+            self.wrong(at, message, Some("each delivery is a slot of its own".to_owned()));
+        }
+        if name.len() > NAME_BYTES_MAX {
             let message = format!("the name of a webhook has at most {NAME_BYTES_MAX} bytes");
             self.wrong(self.item.place(&["name"]), message, None);
         }
@@ -68,5 +100,16 @@ impl Check<'_> {
                 None
             }
         }
+    }
+
+    fn watch(&mut self, glob: &str, settle: Option<Length>) -> Option<Trigger> {
+        let settle_ms = settle.map_or(SETTLE_DEFAULT_MS, |length| length.0);
+        if !SETTLE_MS.contains(&settle_ms) {
+            let at = self.item.place(&["trigger", "settle"]);
+            let hint = "`1s` to `1h`".to_owned();
+            self.wrong(at, "`settle` is out of range".to_owned(), Some(hint));
+        }
+        let glob = self.glob(&["trigger", "path"], glob)?;
+        Some(Trigger::Path { glob, settle_ms })
     }
 }
