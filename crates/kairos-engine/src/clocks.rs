@@ -86,7 +86,7 @@ mod tests {
      {
         let state = State::empty();
         for by_ms in [HOUR_MS, -HOUR_MS] {
-            let mut clocks = Clocks::new(&state);
+            let mut clocks = Clocks::new(&state, false);
             let before = clocks.last.reading().wall;
             assert!(clocks.believed(&state).is_some_and(|now| now >= before));
             // As if it had shown another time until now.
