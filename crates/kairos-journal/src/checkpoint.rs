@@ -38,7 +38,8 @@ pub const KEPT_MAX: usize = 1000;
 
 const SEALED: &str = "sealed.frontier";
 const DELETED: &str = "deleted.frontier";
-const NEW: &str = "new.tmp";
+/// The ending of what is being written.
+const TEMP: &str = ".tmp";
 
 /// No checkpoint was made.
 #[derive(Debug, thiserror::Error)]
@@ -244,6 +245,14 @@ impl<D: Fs> Places<'_, D> {
         Err(ReadError::Changing { looks: LOOKS_MAX }.into())
     }
 
+    /// What is kept of a journal that had frames, if anything is.
+    pub(crate) fn remembers(&self) -> io::Result<Option<String>> {
+        let Some(kept) = self.kept else { return Ok(None) };
+        let names = self.disk.list(kept)?;
+        let tells = |name: &&OsString| size_of(name).is_some() || **name == *DELETED;
+        Ok(names.iter().filter(tells).max().map(|name| name.display().to_string()))
+    }
+
     /// Whether reading is to end.
     pub(crate) fn stops(&self) -> bool {
         self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
@@ -373,19 +382,28 @@ fn forget_old<D: Fs>(disk: &D, kept: &D::Dir, newest: u64) -> io::Result<()> {
     let (own, above) = sizes.split_at(sizes.partition_point(|size| *size <= newest));
     let old = |sizes: &[u64]| sizes.len().saturating_sub(KEPT_MAX);
     let old = own[..old(own)].iter().chain(&above[..old(above)]);
-    old.copied().try_for_each(|size| disk.unlink(kept, OsStr::new(&note_name(size))))
+    old.copied().try_for_each(|size| disk.unlink(kept, OsStr::new(&note_name(size))))?;
+    // What a crash left half-written.
+    let names = disk.list(kept)?;
+    let left = |name: &&OsString| {
+        let note = name.to_str().and_then(|name| name.strip_suffix(TEMP));
+        note.and_then(|note| size_of(OsStr::new(note))).is_some_and(|size| size < newest)
+    };
+    names.iter().filter(left).try_for_each(|name| disk.unlink(kept, name))
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file whole or not at all. Each has a temporary name of its own: whoever was still at it
+/// when its daemon was taken for gone puts nothing of one in place of another.
 fn write<D: Fs>(disk: &D, dir: &D::Dir, name: &str, text: &str) -> io::Result<()> {
-    match disk.unlink(dir, OsStr::new(NEW)) {
+    let temp = OsString::from(format!("{name}{TEMP}"));
+    match disk.unlink(dir, &temp) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let file = disk.create(dir, OsStr::new(NEW), 0o600)?;
+    let file = disk.create(dir, &temp, 0o600)?;
     write_full(disk, &file, text.as_bytes(), 0)?;
     disk.sync(&file)?;
     let to = OsString::from(name);
-    disk.rename((dir, OsStr::new(NEW)), (dir, &to), Rename::Replace)?;
+    disk.rename((dir, &temp), (dir, &to), Rename::Replace)?;
     disk.sync_dir(dir)
 }

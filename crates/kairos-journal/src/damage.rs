@@ -46,6 +46,11 @@ pub enum Damage {
     #[error("the segments before `{}` are gone, and `{snapshot}`, which stands for them, does not \
         hold: {flaw}", segment::name(*.first))]
     Unfounded { first: Seq, snapshot: String, flaw: Flaw },
+    #[error("there is no segment, and `{kept}` is of a journal that had frames")]
+    Vanished {
+        /// In the directory of checkpoints.
+        kept: String,
+    },
     #[error("`{}` is of the journal of {found}; the segments before it are of {expected}",
         segment::name(*.segment))]
     Origin { segment: Seq, found: NodeId, expected: NodeId },
@@ -89,6 +94,7 @@ impl Damage {
             | Self::Stranger { .. }
             | Self::Older { .. }
             | Self::Unfounded { .. }
+            | Self::Vanished { .. }
             | Self::Origin { .. } => Kind::Corrupt,
         }
     }
@@ -107,7 +113,8 @@ impl Damage {
             Self::Stranger { .. }
             | Self::Format { .. }
             | Self::Schema { .. }
-            | Self::Unfounded { .. } => return None,
+            | Self::Unfounded { .. }
+            | Self::Vanished { .. } => return None,
         };
         let after = first_lost.0.saturating_sub(1);
         Some(format!("kairos journal repair --accept-loss-after {after}"))

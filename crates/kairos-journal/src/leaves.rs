@@ -176,15 +176,16 @@ fn read<D: Fs>(
     };
     let file =
         segment::open(disk, dir, first, Access::Read).map_err(cannot("open a segment"))??;
-    if place == Place::Last {
-        // A signature outlives a power cut, so what it is over must too.
-        disk.sync(&file).map_err(cannot("sync a segment"))?;
-    }
     let before = Seq(first.0 - 1);
     let cursor = crate::walk::Cursor { head: before, link, durable: Seq(0) };
     let mut looks = 1;
     loop {
         read_whole(disk, &file, bytes, cores()).map_err(cannot("read a segment"))?;
+        if place == Place::Last {
+            // A signature outlives a power cut, so what it is over must too. Behind the reading, for
+            // a writer that nobody could see may have been at work.
+            disk.sync(&file).map_err(cannot("sync a segment"))?;
+        }
         match recover::scan(bytes, cursor, place, cores()) {
             Ok(scan) => return Ok(scan),
             Err(_) if place == Place::Live && looks < LOOKS_MAX => looks += 1,

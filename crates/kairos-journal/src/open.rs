@@ -177,7 +177,7 @@ where
 
 /// Passes segments that reach back to the first frame; says why no snapshot stands for those that
 /// are gone.
-fn founded(firsts: Vec<Seq>, passed_over: &[PassedOver]) -> Result<Vec<Seq>, Damage> {
+pub(crate) fn founded(firsts: Vec<Seq>, passed_over: &[PassedOver]) -> Result<Vec<Seq>, Damage> {
     let Some(PassedOver { name, flaw, .. }) = passed_over.first() else { return Ok(firsts) };
     match firsts.first() {
         Some(Seq(1)) => Ok(firsts),
@@ -189,7 +189,7 @@ fn founded(firsts: Vec<Seq>, passed_over: &[PassedOver]) -> Result<Vec<Seq>, Dam
 }
 
 /// Refuses a journal that ends before a frame which was on disk when a snapshot was made.
-fn reaches(head: Seq, passed_over: &[PassedOver]) -> Result<(), Damage> {
+pub(crate) fn reaches(head: Seq, passed_over: &[PassedOver]) -> Result<(), Damage> {
     let missing = |over: &&PassedOver| over.flaw == Flaw::Missing && over.seq >= head;
     match passed_over.iter().find(missing) {
         Some(over) => Err(Damage::Older { snapshot: over.name.clone() }),

@@ -210,6 +210,38 @@ pub(crate) fn holding<F: Snapshot, D: Fs>(
     Ok(shelf.seqs.iter().copied().filter(holds).take(most).collect())
 }
 
+/// Of each kind among the snapshots `named`, those that do not hold, the newest first, down to one that does,
+/// and whether there is one; no form is looked at.
+pub(crate) fn judged<D: Fs>(
+    disk: &D,
+    dir: &D::Dir,
+    firsts: &[Seq],
+    named: &[(Seq, String)],
+) -> io::Result<Vec<(Vec<PassedOver>, bool)>> {
+    let kinds: BTreeSet<_> = named.iter().map(|(_, kind)| kind).collect();
+    let mut judged = Vec::new();
+    for kind in kinds {
+        let Some(shelf) = Shelf::open(disk, dir, kind, firsts)? else { continue };
+        let mut seqs: Vec<_> =
+            named.iter().filter(|(_, of)| of == kind).map(|(seq, _)| *seq).collect();
+        seqs.sort_unstable_by(|a, b| b.cmp(a));
+        let (mut over, mut holds) = (Vec::new(), false);
+        for seq in seqs {
+            let flaw = match shelf.read(kind, seq) {
+                Ok(whole) if whole.holds() => {
+                    holds = true;
+                    break;
+                }
+                Ok(_) => Flaw::Sum,
+                Err(flaw) => flaw,
+            };
+            over.push(PassedOver { seq, name: name(seq, kind), flaw });
+        }
+        judged.push((over, holds));
+    }
+    Ok(judged)
+}
+
 /// Whether of each kind that has snapshots one holds below frame `seq`; its form is not looked at.
 pub(crate) fn stands_below<D: Fs>(
     disk: &D,

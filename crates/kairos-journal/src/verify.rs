@@ -1,7 +1,8 @@
 //! Whether a journal holds together.
 //!
-//! Owns the verdict on a whole journal: every checksum, every position, every link, and what lies
-//! behind the last frame. Never writes, takes no lock, reads no event.
+//! Owns the verdict on a whole journal: every checksum, every position, every link, what lies behind
+//! the last frame, and whether the snapshots say that there were more. What a start refuses is damaged
+//! here too. Never writes, takes no lock, reads no event and no snapshot's form.
 
 use std::fmt;
 use std::num::NonZero;
@@ -13,10 +14,11 @@ use kairos_disk::fs::Access;
 
 use crate::checkpoint::Places;
 use crate::damage::Damage;
-use crate::open::read_whole;
+use crate::open::{self, read_whole};
 use crate::reader::{ReadError, Tail, cannot};
 use crate::recover::{self, Place, Scan};
 use crate::segment;
+use crate::snapshot::{self, Flaw, PassedOver};
 use crate::walk::Cursor;
 
 /// What `verify` found.
@@ -88,13 +90,56 @@ fn look<D: Fs>(
     let deleted = base.frontier.size();
     let cursor = Cursor { head: Seq(deleted), link: base.link, durable: Seq(0) };
     let mut check = Check { disk, dir, tail, cores, cursor, frames: 0, origin: None };
-    let problem = match check.segments(base.next()) {
+    let problem = match snapshots(places).and_then(|missing| {
+        let torn_bytes = check.segments(base.next())?;
+        open::reaches(check.cursor.head, &missing)?;
+        Ok(torn_bytes)
+    }) {
         Ok(torn_bytes) => torn_bytes.map(|bytes| Problem::Torn { bytes }),
         Err(ReadError::Damaged(damage)) => Some(Problem::Damaged(damage)),
         Err(error) => return Err(error),
     };
     let ok = !matches!(problem, Some(Problem::Damaged(_)));
     Ok(Verdict { ok, deleted, frames: check.frames, head: check.cursor.head, problem })
+}
+
+/// The snapshots that a start would pass over; damage when they stand for what is gone.
+///
+/// They are judged before a frame is read, and listed before the segments: what was on disk when one
+/// was made is still there then, unless it was deleted and with it the snapshot.
+fn snapshots<D: Fs>(places: &Places<'_, D>) -> Result<Vec<PassedOver>, ReadError> {
+    // Beside a writer those that were listed may be replaced before they are read.
+    const LOOKS_MAX: usize = 3;
+    let Places { disk, journal, .. } = *places;
+    let reading = "read the snapshots";
+    let mut looks = 1;
+    loop {
+        let before = snapshot::all(disk, journal).map_err(cannot(reading))?;
+        let (firsts, _) = segment::list(disk, journal).map_err(cannot("list the journal"))?;
+        if firsts.is_empty()
+            && let Some(kept) = places.remembers().map_err(cannot("list the checkpoints"))?
+        {
+            return Err(Damage::Vanished { kept }.into());
+        }
+        let judged = snapshot::judged(disk, journal, &firsts, &before).map_err(cannot(reading))?;
+        let gone = |over: &PassedOver| over.flaw == Flaw::Gone;
+        if looks < LOOKS_MAX && judged.iter().any(|(over, _)| over.iter().any(gone)) {
+            looks += 1;
+            continue;
+        }
+        if judged.is_empty()
+            && let Some(first) = firsts.first().copied().filter(|first| *first > Seq(1))
+        {
+            let snapshot = snapshot::pattern("*");
+            return Err(Damage::Unfounded { first, snapshot, flaw: Flaw::Absent }.into());
+        }
+        for (over, holds) in &judged {
+            if !holds {
+                open::founded(firsts.clone(), over)?;
+            }
+        }
+        return Ok(judged.into_iter().flat_map(|(over, _)| over).collect());
+    }
 }
 
 struct Check<'a, D: Fs> {

@@ -290,6 +290,68 @@ fn a_new_keys_note_stays_below_a_thousand_of_the_old_one() {
 }
 
 #[test]
+fn what_another_writes_meanwhile_takes_no_others_place() {
+    let world = World::new();
+    world.write(40);
+    let disk = faulty::Faulty::default();
+    let names = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (seen, path) = (std::sync::Arc::clone(&names), world.kept());
+    // A daemon that was taken for gone is about to rename what it wrote, and begins another.
+    let beside = move |_, call| {
+        if call == faulty::Call::Rename {
+            let there = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+            let ends = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "tmp");
+            seen.lock().unwrap().extend(there.filter(ends));
+            fs::write(path.join(format!("{:020}.note.tmp", 7)), "half of one").unwrap();
+        }
+    };
+    disk.plan(|plan| plan.beside = Some(faulty::Beside(std::sync::Arc::new(beside))));
+    let places =
+        Places { disk: &disk, journal: &world.journal, kept: Some(&world.kept), stop: None };
+    let signed = make(&places, &signer(), Upto::Still).unwrap();
+    assert_eq!(newest(&RealFs, &world.kept, signer().verifier()).unwrap(), Some(signed));
+    let names = names.lock().unwrap().clone();
+    let one = |name: &PathBuf| names.iter().filter(|other| *other == name).count() == 1;
+    assert!(names.len() >= 2 && names.iter().all(one), "no name is for two: {names:?}");
+    world.write(1);
+    world.make(Upto::Still).unwrap();
+    let left = fs::read_dir(world.kept()).unwrap().map(|entry| entry.unwrap().path());
+    let left: Vec<_> =
+        left.filter(|path| path.extension().is_some_and(|ending| ending == "tmp")).collect();
+    assert_eq!(left, [PathBuf::new(); 0], "what a crash leaves goes with the next");
+}
+
+#[test]
+fn what_a_hidden_writer_adds_is_signed_only_once_it_was_synced() {
+    let world = World::new();
+    world.write(5);
+    let (book, _) = open(&world.journal(), small()).unwrap();
+    let book = std::sync::Mutex::new(Some(book));
+    let synced = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let disk = faulty::Faulty::default();
+    let seen = std::sync::Arc::clone(&synced);
+    let beside = move |_, call| {
+        let mut book = book.lock().unwrap();
+        let mut open = book.take().expect("it is put back");
+        match call {
+            faulty::Call::Read if open.head() < Seq(10) => {
+                open = turn(open, vec![vec![noted("one more")]]).0;
+            }
+            faulty::Call::Sync => {
+                seen.store(open.head().0, std::sync::atomic::Ordering::Relaxed);
+            }
+            _ => {}
+        }
+        *book = Some(open);
+    };
+    disk.plan(|plan| plan.beside = Some(faulty::Beside(std::sync::Arc::new(beside))));
+    let places = Places { disk: &disk, journal: &world.journal, kept: None, stop: None };
+    let signed = sign(&places, &signer(), Upto::Still).unwrap();
+    let synced = synced.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(signed.checkpoint.size <= synced, "{} of {synced}", signed.checkpoint.size);
+}
+
+#[test]
 fn nothing_is_signed_that_was_not_compared_with_what_was_signed() {
     let (world, other) = (World::new(), World::new());
     world.write(20);

@@ -8,6 +8,8 @@ use std::num::NonZero;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use common::*;
 use kairos_core::fold::Seq;
@@ -15,7 +17,7 @@ use kairos_core::id::NodeId;
 use kairos_disk::RealFs;
 use kairos_journal::checkpoint::{Places, Upto, keep_roots, make, name};
 use kairos_journal::note::{Note, Signer, Verifier};
-use kairos_journal::{Tail, verify_beside};
+use kairos_journal::{Tail, refold, verify_beside};
 
 /// A journal of several segments and its newest note, made anew for every damage.
 struct World {
@@ -36,6 +38,12 @@ impl World {
         }
         drop(book);
         let mut world = Self { root, note: String::new() };
+        // Of the frames before the last segment: what is deleted needs one.
+        world.beside(|places| {
+            let (disk, go_on) = (Arc::new(RealFs), AtomicBool::new(false));
+            refold(&disk, places.journal, Memory::default(), &opening(small()), &go_on)
+                .expect("it is sound");
+        });
         let signed = world.beside(|places| make(places, &signer(), Upto::Still));
         world.note = signed.expect("it is sound").note.to_string();
         world

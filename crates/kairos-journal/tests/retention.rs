@@ -68,6 +68,13 @@ impl World {
                     fs::copy(entry.path(), to.join(entry.file_name())).expect("it is copied");
                 }
             }
+            if let Ok(snapshots) = fs::read_dir(self.root.path().join(name).join("snapshots")) {
+                fs::create_dir(to.join("snapshots")).expect("it is new");
+                for entry in snapshots.map(|entry| entry.expect("an entry")) {
+                    let copy = to.join("snapshots").join(entry.file_name());
+                    fs::copy(entry.path(), copy).expect("it is copied");
+                }
+            }
             RealFs.root(&to).expect("it is there")
         });
         Self { root, journal, kept, memory: self.memory.clone() }
@@ -203,6 +210,86 @@ fn only_what_lies_below_the_older_snapshot_and_is_over_a_limit_may_go() {
     assert_eq!(find(older, &limits), taken(2, Limit::Days));
     let due = |recorded, limits| is_due(&RealFs, &world.journal, recorded, limits).unwrap();
     assert!(due(Seq(1), &LEAST) && due(firsts[1], &ALL) && !due(Seq(1), &ALL));
+}
+
+/// What a start refuses for its snapshots `verify` calls damaged, and the other way round.
+#[test]
+fn verify_and_a_start_say_the_same_of_what_snapshots_stand_for() {
+    let newest = |world: &World| world.snapshots()[1];
+    let without = |world: &World, keep: &dyn Fn(Seq) -> bool| {
+        let gone = world.segments().into_iter().filter(|first| !keep(*first));
+        gone.for_each(|first| fs::remove_file(world.segment(first)).unwrap());
+    };
+    type Edit<'a> = (&'static str, bool, Box<dyn Fn(&World) + 'a>);
+    let edits: [Edit<'_>; 9] = [
+        ("nothing", true, Box::new(|_| {})),
+        ("the newest snapshot", true, Box::new(|world| spoil(&world.snapshot(newest(world))))),
+        (
+            "both snapshots",
+            true,
+            Box::new(|world| {
+                world.snapshots().iter().for_each(|seq| spoil(&world.snapshot(*seq)));
+            }),
+        ),
+        (
+            "the segment behind the newest snapshot",
+            false,
+            Box::new(|world| {
+                let seq = newest(world);
+                without(world, &|first| first <= seq);
+            }),
+        ),
+        ("all segments", false, Box::new(|world| without(world, &|_| false))),
+        (
+            "segments that were deleted",
+            true,
+            Box::new(|world| {
+                world.prune();
+            }),
+        ),
+        (
+            "those, and the newest snapshot",
+            true,
+            Box::new(|world| {
+                world.prune();
+                spoil(&world.snapshot(newest(world)));
+            }),
+        ),
+        (
+            "those, and both snapshots",
+            false,
+            Box::new(|world| {
+                world.prune();
+                world.snapshots().iter().for_each(|seq| spoil(&world.snapshot(*seq)));
+            }),
+        ),
+        (
+            "those, and the directory of snapshots",
+            false,
+            Box::new(|world| {
+                world.prune();
+                fs::remove_dir_all(world.dir().join("snapshots")).unwrap();
+            }),
+        ),
+    ];
+    for (what, sound, edit) in edits {
+        let world = World::new();
+        edit(&world);
+        for tail in [Tail::Still, Tail::Live] {
+            let found = verify_beside(&world.places(), tail, NonZero::<usize>::MIN).unwrap();
+            assert_eq!(found.ok, sound, "{what}, {tail:?}: {found:?}");
+        }
+        let opened = open(&world.dir(), small());
+        assert_eq!(opened.is_ok(), sound, "{what}: {:?}", opened.err());
+    }
+    // A start begins anew where nothing at all is left; what is signed tells of more.
+    let world = World::new();
+    checkpoint::make(&world.places(), &signer(), Upto::Still).unwrap();
+    without(&world, &|_| false);
+    fs::remove_dir_all(world.dir().join("snapshots")).unwrap();
+    let problem = world.sound().problem;
+    let expected = Problem::Damaged(Damage::Vanished { kept: format!("{:020}.note", 120) });
+    assert_eq!(problem, Some(expected));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! publishes, and what people hear of it: log lines, words on stderr, a part of the status. Never
 //! holds up the engine: it is told of nothing and waits for nothing here.
 
+mod keeping;
 mod sealed;
 
 use std::convert::Infallible;
@@ -26,6 +27,7 @@ use kairos_journal::retention::{self, Limits, Looked, Standing};
 use kairos_wire::status as wire;
 use tokio::sync::watch;
 
+use self::keeping::Keeping;
 use crate::keys::KeyError;
 use crate::log::{Detail, Level, Log};
 use crate::output::Voice;
@@ -50,7 +52,7 @@ struct Shared {
     witnesses: Mutex<Vec<Witness>>,
     thread: Mutex<Option<Thread>>,
     /// Held by whoever writes in `kept`.
-    keeping: Mutex<()>,
+    keeping: Keeping,
     stopping: Stopping,
     shown: watch::Sender<wire::Checkpoints>,
     log: Arc<Log>,
@@ -110,7 +112,7 @@ impl Checkpoints {
             published: Published::read(&workspace.own("checkpoints")),
             witnesses: Mutex::default(),
             thread: Mutex::default(),
-            keeping: Mutex::default(),
+            keeping: Keeping::default(),
             stopping: <_>::default(),
             shown: watch::channel(shown).0,
             log: Arc::clone(log),
@@ -163,7 +165,7 @@ impl Checkpoints {
     }
 
     /// Deletes the journal's oldest segments as far as that is recorded, and covers what is next.
-    /// Told to `stop`, it ends before the next segment it would read.
+    /// Told to `stop`, it ends before the next segment it would read, and at once while another writes.
     pub(crate) fn look(
         &self,
         standing: Standing,
@@ -172,7 +174,7 @@ impl Checkpoints {
     ) -> Result<Looked, String> {
         let signer = self.0.signer.as_ref();
         let signer = signer.ok_or("there is no key to sign a checkpoint with")?;
-        let _alone = self.0.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.0.keeping.take(stop).ok_or("told to stop")?;
         let places = Places { stop: Some(stop), ..self.0.places() };
         let looked = retention::look(&places, signer, standing, limits);
         looked.map_err(|error| crate::startup::chain(&error))
@@ -216,7 +218,7 @@ impl Shared {
     /// Signs and keeps a checkpoint.
     fn make(&self, upto: Upto) {
         let Some(signer) = &self.signer else { return };
-        let keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(keeping) = self.keeping.take(&self.stopping.ended) else { return };
         let made = checkpoint::make(&self.places(), signer, upto);
         drop(keeping);
         match made {

@@ -48,6 +48,13 @@ pub(crate) fn daemon(
     let paths = assemble::paths(workspace.root(), file);
     let config = assemble::read(workspace.root(), &paths)?;
     assemble::remarks(&config, &paths.daemon).for_each(talk::say);
+    if adopt {
+        talk::say(
+            "note: what this key signed of frames that are not here, or signs where they are, will \
+             not go with what it signs from now on; a new one, after `.kairos/keys` is moved away, \
+             has signed nothing",
+        );
+    }
     let lock = lock(workspace, &config.options.pid_path)?;
     let runtime = runtime()?;
     let signals = {

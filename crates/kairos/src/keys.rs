@@ -98,31 +98,37 @@ pub(crate) fn public(root: &Path) -> Result<Verifier, KeyError> {
 /// # Errors
 /// It cannot be used or made.
 pub(crate) fn find_or_make(root: &Path) -> Result<(Signer, bool), KeyError> {
+    let (key, public) = (root.join(KEY), root.join(PUBLIC));
     if let Some(signer) = find(root)? {
+        if !public.exists() {
+            // As a crash left it, between the two.
+            put_public(&public, &signer)?;
+        }
         return Ok((signer, false));
     }
-    let (key, public) = (root.join(KEY), root.join(PUBLIC));
     if public.exists() {
         return Err(KeyError::PublicAlone { public, key });
     }
     let signer = fresh(node(root)?);
     let dir = root.join(".kairos/keys");
-    let io = |path: &Path, doing| {
-        let path = path.to_owned();
-        move |source| KeyError::Io { path, doing, source }
-    };
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir);
     made.map_err(io(&dir, "made"))?;
-    // The key last: with it both are there.
-    write_new(&public, 0o644, &format!("{}\n", signer.verifier()))
-        .map_err(io(&public, "written"))?;
-    let written = write_new(&key, 0o600, &format!("{}\n", signer.secret()));
-    if let Err(source) = written {
-        fs::remove_file(&public).ok();
-        return Err(io(&key, "written")(source));
-    }
-    File::open(&dir).and_then(|dir| dir.sync_all()).map_err(io(&dir, "synced"))?;
+    File::open(root.join(".kairos"))
+        .and_then(|above| above.sync_all())
+        .map_err(io(&dir, "synced"))?;
+    // The key first: the other follows from it.
+    put(&key, 0o600, &format!("{}\n", signer.secret())).map_err(io(&key, "written"))?;
+    put_public(&public, &signer)?;
     Ok((signer, true))
+}
+
+fn io(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> KeyError {
+    let path = path.to_owned();
+    move |source| KeyError::Io { path, doing, source }
+}
+
+fn put_public(path: &Path, signer: &Signer) -> Result<(), KeyError> {
+    put(path, 0o644, &format!("{}\n", signer.verifier())).map_err(io(path, "written"))
 }
 
 /// The node a key is for, as its name says.
@@ -164,10 +170,19 @@ fn read(path: &Path, is_fine: impl Fn(u32) -> bool) -> Result<String, KeyError> 
     Ok(text)
 }
 
-fn write_new(path: &Path, mode: u32, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+/// Puts a file in place, whole or not at all, and durably.
+fn put(path: &Path, mode: u32, text: &str) -> io::Result<()> {
+    let temp = path.with_added_extension("tmp");
+    match fs::remove_file(&temp) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temp)?;
     file.write_all(text.as_bytes())?;
-    file.sync_all()
+    file.sync_all()?;
+    fs::rename(&temp, path)?;
+    let dir = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    File::open(dir)?.sync_all()
 }
 
 #[cfg(test)]
@@ -192,6 +207,27 @@ mod tests {
     }
 
     #[test]
+    fn whatever_a_crash_leaves_of_making_a_key_the_next_start_has_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        // Half of a key that never got its name.
+        fs::create_dir_all(root.join(".kairos/keys")).unwrap();
+        fs::write(root.join(".kairos/keys/checkpoint.key.tmp"), "PRIVATE+K").unwrap();
+        let (made, new) = find_or_make(root).unwrap();
+        assert!(new);
+        // The key, and not what follows from it; of that, half.
+        fs::rename(root.join(PUBLIC), root.join(".kairos/keys/checkpoint.pub.tmp")).unwrap();
+        assert!(public(root).is_err());
+        let (again, new) = find_or_make(root).unwrap();
+        assert_eq!((again.verifier(), new), (made.verifier(), false));
+        assert_eq!(&public(root).unwrap(), made.verifier());
+        let names = fs::read_dir(root.join(".kairos/keys")).unwrap();
+        let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["checkpoint.key", "checkpoint.pub"]);
+    }
+
+    #[test]
     fn a_key_that_others_read_or_that_is_gone_is_not_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
@@ -201,7 +237,7 @@ mod tests {
         assert!(matches!(find_or_make(root), Err(KeyError::Exposed { .. })));
         fs::remove_file(&key).unwrap();
         assert!(matches!(find_or_make(root), Err(KeyError::PublicAlone { .. })));
-        write_new(&key, 0o600, "PRIVATE+KEY+nonsense\n").unwrap();
+        put(&key, 0o600, "PRIVATE+KEY+nonsense\n").unwrap();
         let error = find_or_make(root).unwrap_err();
         assert!(matches!(error, KeyError::Unusable { .. }), "{error}");
     }

@@ -91,8 +91,10 @@ impl From<Startup> for Failure {
                 Self::new(Exit::Config, "config", startup.line())
             }
             Startup::Engine(StartError::Restored { .. } | StartError::Copied) => {
-                Self::new(Exit::Usage, "adopt", startup.line())
-                    .hint("`kairos daemon --adopt` goes on here, and fires no missed slot")
+                Self::new(Exit::Usage, "adopt", startup.line()).hint(
+                    "move `.kairos/keys` away if any checkpoint was published, then `kairos \
+                         daemon --adopt` goes on here, and fires no missed slot",
+                )
             }
             Startup::Engine(StartError::Poisoned(_) | StartError::Thread(_)) => {
                 Self::new(Exit::Usage, "startup", startup.line())

@@ -46,7 +46,8 @@ const SETTINGS: [(&str, &str); 13] = [
     ("GIT_COMMITTER_EMAIL", "kairos@localhost"),
 ];
 
-/// Commits `note` on `branch` of `remote` as `ORIGIN/SIZE.note`; nothing is done when it is there.
+/// Commits `note` on `branch` of `remote` as `ORIGIN/SIZE.note`; nothing is done when it is there, and
+/// where another is, that stays.
 /// The repository in between is made in `place`.
 pub(super) fn push(
     place: &Path,
@@ -90,8 +91,11 @@ impl Repository<'_> {
         let blob = self.git("hash-object", &["-w", "--stdin"], note)?;
         if let Some(parent) = &parent {
             let there = self.git("ls-tree", &["--full-tree", parent, "--", &path], "")?;
-            if there.split_ascii_whitespace().nth(2) == Some(blob.as_str()) {
-                return Ok(());
+            match there.split_ascii_whitespace().nth(2) {
+                Some(there) if there == blob => return Ok(()),
+                // Two of one size are evidence, and both stay.
+                Some(_) => return Err(Refused::Another { path }),
+                None => {}
             }
             self.git("read-tree", &[parent], "")?;
         }

@@ -63,6 +63,10 @@ pub(crate) enum Refused {
     NoGit(std::io::Error),
     #[error("`git {verb}` took longer than {} s", git::TIME_MAX.as_secs())]
     GitTime { verb: &'static str },
+    #[error(
+        "it holds another `{path}`: this journal, or its key, has signed two histories of one length"
+    )]
+    Another { path: String },
     #[error("it answered {status}")]
     Status { status: u16 },
     #[error("it cannot be reached: {said}")]
@@ -103,7 +107,9 @@ pub(crate) fn publish(
             }
             Err(refused) => refused,
         };
-        let pause_time = PAUSES.get(attempt - 1);
+        // What it holds does not change with time.
+        let last = matches!(refused, Refused::Another { .. });
+        let pause_time = PAUSES.get(attempt - 1).filter(|_| !last);
         if !pause_time.is_some_and(|time| pause(*time)) {
             return Outcome::Failed { attempts: attempt, said: refused.to_string() };
         }

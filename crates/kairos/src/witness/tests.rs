@@ -224,6 +224,25 @@ fn a_branch_gets_one_commit_for_each_checkpoint() {
 }
 
 #[test]
+fn another_note_of_the_same_size_is_an_alert_and_replaces_nothing() {
+    let Some((world, witness)) = with_remote() else { return };
+    assert_eq!(world.publish(&witness, 7).1, Outcome::Taken);
+    let key = Signer::new(ORIGIN, [5; 32]).unwrap();
+    let note = key.sign(7, Hash::of_leaf(b"another history"));
+    let checkpoint = Checkpoint::read(note.text()).unwrap();
+    let two = Signed { note, checkpoint };
+    let mut pause = |_| panic!("what it holds stays what it is");
+    let outcome = publish(&witness, world.dir.path(), &two, &world.published, &mut pause);
+    let Outcome::Failed { attempts: 1, said } = outcome else { panic!("{outcome:?}") };
+    let path = format!("{ORIGIN}/{:020}.note", 7);
+    assert!(said.starts_with(&format!("it holds another `{path}`: ")), "{said}");
+    let shown = ["--git-dir", "remote.git", "show", &format!("audit/notes:{path}")];
+    assert_eq!(git(&world, &shown), Some(signed(7).note.to_string()));
+    // A later one is taken.
+    assert_eq!(world.publish(&witness, 8).1, Outcome::Taken);
+}
+
+#[test]
 fn two_journals_share_a_branch() {
     let Some((world, witness)) = with_remote() else { return };
     assert_eq!(world.publish(&witness, 7).1, Outcome::Taken);
