@@ -41,7 +41,7 @@ fn lives_and_stops(mut daemon: Command, root: &Path) {
 fn is_missing() -> bool {
     let missing = Command::new("strace").arg("-V").output().is_err();
     if missing {
-        println!("`strace` is missing, so nobody looked");
+        eprintln!("`strace` is missing, so nobody looked");
     }
     missing
 }
