@@ -153,6 +153,12 @@ impl World {
         look(&self.places(), &signer(), standing, limits)
     }
 
+    /// Removes the segments that are not to be kept, as no deletion does.
+    fn keep(&self, keep: impl Fn(Seq) -> bool) {
+        let gone = self.segments().into_iter().filter(|first| !keep(*first));
+        gone.for_each(|first| fs::remove_file(self.segment(first)).expect("it is there"));
+    }
+
     /// Deletes as much as may go; where the journal begins then.
     fn prune(&self) -> Seq {
         let next = self.look(Seq(1), &LEAST).expect("it may go").next.expect("there is more");
@@ -216,10 +222,6 @@ fn only_what_lies_below_the_older_snapshot_and_is_over_a_limit_may_go() {
 #[test]
 fn verify_and_a_start_say_the_same_of_what_snapshots_stand_for() {
     let newest = |world: &World| world.snapshots()[1];
-    let without = |world: &World, keep: &dyn Fn(Seq) -> bool| {
-        let gone = world.segments().into_iter().filter(|first| !keep(*first));
-        gone.for_each(|first| fs::remove_file(world.segment(first)).unwrap());
-    };
     type Edit<'a> = (&'static str, bool, Box<dyn Fn(&World) + 'a>);
     let edits: [Edit<'_>; 9] = [
         ("nothing", true, Box::new(|_| {})),
@@ -236,10 +238,10 @@ fn verify_and_a_start_say_the_same_of_what_snapshots_stand_for() {
             false,
             Box::new(|world| {
                 let seq = newest(world);
-                without(world, &|first| first <= seq);
+                world.keep(|first| first <= seq);
             }),
         ),
-        ("all segments", false, Box::new(|world| without(world, &|_| false))),
+        ("all segments", false, Box::new(|world| world.keep(|_| false))),
         (
             "segments that were deleted",
             true,
@@ -282,10 +284,14 @@ fn verify_and_a_start_say_the_same_of_what_snapshots_stand_for() {
         let opened = open(&world.dir(), small());
         assert_eq!(opened.is_ok(), sound, "{what}: {:?}", opened.err());
     }
-    // A start begins anew where nothing at all is left; what is signed tells of more.
+}
+
+/// A start begins anew where nothing at all is left; what is signed tells of more.
+#[test]
+fn a_journal_that_is_gone_is_not_sound_while_a_checkpoint_tells_of_it() {
     let world = World::new();
     checkpoint::make(&world.places(), &signer(), Upto::Still).unwrap();
-    without(&world, &|_| false);
+    world.keep(|_| false);
     fs::remove_dir_all(world.dir().join("snapshots")).unwrap();
     let problem = world.sound().problem;
     let expected = Problem::Damaged(Damage::Vanished { kept: format!("{:020}.note", 120) });
