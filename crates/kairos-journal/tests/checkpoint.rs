@@ -318,7 +318,7 @@ fn what_another_writes_meanwhile_takes_no_others_place() {
     let left = fs::read_dir(world.kept()).unwrap().map(|entry| entry.unwrap().path());
     let left: Vec<_> =
         left.filter(|path| path.extension().is_some_and(|ending| ending == "tmp")).collect();
-    assert_eq!(left, [PathBuf::new(); 0], "what a crash leaves goes with the next");
+    assert_eq!(left, Vec::<PathBuf>::new(), "what a crash leaves goes with the next");
 }
 
 #[test]

@@ -39,7 +39,11 @@ fn lives_and_stops(mut daemon: Command, root: &Path) {
 }
 
 fn is_missing() -> bool {
-    Command::new("strace").arg("-V").output().is_err()
+    let missing = Command::new("strace").arg("-V").output().is_err();
+    if missing {
+        eprintln!("`strace` is missing, so nobody looked");
+    }
+    missing
 }
 
 fn calls(log: &Path) -> Vec<Call> {
