@@ -92,7 +92,6 @@ fn before_the_first_frame(calls: &[Call]) -> &[Call] {
 #[test]
 fn directories_are_durable_before_a_frame_in_them_is() {
     if is_missing() {
-        println!("`strace` is missing, so nobody looked");
         return;
     }
     let temp = tempfile::tempdir().expect("a directory");
@@ -121,7 +120,6 @@ fn directories_are_durable_before_a_frame_in_them_is() {
 #[test]
 fn a_heartbeat_is_synced_before_it_has_its_name() {
     if is_missing() {
-        println!("`strace` is missing, so nobody looked");
         return;
     }
     let temp = tempfile::tempdir().expect("a directory");
