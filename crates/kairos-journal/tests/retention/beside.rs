@@ -104,14 +104,15 @@ fn where_segments_go_on_and_on_nothing_is_said_of_what_remains() {
     let mut world = World::new();
     world.fill(120);
     let head = world.open().head();
-    let asks: [fn(&Places<'_, Faulty>, Seq) -> ReadError; 2] = [
-        |places, _| verify_beside(places, Tail::Live, NonZero::<usize>::MIN).unwrap_err(),
-        |places, head| match root_at(places, head.0) {
+    // With each so often that no look is without a deletion, and not so often that segments run out.
+    let asks: [(usize, fn(&Places<'_, Faulty>, Seq) -> ReadError); 2] = [
+        (3, |places, _| verify_beside(places, Tail::Live, NonZero::<usize>::MIN).unwrap_err()),
+        (1, |places, head| match root_at(places, head.0) {
             Err(ProofError::Read(error)) => error,
             other => panic!("{other:?}"),
-        },
+        }),
     ];
-    for ask in asks {
+    for (opens, ask) in asks {
         let world = world.copy();
         let (root, segments) = (world.root.path().to_owned(), world.segments());
         let (left, disk) = (Mutex::new(segments[1..].to_vec()), Faulty::default());
@@ -120,8 +121,8 @@ fn where_segments_go_on_and_on_nothing_is_said_of_what_remains() {
             let [journal, kept] = ["journal", "checkpoints"]
                 .map(|name| RealFs.root(&root.join(name)).expect("there"));
             let mut left = left.lock().expect("no test panics with it");
-            // Often enough that no look is without one, and not so often that they run out.
-            let goes = call == Call::Open && opened.fetch_add(1, Ordering::Relaxed) % 3 == 2;
+            let goes = call == Call::Open
+                && (opened.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(opens);
             if goes && left.len() > 1 {
                 let kept = Some(&kept);
                 let places = Places { disk: &RealFs, journal: &journal, kept, stop: None };
