@@ -99,7 +99,7 @@ fn segments_that_go_between_two_calls_are_no_damage() {
     }
 }
 
-type Ask = fn(&Places<'_, Faulty>, Seq) -> ReadError;
+type Asked = fn(&Places<'_, Faulty>, Seq) -> ReadError;
 
 #[test]
 fn where_segments_go_on_and_on_nothing_is_said_of_what_remains() {
@@ -107,7 +107,7 @@ fn where_segments_go_on_and_on_nothing_is_said_of_what_remains() {
     world.fill(120);
     let head = world.open().head();
     // With each so often that no look is without a deletion, and not so often that segments run out.
-    let asks: [(usize, Ask); 2] = [
+    let asks: [(usize, Asked); 2] = [
         (3, |places, _| verify_beside(places, Tail::Live, NonZero::<usize>::MIN).unwrap_err()),
         (1, |places, head| match root_at(places, head.0) {
             Err(ProofError::Read(error)) => error,
