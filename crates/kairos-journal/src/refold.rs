@@ -22,7 +22,7 @@ use crate::open::{OpenError, Opening};
 use crate::reader::{ReadError, Reader};
 use crate::replay::Replay;
 use crate::segment;
-use crate::snapshot::{self, SNAPSHOT_BYTES_MAX, Search};
+use crate::snapshot::{self, Flaw, PassedOver, SNAPSHOT_BYTES_MAX, Search};
 use crate::walk::Cursor;
 
 /// No snapshot was made; those there are stay.
@@ -85,12 +85,15 @@ where
     let Some(next) = behind_sealed(&**disk, dir, &firsts).map_err(cannot("read a segment"))? else {
         return Ok(None);
     };
-    let Search { found, .. } =
+    let Search { found, passed_over } =
         snapshot::newest::<F, D>(&**disk, dir, &firsts).map_err(cannot("look for a snapshot"))?;
     let mut replay = match found {
         Some((basis, _)) if basis.cursor.head.next() == next => return Ok(None),
         Some((basis, form)) => Replay::after(&basis, empty, form, opening),
-        None => Replay::new(empty, opening),
+        None => {
+            founded(F::KIND, &firsts, passed_over)?;
+            Replay::new(empty, opening)
+        }
     };
     let before = replay.cursor.head;
     if !fold(disk, dir, &mut replay, &firsts, next, stop)? {
@@ -104,6 +107,21 @@ where
     snapshot::prune(&**disk, dir, F::KIND, [seq, before])
         .map_err(cannot("remove an old snapshot"))?;
     Ok(Some(seq))
+}
+
+/// Without a snapshot everything has to be there. One that the disk did not give may be read another time.
+fn founded(kind: &str, firsts: &[Seq], over: Vec<PassedOver>) -> Result<(), RefoldError> {
+    let Some(first) = firsts.first().copied().filter(|first| *first > Seq(1)) else {
+        return Ok(());
+    };
+    for PassedOver { flaw, .. } in &over {
+        if let Flaw::Disk { problem } = flaw {
+            return Err(cannot("read a snapshot")(io::Error::other(problem.clone())));
+        }
+    }
+    let newest = over.into_iter().next().map(|over| (over.name, over.flaw));
+    let (snapshot, flaw) = newest.unwrap_or_else(|| (snapshot::pattern(kind), Flaw::Absent));
+    Err(ReadError::from(Damage::Unfounded { first, snapshot, flaw }).into())
 }
 
 /// The first position behind the sealed segments: of the newest segment, but the first, that has a

@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use common::faulty::Faulty;
 use common::{Book, Event, Memory, noted, open, opening, small, time, turn};
 use kairos_core::event::Limit;
 use kairos_core::fold::{At, Seq, Snapshot};
 use kairos_core::id::NodeId;
+use kairos_core::kind::Kind;
 use kairos_disk::RealFs;
 use kairos_disk::real::Dir;
 use kairos_journal::checkpoint::{self, CheckpointError, Places, Upto};
@@ -560,4 +562,34 @@ fn a_repair_below_the_snapshots_of_what_is_deleted_is_refused() {
     let refused = repair(&Arc::new(RealFs), &world.journal, after, "user:ann(1000)").unwrap_err();
     assert!(matches!(refused, RepairError::Unfounded { .. }), "{refused}");
     assert_eq!(fs::read_dir(world.dir()).unwrap().count(), before, "nothing was touched");
+}
+
+#[test]
+fn a_snapshot_of_a_pruned_journal_that_the_disk_does_not_give_is_asked_for_another_time() {
+    let world = World::new();
+    world.prune();
+    let [older, newer] = world.snapshots();
+    fs::remove_file(world.snapshot(newer)).expect("it is there");
+    let made = |disk: Faulty| {
+        let go_on = AtomicBool::new(false);
+        refold(&Arc::new(disk), &world.journal, Memory::default(), &opening(small()), &go_on)
+    };
+    let mut failed = 0;
+    for nth in 0.. {
+        let disk = Faulty::default();
+        disk.plan(|plan| plan.nth = Some(nth));
+        match made(disk) {
+            Ok(_) => break,
+            Err(error) => assert_eq!(error.kind(), Kind::Unavailable, "call {nth}: {error:?}"),
+        }
+        failed += 1;
+    }
+    assert!(failed > 5, "the snapshot was read");
+    spoil(&world.snapshot(older));
+    let again = world.snapshot(newer);
+    if again.exists() {
+        spoil(&again);
+    }
+    let refused = made(Faulty::default()).expect_err("nothing stands for what went");
+    assert_eq!(refused.kind(), Kind::Corrupt, "{refused:?}");
 }
