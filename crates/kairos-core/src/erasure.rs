@@ -10,7 +10,7 @@
 //! | `erasure_settled`, gone | is off the disk |
 //! | `erasure_settled`, needed | was stored again for work that began meanwhile, and stays |
 //!
-//! Between the two no mandate is made with it: that is refused for now.
+//! Between the two no mandate is made with it: that is refused until then.
 
 use std::ops::ControlFlow;
 

@@ -18,7 +18,8 @@ use crate::space::{Space, Standing};
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// How often the disk is looked at while it is short of room.
 const AGAIN: Duration = Duration::from_secs(10);
-const FRAME_BYTES_MAX: u64 = 1 << 20;
+/// The shortest segment.
+const SEGMENT_BYTES_MIN: u64 = 1 << 20;
 /// The longest segment that is made, of which one may be in use and one be made ahead.
 const SEGMENT_BYTES_MAX: u64 = 64 << 20;
 /// How long what a deletion of segments leaves without a name has to go, before there is another.
@@ -72,12 +73,11 @@ impl Room {
         self.verdict.is_some()
     }
 
-    /// Whether the journal can take so many frames, each as long as one may be, with what comes with
-    /// them: the next segment is there, and for those behind it there is room. What nobody could tell is
-    /// believed.
-    pub(crate) fn takes(&self, frames: usize) -> bool {
-        let more = (frames > 1).then(|| (frames as u64).saturating_mul(FRAME_BYTES_MAX));
-        let needed = more.map_or(0, |bytes| bytes.saturating_add(2 * SEGMENT_BYTES_MAX));
+    /// Whether the journal can take so many bytes of frames: the next segment is there, and where that
+    /// may be too short for them, there is room for more. What nobody could tell is believed.
+    pub(crate) fn takes(&self, bytes: u64) -> bool {
+        let more = bytes > SEGMENT_BYTES_MIN / 2;
+        let needed = if more { bytes.saturating_add(2 * SEGMENT_BYTES_MAX) } else { 0 };
         !self.tight && self.space.standing().found.free.is_none_or(|free| free >= needed)
     }
 
@@ -218,12 +218,12 @@ mod tests {
     fn a_journal_without_its_next_segment_takes_no_configuration() {
         let dir = tempfile::tempdir().expect("a directory");
         let mut room = room(dir.path(), 0);
-        assert!(room.takes(0) && room.takes(1), "the next segment is there");
-        assert!(!room.takes(usize::MAX), "the disk is not that large");
+        assert!(room.takes(0) && room.takes(MIB / 2), "the next segment is there");
+        assert!(!room.takes(u64::MAX), "the disk is not that large");
         room.turned(true);
-        assert!(!room.takes(1));
+        assert!(!room.takes(0));
         room.turned(false);
-        assert!(room.takes(1));
+        assert!(room.takes(MIB / 2));
     }
 
     #[test]

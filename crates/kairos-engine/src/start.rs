@@ -76,6 +76,16 @@ pub fn configured(
     Ok((calendar, inputs))
 }
 
+/// About what the schedules among these inputs take in the journal.
+pub(crate) fn frame_bytes(inputs: &[Input]) -> u64 {
+    let sets = inputs.iter().filter_map(|input| match input {
+        Input::Configured { set, .. } if !set.is_empty() => Some(set),
+        _ => None,
+    });
+    let bytes = |set| serde_json::to_vec(set).map_or(u64::MAX, |text| text.len() as u64);
+    sets.map(bytes).fold(0, u64::saturating_add)
+}
+
 /// Mandates that brought the engine down leave.
 pub fn quarantined(mandates: impl IntoIterator<Item = MandateId>) -> impl Iterator<Item = Input> {
     mandates.into_iter().map(|mandate| Input::Quarantine { mandate })
