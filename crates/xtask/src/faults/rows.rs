@@ -1,7 +1,7 @@
 //! Counts, added up.
 //!
 //! Owns the shape of a count line, the sums, and the verdict over them. A row that has to be there
-//! and is not stands at zero and is not met.
+//! and is not stands at zero and is not met; what nobody asked for and nobody tried is no row.
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,13 @@ struct Line {
     duplicated: u64,
     wrongly_accepted: u64,
     wrongly_refused: u64,
+}
+
+impl Line {
+    fn says_nothing(&self) -> bool {
+        let wrongs = [self.lost, self.duplicated, self.wrongly_accepted, self.wrongly_refused];
+        self.tried == 0 && self.of.unwrap_or_default() == 0 && wrongs == [0; 4]
+    }
 }
 
 /// The sum of the lines of one name.
@@ -58,7 +65,7 @@ impl Row {
         self.duplicated += line.duplicated;
         self.wrongly_accepted += line.wrongly_accepted;
         self.wrongly_refused += line.wrongly_refused;
-        self.met = self.tried > 0 && self.tried >= self.quota;
+        self.met = self.tried >= self.quota;
     }
 
     fn cells(&self) -> Vec<String> {
@@ -97,6 +104,10 @@ impl Rows {
             let line: Line =
                 serde_json::from_str(text).with_context(|| format!("`{text}` is no count"))?;
             let known = self.0.iter().position(|row| row.name == line.name);
+            let wrongs = [line.lost, line.duplicated, line.wrongly_accepted, line.wrongly_refused];
+            if known.is_none() && line.tried == 0 && line.of.is_none() && wrongs == [0; 4] {
+                continue;
+            }
             let at = known.unwrap_or_else(|| {
                 self.0.push(Row { name: line.name.clone(), met: true, ..Row::default() });
                 self.0.len() - 1
@@ -182,6 +193,23 @@ flips       99        10     1           0                 0                0  W
 lengths      4         1     0           0                 0                0
 ";
         assert_eq!(rows.table(), table);
+    }
+
+    #[test]
+    fn what_nobody_asked_for_is_good_at_any_count_and_left_out_at_none() {
+        let asked = [line("flips", 10, "", 0), line("lengths", 1, "", 0)];
+        let others = [line("pauses", 0, "", 0), line("renames", 1, "", 0)];
+        let rows = rows(1, &[asked.concat(), others.concat()]);
+        assert!(rows.are_good());
+        let table = "\
+what     tried  at least  lost  duplicated  wrongly accepted  wrongly refused
+flips       10        10     0           0                 0                0
+lengths      1         1     0           0                 0                0
+renames      1         0     0           0                 0                0
+";
+        assert_eq!(rows.table(), table);
+        let none = [line("flips", 10, "", 0), line("lengths", 0, "", 0)];
+        assert!(!self::rows(1, &none).are_good(), "what has to be tried was not");
     }
 
     #[test]
