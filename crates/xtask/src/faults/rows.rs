@@ -104,8 +104,7 @@ impl Rows {
             let line: Line =
                 serde_json::from_str(text).with_context(|| format!("`{text}` is no count"))?;
             let known = self.0.iter().position(|row| row.name == line.name);
-            let wrongs = [line.lost, line.duplicated, line.wrongly_accepted, line.wrongly_refused];
-            if known.is_none() && line.tried == 0 && line.of.is_none() && wrongs == [0; 4] {
+            if known.is_none() && line.says_nothing() {
                 continue;
             }
             let at = known.unwrap_or_else(|| {
