@@ -51,8 +51,14 @@ const ALLOW: u32 = 0x7fff_0000;
 const ERRNO: u32 = 0x0005_0000;
 const KILL: u32 = 0x8000_0000;
 
-const EPERM: u16 = libc::EPERM as u16;
-const ENOSYS: u16 = libc::ENOSYS as u16;
+const EPERM: u16 = errno(libc::EPERM);
+const ENOSYS: u16 = errno(libc::ENOSYS);
+
+/// A number of the kernel's list, as a filter answers it.
+const fn errno(number: i32) -> u16 {
+    let [low, high, ..] = number.to_le_bytes();
+    u16::from_le_bytes([low, high])
+}
 
 /// The whole filter for one policy.
 pub(crate) fn compile(net: &Net, exec: &ExecRule) -> Vec<Instruction> {

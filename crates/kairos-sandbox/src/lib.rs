@@ -1,12 +1,14 @@
 //! Running one command confined.
 //!
 //! Owns what a command may see, write, execute and reach ([`Policy`]), what of it this host can
-//! enforce ([`probe()`], [`compile()`]), and the supervision of the one process tree that results. A
+//! enforce ([`probe()`], [`compile()`]), and the supervision of the one process tree that results
+//! ([`Sandbox`]). A
 //! command runs behind every layer its policy requires, or not at all. Never knows a mandate, a
 //! record or why a command is wanted; never reads configuration or takes an environment variable's
 //! word for anything.
 
 mod bytes;
+mod capture;
 pub mod catalog;
 pub mod command;
 pub mod compile;
@@ -20,6 +22,8 @@ pub mod outcome;
 mod plan;
 pub mod policy;
 pub mod probe;
+pub mod sandbox;
+mod spawner;
 mod sys;
 
 pub use catalog::Binary;
@@ -34,3 +38,4 @@ pub use policy::{
     WriteMode,
 };
 pub use probe::{Capabilities, probe};
+pub use sandbox::{Killer, Kind, ProgramAt, RunError, Running, Sandbox, Streams};

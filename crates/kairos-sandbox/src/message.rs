@@ -21,6 +21,7 @@ const BYTES_MAX: usize = 512;
 
 /// One step of putting the walls up, in the order of doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
 pub enum Step {
     /// Reading what to do.
     Plan,
@@ -133,7 +134,7 @@ impl Report {
             Self::Ready => out.byte(3),
             Self::Failed { step, errno, what } => {
                 out.byte(4);
-                out.byte(Step::ALL.iter().position(|s| s == step).map_or(0, |at| at as u8));
+                out.byte(*step as u8);
                 out.number(u64::from(errno.cast_unsigned()));
                 let end = what.floor_char_boundary(BYTES_MAX / 2);
                 out.bytes(&what.as_bytes()[..end]);

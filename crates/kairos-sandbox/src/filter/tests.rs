@@ -78,11 +78,11 @@ fn other_architectures_and_relatives_are_death() {
 
 #[test]
 fn a_terminal_is_not_typed_into_whatever_stands_in_the_high_half() {
-    let sti = u64::from(libc::TIOCSTI);
-    for command in [sti, sti | 1 << 32, u64::from(libc::TIOCLINUX), u64::from(libc::TIOCSCTTY)] {
+    let sti = libc::TIOCSTI;
+    for command in [sti, sti | 1 << 32, libc::TIOCLINUX, libc::TIOCSCTTY] {
         assert_eq!(of(libc::SYS_ioctl, [0, command, 0, 0, 0, 0]), DENIED, "{command:#x}");
     }
-    assert_eq!(of(libc::SYS_ioctl, [0, u64::from(libc::TCGETS), 0, 0, 0, 0]), ALLOW);
+    assert_eq!(of(libc::SYS_ioctl, [0, libc::TCGETS, 0, 0, 0, 0]), ALLOW);
 }
 
 #[test]
