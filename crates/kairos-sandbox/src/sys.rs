@@ -155,10 +155,11 @@ impl Drop for FileActions {
     }
 }
 
-/// Takes over a descriptor this process was started with. `None` where nothing is open there.
+/// Takes over a descriptor this process was started with, and keeps it from every program that this
+/// one becomes. `None` where nothing is open there.
 pub(crate) fn inherited(number: RawFd) -> Option<OwnedFd> {
-    // SAFETY: asks for a flag of whatever stands there, and fails if nothing does.
-    if unsafe { libc::fcntl(number, libc::F_GETFD) } == -1 {
+    // SAFETY: changes a flag of whatever stands there, and fails if nothing does.
+    if unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
         return None;
     }
     // SAFETY: open, and named by number nowhere else: the caller asks once, first thing in `main`.
