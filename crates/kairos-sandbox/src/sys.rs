@@ -184,6 +184,12 @@ pub(crate) fn reset_signals() -> io::Result<()> {
     set_mask(libc::SIG_SETMASK, &[])
 }
 
+/// Has the kernel reap children of this process by itself.
+pub(crate) fn forget_children() {
+    // SAFETY: to ignore a signal refers to no function of this program.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+}
+
 fn set_mask(how: c_int, signals: &[c_int]) -> io::Result<()> {
     let set = signal_set(signals);
     // SAFETY: the set is initialised, and nobody asks for the old one.

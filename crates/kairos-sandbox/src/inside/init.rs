@@ -150,7 +150,7 @@ fn obey(control: &OwnedFd) {
     match rustix::net::recv(control, &mut byte[..], rustix::net::RecvFlags::DONTWAIT) {
         Ok((_, 1)) if byte[0] == TERMINATE => terminate(),
         Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
-        _ => sys::exit_now(super::FAILED),
+        _ => sys::exit_now(super::FAILED.into()),
     }
 }
 

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
-use rustix::process::{getegid, geteuid, getpid};
+use rustix::process::{getegid, geteuid};
 
 use super::RunError;
 use crate::command::{Command, Stdin};
@@ -41,7 +41,6 @@ pub(super) fn plan(command: &Command, policy: &Compiled) -> Result<Plan, RunErro
     let (dev, ino) = command.binary.identity();
     let limits = &inner.policy.limits;
     Ok(Plan {
-        parent: getpid().as_raw_pid().cast_unsigned(),
         ids,
         cgroup: false,
         view: View {

@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
 use rustix::net::SendFlags;
-use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use rustix::process::{Signal, pidfd_send_signal};
 
 use super::{RunError, orders};
 use crate::capture::Capture;
@@ -20,7 +20,7 @@ use crate::compile::Compiled;
 use crate::limits::OnFlood;
 use crate::message::{self, Received, Report, Step, TERMINATE};
 use crate::outcome::{Exit, Outcome};
-use crate::spawner::Spawner;
+use crate::spawner::{Spawner, wait_until};
 use crate::sys::Usage;
 
 /// Putting up the walls may take this long, and never longer than the command may.
@@ -158,7 +158,6 @@ impl Running {
             });
             if looks.ended {
                 self.over = true;
-                reap(&self.child);
                 return Ok(phase);
             }
             let flood =
@@ -297,9 +296,7 @@ impl Drop for Running {
         self.listen();
         self.kill(Cause::Caller);
         let end = Instant::now() + DYING_MAX;
-        if wait_until(&mut [PollFd::new(&self.child, PollFlags::IN)], end).is_ok() {
-            reap(&self.child);
-        }
+        let _ = wait_until(&mut [PollFd::new(&self.child, PollFlags::IN)], end);
     }
 }
 
@@ -315,26 +312,4 @@ fn exit(status: i32, usage: Usage, cpu_s: u64) -> Exit {
         libc::SIGSYS => Exit::SeccompKill,
         signal => Exit::Signal(signal),
     }
-}
-
-/// Waits until a descriptor is ready or the time has come.
-pub(super) fn ready(fd: impl AsFd, until: Instant) -> io::Result<()> {
-    wait_until(&mut [PollFd::new(&fd, PollFlags::IN)], until)
-}
-
-fn wait_until(looks: &mut [PollFd<'_>], until: Instant) -> io::Result<()> {
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        let left = Timespec::try_from(left).map_err(|_| io::ErrorKind::InvalidInput)?;
-        match poll(looks, Some(&left)) {
-            Ok(_) => return Ok(()),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-/// Takes the status of a process that has ended, so that nothing of it is left.
-pub(super) fn reap(child: &OwnedFd) {
-    let _ = waitid(WaitId::PidFd(child.as_fd()), WaitIdOptions::EXITED);
 }
