@@ -100,11 +100,11 @@ impl Sandbox {
             Streams::Given { stdout, stderr } => ([None, None], [stdout, stderr]),
         };
         let stdin = stdin(command.stdin).map_err(failed)?;
-        let absent = orders::absent(policy);
+        let before = orders::Before::now(policy);
         let [out_end, err_end] = theirs;
         let (control, child) = self.launch(&plan.encode(), [stdin, out_end, err_end])?;
         let captures = ours.map(|stream| Capture::new(stream, keep));
-        Running::new(child, control, captures, policy.clone(), absent, began, self.spawner.clone())
+        Running::new(child, control, captures, policy.clone(), before, began, self.spawner.clone())
     }
 
     /// Has a command's first process started: (our end of the talk, the process).

@@ -6,7 +6,6 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,8 +13,10 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
 use rustix::net::SendFlags;
 use rustix::process::{Signal, pidfd_send_signal};
 
+use super::orders::Before;
 use super::{RunError, orders};
 use crate::capture::Capture;
+use crate::changes;
 use crate::compile::Compiled;
 use crate::limits::OnFlood;
 use crate::message::{self, Received, Report, Step, TERMINATE};
@@ -38,7 +39,7 @@ pub struct Running {
     first: Option<OwnedFd>,
     captures: [Capture; 2],
     policy: Compiled,
-    absent: Vec<PathBuf>,
+    before: Before,
     began: Instant,
     kill: Killer,
     seen: Seen,
@@ -53,6 +54,8 @@ struct Seen {
     ready: bool,
     failed: Option<(Step, i32, String)>,
     ended: Option<(i32, Usage)>,
+    /// Layers for changes, by the number of their mount.
+    layers: Vec<(u32, OwnedFd)>,
     garbled: bool,
 }
 
@@ -91,7 +94,7 @@ impl Running {
         control: OwnedFd,
         captures: [Capture; 2],
         policy: Compiled,
-        absent: Vec<PathBuf>,
+        before: Before,
         began: Instant,
         spawner: Spawner,
     ) -> Result<Self, RunError> {
@@ -103,7 +106,7 @@ impl Running {
             first: None,
             captures,
             policy,
-            absent,
+            before,
             began,
             kill: Killer(Arc::new(kill)),
             seen: Seen::default(),
@@ -224,7 +227,8 @@ impl Running {
 
     fn hear(&mut self, report: Report, fd: Option<OwnedFd>) {
         match report {
-            Report::Hello | Report::Changes { .. } => {}
+            Report::Hello => {}
+            Report::Changes { root } => self.seen.layers.extend(fd.map(|fd| (root, fd))),
             Report::Started => self.first = fd,
             Report::Ready => self.seen.ready = true,
             Report::Failed { step, errno, what } => self.seen.failed = Some((step, errno, what)),
@@ -253,6 +257,7 @@ impl Running {
     }
 
     fn outcome(mut self, cause: Option<Cause>) -> Outcome {
+        let layers = std::mem::take(&mut self.seen.layers);
         let inner = self.policy.inner();
         let (status, usage) = match self.seen.ended {
             Some((status, usage)) => (Some(status), usage),
@@ -276,7 +281,13 @@ impl Running {
             max_rss: usage.rss_bytes,
             enforcement: inner.enforcement.clone(),
             policy_hash: inner.hash,
-            appeared: orders::appeared(&self.policy, &self.absent),
+            appeared: orders::appeared(&self.policy, &self.before.absent),
+            changes: layers
+                .into_iter()
+                .filter_map(|(mount, upper)| {
+                    Some(changes::read(orders::layer(inner, mount, upper, self.before.stamp)?))
+                })
+                .collect(),
         }
     }
 }
