@@ -8,6 +8,7 @@
 //! Nothing here decides what is allowed: the plan did. No step is skipped because it failed.
 
 mod access;
+mod door;
 mod init;
 mod payload;
 mod view;
