@@ -41,6 +41,8 @@ pub struct Compiled(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) policy: Policy,
     pub(crate) roots: Vec<Root>,
+    /// Where each cache is found, and where it is kept.
+    pub(crate) caches: Vec<(PathBuf, Root)>,
     pub(crate) skeleton: Skeleton,
     pub(crate) bounds: Bounds,
     pub(crate) landlock: Option<Rules>,
@@ -67,6 +69,8 @@ pub enum Unenforceable {
     Root { path: PathBuf, why: &'static str },
     #[error("protected path `{path}` {why}")]
     Protect { path: PathBuf, why: &'static str },
+    #[error("cache `{path}` {why}")]
+    Cache { path: PathBuf, why: &'static str },
     #[error("variable `{name}` cannot be given to a program")]
     Variable { name: String },
     #[error("limit `{name}` {why}")]
@@ -103,10 +107,14 @@ pub fn compile(policy: &Policy, host: &Capabilities) -> Result<Compiled, Unenfor
     limits(policy)?;
     let enforcement = layers(policy, host)?;
     let roots = roots::open(policy)?;
+    let caches = roots::caches(policy, &roots)?;
     let skeleton = Skeleton::new(policy, &roots);
     let stands = |layer| !matches!(enforcement.of(layer), State::Absent { .. });
-    let landlock =
-        stands(Layer::Landlock).then(|| rules(policy, &roots, &skeleton, host.landlock()));
+    let landlock = stands(Layer::Landlock).then(|| {
+        let mut rules = rules(policy, &roots, &skeleton, host.landlock());
+        rules.write.extend(caches.iter().map(|(at, _)| at.clone()));
+        rules
+    });
     let filter = match stands(Layer::Seccomp) {
         true => filter::compile(&policy.net, &policy.exec),
         false => Vec::new(),
@@ -118,6 +126,7 @@ pub fn compile(policy: &Policy, host: &Capabilities) -> Result<Compiled, Unenfor
         env: environment(policy)?,
         hash: Sha256::digest(text.as_bytes()).into(),
         roots,
+        caches,
         skeleton,
         landlock,
         filter,

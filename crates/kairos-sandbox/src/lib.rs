@@ -37,8 +37,8 @@ pub use limits::{Limits, OnFlood};
 pub use message::Step;
 pub use outcome::{Captured, Exit, Outcome};
 pub use policy::{
-    Absent, Account, EnvPolicy, ExecRule, HostPort, Layers, Net, PathRule, Policy, Requirement,
-    WriteMode,
+    Absent, Account, Cache, EnvPolicy, ExecRule, HostPort, Layers, Net, PathRule, Policy,
+    Requirement, WriteMode,
 };
 pub use probe::{Capabilities, probe};
 pub use sandbox::{Killer, Kind, ProgramAt, RunError, Running, Sandbox, Streams};
