@@ -122,7 +122,7 @@ pub fn compile(policy: &Policy, host: &Capabilities) -> Result<Compiled, Unenfor
     let text = explain::text(policy, &roots, &skeleton, &filter, &enforcement);
     let inner = Inner {
         policy: policy.clone(),
-        bounds: bounds(policy),
+        bounds: bounds(policy, &enforcement),
         env: environment(policy)?,
         hash: Sha256::digest(text.as_bytes()).into(),
         roots,
@@ -191,11 +191,13 @@ fn degrade(mut enforcement: Enforcement) -> Enforcement {
     enforcement
 }
 
-fn bounds(policy: &Policy) -> Bounds {
+fn bounds(policy: &Policy, enforcement: &Enforcement) -> Bounds {
+    let whole = matches!(enforcement.of(Layer::Cgroup), State::Enforced { .. });
     let limits = &policy.limits;
     Bounds {
         cpu_s: limits.cpu.as_secs() + u64::from(limits.cpu.subsec_nanos() > 0),
-        memory: limits.mem,
+        // A bound of the tree is the better one, and this one would refuse what it allows.
+        memory: if whole { 0 } else { limits.mem },
         pids: limits.pids.into(),
         nofile: limits.nofile.into(),
         fsize: limits.fsize,
@@ -256,6 +258,11 @@ fn door(net: &Net) -> u16 {
 }
 
 impl Inner {
+    /// Whether each command gets a cgroup of its own.
+    pub(crate) fn has_cgroup(&self) -> bool {
+        matches!(self.enforcement.of(Layer::Cgroup), State::Enforced { .. })
+    }
+
     pub(crate) fn door(&self) -> u16 {
         door(&self.policy.net)
     }

@@ -10,6 +10,7 @@
 mod bytes;
 mod capture;
 pub mod catalog;
+pub mod cgroup;
 pub mod changes;
 pub mod command;
 pub mod compile;
@@ -29,6 +30,7 @@ mod spawner;
 mod sys;
 
 pub use catalog::Binary;
+pub use cgroup::{Cgroup, CgroupError};
 pub use changes::{Change, ChangeSet, Node, Refused, What, Why};
 pub use command::{Command, Stdin};
 pub use compile::{Compiled, Unenforceable, compile};

@@ -45,7 +45,7 @@ pub(super) fn plan(command: &Command, policy: &Compiled) -> Result<Plan, RunErro
     let limits = &inner.policy.limits;
     Ok(Plan {
         ids,
-        cgroup: false,
+        cgroup: inner.has_cgroup(),
         door: inner.door(),
         view: View {
             bytes_max: limits.tmpfs,
