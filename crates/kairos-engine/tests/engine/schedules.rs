@@ -380,3 +380,16 @@ fn however_many_wait_for_a_look_at_files_the_others_are_taken_in_time() {
     assert_eq!([looks(&mut daemon), looks(&mut daemon)], [const { Vec::<String>::new() }; 2]);
     assert_eq!(daemon.take(Vec::new(), minute(2)), ["later:1 08:02:00 fired"]);
 }
+
+#[test]
+fn what_may_overlap_is_bounded_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut daemon = Daemon::start(dir.path());
+    let missed = MissedPolicy::CatchUpBounded { max: 1_000, stale_after_ms: u64::MAX };
+    daemon.load(&[Definition { missed, ..minutely("often") }], minute(0));
+    let all = u64::try_from(OPEN_MAX).expect("few");
+    let told = daemon.take(Vec::new(), minute(all));
+    assert!(told.len() == OPEN_MAX && told.iter().all(|told| told.ends_with(" fired")), "{told:?}");
+    let one_more = daemon.take(Vec::new(), minute(all + 1));
+    assert_eq!(one_more, ["often:1 00:41:00 refused [overlap]"]);
+}
