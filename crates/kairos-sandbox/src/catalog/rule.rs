@@ -64,8 +64,9 @@ pub(crate) struct Form {
     pub(crate) inject: Vec<String>,
     /// At least one of these stands in the argv.
     pub(crate) require: Vec<String>,
-    /// The first argument is an option: the tool would read an operand there as one.
-    pub(crate) first_is_option: bool,
+    /// Words that are refused wherever they stand, with the reason: the tool reads them before it
+    /// reads options.
+    pub(crate) never: BTreeMap<String, String>,
     pub(crate) filters: Filters,
     pub(crate) grant: Grant,
 }
@@ -198,11 +199,10 @@ impl Form {
         argv: &[OsString],
         place: &Place,
     ) -> Result<Said, Violation> {
-        if self.first_is_option
-            && let Some(first) = argv.first()
-            && !first.as_bytes().starts_with(b"-")
-        {
-            return Err(Violation::First { tool: title.to_owned(), argument: shown(first) });
+        let never = |word: &OsString| word.to_str().and_then(|word| self.never.get_key_value(word));
+        if let Some((word, reason)) = argv.iter().find_map(never) {
+            let (tool, word, reason) = (title.to_owned(), word.clone(), reason.clone());
+            return Err(Violation::Word { tool, word, reason });
         }
         let scan = Scan { title, options: &self.options, operands: &self.operands, place };
         let said = scan.read(style, argv)?;

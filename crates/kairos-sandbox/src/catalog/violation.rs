@@ -44,6 +44,10 @@ pub enum Violation {
     Unfit { of: String, value: String, why: Unfit },
     #[error("`{tool}` has no place for `{operand}`")]
     Operand { tool: String, operand: String },
+    #[error("`{tool}` names nothing to execute, and would read it from standard input")]
+    NoOperand { tool: String },
+    #[error("`{word}` is refused anywhere in an argv of `{tool}`: {reason}")]
+    Word { tool: String, word: String, reason: String },
     #[error("`{tool}` needs {}", one_of(.options))]
     Required { tool: String, options: Vec<String> },
     #[error("the first argument of `{tool}` is `{argument}`, and an option is wanted there")]

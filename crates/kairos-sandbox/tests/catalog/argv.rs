@@ -201,6 +201,8 @@ fn pandoc_starts_nothing_and_reads_the_workspace() {
         "pandoc --pdf-engine-opt=-shell-escape in.md",
         "pandoc --pdf-engine-opt=-output-directory=/t in.md",
         "pandoc --bibliography=http://x in.md",
+        "pandoc in.md +RTS -sx",
+        "pandoc -V +RTS in.md",
     ] {
         refused(line);
     }
@@ -328,6 +330,7 @@ fn no_tool_is_made_to_start_another() {
         "make SHELL=x",
         "make $(x)",
         "make -f /etc/x",
+        "make -f -",
         "sed -i.%/x s/a/b/ a",
         "sed --follow-symlinks s/a/b/ a",
         "gawk -lx 1",
