@@ -19,10 +19,8 @@ pub(crate) const PLAN_BYTES_MAX: u64 = 8 << 20;
 /// Everything one command needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
-    /// Whom the program must have as its parent.
-    pub(crate) parent: u32,
     pub(crate) ids: Ids,
-    /// Whether descriptor 5 is the `cgroup.procs` to join.
+    /// Whether a `cgroup.procs` to join comes along.
     pub(crate) cgroup: bool,
     pub(crate) view: View,
     pub(crate) bounds: Bounds,
@@ -98,6 +96,8 @@ pub(crate) enum Source {
 pub(crate) struct Protect {
     pub(crate) root: PathBuf,
     pub(crate) below: PathBuf,
+    /// Whether its content is not to be seen either.
+    pub(crate) hide: bool,
 }
 
 /// What one process may use.
@@ -137,7 +137,6 @@ pub(crate) struct Start {
 impl Plan {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Out(MARK.to_vec());
-        out.number(self.parent.into());
         out.number(self.ids.uid.into());
         out.number(self.ids.gid.into());
         out.flag(self.ids.switch);
@@ -158,7 +157,6 @@ impl Plan {
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut from = In(bytes.strip_prefix(MARK)?);
         let plan = Self {
-            parent: from.small()?,
             ids: Ids { uid: from.small()?, gid: from.small()?, switch: from.flag()? },
             cgroup: from.flag()?,
             view: View::decode(&mut from)?,
@@ -211,6 +209,7 @@ impl View {
         out.list(&self.protect, |out, protect| {
             out.path(&protect.root);
             out.path(&protect.below);
+            out.flag(protect.hide);
         });
     }
 
@@ -228,7 +227,9 @@ impl View {
                 })
             })?,
             mounts: from.list(Mount::decode)?,
-            protect: from.list(|from| Some(Protect { root: from.path()?, below: from.path()? }))?,
+            protect: from.list(|from| {
+                Some(Protect { root: from.path()?, below: from.path()?, hide: from.flag()? })
+            })?,
         })
     }
 }
@@ -312,7 +313,6 @@ mod tests {
             inside: true,
         };
         Plan {
-            parent: 7,
             ids: Ids { uid: 1000, gid: 100, switch: true },
             cgroup: true,
             view: View {
@@ -332,7 +332,11 @@ mod tests {
                     mount("/o", Source::Overlay { dev: 3, ino: 4 }),
                     mount("/proc", Source::Proc),
                 ],
-                protect: vec![Protect { root: "/w".into(), below: ".git/hooks".into() }],
+                protect: vec![Protect {
+                    root: "/w".into(),
+                    below: ".git/hooks".into(),
+                    hide: true,
+                }],
             },
             bounds: Bounds { cpu_s: 1, memory: 2, pids: 3, nofile: 4, fsize: 5 },
             landlock: Some(Rules {

@@ -15,6 +15,7 @@ use super::rule::{ArgvRule, Forms};
 use super::screen::Screen;
 use super::violation::Violation;
 use crate::policy::{HostPort, Net};
+use crate::sandbox::Kind;
 
 const NAME_BYTES_MAX: usize = 64;
 
@@ -70,6 +71,10 @@ pub enum CommandError {
 }
 
 impl CommandError {
+    pub fn kind(&self) -> Kind {
+        Kind::Refused
+    }
+
     /// What to write instead.
     pub fn hint(&self) -> String {
         match self {

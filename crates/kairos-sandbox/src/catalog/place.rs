@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use super::repository::RepositoryConfig;
+use crate::sandbox::Kind;
 
 /// A workspace, a directory in it, and what is known of the repository there.
 #[derive(Clone, Debug)]
@@ -26,6 +27,12 @@ pub enum PlaceError {
     Relative { cwd: PathBuf },
     #[error("the working directory `{}` is not in the workspace `{}`", .cwd.display(), .workspace.display())]
     Outside { cwd: PathBuf, workspace: PathBuf },
+}
+
+impl PlaceError {
+    pub fn kind(&self) -> Kind {
+        Kind::Refused
+    }
 }
 
 impl Place {

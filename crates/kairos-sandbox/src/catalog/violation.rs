@@ -6,6 +6,7 @@
 use std::ffi::OsStr;
 
 use super::kind::Unfit;
+use crate::sandbox::Kind;
 
 /// More of an argument is not shown.
 const SHOWN_CHARS_MAX: usize = 120;
@@ -69,6 +70,10 @@ pub enum Violation {
 }
 
 impl Violation {
+    pub fn kind(&self) -> Kind {
+        Kind::Refused
+    }
+
     /// What could be done, where there is something to do.
     pub fn hint(&self) -> Option<String> {
         Some(match self {

@@ -2,3 +2,7 @@
 
 mod basics;
 mod common;
+mod outcomes;
+mod overlay;
+mod refusal;
+mod view;
