@@ -15,6 +15,7 @@ use crate::sandbox::Kind;
 pub struct Place {
     workspace: PathBuf,
     cwd: PathBuf,
+    home: Option<PathBuf>,
     repository: Option<RepositoryConfig>,
 }
 
@@ -48,10 +49,17 @@ impl Place {
         let workspace = plain(&workspace);
         match plain(&cwd) {
             plain if plain.starts_with(&workspace) => {
-                Ok(Self { workspace, cwd: plain, repository: None })
+                Ok(Self { workspace, cwd: plain, home: None, repository: None })
             }
             _ => Err(PlaceError::Outside { cwd, workspace }),
         }
+    }
+
+    /// Adds the home directory, an absolute path, that toolchains are read from.
+    #[must_use]
+    pub fn with_home(mut self, home: impl Into<PathBuf>) -> Self {
+        self.home = Some(home.into());
+        self
     }
 
     /// Adds what the repository's configuration says.
@@ -67,6 +75,10 @@ impl Place {
 
     pub fn cwd(&self) -> &Path {
         &self.cwd
+    }
+
+    pub fn home(&self) -> Option<&Path> {
+        self.home.as_deref()
     }
 
     pub fn repository(&self) -> Option<&RepositoryConfig> {
