@@ -201,7 +201,8 @@ fn pandoc_starts_nothing_and_reads_the_workspace() {
         "pandoc --pdf-engine-opt=-shell-escape in.md",
         "pandoc --pdf-engine-opt=-output-directory=/t in.md",
         "pandoc --bibliography=http://x in.md",
-        "pandoc in.md +RTS -sx",
+        // Seen with pandoc 2.17: it writes that file.
+        "pandoc in.md +RTS -Sx",
         "pandoc -V +RTS in.md",
     ] {
         refused(line);
@@ -244,6 +245,8 @@ fn tex_never_escapes_to_a_shell() {
         "xelatex -output-driver=x a.tex",
         "lualatex --lua=x a.tex",
         "lualatex --luaonly x",
+        "lualatex --socket a.tex",
+        "lualatex --no-parse-first-line a.tex",
         "xelatex -output-directory=/x a.tex",
         "xelatex -output-directory /x a.tex",
         "xelatex -interaction=errorstopmode a.tex",
@@ -256,9 +259,12 @@ fn tex_never_escapes_to_a_shell() {
     ] {
         refused(line);
     }
-    let rewritten = accepted("lualatex --halt-on-error a.tex");
+    let rewritten = accepted("xelatex --halt-on-error a.tex");
     let injected = ["-no-shell-escape", "-interaction=nonstopmode", "-no-parse-first-line"];
     assert_eq!(rewritten.argv[1..4], injected);
+    // It knows no first line, and a socket instead.
+    let injected = ["-no-shell-escape", "-interaction=nonstopmode", "-no-socket"];
+    assert_eq!(accepted("lualatex a.tex").argv[1..4], injected);
     assert!(rewritten.env.contains(&("shell_escape".to_owned(), "f".into())));
     accepted("xelatex -no-shell-escape --interaction=nonstopmode -output-directory out a.tex");
 }
