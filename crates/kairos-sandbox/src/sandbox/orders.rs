@@ -46,6 +46,7 @@ pub(super) fn plan(command: &Command, policy: &Compiled) -> Result<Plan, RunErro
     Ok(Plan {
         ids,
         cgroup: false,
+        door: inner.door(),
         view: View {
             bytes_max: limits.tmpfs,
             inodes_max: limits.inodes,
