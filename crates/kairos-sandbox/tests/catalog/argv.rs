@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use kairos_sandbox::catalog::{
     CheckError, Effect, Inputs, Place, RepositoryConfig, Risk, Starts, Violation, Writes,
 };
-use kairos_sandbox::policy::WriteMode;
+use kairos_sandbox::policy::{ExecRule, PathRule, WriteMode};
 
 use super::{accepted, catalog, check, check_words, place, refused, words};
 
@@ -505,6 +505,25 @@ fn git_is_given_flags_and_variables_that_take_its_programs_away() {
     assert_eq!(env("GIT_ATTR_SOURCE"), Some("4b825dc642cb6eb9a060e54bf8d69288fbee4904"));
     assert_eq!(env("GIT_CEILING_DIRECTORIES"), Some("/"));
     assert_eq!(env("GIT_EXTERNAL_DIFF"), None);
+}
+
+#[test]
+fn a_policy_gives_what_the_rule_says_and_nothing_else() {
+    let policy = accepted("git status").policy(&place());
+    let path: Vec<_> = policy.env.set.iter().filter(|(name, _)| name == "PATH").collect();
+    assert_eq!(path, [&("PATH".into(), "/nonexistent".into())]);
+    assert_eq!((policy.writes, policy.exec), (WriteMode::ReadOnly, ExecRule::Listed(Vec::new())));
+    assert_eq!((policy.write, policy.read), (vec![PathRule::required("/w")], Vec::new()));
+    let home = place().with_home("/home-of-a");
+    let check = catalog().check("cargo", &words(&["test"]), &home).unwrap();
+    let policy = check.policy(&home);
+    assert_eq!((policy.writes, policy.exec), (WriteMode::Overlay, ExecRule::Any));
+    assert!(policy.read.contains(&PathRule::optional("/home-of-a/.cargo/registry")));
+    assert!(policy.env.set.contains(&("CARGO_HOME".into(), "/home-of-a/.cargo".into())));
+    // Without a home nothing speaks of one.
+    let policy = accepted("cargo test").policy(&place());
+    assert_eq!(policy.read, Vec::new());
+    assert!(policy.env.set.iter().all(|(name, _)| name != "CARGO_HOME"));
 }
 
 #[test]
