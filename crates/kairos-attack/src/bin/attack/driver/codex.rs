@@ -1,0 +1,26 @@
+//! codex, by its own command for trying a sandbox.
+//!
+//! Owns the profile: the one that lets an agent write its workspace.
+
+use std::ffi::OsString;
+
+use super::{Driver, missing, words};
+use crate::case::Wish;
+
+pub(super) struct Codex;
+
+impl Driver for Codex {
+    fn name(&self) -> &'static str {
+        "codex"
+    }
+
+    fn missing(&self) -> Option<String> {
+        missing("codex")
+    }
+
+    fn command(&self, _wish: &Wish, argv: &[OsString]) -> Vec<OsString> {
+        let mut all = words(&["codex", "sandbox", "linux", "--full-auto", "--"]);
+        all.extend(argv.iter().cloned());
+        all
+    }
+}
