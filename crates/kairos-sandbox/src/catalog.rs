@@ -1,0 +1,5 @@
+//! Which programs may be asked for.
+
+mod binary;
+
+pub use binary::{Binary, BinaryError};

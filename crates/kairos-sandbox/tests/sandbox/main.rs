@@ -1,0 +1,4 @@
+//! Commands in the real sandbox, started by the real small program.
+
+mod basics;
+mod common;
