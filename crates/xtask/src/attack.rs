@@ -53,7 +53,7 @@ pub(crate) fn attack(root: &Path, request: &Request) -> Result<Verdict> {
     let metadata = Metadata::read(root)?;
     // Without libraries of the machine, so that it starts in any view.
     let probe = ["rustc", "--quiet", "--locked", "--package", PACKAGE, "--bin", "probe"];
-    let stand_alone = ["--", "-C", "target-feature=+crt-static"];
+    let stand_alone = ["--", "-C", "target-feature=+crt-static", "-C", "strip=symbols"];
     built(root, &Call::cargo(&[&probe[..], &stand_alone[..]].concat()))?;
     if metadata.members().any(|package| package.name == OURS) {
         let call = ["build", "--quiet", "--locked", "--package", OURS, "--bin", HELPER];

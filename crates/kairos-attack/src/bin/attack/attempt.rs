@@ -22,6 +22,7 @@ use serde::Deserialize;
 use crate::arena::PROGRAMS;
 use crate::case::{Act, Case, Outside, Wish};
 use crate::driver::Driver;
+use crate::driver::kairos::{TOLD, Told};
 use crate::hostile;
 use crate::outside::{self, Terminal};
 use crate::witness::Seen;
@@ -48,6 +49,10 @@ pub(crate) struct Attempt {
     pub(crate) report: Option<Report>,
     pub(crate) seen: Seen,
     pub(crate) status: Option<ExitStatus>,
+    /// Whether its processes were seen at work from outside, where it could not say so itself.
+    pub(crate) watched: bool,
+    /// What a driver that stands for a daemon told of it.
+    pub(crate) told: Option<Told>,
     /// The end of what it wrote, for whoever looks into it.
     pub(crate) said: String,
 }
@@ -97,7 +102,10 @@ fn once(case: &Case, driver: &dyn Driver) -> Result<Attempt> {
     let mark = Path::new(WORKSPACE).join(hostile::MARK);
     seen.start = said.contains(hostile::CRY) || mark.exists();
     let status = ended.status;
-    Ok(Attempt { report: last_report(&said), seen, status, said: tail(&said) })
+    let told = said.lines().rev().find_map(|line| line.strip_prefix(TOLD));
+    let told = told.and_then(|line| serde_json::from_str(line).ok());
+    let report = last_report(&said);
+    Ok(Attempt { report, seen, status, watched: ended.killed, told, said: tail(&said) })
 }
 
 fn hex(text: &str) -> String {
@@ -129,12 +137,14 @@ struct Driven {
 struct Ended {
     status: Option<ExitStatus>,
     late: Option<String>,
+    /// By us, in the middle.
+    killed: bool,
 }
 
 impl Driven {
     fn start(case: &Case, driver: &dyn Driver, victim: &Victim, secret: &str) -> Result<Self> {
         let argv = argv(case, victim);
-        let words = driver.command(&case.wish, &argv);
+        let words = driver.command(case, &argv);
         let terminal = match case.wish.outside {
             Outside::Terminal | Outside::LeakedTerminal => Some(Terminal::open()?),
             _ => None,
@@ -179,7 +189,7 @@ impl Driven {
         let mut killed = false;
         loop {
             if let Ok(Some(status)) = self.child.try_wait() {
-                return Ended { status: Some(status), late: None };
+                return Ended { status: Some(status), late: None, killed };
             }
             if wish.outside == Outside::DriverKilled && !killed && lingers(victim, self.child.id())
             {
@@ -194,7 +204,7 @@ impl Driven {
                 let _ = self.child.kill();
                 let status = self.child.wait().ok();
                 let late = format!("still at work after {} ms", limit.as_millis());
-                return Ended { status, late: Some(late) };
+                return Ended { status, late: Some(late), killed };
             }
             sleep(POLL);
         }

@@ -18,6 +18,15 @@ pub(crate) struct Case {
     pub(crate) wish: Wish,
     /// What a driver that tells how a command ended has to say of this one.
     pub(crate) told: Option<&'static str>,
+    pub(crate) needs: Needs,
+}
+
+/// What of the machine a sandbox could not hold it without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Needs {
+    Nothing,
+    /// A control group that bounds memory and that the user may divide.
+    MemoryGroup,
 }
 
 /// What is done.
@@ -160,7 +169,16 @@ impl Case {
         args: &'static [&'static str],
     ) -> Self {
         let act = Act::Probe(args);
-        Self { number, name, act, shows, ground: Ground::Repository, wish: USUAL, told: None }
+        Self {
+            number,
+            name,
+            act,
+            shows,
+            ground: Ground::Repository,
+            wish: USUAL,
+            told: None,
+            needs: Needs::Nothing,
+        }
     }
 
     pub(crate) const fn tool(
@@ -170,7 +188,16 @@ impl Case {
         args: &'static [&'static str],
     ) -> Self {
         let act = Act::Tool(args);
-        Self { number, name, act, shows, ground: Ground::Repository, wish: USUAL, told: None }
+        Self {
+            number,
+            name,
+            act,
+            shows,
+            ground: Ground::Repository,
+            wish: USUAL,
+            told: None,
+            needs: Needs::Nothing,
+        }
     }
 
     pub(crate) const fn on(mut self, ground: Ground) -> Self {
@@ -185,6 +212,11 @@ impl Case {
 
     pub(crate) const fn while_outside(mut self, outside: Outside) -> Self {
         self.wish.outside = outside;
+        self
+    }
+
+    pub(crate) const fn needing(mut self, needs: Needs) -> Self {
+        self.needs = needs;
         self
     }
 

@@ -7,12 +7,13 @@ mod bwrap;
 mod codex;
 mod control;
 mod firejail;
+pub(crate) mod kairos;
 mod nsjail;
 
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::case::Wish;
+use crate::case::Case;
 
 pub(crate) trait Driver {
     fn name(&self) -> &'static str;
@@ -21,7 +22,7 @@ pub(crate) trait Driver {
     fn missing(&self) -> Option<String>;
 
     /// The program to be started and its arguments.
-    fn command(&self, wish: &Wish, argv: &[OsString]) -> Vec<OsString>;
+    fn command(&self, case: &Case, argv: &[OsString]) -> Vec<OsString>;
 
     /// Whether it ends what takes too long by itself.
     fn has_clock(&self) -> bool {
@@ -33,6 +34,7 @@ pub(crate) trait Driver {
 pub(crate) fn all() -> Vec<Box<dyn Driver>> {
     vec![
         Box::new(control::Control),
+        Box::new(kairos::Kairos),
         Box::new(bwrap::Bwrap),
         Box::new(nsjail::Nsjail),
         Box::new(firejail::Firejail),

@@ -5,6 +5,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+
+use crate::case::Needs;
+use crate::world::AGENT;
 
 const LIST: &str = include_str!("../../../cannot-run.txt");
 
@@ -27,7 +31,27 @@ pub(crate) fn machine() -> String {
     // Whether whoever began could raise limits that a control needs.
     let limits = rustix::process::getrlimit(rustix::process::Resource::Rtprio).maximum != Some(0);
     let limits = if limits { "raised" } else { "fixed" };
-    format!("{} {} limits={limits}", std::env::consts::ARCH, properties.join(" "))
+    let memory = if has(Needs::MemoryGroup) { "group" } else { "process" };
+    let properties = properties.join(" ");
+    format!("{} {properties} limits={limits} memory={memory}", std::env::consts::ARCH)
+}
+
+/// Whether the machine has what a case needs.
+pub(crate) fn has(needs: Needs) -> bool {
+    match needs {
+        Needs::Nothing => true,
+        Needs::MemoryGroup => {
+            let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+            let own =
+                own.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/").to_owned();
+            ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].iter().any(|root| {
+                let dir = format!("{root}{own}");
+                let offered = fs::read_to_string(format!("{dir}/cgroup.controllers"));
+                let ours = fs::metadata(dir).is_ok_and(|dir| dir.uid() == AGENT);
+                ours && offered.is_ok_and(|all| all.split_whitespace().any(|name| name == "memory"))
+            })
+        }
+    }
 }
 
 /// The ids that are listed for a machine; `None` where no section is for it.

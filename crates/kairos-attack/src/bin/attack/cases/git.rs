@@ -3,7 +3,7 @@
 //! Owns the rows and nothing else. A program that a repository starts says so on stderr and leaves a mark;
 //! the command itself is what a mandate would ask for.
 
-use crate::case::{Case, Ground, Outside, Shows};
+use crate::case::{Case, Ground, Outside, Shows, USUAL, Wish, Writes};
 
 use Shows::{Change, Start, Works};
 
@@ -16,6 +16,10 @@ const fn write(number: u8, name: &'static str, args: &'static [&'static str]) ->
 
 const fn make(name: &'static str, args: &'static [&'static str]) -> Case {
     Case::probe(28, name, Change, args).on(Ground::Plain)
+}
+
+const fn overlay(name: &'static str, args: &'static [&'static str]) -> Case {
+    make(name, args).wishing(Wish { writes: Writes::Overlay, ..USUAL })
 }
 
 /// A git command in a repository that is hostile in the way it is named after.
@@ -62,7 +66,11 @@ pub(super) const CASES: &[Case] = &[
     make("by-rename", &["rename-new", ".claude/settings.json"]),
     make("by-link", &["link-new", ".vscode"]),
     make("daemon-killed", &["make-tree-and-linger", ".claude/settings.json", "{}\n"])
-        .while_outside(Outside::DriverKilled),
+        .wishing(Wish { writes: Writes::Overlay, outside: Outside::DriverKilled, ..USUAL }),
+    overlay("overlay-git", &["make-tree", ".git/config", "[core]\n\tfsmonitor = ./x\n"]),
+    overlay("overlay-claude", &["make-tree", ".claude/settings.json", "{}\n"]),
+    overlay("overlay-by-link", &["link-new", ".vscode"]),
+    overlay("overlay-envrc", &["write", ".envrc"]),
     write(29, "gitfile", &["write-into", ".git", "gitdir: planted\n"]).on(Ground::Pointer),
     write(29, "gitfile-replaced", &["replace", ".git", "gitdir: planted\n"]).on(Ground::Pointer),
     write(29, "repository-behind", &["write", "../ws.git/config"]).on(Ground::Pointer),
@@ -83,12 +91,6 @@ pub(super) const CASES: &[Case] = &[
     Case::probe(31, "starts", Works, &["read", "readme.txt"]).on(Ground::LinkedHooks),
     write(32, "git-away", &["rename-at", ".git", "git.away"]),
     write(32, "git-exchanged", &["exchange", ".git"]),
-    write(
-        33,
-        "nested-repository",
-        &["make-tree", "sub/.git/config", "[core]\n\tfsmonitor = ./x\n"],
-    ),
-    write(33, "nested-hook", &["make-tree", "sub/.git/hooks/post-checkout", "\n"]),
     git(33, "nested", "nested-status", &["git", "status"]),
     git(34, "fsmonitor", "fsmonitor-status", &["git", "status"]),
     git(34, "fsmonitor", "fsmonitor-diff", &["git", "diff"]),

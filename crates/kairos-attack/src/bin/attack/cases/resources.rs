@@ -2,7 +2,7 @@
 //!
 //! Owns the rows and nothing else.
 
-use crate::case::{BOUNDS, Bounds, Case, Outside, Shows, USUAL, Wish};
+use crate::case::{BOUNDS, Bounds, Case, Needs, Outside, Shows, USUAL, Wish};
 
 use Shows::{Answer, Late, Works};
 
@@ -14,10 +14,11 @@ const CPU: Wish = Wish { bounds: Bounds { cpu_s: 1, ..BOUNDS }, ..USUAL };
 
 // tidy: table
 pub(super) const CASES: &[Case] = &[
-    case(73, "touch", Answer, &["memory", "512"]).told("oom"),
-    case(73, "shared", Answer, &["memory-shared", "512"]),
+    case(73, "touch", Answer, &["memory", "512"]),
+    case(73, "told", Answer, &["memory", "512"]).told("oom").needing(Needs::MemoryGroup),
+    case(73, "shared", Answer, &["memory-shared", "512"]).needing(Needs::MemoryGroup),
     case(73, "memfd", Answer, &["memory-memfd", "512"]),
-    case(73, "children", Answer, &["memory-children", "8", "64"]),
+    case(73, "children", Answer, &["memory-children", "8", "64"]).needing(Needs::MemoryGroup),
     case(74, "files", Answer, &["files", "900"]),
     case(75, "threads", Answer, &["threads", "200"]),
     case(76, "spin", Answer, &["spin", "3"]).wishing(CPU),

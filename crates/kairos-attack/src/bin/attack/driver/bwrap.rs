@@ -7,7 +7,7 @@ use std::ffi::OsString;
 
 use super::{Driver, missing, program_dirs, words};
 use crate::arena::PROGRAMS;
-use crate::case::{Wish, Writes};
+use crate::case::{Case, Writes};
 use crate::world::WORKSPACE;
 
 pub(super) struct Bwrap;
@@ -21,7 +21,8 @@ impl Driver for Bwrap {
         missing("bwrap")
     }
 
-    fn command(&self, wish: &Wish, argv: &[OsString]) -> Vec<OsString> {
+    fn command(&self, case: &Case, argv: &[OsString]) -> Vec<OsString> {
+        let wish = &case.wish;
         let mut all = words(&["bwrap", "--unshare-all", "--die-with-parent", "--new-session"]);
         all.extend(words(&["--ro-bind", "/usr", "/usr"]));
         for (path, target) in program_dirs() {

@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 
 use super::{Driver, missing, words};
-use crate::case::Wish;
+use crate::case::Case;
 
 pub(super) struct Codex;
 
@@ -18,7 +18,7 @@ impl Driver for Codex {
         missing("codex")
     }
 
-    fn command(&self, _wish: &Wish, argv: &[OsString]) -> Vec<OsString> {
+    fn command(&self, _case: &Case, argv: &[OsString]) -> Vec<OsString> {
         let mut all = words(&["codex", "sandbox", "linux", "--full-auto", "--"]);
         all.extend(argv.iter().cloned());
         all

@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 
 use super::Driver;
-use crate::case::Wish;
+use crate::case::Case;
 
 pub(super) struct Control;
 
@@ -18,7 +18,7 @@ impl Driver for Control {
         None
     }
 
-    fn command(&self, _wish: &Wish, argv: &[OsString]) -> Vec<OsString> {
+    fn command(&self, _case: &Case, argv: &[OsString]) -> Vec<OsString> {
         argv.to_vec()
     }
 }

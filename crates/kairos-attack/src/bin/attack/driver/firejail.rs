@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use super::{Driver, find, words};
 use crate::arena::PROGRAMS;
-use crate::case::Wish;
+use crate::case::Case;
 use crate::world::WORKSPACE;
 
 pub(super) struct Firejail;
@@ -23,7 +23,7 @@ impl Driver for Firejail {
         find(PROGRAM).is_none().then(|| "`firejail` is not installed".to_owned())
     }
 
-    fn command(&self, _wish: &Wish, argv: &[OsString]) -> Vec<OsString> {
+    fn command(&self, _case: &Case, argv: &[OsString]) -> Vec<OsString> {
         let mut all = words(&[&format!("{PROGRAMS}/{PROGRAM}")]);
         let whitelist = format!("--whitelist={WORKSPACE}");
         all.extend(words(&[

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use super::{Driver, find, missing, program_dirs, words};
 use crate::arena::PROGRAMS;
-use crate::case::{Wish, Writes};
+use crate::case::{Case, Writes};
 use crate::world::WORKSPACE;
 
 pub(super) struct Nsjail;
@@ -20,7 +20,8 @@ impl Driver for Nsjail {
         missing("nsjail")
     }
 
-    fn command(&self, wish: &Wish, argv: &[OsString]) -> Vec<OsString> {
+    fn command(&self, case: &Case, argv: &[OsString]) -> Vec<OsString> {
+        let wish = &case.wish;
         let program = find("nsjail").map(OsString::from).unwrap_or_default();
         let mut all = vec![program];
         let seconds = wish.bounds.wall_ms.div_ceil(1000).to_string();
