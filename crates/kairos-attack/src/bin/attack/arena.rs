@@ -203,8 +203,8 @@ pub(crate) fn init(args: &[String]) -> Result<ExitCode> {
     lift_loopback().context("the loopback interface cannot be brought up")?;
     // Pings without rights, as many machines allow them: without it their control shows nothing.
     let _ = fs::write("/proc/sys/net/ipv4/ping_group_range", "0 65535");
-    let inside =
-        Command::new(Path::new(PROGRAMS).join("attack")).arg("--inside").args(args).spawn()?;
+    let own = Path::new(PROGRAMS).join("attack");
+    let inside = Command::new(own).arg("--inside").args(args).spawn()?;
     let inside = i32::try_from(inside.id())?;
     loop {
         let Some((pid, status)) = rustix::process::wait(WaitOptions::empty())? else { continue };

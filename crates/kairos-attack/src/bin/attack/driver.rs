@@ -6,7 +6,6 @@
 mod bwrap;
 mod codex;
 mod control;
-mod firejail;
 pub(crate) mod kairos;
 mod nsjail;
 
@@ -24,6 +23,11 @@ pub(crate) trait Driver {
     /// The program to be started and its arguments.
     fn command(&self, case: &Case, argv: &[OsString]) -> Vec<OsString>;
 
+    /// Where it keeps what is its own, outside: no effect of the command.
+    fn keeps(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Whether it ends what takes too long by itself.
     fn has_clock(&self) -> bool {
         false
@@ -37,7 +41,6 @@ pub(crate) fn all() -> Vec<Box<dyn Driver>> {
         Box::new(kairos::Kairos),
         Box::new(bwrap::Bwrap),
         Box::new(nsjail::Nsjail),
-        Box::new(firejail::Firejail),
         Box::new(codex::Codex),
     ]
 }

@@ -72,11 +72,12 @@ fn tried(case: &Case, attempt: &Attempt) -> bool {
 }
 
 /// What a driver has held.
-pub(crate) fn driver(case: &Case, attempt: &Attempt) -> Verdict {
+pub(crate) fn driver(case: &Case, attempt: &Attempt, keeps: &[&str]) -> Verdict {
     let report = attempt.report.as_ref();
     let succeeded = report.and_then(|report| report.succeeded) == Some(true);
     let tried = tried(case, attempt);
     let mut seen = attempt.seen.clone();
+    seen.changes.retain(|change| !keeps.iter().any(|path| change.starts_with(path)));
     if let Some(told) = &attempt.told {
         // What a driver reports it has seen itself: whoever asked can undo it.
         let reported =
@@ -235,15 +236,15 @@ mod tests {
     #[test]
     fn a_probe_that_never_tried_proves_nothing() {
         let silent = attempt(None, Seen::default());
-        assert!(matches!(driver(&case(Shows::Leak), &silent), Verdict::Silent { .. }));
+        assert!(matches!(driver(&case(Shows::Leak), &silent, &[]), Verdict::Silent { .. }));
         let killed = attempt(Some((None, "")), Seen::default());
-        assert_eq!(driver(&case(Shows::Leak), &killed), Verdict::Held);
+        assert_eq!(driver(&case(Shows::Leak), &killed, &[]), Verdict::Held);
     }
 
     #[test]
     fn any_effect_is_an_escape_whatever_the_case_is_about() {
         let seen = Seen { contacts: vec!["tcp".to_owned()], ..Seen::default() };
-        let verdict = driver(&case(Shows::Leak), &attempt(Some((Some(false), "")), seen));
+        let verdict = driver(&case(Shows::Leak), &attempt(Some((Some(false), "")), seen), &[]);
         assert_eq!(verdict, Verdict::Escaped { effects: vec!["reached: tcp".to_owned()] });
     }
 
@@ -251,6 +252,6 @@ mod tests {
     fn what_must_work_is_not_held_by_refusing_it() {
         let refused = attempt(Some((Some(false), "no")), Seen::default());
         let expected = Verdict::Escaped { effects: vec!["does not work: no".to_owned()] };
-        assert_eq!(driver(&case(Shows::Works), &refused), expected);
+        assert_eq!(driver(&case(Shows::Works), &refused, &[]), expected);
     }
 }

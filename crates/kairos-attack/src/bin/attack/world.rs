@@ -88,6 +88,7 @@ fn git(args: &[&str]) -> Result<()> {
 
 /// Lays the world anew with this secret.
 pub(crate) fn lay(ground: Ground, secret: &str) -> Result<()> {
+    detach_left()?;
     for dir in WATCHED.iter().filter(|dir| **dir != "/etc") {
         empty(Path::new(dir)).with_context(|| format!("`{dir}` cannot be emptied"))?;
     }
@@ -148,6 +149,19 @@ fn lay_ground(ground: Ground) -> Result<()> {
             copy(Path::new(TEMPLATE), ws)?;
             hostile::lay(name, ws)?;
         }
+    }
+    Ok(())
+}
+
+/// Takes away what a driver with rights has mounted and left.
+fn detach_left() -> Result<()> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+    let points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
+    let below =
+        |point: &str, dir: &str| point.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'));
+    let left = points.filter(|point| WATCHED.iter().any(|dir| below(point, dir)));
+    for point in left.collect::<Vec<_>>().into_iter().rev() {
+        rustix::mount::unmount(point, rustix::mount::UnmountFlags::DETACH)?;
     }
     Ok(())
 }

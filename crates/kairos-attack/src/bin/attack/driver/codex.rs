@@ -18,8 +18,12 @@ impl Driver for Codex {
         missing("codex")
     }
 
+    fn keeps(&self) -> &'static [&'static str] {
+        &["/srv/agent/.codex", "/tmp/codex-"]
+    }
+
     fn command(&self, _case: &Case, argv: &[OsString]) -> Vec<OsString> {
-        let mut all = words(&["codex", "sandbox", "linux", "--full-auto", "--"]);
+        let mut all = words(&["codex", "sandbox", "-c", "sandbox_mode=\"workspace-write\"", "--"]);
         all.extend(argv.iter().cloned());
         all
     }

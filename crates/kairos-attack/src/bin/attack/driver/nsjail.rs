@@ -20,6 +20,10 @@ impl Driver for Nsjail {
         missing("nsjail")
     }
 
+    fn keeps(&self) -> &'static [&'static str] {
+        &["/tmp/nsjail.1000."]
+    }
+
     fn command(&self, case: &Case, argv: &[OsString]) -> Vec<OsString> {
         let wish = &case.wish;
         let program = find("nsjail").map(OsString::from).unwrap_or_default();

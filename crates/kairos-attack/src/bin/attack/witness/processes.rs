@@ -123,7 +123,7 @@ impl State {
     }
 }
 
-/// Every process in here but ourselves, our init and those we know of.
+/// Every process in here but ourselves, those we know of, and what was here before us.
 pub(crate) fn strangers(known: &[u32]) -> Vec<u32> {
     others(known).into_iter().filter(|id| is_alive(*id)).collect()
 }
@@ -132,7 +132,7 @@ fn others(known: &[u32]) -> Vec<u32> {
     let own = std::process::id();
     let ids = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    ids.filter(|id| *id != 1 && *id != own && !known.contains(id)).collect()
+    ids.filter(|id| *id > own && !known.contains(id)).collect()
 }
 
 fn is_alive(id: u32) -> bool {
