@@ -80,6 +80,7 @@ pub(crate) fn compile(net: &Net, exec: &ExecRule) -> Vec<Instruction> {
 }
 
 /// Calls whose arguments decide.
+// tidy: table
 fn asked(net: &Net, exec: &ExecRule) -> Vec<(i64, Answer)> {
     use Case::{Else, Has, Is, Lacks, Not};
     let any = Answer::Ask;

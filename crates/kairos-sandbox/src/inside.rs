@@ -1,9 +1,10 @@
 //! What happens inside the small program, before the command.
 //!
-//! Owns the order of the steps and their one way to fail: say which, and end with 125. Three processes
-//! take part. The first is the program itself; it sees the host, changes account, makes the
-//! namespaces, and then only waits. The second is the first process of the namespaces ([`init`]); it
-//! builds the view, drops every right and reaps. The third becomes the command ([`payload`]).
+//! Owns the order of the steps and their one way to fail: say which, and end with 125. The program
+//! itself waits for orders and reads no plan. For each command it makes a process, and three take
+//! part: the first sees the host, changes account, makes the namespaces, and then only waits; the
+//! second is the first process of the namespaces ([`init`]), builds the view, drops every right and
+//! reaps; the third becomes the command ([`payload`]).
 //! Nothing here decides what is allowed: the plan did. No step is skipped because it failed.
 
 mod access;
@@ -17,21 +18,20 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use rustix::process::{
-    DumpableBehavior, PidfdFlags, Signal, WaitOptions, getpid, getppid, pidfd_open,
+    DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, getpid, getppid, pidfd_open,
     pidfd_send_signal, set_dumpable_behavior, set_parent_process_death_signal, setsid, waitpid,
 };
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use crate::message::{Report, Step};
-use crate::plan::{MARK, PLAN_BYTES_MAX, Plan};
+use crate::message::{Order, Report, Step};
+use crate::plan::{PLAN_BYTES_MAX, Plan};
 use crate::sys::{self, Cloned};
 
 /// Exit status of every process of ours that failed before the command.
-pub(crate) const FAILED: i32 = 125;
+const FAILED: u8 = 125;
 
-const PLAN_FD: i32 = 3;
-const CONTROL_FD: i32 = 4;
-const CGROUP_FD: i32 = 5;
+/// Where orders come from.
+const DOOR: i32 = 3;
 
 const NAMESPACES: u64 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWPID
@@ -63,17 +63,63 @@ impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
     }
 }
 
-/// The program: reads a plan from descriptor 3, answers on descriptor 4, and never returns into
-/// anything that could execute without the walls.
+/// The program: waits for orders on descriptor 3, and makes a copy of itself for each command.
+///
+/// Nothing a copy learns comes back, and none of them returns into anything that could execute without
+/// the walls.
 pub fn main() -> ExitCode {
-    let (Some(plan), Some(control)) = (sys::inherited(PLAN_FD), sys::inherited(CONTROL_FD)) else {
+    let Some(door) = sys::inherited(DOOR) else {
         eprintln!("kairos-sbx is started by kairos and has nothing to say by itself");
         return ExitCode::from(2);
     };
-    match begin(plan, &control) {
+    if reset().is_err() {
+        return ExitCode::from(FAILED);
+    }
+    while let Some((order, given)) = Order::receive(&door) {
+        let told = match order {
+            Order::Hello => Report::Hello.send(&door, None),
+            Order::Start => start(&door, given),
+        };
+        if told.is_err() {
+            break;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Makes the process that puts up the walls.
+fn start(door: &OwnedFd, given: Vec<OwnedFd>) -> io::Result<()> {
+    let own = getpid();
+    match sys::clone_into(0) {
+        Ok(Cloned::Child) => command(given, own),
+        Ok(Cloned::Parent { pidfd }) => Report::Started.send(door, Some(pidfd.as_fd())),
+        Err(error) => {
+            let errno = error.raw_os_error().unwrap_or(libc::EIO);
+            let what = "no process for it".into();
+            Report::Failed { step: Step::Reset, errno, what }.send(door, None)
+        }
+    }
+}
+
+/// The process that puts up the walls, with what came along.
+fn command(given: Vec<OwnedFd>, parent: Pid) -> ! {
+    let mut given = given.into_iter();
+    let (Some(plan), Some(stdin), Some(stdout), Some(stderr), Some(control)) =
+        (given.next(), given.next(), given.next(), given.next(), given.next())
+    else {
+        sys::exit_now(FAILED.into())
+    };
+    let streams = Streams { stdin, stdout, stderr };
+    match begin(plan, streams, given.next(), &control, parent) {
         Ok(never) => match never {},
         Err(failure) => give_up(&failure, &control),
     }
+}
+
+struct Streams {
+    stdin: OwnedFd,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
 }
 
 /// Says what failed and ends.
@@ -82,31 +128,39 @@ fn give_up(failure: &Failure, control: &OwnedFd) -> ! {
     let report = Report::Failed { step: *step, errno: *errno, what: what.clone() };
     // Nobody to tell means nobody to run for: the status says the same.
     let _ = report.send(control, None);
-    sys::exit_now(FAILED)
+    sys::exit_now(FAILED.into())
 }
 
 enum Never {}
 
-fn begin(plan: OwnedFd, control: &OwnedFd) -> Result<Never, Failure> {
+fn begin(
+    plan: OwnedFd,
+    streams: Streams,
+    cgroup: Option<OwnedFd>,
+    control: &OwnedFd,
+    parent: Pid,
+) -> Result<Never, Failure> {
     let bytes = read(&plan).at(Step::Plan, || "cannot be read".into())?;
     drop(plan);
-    if bytes == MARK {
-        Report::Hello.send(control, None).at(Step::Plan, || "no answer possible".into())?;
-        sys::exit_now(0);
-    }
     let plan = Plan::decode(&bytes).ok_or_else(|| Failure {
         step: Step::Plan,
         errno: libc::EPROTO,
         what: "of another version".into(),
     })?;
-    reset(&plan)?;
-    if plan.cgroup {
-        let procs = sys::inherited(CGROUP_FD)
-            .ok_or(rustix::io::Errno::BADF)
-            .at(Step::Cgroup, || "no descriptor".into())?;
-        rustix::io::write(&procs, b"0").at(Step::Cgroup, || "cannot be joined".into())?;
+    tie(parent)?;
+    sys::reset_signals().at(Step::Reset, || "signals".into())?;
+    place(streams)?;
+    match (plan.cgroup, cgroup) {
+        (false, None) => {}
+        (true, Some(procs)) => {
+            rustix::io::write(&procs, b"0").at(Step::Cgroup, || "cannot be joined".into())?;
+        }
+        _ => {
+            let what = "not what was planned".into();
+            return Err(Failure { step: Step::Cgroup, errno: libc::EBADF, what });
+        }
     }
-    account(&plan)?;
+    account(&plan, parent)?;
     let own = pidfd_open(getpid(), PidfdFlags::empty())
         .at(Step::Namespaces, || "no descriptor of oneself".into())?;
     match sys::clone_into(NAMESPACES).at(Step::Namespaces, || "cannot be made".into())? {
@@ -116,6 +170,14 @@ fn begin(plan: OwnedFd, control: &OwnedFd) -> Result<Never, Failure> {
         }
         Cloned::Parent { pidfd } => attend(&pidfd, control),
     }
+}
+
+/// Puts the command's streams where a program looks for them.
+fn place(streams: Streams) -> Result<(), Failure> {
+    let what = || "streams".to_owned();
+    rustix::stdio::dup2_stdin(&streams.stdin).at(Step::Reset, what)?;
+    rustix::stdio::dup2_stdout(&streams.stdout).at(Step::Reset, what)?;
+    rustix::stdio::dup2_stderr(&streams.stderr).at(Step::Reset, what)
 }
 
 fn read(plan: &OwnedFd) -> io::Result<Vec<u8>> {
@@ -133,22 +195,23 @@ fn read(plan: &OwnedFd) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Forgets everything a parent may have left: signals, session, umask, descriptors.
-fn reset(plan: &Plan) -> Result<(), Failure> {
-    let first = if plan.cgroup { CGROUP_FD + 1 } else { CGROUP_FD };
-    sys::close_from(first.cast_unsigned()).at(Step::Reset, || "descriptors".into())?;
-    sys::reset_signals().at(Step::Reset, || "signals".into())?;
+/// Forgets everything a parent may have left: signals, session, umask, descriptors. Its own children
+/// it forgets too: nobody waits for them here, each has a descriptor elsewhere.
+fn reset() -> io::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    sys::close_from(DOOR.cast_unsigned() + 1)?;
+    sys::reset_signals()?;
+    sys::forget_children();
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    setsid().at(Step::Reset, || "no session".into())?;
-    tie(plan)
+    setsid()?;
+    Ok(())
 }
 
-/// Dies with the thread that started this program.
-fn tie(plan: &Plan) -> Result<(), Failure> {
+/// Dies with the process that made this one.
+fn tie(parent: Pid) -> Result<(), Failure> {
     set_parent_process_death_signal(Some(Signal::KILL))
         .at(Step::Reset, || "no signal at the parent's death".into())?;
-    let parent = getppid().map(|pid| pid.as_raw_pid().cast_unsigned());
-    match parent == Some(plan.parent) {
+    match getppid() == Some(parent) {
         true => Ok(()),
         false => Err(Failure {
             step: Step::Reset,
@@ -160,7 +223,7 @@ fn tie(plan: &Plan) -> Result<(), Failure> {
 
 /// Becomes the payload's account. A payload that would be root is refused here once more, although
 /// whoever wrote the plan refused it before.
-fn account(plan: &Plan) -> Result<(), Failure> {
+fn account(plan: &Plan, parent: Pid) -> Result<(), Failure> {
     let ids = plan.ids;
     if ids.uid == 0 || ids.gid == 0 {
         let what = "a command never runs as root".into();
@@ -178,7 +241,7 @@ fn account(plan: &Plan) -> Result<(), Failure> {
     // who is who in the new namespace; and it forgets whose death it dies with.
     set_dumpable_behavior(DumpableBehavior::Dumpable)
         .at(Step::Account, || "own files below /proc".into())?;
-    tie(plan)
+    tie(parent)
 }
 
 /// Waits for the namespaces' first process, holding nothing.

@@ -10,6 +10,7 @@
 mod bytes;
 mod capture;
 pub mod catalog;
+pub mod changes;
 pub mod command;
 pub mod compile;
 pub mod enforcement;
@@ -27,6 +28,7 @@ mod spawner;
 mod sys;
 
 pub use catalog::Binary;
+pub use changes::{Change, ChangeSet, Node, Refused, What, Why};
 pub use command::{Command, Stdin};
 pub use compile::{Compiled, Unenforceable, compile};
 pub use enforcement::{Enforcement, Layer, State};

@@ -14,6 +14,7 @@ use rustix::net::{
 
 use crate::bytes::{In, Out};
 use crate::enforcement::Layer;
+use crate::plan::MARK;
 use crate::sys::Usage;
 
 /// Bytes of one message at most.
@@ -104,9 +105,10 @@ impl Step {
 /// From the small program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
-    /// It is the right version. Its answer to a plan that is only the mark.
+    /// It is the right version.
     Hello,
-    /// The namespaces exist; the descriptor of their first process comes along.
+    /// A process exists, and its descriptor comes along: the one that puts up the walls, and later
+    /// the first one of the namespaces.
     Started,
     /// The layer for changes is there; its descriptor comes along.
     Changes { root: u32 },
@@ -120,6 +122,63 @@ pub(crate) enum Report {
 
 /// To the first process of the namespace: ask everything to end.
 pub(crate) const TERMINATE: u8 = b'T';
+
+/// Descriptors of one order at most: plan, three streams, talk, cgroup.
+pub(crate) const GIVEN_MAX: usize = 6;
+
+/// To the small program, while it waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Say which version you are.
+    Hello,
+    /// Start a command with these descriptors.
+    Start,
+}
+
+impl Order {
+    fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::Hello => MARK,
+            Self::Start => b"start",
+        }
+    }
+
+    /// Sends this, and descriptors with it.
+    pub(crate) fn send(self, door: impl AsFd, given: &[OwnedFd]) -> io::Result<()> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(GIVEN_MAX))];
+        let mut along = SendAncillaryBuffer::new(&mut space);
+        let given: Vec<BorrowedFd<'_>> = given.iter().map(AsFd::as_fd).collect();
+        if !given.is_empty() && !along.push(SendAncillaryMessage::ScmRights(&given)) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        sendmsg(door, &[IoSlice::new(self.bytes())], &mut along, SendFlags::NOSIGNAL)?;
+        Ok(())
+    }
+
+    /// Waits for the next order. `None` when nobody is there to give one, or it is none of this
+    /// version.
+    pub(crate) fn receive(door: impl AsFd) -> Option<(Self, Vec<OwnedFd>)> {
+        let mut bytes = [0; 64];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(GIVEN_MAX))];
+        let mut along = RecvAncillaryBuffer::new(&mut space);
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        let length = loop {
+            match recvmsg(&door, &mut [IoSliceMut::new(&mut bytes)], &mut along, flags) {
+                Ok(message) => break message.bytes,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return None,
+            }
+        };
+        let given = along.drain().flat_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(fds) => fds.collect(),
+            _ => Vec::new(),
+        });
+        let given = given.collect();
+        let known = [Self::Hello, Self::Start];
+        let order = known.into_iter().find(|order| order.bytes() == &bytes[..length])?;
+        Some((order, given))
+    }
+}
 
 impl Report {
     fn encode(&self) -> Vec<u8> {

@@ -6,10 +6,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::changes::ChangeSet;
 use crate::enforcement::Enforcement;
 
 /// A command that ran, and all that is known of it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Outcome {
     pub exit: Exit,
     pub stdout: Captured,
@@ -25,6 +26,8 @@ pub struct Outcome {
     pub policy_hash: [u8; 32],
     /// Protected paths that were absent before and are there now; only with direct writes.
     pub appeared: Vec<PathBuf>,
+    /// What it changed, for each write root; only with a layer for writes.
+    pub changes: Vec<ChangeSet>,
 }
 
 /// Why it ended.

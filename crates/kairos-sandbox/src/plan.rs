@@ -19,10 +19,8 @@ pub(crate) const PLAN_BYTES_MAX: u64 = 8 << 20;
 /// Everything one command needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
-    /// Whom the program must have as its parent.
-    pub(crate) parent: u32,
     pub(crate) ids: Ids,
-    /// Whether descriptor 5 is the `cgroup.procs` to join.
+    /// Whether a `cgroup.procs` to join comes along.
     pub(crate) cgroup: bool,
     pub(crate) view: View,
     pub(crate) bounds: Bounds,
@@ -137,7 +135,6 @@ pub(crate) struct Start {
 impl Plan {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Out(MARK.to_vec());
-        out.number(self.parent.into());
         out.number(self.ids.uid.into());
         out.number(self.ids.gid.into());
         out.flag(self.ids.switch);
@@ -158,7 +155,6 @@ impl Plan {
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut from = In(bytes.strip_prefix(MARK)?);
         let plan = Self {
-            parent: from.small()?,
             ids: Ids { uid: from.small()?, gid: from.small()?, switch: from.flag()? },
             cgroup: from.flag()?,
             view: View::decode(&mut from)?,
@@ -312,7 +308,6 @@ mod tests {
             inside: true,
         };
         Plan {
-            parent: 7,
             ids: Ids { uid: 1000, gid: 100, switch: true },
             cgroup: true,
             view: View {

@@ -8,11 +8,11 @@ mod error;
 mod orders;
 mod supervise;
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::fs::{FileType, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -20,10 +20,8 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use crate::capture::{self, Capture};
 use crate::command::{Command, Stdin};
 use crate::compile::Compiled;
-use crate::message::{self, Received, Report};
 use crate::outcome::Outcome;
-use crate::plan::MARK;
-use crate::spawner::{Spawner, above};
+use crate::spawner::{Program, Spawner, Started, null};
 
 pub use error::{Kind, RunError};
 pub use supervise::{Killer, Running};
@@ -31,8 +29,7 @@ pub use supervise::{Killer, Running};
 /// Name of the small program's file.
 const NAME: &str = "kairos-sbx";
 
-/// How long the small program may take to say which version it is.
-const HELLO_MAX: Duration = Duration::from_secs(10);
+const STRANGER: &str = "is not the program of this version";
 
 /// Where the small program is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,10 +46,7 @@ pub enum ProgramAt {
 #[derive(Debug)]
 pub struct Sandbox {
     spawner: Spawner,
-    /// Names the open file, not its path: what is replaced on disk later is not what runs.
-    program: CString,
-    argv: Vec<&'static CStr>,
-    file: OwnedFd,
+    path: PathBuf,
 }
 
 /// Where the streams of a command go.
@@ -72,13 +66,12 @@ impl Sandbox {
             ProgramAt::Path(path) => (path.clone(), vec![c"kairos-sbx"]),
             ProgramAt::This => (own_path()?, vec![c"kairos", c"__sbx"]),
         };
-        let file = above(verify(&path)?).map_err(|source| RunError::Spawn { source })?;
-        let program = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd()))
-            .expect("a number has no NUL");
-        let spawner = Spawner::new().map_err(|source| RunError::Spawn { source })?;
-        let sandbox = Self { spawner, program, argv, file };
-        sandbox.greet(&path)?;
-        Ok(sandbox)
+        let failed = |source| RunError::Spawn { source };
+        let program = Program::new(verify(&path)?, argv).map_err(failed)?;
+        match Spawner::new(program).map_err(failed)? {
+            Some(spawner) => Ok(Self { spawner, path }),
+            None => Err(RunError::Program { path, why: STRANGER }),
+        }
     }
 
     /// Runs a command to its end, whatever that is, and keeps its output.
@@ -107,48 +100,29 @@ impl Sandbox {
             Streams::Given { stdout, stderr } => ([None, None], [stdout, stderr]),
         };
         let stdin = stdin(command.stdin).map_err(failed)?;
-        let absent = orders::absent(policy);
+        let before = orders::Before::now(policy);
         let [out_end, err_end] = theirs;
         let (control, child) = self.launch(&plan.encode(), [stdin, out_end, err_end])?;
         let captures = ours.map(|stream| Capture::new(stream, keep));
-        Running::new(child, control, captures, policy.clone(), absent, began, self.spawner.clone())
+        Running::new(child, control, captures, policy.clone(), before, began, self.spawner.clone())
     }
 
-    /// Starts the small program with a plan: (its end of the talk, the process).
+    /// Has a command's first process started: (our end of the talk, the process).
     fn launch(&self, plan: &[u8], streams: [OwnedFd; 3]) -> Result<(OwnedFd, OwnedFd), RunError> {
         let failed = |source: io::Error| RunError::Spawn { source };
         let plan = sealed("plan", plan).map_err(failed)?;
         let (control, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .map_err(|error| failed(error.into()))?;
-        let given = streams.into_iter().chain([plan, theirs]).collect();
-        let child = self.spawner.spawn(&self.program, &self.argv, given).map_err(failed)?;
-        Ok((control, child))
-    }
-
-    /// Asks the small program which version it is.
-    fn greet(&self, path: &Path) -> Result<(), RunError> {
-        let refuse = |why| RunError::Program { path: path.to_owned(), why };
-        let failed = |source: io::Error| RunError::Spawn { source };
-        let nothing = || null().map_err(failed);
-        let (control, child) = self.launch(MARK, [nothing()?, nothing()?, nothing()?])?;
-        let end = Instant::now() + HELLO_MAX;
-        supervise::ready(&control, end).map_err(failed)?;
-        let answer = message::receive(&control).map_err(failed)?;
-        let _ = rustix::process::pidfd_send_signal(&child, rustix::process::Signal::KILL);
-        supervise::reap(&child);
-        match answer {
-            Received::Report(Report::Hello, _) => Ok(()),
-            Received::Report(..) | Received::Garbled => Err(refuse("is of another version")),
-            Received::Nothing | Received::Closed => Err(refuse("does not answer")),
+        let given = [plan].into_iter().chain(streams).chain([theirs]).collect();
+        match self.spawner.spawn(given).map_err(failed)? {
+            Started::Process(child) => Ok((control, child)),
+            Started::Stranger => Err(self.stranger()),
         }
     }
-}
 
-impl AsFd for Sandbox {
-    /// The small program's file.
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.file.as_fd()
+    fn stranger(&self) -> RunError {
+        RunError::Program { path: self.path.clone(), why: STRANGER }
     }
 }
 
@@ -175,10 +149,6 @@ fn verify(path: &Path) -> Result<OwnedFd, RunError> {
         0 => Ok(file),
         _ => refuse("can be written by others"),
     }
-}
-
-fn null() -> io::Result<OwnedFd> {
-    Ok(rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 fn stdin(stdin: Stdin) -> io::Result<OwnedFd> {

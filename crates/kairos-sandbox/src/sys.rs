@@ -155,10 +155,11 @@ impl Drop for FileActions {
     }
 }
 
-/// Takes over a descriptor this process was started with. `None` where nothing is open there.
+/// Takes over a descriptor this process was started with, and keeps it from every program that this
+/// one becomes. `None` where nothing is open there.
 pub(crate) fn inherited(number: RawFd) -> Option<OwnedFd> {
-    // SAFETY: asks for a flag of whatever stands there, and fails if nothing does.
-    if unsafe { libc::fcntl(number, libc::F_GETFD) } == -1 {
+    // SAFETY: changes a flag of whatever stands there, and fails if nothing does.
+    if unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
         return None;
     }
     // SAFETY: open, and named by number nowhere else: the caller asks once, first thing in `main`.
@@ -181,6 +182,12 @@ pub(crate) fn reset_signals() -> io::Result<()> {
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
     set_mask(libc::SIG_SETMASK, &[])
+}
+
+/// Has the kernel reap children of this process by itself.
+pub(crate) fn forget_children() {
+    // SAFETY: to ignore a signal refers to no function of this program.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
 }
 
 fn set_mask(how: c_int, signals: &[c_int]) -> io::Result<()> {

@@ -17,15 +17,12 @@ use super::roots::Access;
 const PROGRAMS: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 
 /// What programs need of `/etc` and cannot be told otherwise. Nothing here is a secret.
-const SETTINGS: [&str; 8] = [
+const SETTINGS: [&str; 5] = [
     "/etc/ld.so.cache",
     "/etc/alternatives",
     "/etc/ssl/certs",
     "/etc/ssl/openssl.cnf",
     "/etc/pki/tls/certs",
-    "/etc/ca-certificates",
-    "/etc/mime.types",
-    "/etc/magic",
 ];
 
 const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];

@@ -7,6 +7,7 @@
 use std::os::fd::OwnedFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::Mode;
 use rustix::process::{
     DumpableBehavior, Pid, Signal, WaitOptions, set_dumpable_behavior,
     set_parent_process_death_signal, wait,
@@ -29,6 +30,8 @@ pub(super) fn begin(plan: &Plan, control: &OwnedFd, parent: &OwnedFd) -> Result<
         return Err(Failure { step: Step::Namespaces, errno: libc::ESRCH, what });
     }
     identify(plan)?;
+    // What the view is made of is read by one account, and what the command makes is its own affair.
+    rustix::process::umask(Mode::from_raw_mode(0o022));
     view::build(&plan.view, control)?;
     drop_rights()?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
@@ -147,7 +150,7 @@ fn obey(control: &OwnedFd) {
     match rustix::net::recv(control, &mut byte[..], rustix::net::RecvFlags::DONTWAIT) {
         Ok((_, 1)) if byte[0] == TERMINATE => terminate(),
         Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
-        _ => sys::exit_now(super::FAILED),
+        _ => sys::exit_now(super::FAILED.into()),
     }
 }
 

@@ -25,7 +25,6 @@ pub(super) fn begin(plan: &Plan, control: &OwnedFd) -> Failure {
 fn prepare(plan: &Plan, control: &OwnedFd) -> Result<OwnedFd, Failure> {
     // A group of its own: signals to a group do not stop at the border of a namespace.
     rustix::process::setsid().at(Step::Limits, || "no session".into())?;
-    rustix::process::umask(Mode::from_raw_mode(0o022));
     bound(plan.bounds)?;
     let cwd = &plan.start.cwd;
     rustix::process::chdir(cwd).at(Step::Start, || format!("directory `{}`", cwd.display()))?;

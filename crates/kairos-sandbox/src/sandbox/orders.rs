@@ -4,16 +4,19 @@
 //! what it executes. Refuses here whatever can be refused without starting a process.
 
 use std::ffi::{CString, OsString};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
-use rustix::process::{getegid, geteuid, getpid};
+use rustix::process::{getegid, geteuid};
+use rustix::time::{ClockId, Timespec};
 
 use super::RunError;
+use crate::changes::Layer;
 use crate::command::{Command, Stdin};
 use crate::compile::{Access, Compiled, HOME, Inner, SCRATCH, Skeleton};
-use crate::plan::{Ids, Made, Plan, Start, View};
+use crate::plan::{Ids, Made, Plan, Protect, Start, View};
 use crate::policy::{Account, ExecRule};
 
 /// Groups and accounts of the host, read for one line.
@@ -41,7 +44,6 @@ pub(super) fn plan(command: &Command, policy: &Compiled) -> Result<Plan, RunErro
     let (dev, ino) = command.binary.identity();
     let limits = &inner.policy.limits;
     Ok(Plan {
-        parent: getpid().as_raw_pid().cast_unsigned(),
         ids,
         cgroup: false,
         view: View {
@@ -157,20 +159,53 @@ fn accounts(ids: Ids) -> [Made; 2] {
     [Made::File("/etc/passwd".into(), passwd.into()), Made::File("/etc/group".into(), group.into())]
 }
 
-/// Protected paths that are not there yet, where a command writes directly: no mount can keep them
-/// away without leaving something on the host, so they are looked for afterwards.
-pub(super) fn absent(policy: &Compiled) -> Vec<PathBuf> {
-    let inner = policy.inner();
-    let protected = inner.skeleton.protect.iter();
-    protected
-        .filter(|rule| {
+/// What is remembered of the time before a command.
+#[derive(Debug)]
+pub(super) struct Before {
+    /// Protected paths that are not there yet, where a command writes directly: no mount can keep
+    /// them away without leaving something on the host, so they are looked for afterwards.
+    pub(super) absent: Vec<PathBuf>,
+    /// By the clock that files are stamped with.
+    pub(super) stamp: Timespec,
+}
+
+impl Before {
+    pub(super) fn now(policy: &Compiled) -> Self {
+        let inner = policy.inner();
+        let absent = |rule: &&Protect| {
             let root = inner.roots.iter().find(|root| root.path == rule.root);
             root.is_some_and(|root| {
                 root.access == Access::Write && !is_there(&root.fd, &rule.below)
             })
-        })
-        .map(|rule| rule.root.join(&rule.below))
-        .collect()
+        };
+        let protected = inner.skeleton.protect.iter();
+        Self {
+            absent: protected.filter(absent).map(|rule| rule.root.join(&rule.below)).collect(),
+            stamp: rustix::time::clock_gettime(ClockId::RealtimeCoarse),
+        }
+    }
+}
+
+/// A layer that came out of a command, with what it is judged by.
+pub(super) fn layer(
+    inner: &Inner,
+    mount: u32,
+    upper: OwnedFd,
+    began: Timespec,
+) -> Option<Layer<'_>> {
+    let path = &inner.skeleton.mounts.get(usize::try_from(mount).ok()?)?.path;
+    let root = inner.roots.iter().find(|root| root.path == *path)?;
+    let protected = inner.skeleton.protect.iter().filter(|rule| rule.root == root.path);
+    Some(Layer {
+        root: &root.path,
+        lower: root.fd.as_fd(),
+        upper,
+        protect: protected.map(|rule| rule.below.as_path()).collect(),
+        began,
+        changes_max: usize::try_from(inner.policy.limits.inodes).unwrap_or(usize::MAX),
+        // The layer holds no more than that, and what it stands for is seldom larger.
+        bytes_max: inner.policy.limits.tmpfs.saturating_mul(2),
+    })
 }
 
 /// Which of those are there now.
@@ -184,7 +219,7 @@ pub(super) fn appeared(policy: &Compiled, absent: &[PathBuf]) -> Vec<PathBuf> {
     absent.iter().filter(now).cloned().collect()
 }
 
-fn is_there(root: &std::os::fd::OwnedFd, below: &Path) -> bool {
+fn is_there(root: &OwnedFd, below: &Path) -> bool {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match rustix::fs::openat2(root, below, flags, Mode::empty(), resolve) {

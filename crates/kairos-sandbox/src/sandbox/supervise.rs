@@ -6,21 +6,22 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
 use rustix::net::SendFlags;
-use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use rustix::process::{Signal, pidfd_send_signal};
 
+use super::orders::Before;
 use super::{RunError, orders};
 use crate::capture::Capture;
+use crate::changes;
 use crate::compile::Compiled;
 use crate::limits::OnFlood;
 use crate::message::{self, Received, Report, Step, TERMINATE};
 use crate::outcome::{Exit, Outcome};
-use crate::spawner::Spawner;
+use crate::spawner::{Spawner, wait_until};
 use crate::sys::Usage;
 
 /// Putting up the walls may take this long, and never longer than the command may.
@@ -38,7 +39,7 @@ pub struct Running {
     first: Option<OwnedFd>,
     captures: [Capture; 2],
     policy: Compiled,
-    absent: Vec<PathBuf>,
+    before: Before,
     began: Instant,
     kill: Killer,
     seen: Seen,
@@ -53,6 +54,8 @@ struct Seen {
     ready: bool,
     failed: Option<(Step, i32, String)>,
     ended: Option<(i32, Usage)>,
+    /// Layers for changes, by the number of their mount.
+    layers: Vec<(u32, OwnedFd)>,
     garbled: bool,
 }
 
@@ -91,7 +94,7 @@ impl Running {
         control: OwnedFd,
         captures: [Capture; 2],
         policy: Compiled,
-        absent: Vec<PathBuf>,
+        before: Before,
         began: Instant,
         spawner: Spawner,
     ) -> Result<Self, RunError> {
@@ -103,7 +106,7 @@ impl Running {
             first: None,
             captures,
             policy,
-            absent,
+            before,
             began,
             kill: Killer(Arc::new(kill)),
             seen: Seen::default(),
@@ -158,7 +161,6 @@ impl Running {
             });
             if looks.ended {
                 self.over = true;
-                reap(&self.child);
                 return Ok(phase);
             }
             let flood =
@@ -225,7 +227,8 @@ impl Running {
 
     fn hear(&mut self, report: Report, fd: Option<OwnedFd>) {
         match report {
-            Report::Hello | Report::Changes { .. } => {}
+            Report::Hello => {}
+            Report::Changes { root } => self.seen.layers.extend(fd.map(|fd| (root, fd))),
             Report::Started => self.first = fd,
             Report::Ready => self.seen.ready = true,
             Report::Failed { step, errno, what } => self.seen.failed = Some((step, errno, what)),
@@ -254,6 +257,7 @@ impl Running {
     }
 
     fn outcome(mut self, cause: Option<Cause>) -> Outcome {
+        let layers = std::mem::take(&mut self.seen.layers);
         let inner = self.policy.inner();
         let (status, usage) = match self.seen.ended {
             Some((status, usage)) => (Some(status), usage),
@@ -277,7 +281,13 @@ impl Running {
             max_rss: usage.rss_bytes,
             enforcement: inner.enforcement.clone(),
             policy_hash: inner.hash,
-            appeared: orders::appeared(&self.policy, &self.absent),
+            appeared: orders::appeared(&self.policy, &self.before.absent),
+            changes: layers
+                .into_iter()
+                .filter_map(|(mount, upper)| {
+                    Some(changes::read(orders::layer(inner, mount, upper, self.before.stamp)?))
+                })
+                .collect(),
         }
     }
 }
@@ -297,9 +307,7 @@ impl Drop for Running {
         self.listen();
         self.kill(Cause::Caller);
         let end = Instant::now() + DYING_MAX;
-        if wait_until(&mut [PollFd::new(&self.child, PollFlags::IN)], end).is_ok() {
-            reap(&self.child);
-        }
+        let _ = wait_until(&mut [PollFd::new(&self.child, PollFlags::IN)], end);
     }
 }
 
@@ -315,26 +323,4 @@ fn exit(status: i32, usage: Usage, cpu_s: u64) -> Exit {
         libc::SIGSYS => Exit::SeccompKill,
         signal => Exit::Signal(signal),
     }
-}
-
-/// Waits until a descriptor is ready or the time has come.
-pub(super) fn ready(fd: impl AsFd, until: Instant) -> io::Result<()> {
-    wait_until(&mut [PollFd::new(&fd, PollFlags::IN)], until)
-}
-
-fn wait_until(looks: &mut [PollFd<'_>], until: Instant) -> io::Result<()> {
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        let left = Timespec::try_from(left).map_err(|_| io::ErrorKind::InvalidInput)?;
-        match poll(looks, Some(&left)) {
-            Ok(_) => return Ok(()),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-/// Takes the status of a process that has ended, so that nothing of it is left.
-pub(super) fn reap(child: &OwnedFd) {
-    let _ = waitid(WaitId::PidFd(child.as_fd()), WaitIdOptions::EXITED);
 }

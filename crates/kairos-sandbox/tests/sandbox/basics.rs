@@ -35,3 +35,11 @@ fn direct_writes_arrive_and_read_only_ones_fail() {
     assert_eq!(says(&policy(dir.path(), WriteMode::Direct), "echo x > new"), "");
     assert_eq!(std::fs::read_to_string(&file).expect("written"), "x\n");
 }
+
+#[test]
+fn nothing_is_open_but_the_three_streams() {
+    let dir = workspace();
+    let said = says(&policy(dir.path(), WriteMode::ReadOnly), "ls /proc/self/fd | tr '\\n' ' '");
+    // The fourth is the directory that `ls` looks at.
+    assert_eq!(said, "0 1 2 3 ");
+}

@@ -2,3 +2,8 @@
 
 mod basics;
 mod common;
+mod many;
+mod outcomes;
+mod overlay;
+mod refusal;
+mod view;
