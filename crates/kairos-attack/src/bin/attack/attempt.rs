@@ -20,7 +20,7 @@ use rustix::process::{Pid, Signal};
 use serde::Deserialize;
 
 use crate::arena::PROGRAMS;
-use crate::case::{Act, Case, Outside, Wish};
+use crate::case::{Act, Broken, Case, Outside, Wish};
 use crate::driver::Driver;
 use crate::driver::kairos::{TOLD, Told};
 use crate::hostile;
@@ -81,6 +81,7 @@ fn once(case: &Case, driver: &dyn Driver) -> Result<Attempt> {
     let listeners = Listeners::open()?;
     let mut victim = Victim::start(&secret)?;
     let swaps = (case.wish.outside == Outside::Swaps).then(outside::swap);
+    let _few = (case.wish.broken == Broken::NoNamespaces).then(outside::without_namespaces);
     let before = Snapshot::take()?;
     let mut driven = Driven::start(case, driver, &victim, &secret)?;
     let ended = driven.wait(&case.wish, driver.has_clock(), victim.id());

@@ -61,6 +61,8 @@ pub(crate) enum Shows {
     Typed,
     /// Nothing outside can see it: the answer of the kernel is the effect.
     Answer,
+    /// Nothing but what a driver tells of how it ended.
+    Told,
     /// Turned round: what has to work inside. The probe must succeed everywhere.
     Works,
 }
@@ -101,6 +103,8 @@ pub(crate) struct Wish {
     pub(crate) listed: bool,
     /// What happens outside meanwhile.
     pub(crate) outside: Outside,
+    /// What is wrong with the machine or with the sandbox's own parts.
+    pub(crate) broken: Broken,
     /// Hosts with ports that the network may be used for.
     pub(crate) allow: &'static [&'static str],
     /// Paths below the workspace that may be written besides it, each mounted by itself.
@@ -120,6 +124,36 @@ pub(crate) struct Bounds {
     pub(crate) files: u32,
     pub(crate) file_mib: u64,
     pub(crate) tmpfs_mib: u64,
+}
+
+/// What is wrong from the beginning, for a driver that takes care of such things: the command has to be
+/// confined all the same, or it must not begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    Nothing,
+    /// The kernel does not know these calls.
+    Unknown(&'static [&'static str]),
+    /// Whoever makes this call is dead.
+    Deadly(&'static str),
+    /// No user namespace is left.
+    NoNamespaces,
+    Helper(Helper),
+    /// The thread that starts the command ends before the command does.
+    StarterEnds,
+    /// One argument is longer than the kernel takes.
+    GiantArgument,
+}
+
+/// What is in the place of the small program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Helper {
+    Missing,
+    /// Itself, and everybody may write it.
+    Writable,
+    /// Another program.
+    Another,
+    /// Itself when it is opened, and a hostile one before it is used.
+    ReplacedLater,
 }
 
 /// What happens outside while the probe is at work.
@@ -145,6 +179,7 @@ pub(crate) const USUAL: Wish = Wish {
     bounds: BOUNDS,
     listed: false,
     outside: Outside::Nothing,
+    broken: Broken::Nothing,
     allow: &[],
     also: &[],
     times: 1,
@@ -213,6 +248,16 @@ impl Case {
     pub(crate) const fn while_outside(mut self, outside: Outside) -> Self {
         self.wish.outside = outside;
         self
+    }
+
+    pub(crate) const fn broken(mut self, broken: Broken) -> Self {
+        self.wish.broken = broken;
+        self
+    }
+
+    /// Whether a refusal is as good as holding it.
+    pub(crate) fn may_be_refused(&self) -> bool {
+        self.wish.broken != Broken::Nothing || !self.wish.allow.is_empty()
     }
 
     pub(crate) const fn needing(mut self, needs: Needs) -> Self {

@@ -11,6 +11,7 @@ mod attempt;
 mod case;
 mod cases;
 mod driver;
+mod filter;
 mod hostile;
 mod listed;
 mod matrix;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Some("--init") => arena::init(&args[1..]),
         Some("--inside") => Request::parse(&args[1..]).and_then(|request| inside(&request)),
         Some("--confine") => driver::kairos::confine(std::env::args_os().skip(2)),
+        Some("--filter") => filter::filtered(&args[1..]),
         Some("--terminal") => outside::with_terminal(&args[1..]),
         _ => begin(&args),
     };

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::attempt::Attempt;
 use crate::case::{Act, Case, Shows};
+use crate::driver::kairos::Told;
 use crate::numbers::title;
 
 /// What an attempt proves.
@@ -92,18 +93,28 @@ pub(crate) fn driver(case: &Case, attempt: &Attempt, keeps: &[&str]) -> Verdict 
         Shows::Works if tried && !succeeded => effects.push(format!("does not work: {detail}")),
         _ => {}
     }
-    if let (Some(wanted), Some(told)) = (case.told, &attempt.told)
-        && told.exit != wanted
-    {
-        effects.push(format!("told `{}` and not `{wanted}`", told.exit));
-    }
+    effects.extend(attempt.told.as_ref().and_then(|told| other_end(case, told)));
     if !effects.is_empty() {
         return Verdict::Escaped { effects };
     }
-    if !tried {
-        return Verdict::Silent { said: attempt.said.clone() };
+    // Refused, or dead before it could say anything: in both cases it has told so.
+    let refused = attempt.told.as_ref().is_some_and(|told| told.exit != "code 0");
+    match tried || (refused && case.may_be_refused()) {
+        true => Verdict::Held,
+        false => Verdict::Silent { said: attempt.said.clone() },
     }
-    Verdict::Held
+}
+
+/// Where a command ended in another way than it had to, or cost its daemon too much.
+fn other_end(case: &Case, told: &Told) -> Option<String> {
+    /// Of a daemon that keeps little of what it is told.
+    const DAEMON_MIB_MAX: u64 = 64;
+    if told.daemon_mib > DAEMON_MIB_MAX {
+        return Some(format!("the daemon took {} MiB", told.daemon_mib));
+    }
+    let wanted = case.told?;
+    let ended = if told.refused.is_empty() { &told.exit } else { &told.refused };
+    (!ended.contains(wanted)).then(|| format!("told `{ended}` and not `{wanted}`"))
 }
 
 /// All cells, in the order they were made.

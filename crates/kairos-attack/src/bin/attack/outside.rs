@@ -104,6 +104,24 @@ pub(crate) fn visit(port: u16) -> bool {
     false
 }
 
+/// Keeps everybody in the arena from making user namespaces until it is dropped.
+#[derive(Debug)]
+pub(crate) struct WithoutNamespaces(String);
+
+const NAMESPACES_MAX: &str = "/proc/sys/user/max_user_namespaces";
+
+pub(crate) fn without_namespaces() -> WithoutNamespaces {
+    let before = std::fs::read_to_string(NAMESPACES_MAX).unwrap_or_default();
+    let _ = std::fs::write(NAMESPACES_MAX, "0");
+    WithoutNamespaces(before)
+}
+
+impl Drop for WithoutNamespaces {
+    fn drop(&mut self) {
+        let _ = std::fs::write(NAMESPACES_MAX, self.0.trim());
+    }
+}
+
 /// Swaps until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Swaps {

@@ -52,7 +52,7 @@ impl Seen {
             Shows::Stay => !self.stays.is_empty(),
             Shows::Late => self.late.is_some(),
             Shows::Typed => self.typed,
-            Shows::Answer | Shows::Works => true,
+            Shows::Answer | Shows::Works | Shows::Told => true,
         }
     }
 }

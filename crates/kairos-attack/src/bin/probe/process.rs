@@ -35,6 +35,7 @@ pub(crate) const ACTS: &[Act] = &[
     ("stay-forking", stay_forking),
     ("stay-sibling", stay_sibling),
     ("stay-vfork", stay_vfork),
+    ("wait", wait),
     ("linger", linger),
     ("make-tree-and-linger", make_tree_and_linger),
     ("fork-many", fork_many),
@@ -288,6 +289,12 @@ fn linger(_args: &[String]) -> Try {
     }
     sleep(Duration::from_secs(STAY_SECONDS));
     Ok("waited to the end".to_owned())
+}
+
+/// Does nothing for so many milliseconds.
+fn wait(args: &[String]) -> Try {
+    sleep(Duration::from_millis(u64::try_from(amount(args, 0)?).unwrap_or(0)));
+    Ok("waited".to_owned())
 }
 
 /// Leaves a file and then sleeps as `linger` does.

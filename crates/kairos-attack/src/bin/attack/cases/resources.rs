@@ -22,8 +22,10 @@ pub(super) const CASES: &[Case] = &[
     case(74, "files", Answer, &["files", "900"]),
     case(75, "threads", Answer, &["threads", "200"]),
     case(76, "spin", Answer, &["spin", "3"]).wishing(CPU),
-    case(77, "flood", Works, &["fill-file", "planted-small", "1"]),
+    case(77, "flood", Works, &["--stderr", "flood", "1", "192"]).told("code 0"),
+    case(78, "flood", Works, &["flood", "2", "192"]).told("code 0"),
     case(79, "held", Late, &["hold-stdout", "6"]),
     case(80, "unread", Works, &["stdin-unread"]).while_outside(Outside::Input(1)),
+    case(81, "closed", Works, &["--stderr", "stdout-closed"]),
     case(82, "bytes", Works, &["bytes", "all"]),
 ];

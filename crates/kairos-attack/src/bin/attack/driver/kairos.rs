@@ -7,6 +7,7 @@
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,14 +15,14 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use kairos_sandbox::{
     Binary, Capabilities, Command, Compiled, ExecRule, HostPort, Limits, Net, OnFlood, Outcome,
-    PathRule, Policy, ProgramAt, Sandbox, Stdin, WriteMode,
+    PathRule, Policy, ProgramAt, Sandbox, Stdin, Streams, WriteMode,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{Driver, find};
 use crate::arena::PROGRAMS;
-use crate::case::{self, Case, Outside, Writes};
-use crate::world::{PROTECTED, WORKSPACE};
+use crate::case::{self, Broken, Case, Helper, Outside, Writes};
+use crate::world::{OTHER, PROTECTED, WORKSPACE};
 
 pub(super) struct Kairos;
 
@@ -35,7 +36,8 @@ pub(crate) struct Told {
     /// What was protected, absent before, and is there now.
     pub(crate) appeared: Vec<String>,
     pub(crate) truncated: bool,
-    pub(crate) max_rss_mib: u64,
+    /// Most memory that the daemon's stand-in had.
+    pub(crate) daemon_mib: u64,
 }
 
 /// Before the line.
@@ -53,7 +55,14 @@ impl Driver for Kairos {
 
     fn command(&self, case: &Case, argv: &[OsString]) -> Vec<OsString> {
         let own = format!("{PROGRAMS}/attack");
-        let mut all = super::words(&[&own, "--confine", &case.id()]);
+        let mut all = match case.wish.broken {
+            Broken::Unknown(calls) => {
+                super::words(&[&own, "--filter", "unknown", &calls.join(",")])
+            }
+            Broken::Deadly(call) => super::words(&[&own, "--filter", "deadly", call]),
+            _ => Vec::new(),
+        };
+        all.extend(super::words(&[&own, "--confine", &case.id()]));
         all.extend(argv.iter().cloned());
         all
     }
@@ -94,12 +103,29 @@ fn told(outcome: &Outcome) -> Told {
         refused: String::new(),
         appeared: outcome.appeared.iter().map(|path| path.display().to_string()).collect(),
         truncated: outcome.stdout.truncated || outcome.stderr.truncated,
-        max_rss_mib: outcome.max_rss >> 20,
+        daemon_mib: most_memory(),
     }
 }
 
-fn ask(case: &Case, argv: Vec<OsString>) -> Result<Outcome> {
-    let sandbox = Sandbox::open(&ProgramAt::Beside)?;
+/// In MiB.
+fn most_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.unwrap_or(0) >> 10
+}
+
+fn ask(case: &Case, mut argv: Vec<OsString>) -> Result<Outcome> {
+    let helper = helper(case.wish.broken)?;
+    let sandbox = Sandbox::open(&helper)?;
+    if let (Broken::Helper(Helper::ReplacedLater), ProgramAt::Path(path)) =
+        (case.wish.broken, &helper)
+    {
+        replace(path)?;
+    }
+    if case.wish.broken == Broken::GiantArgument {
+        argv.push("x".repeat(1 << 20).into());
+    }
     let compiled = compiled(case, &kairos_sandbox::probe())?;
     let name = argv.first().context("a program is missing")?;
     let path = match name.to_str() {
@@ -108,7 +134,39 @@ fn ask(case: &Case, argv: Vec<OsString>) -> Result<Outcome> {
     };
     let command =
         Command { binary: Binary::open(&path)?, argv, cwd: WORKSPACE.into(), stdin: stdin(case)? };
+    if case.wish.broken == Broken::StarterEnds {
+        let starter =
+            std::thread::spawn(move || sandbox.spawn(command, &compiled, Streams::Captured));
+        return Ok(starter.join().expect("the starter never panics")?.wait()?);
+    }
     Ok(sandbox.run(command, &compiled)?)
+}
+
+/// Where the small program is said to be.
+fn helper(broken: Broken) -> Result<ProgramAt> {
+    let Broken::Helper(helper) = broken else { return Ok(ProgramAt::Beside) };
+    let programs = Path::new(PROGRAMS);
+    let own = Path::new(WORKSPACE).join("kairos-sbx");
+    Ok(ProgramAt::Path(match helper {
+        Helper::Missing => programs.join("kairos-sbx.away"),
+        Helper::Another => programs.join("probe"),
+        Helper::Writable | Helper::ReplacedLater => {
+            std::fs::copy(programs.join("kairos-sbx"), &own)?;
+            let mode = if helper == Helper::Writable { 0o777 } else { 0o755 };
+            std::fs::set_permissions(&own, std::fs::Permissions::from_mode(mode))?;
+            own
+        }
+    }))
+}
+
+/// Puts a hostile program in the small one's place.
+fn replace(path: &Path) -> Result<()> {
+    let hostile = path.with_extension("hostile");
+    let script = format!("#!/bin/sh\necho {} >&2\ncat {OTHER}/secret >&2\n", crate::hostile::CRY);
+    std::fs::write(&hostile, script)?;
+    std::fs::set_permissions(&hostile, std::fs::Permissions::from_mode(0o755))?;
+    std::fs::rename(hostile, path)?;
+    Ok(())
 }
 
 fn stdin(case: &Case) -> Result<Stdin> {
