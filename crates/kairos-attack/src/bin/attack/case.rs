@@ -137,7 +137,7 @@ pub(crate) enum Broken {
     Deadly(&'static str),
     /// No user namespace is left.
     NoNamespaces,
-    Helper(Helper),
+    Program(Program),
     /// The thread that starts the command ends before the command does.
     StarterEnds,
     /// One argument is longer than the kernel takes.
@@ -146,7 +146,7 @@ pub(crate) enum Broken {
 
 /// What is in the place of the small program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Helper {
+pub(crate) enum Program {
     Missing,
     /// Itself, and everybody may write it.
     Writable,

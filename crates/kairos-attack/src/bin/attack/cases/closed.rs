@@ -3,7 +3,7 @@
 //! Owns the rows and nothing else. A driver that knows nothing of such things has nothing broken: it is
 //! attacked as ever.
 
-use crate::case::{Broken, Case, Helper, Shows};
+use crate::case::{Broken, Case, Program, Shows};
 
 use Shows::{Answer, Leak, Told, Works};
 
@@ -32,7 +32,7 @@ pub(super) const CASES: &[Case] = &[
     case(47, "code-143", Told, &["end-code", "143"]).told("code 143"),
     case(47, "signal-9", Told, &["end-signal", "9"]).told("signal 9"),
     case(47, "signal-15", Told, &["end-signal", "15"]).told("signal 15"),
-    case(47, "signal-11", Told, &["end-signal", "11"]).told("signal 11"),
+    case(47, "signal-6", Told, &["end-signal", "6"]).told("signal 6"),
     case(83, "giant-argument", Told, &["read", "readme.txt"])
         .broken(Broken::GiantArgument)
         .told("Argument list too long"),
@@ -51,10 +51,10 @@ pub(super) const CASES: &[Case] = &[
     unknown("close-range-unknown", &["close_range"]),
     unknown("limits-unknown", &["setrlimit"]),
     closed(91, "no-namespaces-left", Broken::NoNamespaces),
-    closed(92, "missing", Broken::Helper(Helper::Missing)),
-    closed(92, "writable", Broken::Helper(Helper::Writable)),
-    closed(92, "another", Broken::Helper(Helper::Another)),
-    closed(92, "replaced-later", Broken::Helper(Helper::ReplacedLater)),
+    closed(92, "missing", Broken::Program(Program::Missing)),
+    closed(92, "writable", Broken::Program(Program::Writable)),
+    closed(92, "another", Broken::Program(Program::Another)),
+    closed(92, "replaced-later", Broken::Program(Program::ReplacedLater)),
     deadly("setsid"),
     deadly("close_range"),
     deadly("mount"),

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Driver, find};
 use crate::arena::PROGRAMS;
-use crate::case::{self, Broken, Case, Helper, Outside, Writes};
+use crate::case::{self, Broken, Case, Outside, Program, Writes};
 use crate::world::{OTHER, PROTECTED, WORKSPACE};
 
 pub(super) struct Kairos;
@@ -116,10 +116,10 @@ fn most_memory() -> u64 {
 }
 
 fn ask(case: &Case, mut argv: Vec<OsString>) -> Result<Outcome> {
-    let helper = helper(case.wish.broken)?;
-    let sandbox = Sandbox::open(&helper)?;
-    if let (Broken::Helper(Helper::ReplacedLater), ProgramAt::Path(path)) =
-        (case.wish.broken, &helper)
+    let at = program_at(case.wish.broken)?;
+    let sandbox = Sandbox::open(&at)?;
+    if let (Broken::Program(Program::ReplacedLater), ProgramAt::Path(path)) =
+        (case.wish.broken, &at)
     {
         replace(path)?;
     }
@@ -143,16 +143,16 @@ fn ask(case: &Case, mut argv: Vec<OsString>) -> Result<Outcome> {
 }
 
 /// Where the small program is said to be.
-fn helper(broken: Broken) -> Result<ProgramAt> {
-    let Broken::Helper(helper) = broken else { return Ok(ProgramAt::Beside) };
+fn program_at(broken: Broken) -> Result<ProgramAt> {
+    let Broken::Program(program) = broken else { return Ok(ProgramAt::Beside) };
     let programs = Path::new(PROGRAMS);
     let own = Path::new(WORKSPACE).join("kairos-sbx");
-    Ok(ProgramAt::Path(match helper {
-        Helper::Missing => programs.join("kairos-sbx.away"),
-        Helper::Another => programs.join("probe"),
-        Helper::Writable | Helper::ReplacedLater => {
+    Ok(ProgramAt::Path(match program {
+        Program::Missing => programs.join("kairos-sbx.away"),
+        Program::Another => programs.join("probe"),
+        Program::Writable | Program::ReplacedLater => {
             std::fs::copy(programs.join("kairos-sbx"), &own)?;
-            let mode = if helper == Helper::Writable { 0o777 } else { 0o755 };
+            let mode = if program == Program::Writable { 0o777 } else { 0o755 };
             std::fs::set_permissions(&own, std::fs::Permissions::from_mode(mode))?;
             own
         }
