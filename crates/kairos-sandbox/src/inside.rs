@@ -91,7 +91,14 @@ pub fn main() -> ExitCode {
 fn start(door: &OwnedFd, given: Vec<OwnedFd>) -> io::Result<()> {
     let own = getpid();
     match sys::clone_into(0) {
-        Ok(Cloned::Child) => command(given, own),
+        Ok(Cloned::Child) => {
+            // Orders are for the program that waits for them: whoever gets at this process must not
+            // get at other commands.
+            let Ok(()) = sys::close_between(DOOR.cast_unsigned(), DOOR.cast_unsigned()) else {
+                sys::exit_now(FAILED.into())
+            };
+            command(given, own)
+        }
         Ok(Cloned::Parent { pidfd }) => Report::Started.send(door, Some(pidfd.as_fd())),
         Err(error) => {
             let errno = error.raw_os_error().unwrap_or(libc::EIO);

@@ -96,6 +96,8 @@ pub(crate) enum Source {
 pub(crate) struct Protect {
     pub(crate) root: PathBuf,
     pub(crate) below: PathBuf,
+    /// Whether its content is not to be seen either.
+    pub(crate) hide: bool,
 }
 
 /// What one process may use.
@@ -207,6 +209,7 @@ impl View {
         out.list(&self.protect, |out, protect| {
             out.path(&protect.root);
             out.path(&protect.below);
+            out.flag(protect.hide);
         });
     }
 
@@ -224,7 +227,9 @@ impl View {
                 })
             })?,
             mounts: from.list(Mount::decode)?,
-            protect: from.list(|from| Some(Protect { root: from.path()?, below: from.path()? }))?,
+            protect: from.list(|from| {
+                Some(Protect { root: from.path()?, below: from.path()?, hide: from.flag()? })
+            })?,
         })
     }
 }
@@ -327,7 +332,11 @@ mod tests {
                     mount("/o", Source::Overlay { dev: 3, ino: 4 }),
                     mount("/proc", Source::Proc),
                 ],
-                protect: vec![Protect { root: "/w".into(), below: ".git/hooks".into() }],
+                protect: vec![Protect {
+                    root: "/w".into(),
+                    below: ".git/hooks".into(),
+                    hide: true,
+                }],
             },
             bounds: Bounds { cpu_s: 1, memory: 2, pids: 3, nofile: 4, fsize: 5 },
             landlock: Some(Rules {

@@ -19,6 +19,8 @@ pub struct Policy {
     pub write: Vec<PathRule>,
     /// What stays read-only inside a write root: absolute, or relative to each write root.
     pub protect: Vec<PathRule>,
+    /// What is empty inside a root of either kind, and cannot be written.
+    pub hide: Vec<PathRule>,
     pub exec: ExecRule,
     pub net: Net,
     pub env: EnvPolicy,

@@ -97,9 +97,13 @@ impl Sandbox {
                 let (err, err_end) = capture::pipe().map_err(failed)?;
                 ([Some(out), Some(err)], [out_end, err_end])
             }
-            Streams::Given { stdout, stderr } => ([None, None], [stdout, stderr]),
+            Streams::Given { stdout, stderr } => ([None, None], [no_dir(stdout)?, no_dir(stderr)?]),
         };
-        let stdin = stdin(command.stdin).map_err(failed)?;
+        let stdin = match command.stdin {
+            Stdin::Empty => null().map_err(failed)?,
+            Stdin::Bytes(bytes) => sealed("stdin", &bytes).map_err(failed)?,
+            Stdin::Fd(fd) => no_dir(fd)?,
+        };
         let before = orders::Before::now(policy);
         let [out_end, err_end] = theirs;
         let (control, child) = self.launch(&plan.encode(), [stdin, out_end, err_end])?;
@@ -151,11 +155,12 @@ fn verify(path: &Path) -> Result<OwnedFd, RunError> {
     }
 }
 
-fn stdin(stdin: Stdin) -> io::Result<OwnedFd> {
-    match stdin {
-        Stdin::Empty => null(),
-        Stdin::Bytes(bytes) => sealed("stdin", &bytes),
-        Stdin::Fd(fd) => Ok(fd),
+/// A descriptor a command may have: with a directory of the host it could walk out of its view.
+fn no_dir(fd: OwnedFd) -> Result<OwnedFd, RunError> {
+    let found = rustix::fs::fstat(&fd).map_err(|e| RunError::Spawn { source: e.into() })?;
+    match FileType::from_raw_mode(found.st_mode).is_dir() {
+        false => Ok(fd),
+        true => Err(RunError::Stream),
     }
 }
 

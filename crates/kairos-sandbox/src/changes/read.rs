@@ -18,7 +18,7 @@ pub(crate) struct Layer<'a> {
     pub(crate) lower: BorrowedFd<'a>,
     pub(crate) upper: OwnedFd,
     /// Paths below the root that the policy protects.
-    pub(crate) protect: Vec<&'a Path>,
+    pub(crate) protect: Vec<PathBuf>,
     /// When the command began, by the clock that files are stamped with.
     pub(crate) began: Timespec,
     /// Changes looked at; every further one is one refusal.

@@ -26,9 +26,10 @@ pub(super) fn text(
         Account::Named { uid, gid } => format!("account: uid {uid} gid {gid}"),
     });
     lines.extend(roots.iter().map(|root| format!("{:?}: {:?}", root.access, root.path)));
-    lines.extend(
-        skeleton.protect.iter().map(|at| format!("protect: {:?}", at.root.join(&at.below))),
-    );
+    lines.extend(skeleton.protect.iter().map(|at| {
+        let how = if at.hide { "hide" } else { "protect" };
+        format!("{how}: {:?}", at.root.join(&at.below))
+    }));
     lines.push(match &policy.exec {
         ExecRule::Any => "execute: anything in the view".to_owned(),
         ExecRule::System => "execute: nothing it could have written".to_owned(),

@@ -4,6 +4,7 @@
 //! to when the policy was compiled; if something else stands there later, the command does not start.
 
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags};
@@ -17,6 +18,26 @@ const KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
 /// What makes a system, where no command writes.
 const SYSTEM: [&str; 10] =
     ["/usr", "/etc", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/boot", "/opt"];
+
+/// File systems that show the kernel, its processes or devices, wherever they are mounted.
+const KERNEL_TYPES: [&str; 16] = [
+    "proc",
+    "sysfs",
+    "devtmpfs",
+    "devpts",
+    "cgroup",
+    "cgroup2",
+    "debugfs",
+    "tracefs",
+    "securityfs",
+    "bpf",
+    "configfs",
+    "efivarfs",
+    "fusectl",
+    "mqueue",
+    "pstore",
+    "binfmt_misc",
+];
 
 /// One root.
 #[derive(Debug)]
@@ -58,7 +79,16 @@ pub(super) fn open(policy: &Policy) -> Result<Vec<Root>, Unenforceable> {
             kept.push(root);
         }
     }
-    for rule in &policy.protect {
+    for root in &kept {
+        let path = root.path.clone();
+        let mounts = std::fs::read("/proc/self/mountinfo")
+            .map_err(|source| Unenforceable::Open { path: path.clone(), source })?;
+        if shows_kernel(&mounts, &path) {
+            let why = "has the kernel's own files mounted below it";
+            return Err(Unenforceable::Root { path, why });
+        }
+    }
+    for rule in policy.protect.iter().chain(&policy.hide) {
         let up = rule.path.components().any(|part| matches!(part, Component::ParentDir));
         if up || rule.path.as_os_str().is_empty() {
             let why = "is not below a root";
@@ -104,6 +134,34 @@ fn one(rule: &PathRule, access: Access, write: bool) -> Result<Option<Root>, Une
     }))
 }
 
+/// Whether such a file system is mounted below `root`. What is mounted there comes along with it, and
+/// another place's processes would be a way out.
+fn shows_kernel(mounts: &[u8], root: &Path) -> bool {
+    mounts.split(|byte| *byte == b'\n').any(|line| {
+        let fields: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
+        let kind = fields.iter().position(|field| *field == b"-").and_then(|at| fields.get(at + 1));
+        let is_kernel = kind.is_some_and(|kind| KERNEL_TYPES.iter().any(|t| t.as_bytes() == *kind));
+        is_kernel && fields.get(4).is_some_and(|at| unescape(at).starts_with(root))
+    })
+}
+
+/// A path as the list of mounts writes it: blanks and the like as three octal digits.
+fn unescape(field: &[u8]) -> PathBuf {
+    let mut bytes = Vec::new();
+    let mut rest = field;
+    while let Some((byte, after)) = rest.split_first() {
+        let octal = (*byte == b'\\').then(|| after.split_at_checked(3)).flatten();
+        let code = octal.and_then(|(digits, after)| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            Some((u8::from_str_radix(digits, 8).ok()?, after))
+        });
+        let (byte, after) = code.unwrap_or((*byte, after));
+        bytes.push(byte);
+        rest = after;
+    }
+    std::ffi::OsString::from_vec(bytes).into()
+}
+
 /// Why a path cannot be a root.
 fn unfit(path: &Path, write: bool) -> Option<&'static str> {
     let within = |of: &[&str]| of.iter().any(|dir| path.starts_with(dir));
@@ -133,5 +191,15 @@ mod tests {
         for path in ["/srv/w", "/tmp/w", "/devel", "/var/lib/w"] {
             assert_eq!((fit(path, false), fit(path, true)), (true, true), "{path}");
         }
+    }
+
+    #[test]
+    fn another_places_processes_are_found_below_a_root() {
+        let mounts = b"1 0 0:1 / / rw - ext4 /dev/x rw\n\
+            2 1 0:2 / /srv/a\\040b/proc rw shared:1 - proc proc rw\n\
+            3 1 0:3 / /srv/c rw - tmpfs tmpfs rw\n";
+        let shows = |root: &str| shows_kernel(mounts, Path::new(root));
+        assert!(shows("/srv") && shows("/srv/a b") && shows("/srv/a b/proc"));
+        assert!(!shows("/srv/c") && !shows("/srv/a") && !shows("/srv/a b/proc/x"));
     }
 }

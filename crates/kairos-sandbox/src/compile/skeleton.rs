@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Root, SCRATCH};
 use crate::plan::{Made, Mount, Protect, Source};
-use crate::policy::{ExecRule, Policy};
+use crate::policy::{ExecRule, PathRule, Policy};
 
 use super::roots::Access;
 
@@ -64,16 +64,9 @@ impl Skeleton {
         for root in roots {
             view.root(root, own);
         }
-        let writable = || roots.iter().filter(|root| root.is_writable());
-        for rule in &policy.protect {
-            for root in writable() {
-                let below = match rule.path.is_absolute() {
-                    true => rule.path.strip_prefix(&root.path).ok().map(Path::to_owned),
-                    false => Some(rule.path.clone()),
-                };
-                if let Some(below) = below.filter(|below| !below.as_os_str().is_empty()) {
-                    view.protect.push(Protect { root: root.path.clone(), below });
-                }
+        for (rules, hide) in [(&policy.protect, false), (&policy.hide, true)] {
+            for rule in rules {
+                view.protect.extend(protected(rule, roots, hide));
             }
         }
         view
@@ -206,6 +199,20 @@ impl Skeleton {
             .collect();
         self.made.extend(missing.into_iter().rev().map(Made::Dir));
     }
+}
+
+/// Where a rule holds: below each root that can be written, or be read where it hides; or below the one
+/// it names.
+fn protected(rule: &PathRule, roots: &[Root], hide: bool) -> impl Iterator<Item = Protect> {
+    let concerned = move |root: &&Root| hide || root.is_writable();
+    roots.iter().filter(concerned).filter_map(move |root| {
+        let below = match rule.path.is_absolute() {
+            true => rule.path.strip_prefix(&root.path).ok()?,
+            false => &rule.path,
+        };
+        let below = below.to_owned();
+        (!below.as_os_str().is_empty()).then(|| Protect { root: root.path.clone(), below, hide })
+    })
 }
 
 /// The system's dynamic loaders, which the kernel executes for every program that is not static.

@@ -5,8 +5,10 @@
 //! into a mount that nobody else can move. The host's own tree is let go of at the end, whole. Makes
 //! nothing on the host.
 
+use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::mount::{
@@ -130,7 +132,12 @@ fn put(root: &OwnedFd, mount: &Mount) -> Result<(), Failure> {
     match mount.inside {
         false => attach(&tree, root.as_fd(), below(&mount.path)).at(STEP, what),
         true => {
-            attach_on(&tree, &find(root.as_fd(), below(&mount.path)).at(STEP, what)?).at(STEP, what)
+            let on = find(root.as_fd(), below(&mount.path)).at(STEP, what)?;
+            let kind = rustix::fs::fstat(&on).at(STEP, what)?.st_mode;
+            match FileType::from_raw_mode(kind).is_symlink() {
+                true => Err(rustix::io::Errno::LOOP).at(STEP, what),
+                false => attach_on(&tree, &on).at(STEP, what),
+            }
         }
     }
 }
@@ -244,29 +251,65 @@ fn merge(lower: &OwnedFd, upper: &OwnedFd, work: &OwnedFd) -> rustix::io::Result
 /// Makes what is protected read-only, and each directory on the way to it immovable: a directory that
 /// something is mounted on can neither be renamed nor removed.
 fn protect(root: &OwnedFd, rules: &[Protect]) -> Result<(), Failure> {
-    let mut fixed: Vec<std::path::PathBuf> = Vec::new();
+    let mut fixed: Vec<PathBuf> = Vec::new();
     for rule in rules {
-        let mut path = rule.root.clone();
-        let mut parts = rule.below.components().peekable();
-        while let Some(part) = parts.next() {
-            path.push(part);
-            let Some(kind) = kind(root, &path)? else { break };
-            // What stands where a directory should is all there is to protect: the file that points
-            // to a repository elsewhere.
-            let last = parts.peek().is_none() || !kind.is_dir();
-            if kind.is_symlink() {
-                break;
-            }
-            if last || !fixed.contains(&path) {
-                pin(root, &path, last)?;
-                fixed.push(path.clone());
-            }
-            if last {
-                break;
-            }
+        let path = rule.root.join(&rule.below);
+        if let Some(leads) = walk(root, rule, &path, &mut fixed)?
+            // What stands outside of the root is read-only or not there.
+            && leads.starts_with(&rule.root)
+            && leads != rule.root
+        {
+            walk(root, rule, &leads, &mut fixed)?;
         }
     }
     Ok(())
+}
+
+/// Pins every part of a path below a root. Where a link is on the way, which nothing can be mounted on,
+/// answers where the whole path leads.
+fn walk(
+    root: &OwnedFd,
+    rule: &Protect,
+    path: &Path,
+    fixed: &mut Vec<PathBuf>,
+) -> Result<Option<PathBuf>, Failure> {
+    let mut at = rule.root.clone();
+    let mut parts = path.strip_prefix(&rule.root).unwrap_or(path).components().peekable();
+    while let Some(part) = parts.next() {
+        at.push(part);
+        let Some(kind) = kind(root, &at)? else { return Ok(None) };
+        if kind.is_symlink() {
+            return leads(root, path);
+        }
+        // What stands where a directory should is all there is to protect: the file that points to a
+        // repository elsewhere.
+        let last = parts.peek().is_none() || !kind.is_dir();
+        if last && rule.hide {
+            cover(root, &at, kind)?;
+        } else if last || !fixed.contains(&at) {
+            pin(root, &at, last)?;
+            fixed.push(at.clone());
+        }
+        if last {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+/// Where a path with links leads inside the view. `None` where it leads nowhere.
+fn leads(root: &OwnedFd, path: &Path) -> Result<Option<PathBuf>, Failure> {
+    let what = || format!("protected `{}`", path.display());
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    match rustix::fs::openat2(root, below(path), flags, Mode::empty(), resolve) {
+        Ok(fd) => {
+            let to = rustix::fs::readlink(own(&fd), Vec::new()).at(STEP, what)?;
+            Ok(Some(OsString::from_vec(to.into_bytes()).into()))
+        }
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
+        Err(error) => Err(error).at(STEP, what),
+    }
 }
 
 /// What stands at a path of the view. `None` where nothing does.
@@ -298,4 +341,21 @@ fn pin(root: &OwnedFd, path: &Path, fixed: bool) -> Result<(), Failure> {
         sys::set_mount(tree.as_fd(), true, flags.into(), 0).at(STEP, what)?;
     }
     attach_on(&tree, &on).at(STEP, what)
+}
+
+/// Mounts nothing, read-only, where there was something.
+fn cover(root: &OwnedFd, path: &Path, kind: FileType) -> Result<(), Failure> {
+    let what = || format!("hidden `{}`", path.display());
+    let on = find(root.as_fd(), below(path)).at(STEP, what)?;
+    let removal = match kind.is_dir() {
+        true => rustix::fs::mkdirat(root, LAYER, Mode::from_raw_mode(0o755))
+            .map(|()| AtFlags::REMOVEDIR),
+        false => file(root, Path::new(LAYER), b"").map(|()| AtFlags::empty()),
+    }
+    .at(STEP, what)?;
+    let nothing = copy(root.as_fd(), Path::new(LAYER)).at(STEP, what)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY.bits();
+    sys::set_mount(nothing.as_fd(), false, attributes.into(), 0).at(STEP, what)?;
+    attach_on(&nothing, &on).at(STEP, what)?;
+    rustix::fs::unlinkat(root, LAYER, removal).at(STEP, what)
 }

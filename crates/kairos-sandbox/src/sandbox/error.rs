@@ -24,6 +24,8 @@ pub enum RunError {
     Argument { at: usize, why: &'static str },
     #[error("{given} bytes of input, and {max} are allowed")]
     Input { given: usize, max: usize },
+    #[error("a directory cannot be a stream of a command")]
+    Stream,
     /// A step failed before the command. `step.layer()` says which wall is missing.
     #[error("the sandbox could not be put up: step `{step}`: {what}", step = .step.name())]
     Setup {
@@ -64,7 +66,9 @@ pub enum Kind {
 impl RunError {
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Directory { .. } | Self::Argument { .. } | Self::Input { .. } => Kind::Refused,
+            Self::Directory { .. } | Self::Argument { .. } | Self::Input { .. } | Self::Stream => {
+                Kind::Refused
+            }
             Self::RootOwned { .. } | Self::Account { .. } => Kind::Denied,
             Self::Setup { step: Step::Start | Step::Exec, .. } => Kind::Refused,
             Self::Setup { step: Step::Plan, .. } => Kind::Bug,

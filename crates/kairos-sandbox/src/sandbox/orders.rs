@@ -200,7 +200,15 @@ pub(super) fn layer(
         root: &root.path,
         lower: root.fd.as_fd(),
         upper,
-        protect: protected.map(|rule| rule.below.as_path()).collect(),
+        // By its own name, and by the one it leads to where a link is on the way.
+        protect: protected
+            .flat_map(|rule| {
+                let leads = rule.root.join(&rule.below).canonicalize().ok();
+                let leads = leads.and_then(|to| Some(to.strip_prefix(&root.path).ok()?.to_owned()));
+                [Some(rule.below.clone()), leads.filter(|to| !to.as_os_str().is_empty())]
+            })
+            .flatten()
+            .collect(),
         began,
         changes_max: usize::try_from(inner.policy.limits.inodes).unwrap_or(usize::MAX),
         // The layer holds no more than that, and what it stands for is seldom larger.

@@ -152,6 +152,10 @@ impl Running {
             if looks.control {
                 self.listen();
             }
+            if looks.kill {
+                // Taken, so that it is not ready for ever while the tree dies.
+                let _ = rustix::io::read(&*self.kill.0, &mut [0; 8]);
+            }
             if self.seen.ready && !ready {
                 ready = true;
                 until = self.began + limits.wall;

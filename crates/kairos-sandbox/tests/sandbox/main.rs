@@ -2,7 +2,6 @@
 
 mod basics;
 mod common;
-mod many;
 mod outcomes;
 mod overlay;
 mod refusal;

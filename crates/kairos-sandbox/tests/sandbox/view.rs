@@ -226,3 +226,57 @@ fn a_hash_is_of_what_is_explained_and_changes_with_it() {
     assert_eq!((read_only.hash(), read_only.explain()), (again.hash(), again.explain()));
     assert_ne!(read_only.hash(), direct.hash());
 }
+
+#[test]
+fn a_protected_path_behind_a_link_is_protected_where_it_leads() {
+    let dir = workspace();
+    for path in ["real", "real/hooks", "elsewhere"] {
+        std::fs::create_dir(dir.path().join(path)).expect("directory");
+        give(&dir.path().join(path));
+    }
+    symlink("real", dir.path().join(".git")).expect("link");
+    symlink("../elsewhere", dir.path().join("real/links")).expect("link");
+    let mut policy = policy(dir.path(), WriteMode::Direct);
+    policy.protect = [".git/hooks", "real/links"].map(PathRule::optional).into();
+    for words in [
+        "echo x > real/hooks/x",
+        "echo x > .git/hooks/x",
+        "echo x > elsewhere/x",
+        "mv real r",
+        "mv elsewhere e",
+    ] {
+        let outcome = run(&policy, &["sh", "-c", words]).expect("runs");
+        assert_ne!(outcome.exit, Exit::Code(0), "{words}");
+    }
+    let outcome = run(&policy, &["sh", "-c", "rm .git; mkdir .git .git/hooks"]).expect("runs");
+    assert_eq!(outcome.appeared, [dir.path().join(".git/hooks")]);
+}
+
+#[test]
+fn what_is_hidden_is_empty_and_stays_so() {
+    let dir = workspace();
+    let state = dir.path().join(".kairos");
+    std::fs::create_dir(&state).expect("directory");
+    std::fs::write(state.join("token"), "secret").expect("write");
+    std::fs::write(dir.path().join(".env"), "secret").expect("write");
+    [state.clone(), state.join("token"), dir.path().join(".env")].iter().for_each(|at| give(at));
+    for writes in [WriteMode::ReadOnly, WriteMode::Direct, WriteMode::Overlay] {
+        let mut policy = policy(dir.path(), writes);
+        policy.hide = [".kairos", ".env"].map(PathRule::optional).into();
+        assert_eq!(says(&policy, "ls -A .kairos; cat .env"), "");
+        for words in ["echo x > .kairos/x", "echo x > .env", "mv .kairos k", "rm .env"] {
+            let outcome = run(&policy, &["sh", "-c", words]).expect("runs");
+            assert_ne!(outcome.exit, Exit::Code(0), "{words}");
+        }
+        assert_eq!(std::fs::read_to_string(dir.path().join(".env")).expect("there"), "secret");
+    }
+}
+
+#[test]
+fn a_directory_of_the_host_is_no_stream() {
+    let dir = workspace();
+    let mut ls = command(dir.path(), &["ls"]);
+    ls.stdin = kairos_sandbox::Stdin::Fd(std::fs::File::open("/").expect("open").into());
+    let refused = sandbox().run(ls, &compiled(&policy(dir.path(), WriteMode::ReadOnly)));
+    assert!(refused.is_err());
+}
