@@ -52,14 +52,45 @@ pub(crate) fn attack(root: &Path, request: &Request) -> Result<Verdict> {
     packages::install(root, "git", "makes the repositories that are hostile")?;
     let metadata = Metadata::read(root)?;
     // Without libraries of the machine, so that it starts in any view.
-    let probe = ["rustc", "--quiet", "--locked", "--package", PACKAGE, "--bin", "probe"];
+    let probe = [
+        "rustc",
+        "--quiet",
+        "--locked",
+        "--profile",
+        "test",
+        "--package",
+        PACKAGE,
+        "--bin",
+        "probe",
+    ];
     let stand_alone = ["--", "-C", "target-feature=+crt-static", "-C", "strip=symbols"];
     built(root, &Call::cargo(&[&probe[..], &stand_alone[..]].concat()))?;
     if metadata.members().any(|package| package.name == OURS) {
-        let call = ["build", "--quiet", "--locked", "--package", OURS, "--bin", HELPER];
+        let call = [
+            "build",
+            "--quiet",
+            "--locked",
+            "--profile",
+            "test",
+            "--package",
+            OURS,
+            "--bin",
+            HELPER,
+        ];
         built(root, &Call::cargo(&call))?;
     }
-    let start = ["run", "--quiet", "--locked", "--package", PACKAGE, "--bin", "attack", "--"];
+    let start = [
+        "run",
+        "--quiet",
+        "--locked",
+        "--profile",
+        "test",
+        "--package",
+        PACKAGE,
+        "--bin",
+        "attack",
+        "--",
+    ];
     let args: Vec<&str> = request.args.iter().map(String::as_str).collect();
     let good = Call::cargo(&[&start[..], &args[..]].concat()).show(root)?;
     Ok(if good { Verdict::Good } else { Verdict::Bad })

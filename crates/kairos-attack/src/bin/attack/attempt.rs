@@ -157,6 +157,9 @@ impl Driven {
         let mut command = Command::new(words.remove(0));
         command.args(words).current_dir(WORKSPACE).uid(AGENT).gid(AGENT).process_group(0);
         command.env_clear().envs(environment(secret));
+        if case.wish.outside == Outside::PathInside {
+            command.env("PATH", format!("{WORKSPACE}:/usr/bin:/bin"));
+        }
         command.stdin(match (case.wish.outside, &terminal) {
             (Outside::Input(_), _) => Stdio::piped(),
             (Outside::LeakedTerminal, Some(terminal)) => terminal.as_stdin()?,
@@ -291,6 +294,7 @@ fn argv(case: &Case, victim: &Victim) -> Vec<OsString> {
             .replace("{address}", &victim.address().to_string())
             .replace("{port}", &PORT.to_string())
             .replace("{abstract}", ABSTRACT)
+            .replace("{long}", &"x".repeat(100_000))
             .replace("{programs}", PROGRAMS);
         OsString::from(arg)
     };

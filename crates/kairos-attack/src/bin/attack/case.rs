@@ -19,6 +19,8 @@ pub(crate) struct Case {
     /// What a driver that tells how a command ended has to say of this one.
     pub(crate) told: Option<&'static str>,
     pub(crate) needs: Needs,
+    /// What it leaves in a layer and a driver must not take over from there.
+    pub(crate) kept_back: Option<&'static str>,
 }
 
 /// What of the machine a sandbox could not hold it without.
@@ -27,6 +29,8 @@ pub(crate) enum Needs {
     Nothing,
     /// A control group that bounds memory and that the user may divide.
     MemoryGroup,
+    /// A filesystem to which `.GIT` and `.git` are one name.
+    OneCase,
 }
 
 /// What is done.
@@ -140,6 +144,8 @@ pub(crate) enum Broken {
     Program(Program),
     /// The thread that starts the command ends before the command does.
     StarterEnds,
+    /// Nothing is, but there are hundreds of it.
+    Many,
     /// One argument is longer than the kernel takes.
     GiantArgument,
 }
@@ -170,6 +176,8 @@ pub(crate) enum Outside {
     LeakedTerminal,
     /// The driver's stdin is so many MiB.
     Input(usize),
+    /// The workspace stands first in the search path.
+    PathInside,
     /// A directory and a link that leads out change places all the time.
     Swaps,
 }
@@ -213,6 +221,7 @@ impl Case {
             wish: USUAL,
             told: None,
             needs: Needs::Nothing,
+            kept_back: None,
         }
     }
 
@@ -232,6 +241,7 @@ impl Case {
             wish: USUAL,
             told: None,
             needs: Needs::Nothing,
+            kept_back: None,
         }
     }
 
@@ -247,6 +257,12 @@ impl Case {
 
     pub(crate) const fn while_outside(mut self, outside: Outside) -> Self {
         self.wish.outside = outside;
+        self
+    }
+
+    pub(crate) const fn kept_back(mut self, path: &'static str) -> Self {
+        self.kept_back = Some(path);
+        self.wish.writes = Writes::Overlay;
         self
     }
 

@@ -10,15 +10,17 @@ mod kernel;
 mod network;
 mod processes;
 mod resources;
+mod tools;
 
 use crate::case::Case;
 
-pub(crate) const GROUPS: [(&str, &[Case]); 7] = [
+pub(crate) const GROUPS: [(&str, &[Case]); 8] = [
     ("files", files::CASES),
     ("git and metadata", git::CASES),
     ("processes and signals", processes::CASES),
     ("kernel and other processes", kernel::CASES),
     ("network", network::CASES),
     ("resources", resources::CASES),
+    ("programs of the machine", tools::CASES),
     ("ends and missing walls", closed::CASES),
 ];

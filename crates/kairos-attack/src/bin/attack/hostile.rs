@@ -59,6 +59,8 @@ pub(crate) fn lay(name: &str, workspace: &Path) -> Result<()> {
     fs::write(&program, script)?;
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
     match name {
+        "program" => return programs(workspace, &["git-planted"]),
+        "shadows" => return programs(workspace, &["git", "ls", "cat"]),
         "bare" => return bare(workspace),
         "pointer" => return pointer(workspace),
         "nested" => return nested(workspace),
@@ -84,6 +86,14 @@ pub(crate) fn lay(name: &str, workspace: &Path) -> Result<()> {
     fs::write(workspace.join("readme.txt"), "changed\n")?;
     if matches!(name, "show-signature" | "gpg-program") {
         sign(workspace)?;
+    }
+    Ok(())
+}
+
+/// The program under other names too.
+fn programs(workspace: &Path, names: &[&str]) -> Result<()> {
+    for name in names {
+        fs::copy(workspace.join(PROGRAM), workspace.join(name))?;
     }
     Ok(())
 }

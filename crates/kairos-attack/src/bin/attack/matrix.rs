@@ -89,6 +89,8 @@ pub(crate) fn driver(case: &Case, attempt: &Attempt, keeps: &[&str]) -> Verdict 
     let detail = report.map(|report| report.detail.chars().take(160).collect::<String>());
     let detail = detail.unwrap_or_default();
     match case.shows {
+        // Left in a layer, where the driver may find it and keep it back.
+        Shows::Answer if succeeded && is_kept_back(case, attempt) => {}
         Shows::Answer if succeeded => effects.push(format!("granted: {detail}")),
         Shows::Works if tried && !succeeded => effects.push(format!("does not work: {detail}")),
         _ => {}
@@ -103,6 +105,13 @@ pub(crate) fn driver(case: &Case, attempt: &Attempt, keeps: &[&str]) -> Verdict 
         true => Verdict::Held,
         false => Verdict::Silent { said: attempt.said.clone() },
     }
+}
+
+fn is_kept_back(case: &Case, attempt: &Attempt) -> bool {
+    let kept = |path: &str| {
+        attempt.told.as_ref().is_some_and(|told| told.not_promoted.iter().any(|kept| kept == path))
+    };
+    case.kept_back.is_some_and(kept)
 }
 
 /// Where a command ended in another way than it had to, or cost its daemon too much.

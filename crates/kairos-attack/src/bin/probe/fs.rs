@@ -41,6 +41,7 @@ pub(crate) const ACTS: &[Act] = &[
     ("rename-at", rename_at),
     ("rename-new", rename_new),
     ("link-new", link_new),
+    ("link-to", link_to),
     ("replace", replace),
     ("replace-ancestor", replace_ancestor),
     ("setuid-file", setuid_file),
@@ -221,6 +222,11 @@ fn rename_new(args: &[String]) -> Try {
 fn link_new(args: &[String]) -> Try {
     fs::create_dir("planted-dir")?;
     symlink("planted-dir", text(args, 0)?)?;
+    Ok("made".to_owned())
+}
+
+fn link_to(args: &[String]) -> Try {
+    symlink(text(args, 0)?, text(args, 1)?)?;
     Ok("made".to_owned())
 }
 

@@ -36,6 +36,8 @@ pub(crate) const ACTS: &[Act] = &[
     ("stay-sibling", stay_sibling),
     ("stay-vfork", stay_vfork),
     ("wait", wait),
+    ("arguments", arguments),
+    ("length", length),
     ("linger", linger),
     ("make-tree-and-linger", make_tree_and_linger),
     ("fork-many", fork_many),
@@ -295,6 +297,22 @@ fn linger(_args: &[String]) -> Try {
 fn wait(args: &[String]) -> Try {
     sleep(Duration::from_millis(u64::try_from(amount(args, 0)?).unwrap_or(0)));
     Ok("waited".to_owned())
+}
+
+/// Whether the arguments are those of the case, byte for byte.
+fn arguments(args: &[String]) -> Try {
+    let wanted = ["a\nb", "", " ", "'\"$(x)`", "-", "--", "\u{7f}\u{1b}[2J", "ü"];
+    if args == wanted {
+        Ok("as they were".to_owned())
+    } else {
+        Err(Denied::new(format!("{args:?}")))
+    }
+}
+
+/// Whether an argument is that long.
+fn length(args: &[String]) -> Try {
+    let (is, wanted) = (text(args, 0)?.len(), amount(args, 1)?);
+    if is == wanted { Ok(format!("{is} bytes")) } else { Err(Denied::new(format!("{is} bytes"))) }
 }
 
 /// Leaves a file and then sleeps as `linger` does.

@@ -3,9 +3,13 @@
 //! Owns the rows and nothing else. A driver that knows nothing of such things has nothing broken: it is
 //! attacked as ever.
 
-use crate::case::{Broken, Case, Program, Shows};
+use crate::case::{BOUNDS, Bounds, Broken, Case, Program, Shows, USUAL, Wish};
 
 use Shows::{Answer, Leak, Told, Works};
+
+/// Hundreds take their time.
+const MANY: Wish =
+    Wish { bounds: Bounds { wall_ms: 60_000, ..BOUNDS }, broken: Broken::Many, ..USUAL };
 
 const fn case(number: u8, name: &'static str, shows: Shows, args: &'static [&'static str]) -> Case {
     Case::probe(number, name, shows, args)
@@ -36,6 +40,7 @@ pub(super) const CASES: &[Case] = &[
     case(83, "giant-argument", Told, &["read", "readme.txt"])
         .broken(Broken::GiantArgument)
         .told("Argument list too long"),
+    case(84, "many", Works, &["wait", "0"]).wishing(MANY).told("code 0"),
     case(91, "seccomp-unknown", Answer, &["io-uring"]).broken(Broken::Unknown(&["seccomp"])),
     case(91, "landlock-unknown", Leak, &["read", "{other}/secret"])
         .broken(Broken::Unknown(&["landlock_create_ruleset"])),

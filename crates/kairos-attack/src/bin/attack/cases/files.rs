@@ -2,7 +2,7 @@
 //!
 //! Owns the rows and nothing else.
 
-use crate::case::{Case, Ground, Outside, Shows, USUAL, Wish, Writes};
+use crate::case::{Case, Ground, Needs, Outside, Shows, USUAL, Wish, Writes};
 
 use Shows::{Answer, Change, Leak, Works};
 
@@ -97,9 +97,16 @@ pub(super) const CASES: &[Case] = &[
     case(18, "remove", Change, &["remove", "{other}/secret"]),
     case(18, "chmod-state", Change, &["chmod", ".kairos/state"]),
     case(18, "utime-config", Change, &["utime", ".git/config"]),
+    case(19, "fifo", Answer, &["fifo", "planted-fifo"]).kept_back("planted-fifo"),
+    case(19, "setuid-file", Answer, &["setuid-file"]).kept_back("planted-suid"),
+    case(19, "link-out", Answer, &["link-to", "{other}", "planted-link"]).kept_back("planted-link"),
+    case(19, "link-out-upwards", Answer, &["link-to", "../other", "planted-link"])
+        .kept_back("planted-link"),
+    case(19, "whiteout", Answer, &["node", "c", "0", "0"]).kept_back("planted-node"),
     case(20, "names", Works, &["names", "a\nb", "%s%n", "it's \"quoted\"", "-rf", "--", "ü", " "]),
     case(21, "write-unreadable", Change, &["write-into", "{home}/.ssh/id_ed25519"]),
     case(21, "make-unreadable", Change, &["make-tree", "{home}/.ssh/authorized_keys"]),
+    case(22, "other-case", Change, &["make-tree", ".GIT/hooks/x", "\n"]).needing(Needs::OneCase),
     case(23, "disk", Answer, &["fill-file", "planted-big", "96"]),
     case(23, "disk-overlay", Answer, &["fill-file", "planted-big", "96"]).wishing(OVERLAY),
     case(24, "inodes-overlay", Answer, &["fill-inodes", "planted-many", "20000"]).wishing(OVERLAY),

@@ -13,15 +13,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use kairos_sandbox::catalog::{Catalog, Place, RepositoryConfig, Rewritten, Trust};
 use kairos_sandbox::{
-    Binary, Capabilities, Command, Compiled, ExecRule, HostPort, Limits, Net, OnFlood, Outcome,
-    PathRule, Policy, ProgramAt, Sandbox, Stdin, Streams, WriteMode,
+    Binary, Command, Compiled, ExecRule, HostPort, Limits, Net, OnFlood, Outcome, PathRule, Policy,
+    ProgramAt, Sandbox, Stdin, Streams, WriteMode,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Driver, find};
+use super::Driver;
 use crate::arena::PROGRAMS;
-use crate::case::{self, Broken, Case, Outside, Program, Writes};
+use crate::case::{self, Act, Broken, Case, Outside, Program, Writes};
 use crate::world::{OTHER, PROTECTED, WORKSPACE};
 
 pub(super) struct Kairos;
@@ -35,6 +36,8 @@ pub(crate) struct Told {
     pub(crate) refused: String,
     /// What was protected, absent before, and is there now.
     pub(crate) appeared: Vec<String>,
+    /// What it did in a layer and what will not be taken over from there.
+    pub(crate) not_promoted: Vec<String>,
     pub(crate) truncated: bool,
     /// Most memory that the daemon's stand-in had.
     pub(crate) daemon_mib: u64,
@@ -102,6 +105,12 @@ fn told(outcome: &Outcome) -> Told {
         exit,
         refused: String::new(),
         appeared: outcome.appeared.iter().map(|path| path.display().to_string()).collect(),
+        not_promoted: outcome
+            .changes
+            .iter()
+            .flat_map(|changes| &changes.refused)
+            .map(|refused| refused.path.display().to_string())
+            .collect(),
         truncated: outcome.stdout.truncated || outcome.stderr.truncated,
         daemon_mib: most_memory(),
     }
@@ -126,14 +135,14 @@ fn ask(case: &Case, mut argv: Vec<OsString>) -> Result<Outcome> {
     if case.wish.broken == Broken::GiantArgument {
         argv.push("x".repeat(1 << 20).into());
     }
-    let compiled = compiled(case, &kairos_sandbox::probe())?;
-    let name = argv.first().context("a program is missing")?;
-    let path = match name.to_str() {
-        Some(name) if !name.contains('/') => find(name).with_context(|| format!("no `{name}`"))?,
-        _ => name.into(),
+    let (command, policy) = match case.act {
+        Act::Probe(_) => plain(case, argv)?,
+        Act::Tool(_) => catalogued(case, &argv, &sandbox)?,
     };
-    let command =
-        Command { binary: Binary::open(&path)?, argv, cwd: WORKSPACE.into(), stdin: stdin(case)? };
+    let compiled = kairos_sandbox::compile(&policy, &kairos_sandbox::probe())?;
+    if case.wish.broken == Broken::Many {
+        return many(case, &sandbox, &compiled);
+    }
     if case.wish.broken == Broken::StarterEnds {
         let starter =
             std::thread::spawn(move || sandbox.spawn(command, &compiled, Streams::Captured));
@@ -191,8 +200,77 @@ fn protect() -> Vec<PathRule> {
     PROTECTED.iter().copied().chain(absent).map(PathRule::optional).collect()
 }
 
+/// A program by its path, as it is asked for.
+fn plain(case: &Case, argv: Vec<OsString>) -> Result<(Command, Policy)> {
+    let path = argv.first().context("a program is missing")?;
+    let binary = Binary::open(Path::new(path))?;
+    let command = Command { binary, argv, cwd: WORKSPACE.into(), stdin: stdin(case)? };
+    Ok((command, policy(case)))
+}
+
+/// A program by its name, as far as the catalogue lets it be asked for.
+fn catalogued(case: &Case, argv: &[OsString], sandbox: &Sandbox) -> Result<(Command, Policy)> {
+    /// Whom files of the machine's root belong to in the arena, where the machine's root is nobody.
+    const NOBODY: u32 = 65_534;
+    let (name, rest) = argv.split_first().context("a program is missing")?;
+    let name = name.to_str().context("a name is text")?;
+    let prefixes = Trust::system(WORKSPACE).prefixes().to_vec();
+    let catalog = Catalog::shipped(Trust::new("/", prefixes, vec![0, NOBODY], WORKSPACE));
+    let rule = catalog.rule(name)?;
+    let mut place = Place::new(WORKSPACE, WORKSPACE)?;
+    let ready = |rewritten: Rewritten| -> Result<(Command, Policy)> {
+        let program = catalog.resolve(name)?;
+        let argv = program.argv(rewritten.argv);
+        let mut policy = policy(case);
+        policy.writes = rewritten.grant.writes.mode();
+        policy.exec = rewritten.grant.starts.exec_rule();
+        policy.net = rewritten.grant.net;
+        let set = rewritten.env.into_iter().map(|(name, value)| (name.into(), value));
+        policy.env.set.extend(set);
+        let binary = program.into_binary();
+        Ok((Command { binary, argv, cwd: WORKSPACE.into(), stdin: Stdin::Empty }, policy))
+    };
+    if let Some(question) = rule.question(&place) {
+        let (command, policy) = ready(question)?;
+        let compiled = kairos_sandbox::compile(&policy, &kairos_sandbox::probe())?;
+        let listing = sandbox.run(command, &compiled)?.stdout.bytes();
+        place = place.with_repository(RepositoryConfig::parse(&listing)?);
+    }
+    ready(rule.check(rest, &place)?)
+}
+
+/// A hundred at once and three hundred in a row, and nothing left of them. Answers with the last.
+fn many(case: &Case, sandbox: &Sandbox, compiled: &Compiled) -> Result<Outcome> {
+    const AT_ONCE: usize = 100;
+    const IN_A_ROW: usize = 300;
+    let small = super::find("true").context("no `true`")?;
+    let one = || -> Result<Outcome> {
+        Ok(sandbox.run(plain(case, vec![small.clone().into()])?.0, compiled)?)
+    };
+    let count = |path: &str| std::fs::read_dir(path).map(Iterator::count).unwrap_or(0);
+    let mounts = || std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    one()?;
+    let before = (count("/proc/self/fd"), count("/proc/self/task"), mounts(), count("/tmp"));
+    std::thread::scope(|scope| {
+        let begun: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(one)).collect();
+        let mut ended = begun.into_iter().map(|one| one.join().expect("it never panics"));
+        ended.try_for_each(|one| one.map(drop))
+    })?;
+    for _ in 0..IN_A_ROW {
+        one()?;
+    }
+    let after = (count("/proc/self/fd"), count("/proc/self/task"), mounts(), count("/tmp"));
+    let children = std::fs::read_to_string("/proc/self/task/self/children").unwrap_or_default();
+    if before != after || !children.is_empty() {
+        anyhow::bail!("left behind: {before:?} became {after:?}, children `{children}`");
+    }
+    let (last, _) =
+        plain(case, vec![format!("{PROGRAMS}/probe").into(), "wait".into(), "0".into()])?;
+    Ok(sandbox.run(last, compiled)?)
+}
+
 /// The policy that a wish asks for.
-fn compiled(case: &Case, host: &Capabilities) -> Result<Compiled> {
+fn policy(case: &Case) -> Policy {
     const MIB: u64 = 1 << 20;
     let (wish, bounds) = (&case.wish, &case.wish.bounds);
     let also = wish.also.iter().map(|below| format!("{WORKSPACE}/{below}"));
@@ -210,10 +288,11 @@ fn compiled(case: &Case, host: &Capabilities) -> Result<Compiled> {
         on_flood: OnFlood::Drain,
         ..Limits::default()
     };
-    let policy = Policy {
+    Policy {
         read: vec![PathRule::required(PROGRAMS)],
         write: std::iter::once(WORKSPACE.to_owned()).chain(also).map(PathRule::required).collect(),
         protect: protect(),
+        hide: vec![PathRule::optional(".kairos")],
         exec: match wish.listed {
             true => ExecRule::Listed(vec![format!("{PROGRAMS}/probe").into()]),
             false => ExecRule::System,
@@ -229,6 +308,5 @@ fn compiled(case: &Case, host: &Capabilities) -> Result<Compiled> {
             Writes::ReadOnly => WriteMode::ReadOnly,
         },
         ..Policy::default()
-    };
-    Ok(kairos_sandbox::compile(&policy, host)?)
+    }
 }
