@@ -16,10 +16,11 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::egress;
 use crate::enforcement::{Enforcement, Layer, State};
 use crate::filter;
 use crate::plan::{Bounds, Rules, variable};
-use crate::policy::{EnvPolicy, ExecRule, Net, Policy, Requirement, WriteMode};
+use crate::policy::{ExecRule, Net, Policy, Requirement, WriteMode};
 use crate::probe::Capabilities;
 use crate::sys::Instruction;
 
@@ -114,7 +115,7 @@ pub fn compile(policy: &Policy, host: &Capabilities) -> Result<Compiled, Unenfor
     let inner = Inner {
         policy: policy.clone(),
         bounds: bounds(policy),
-        env: environment(&policy.env)?,
+        env: environment(policy)?,
         hash: Sha256::digest(text.as_bytes()).into(),
         roots,
         skeleton,
@@ -168,10 +169,6 @@ fn layers(policy: &Policy, host: &Capabilities) -> Result<Enforcement, Unenforce
         let why = "only access rules can hold a list of programs".to_owned();
         return Err(Unenforceable::Layer { layer: Layer::Landlock, why });
     }
-    if matches!(&policy.net, Net::Allow(hosts) if !hosts.is_empty()) {
-        let why = "there is no proxy to reach these hosts through".to_owned();
-        return Err(Unenforceable::Layer { layer: Layer::NetDeny, why });
-    }
     Ok(degrade(enforcement))
 }
 
@@ -211,10 +208,14 @@ fn rules(policy: &Policy, roots: &[Root], skeleton: &Skeleton, abi: u32) -> Rule
         ExecRule::Listed(files) => files.iter().cloned().chain(skeleton::loaders()).collect(),
     };
     // The kernel may know more than this list does; what is ruled is what is listed.
-    Rules { abi: abi.min(7), write, exec, port: 0 }
+    Rules { abi: abi.min(7), write, exec, port: door(&policy.net) }
 }
 
-fn environment(policy: &EnvPolicy) -> Result<Vec<CString>, Unenforceable> {
+fn environment(policy: &Policy) -> Result<Vec<CString>, Unenforceable> {
+    let port = door(&policy.net);
+    let proxy = (port != 0).then(|| format!("http://127.0.0.1:{port}"));
+    let proxies = proxy.iter().flat_map(|proxy| PROXIES.map(|name| (name.into(), proxy.into())));
+    let policy = &policy.env;
     let inherited = policy
         .allow
         .iter()
@@ -225,12 +226,30 @@ fn environment(policy: &EnvPolicy) -> Result<Vec<CString>, Unenforceable> {
         .iter()
         .cloned()
         .chain(inherited)
+        .chain(proxies)
         .map(|(name, value)| {
             variable(&name, &value).ok_or_else(|| Unenforceable::Variable {
                 name: name.to_string_lossy().into_owned(),
             })
         })
         .collect()
+}
+
+/// Names under which programs look for a proxy.
+const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+
+/// Where the network's one door listens; 0 where nothing may be reached.
+fn door(net: &Net) -> u16 {
+    match net {
+        Net::Allow(hosts) if !hosts.is_empty() => egress::PORT,
+        Net::Allow(_) | Net::Deny => 0,
+    }
+}
+
+impl Inner {
+    pub(crate) fn door(&self) -> u16 {
+        door(&self.policy.net)
+    }
 }
 
 impl Root {

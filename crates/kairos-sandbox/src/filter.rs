@@ -139,14 +139,14 @@ fn asked(net: &Net, exec: &ExecRule) -> Vec<(i64, Answer)> {
     asked.push((
         libc::SYS_socket,
         match net {
-            Net::Deny => Answer::Errno(EPERM),
-            Net::Allow(_) => any(
+            Net::Allow(hosts) if !hosts.is_empty() => any(
                 vec![
                     Is { at: 0, value: libc::AF_INET.cast_unsigned() },
                     Is { at: 0, value: libc::AF_INET6.cast_unsigned() },
                 ],
                 EPERM,
             ),
+            Net::Allow(_) | Net::Deny => Answer::Errno(EPERM),
         },
     ));
     // A file without a name is in no view and under no access rule. One that is sealed against

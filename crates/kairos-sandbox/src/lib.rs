@@ -13,6 +13,7 @@ pub mod catalog;
 pub mod changes;
 pub mod command;
 pub mod compile;
+mod egress;
 pub mod enforcement;
 mod filter;
 #[doc(hidden)]

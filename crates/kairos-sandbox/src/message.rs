@@ -34,6 +34,8 @@ pub enum Step {
     Account,
     /// New namespaces, and who one is in them.
     Namespaces,
+    /// The one door of its network.
+    Net,
     /// The root directory.
     View,
     /// Dropping rights.
@@ -51,12 +53,13 @@ pub enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Plan,
         Self::Reset,
         Self::Cgroup,
         Self::Account,
         Self::Namespaces,
+        Self::Net,
         Self::View,
         Self::Capabilities,
         Self::Init,
@@ -75,6 +78,7 @@ impl Step {
             Self::Cgroup => "cgroup",
             Self::Account => "account",
             Self::Namespaces => "namespaces",
+            Self::Net => "net",
             Self::View => "view",
             Self::Capabilities => "capabilities",
             Self::Init => "init",
@@ -90,6 +94,7 @@ impl Step {
     pub fn layer(self) -> Option<Layer> {
         match self {
             Self::Namespaces => Some(Layer::UserNs),
+            Self::Net => Some(Layer::NetDeny),
             Self::View => Some(Layer::MountNs),
             Self::Capabilities => Some(Layer::Capabilities),
             Self::Init => Some(Layer::TreeKill),
@@ -112,6 +117,8 @@ pub(crate) enum Report {
     Started,
     /// The layer for changes is there; its descriptor comes along.
     Changes { root: u32 },
+    /// The network's door is there; its listening socket comes along.
+    Door,
     /// Everything is up; the command is next.
     Ready,
     /// A step failed, and nothing was executed.
@@ -190,6 +197,7 @@ impl Report {
                 out.byte(2);
                 out.number((*root).into());
             }
+            Self::Door => out.byte(6),
             Self::Ready => out.byte(3),
             Self::Failed { step, errno, what } => {
                 out.byte(4);
@@ -214,6 +222,7 @@ impl Report {
             0 => Self::Hello,
             1 => Self::Started,
             2 => Self::Changes { root: from.small()? },
+            6 => Self::Door,
             3 => Self::Ready,
             4 => Self::Failed {
                 step: *Step::ALL.get(usize::from(from.byte()?))?,
@@ -290,6 +299,7 @@ mod tests {
             Report::Hello,
             Report::Started,
             Report::Changes { root: 1 },
+            Report::Door,
             Report::Ready,
             Report::Failed { step: Step::Exec, errno: 2, what: "`/x`".into() },
             Report::Ended { status: -1, usage },

@@ -22,6 +22,8 @@ pub(crate) struct Plan {
     pub(crate) ids: Ids,
     /// Whether a `cgroup.procs` to join comes along.
     pub(crate) cgroup: bool,
+    /// Where the network's one door listens; 0 where it has none.
+    pub(crate) door: u16,
     pub(crate) view: View,
     pub(crate) bounds: Bounds,
     pub(crate) landlock: Option<Rules>,
@@ -141,6 +143,7 @@ impl Plan {
         out.number(self.ids.gid.into());
         out.flag(self.ids.switch);
         out.flag(self.cgroup);
+        out.number(self.door.into());
         self.view.encode(&mut out);
         let Bounds { cpu_s, memory, pids, nofile, fsize } = self.bounds;
         [cpu_s, memory, pids, nofile, fsize].into_iter().for_each(|bound| out.number(bound));
@@ -159,6 +162,7 @@ impl Plan {
         let plan = Self {
             ids: Ids { uid: from.small()?, gid: from.small()?, switch: from.flag()? },
             cgroup: from.flag()?,
+            door: from.number()?.try_into().ok()?,
             view: View::decode(&mut from)?,
             bounds: Bounds {
                 cpu_s: from.number()?,
@@ -315,6 +319,7 @@ mod tests {
         Plan {
             ids: Ids { uid: 1000, gid: 100, switch: true },
             cgroup: true,
+            door: 3128,
             view: View {
                 bytes_max: 1,
                 inodes_max: 2,

@@ -8,9 +8,10 @@ mod error;
 mod orders;
 mod supervise;
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -18,9 +19,15 @@ use rustix::fs::{FileType, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::capture::{self, Capture};
+use crate::catalog::Binary;
 use crate::command::{Command, Stdin};
-use crate::compile::Compiled;
-use crate::outcome::Outcome;
+use crate::compile::{Compiled, compile};
+use crate::inside::PROVE;
+use crate::inside::prove::HELD;
+use crate::outcome::{Exit, Outcome};
+use crate::plan::PLAN_BYTES_MAX;
+use crate::policy::{Account, Policy};
+use crate::probe::Capabilities;
 use crate::spawner::{Program, Spawner, Started, null};
 
 pub use error::{Kind, RunError};
@@ -28,6 +35,9 @@ pub use supervise::{Killer, Running};
 
 /// Name of the small program's file.
 const NAME: &str = "kairos-sbx";
+
+/// Who owns nothing.
+const NOBODY: u32 = 65_534;
 
 const STRANGER: &str = "is not the program of this version";
 
@@ -47,6 +57,7 @@ pub enum ProgramAt {
 pub struct Sandbox {
     spawner: Spawner,
     path: PathBuf,
+    argv: Vec<&'static CStr>,
 }
 
 /// Where the streams of a command go.
@@ -67,10 +78,37 @@ impl Sandbox {
             ProgramAt::This => (own_path()?, vec![c"kairos", c"__sbx"]),
         };
         let failed = |source| RunError::Spawn { source };
-        let program = Program::new(verify(&path)?, argv).map_err(failed)?;
+        let program = Program::new(verify(&path)?, argv.clone()).map_err(failed)?;
         match Spawner::new(program).map_err(failed)? {
-            Some(spawner) => Ok(Self { spawner, path }),
+            Some(spawner) => Ok(Self { spawner, path, argv }),
             None => Err(RunError::Program { path, why: STRANGER }),
+        }
+    }
+
+    /// Tries a few things that no command may do, as a command under the default policy, and fails if
+    /// any of them works. Takes as long as one command; worth doing once at each start.
+    pub fn prove(&self, host: &Capabilities) -> Result<(), RunError> {
+        // Without a workspace nobody owns it: as root, the account that owns nothing.
+        let account = match rustix::process::geteuid().is_root() {
+            true => Account::Named { uid: NOBODY, gid: NOBODY },
+            false => Account::Owner,
+        };
+        let broken = |holes| RunError::Unproven { holes };
+        let policy = Policy { account, ..Policy::default() };
+        let policy = compile(&policy, host).map_err(|error| broken(error.to_string()))?;
+        let binary = Binary::open(&self.path).map_err(|error| broken(error.to_string()))?;
+        let argv = self.argv.iter().map(|arg| OsStr::from_bytes(arg.to_bytes()).to_owned());
+        let command = Command {
+            binary,
+            argv: argv.chain([PROVE.into()]).collect(),
+            cwd: "/tmp".into(),
+            stdin: Stdin::Empty,
+        };
+        let outcome = self.run(command, &policy)?;
+        match (outcome.exit, outcome.stdout.bytes()) {
+            (Exit::Code(0), said) if said == HELD.as_bytes() => Ok(()),
+            (Exit::Code(0), said) => Err(broken(String::from_utf8_lossy(&said).into_owned())),
+            (exit, _) => Err(broken(format!("the proof ended with {exit:?}"))),
         }
     }
 
@@ -114,6 +152,9 @@ impl Sandbox {
     /// Has a command's first process started: (our end of the talk, the process).
     fn launch(&self, plan: &[u8], streams: [OwnedFd; 3]) -> Result<(OwnedFd, OwnedFd), RunError> {
         let failed = |source: io::Error| RunError::Spawn { source };
+        if plan.len() as u64 > PLAN_BYTES_MAX {
+            return Err(RunError::Large);
+        }
         let plan = sealed("plan", plan).map_err(failed)?;
         let (control, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)

@@ -388,3 +388,18 @@ pub(crate) fn restrict_self(rules: &OwnedFd) -> io::Result<()> {
     answer(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, rules, 0 as c_uint) })?;
     Ok(())
 }
+
+/// Brings the loopback interface of this network namespace up.
+pub(crate) fn raise_loopback(socket: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: all zeroes are a valid value of this structure of numbers.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+        *to = from.cast_signed();
+    }
+    let up = libc::c_short::try_from(libc::IFF_UP).map_err(|_| io::ErrorKind::InvalidInput)?;
+    request.ifr_ifru.ifru_flags = up;
+    let request = &raw const request;
+    // SAFETY: the request is named, ends with zeroes and outlives the call, which reads it.
+    answer(c_long::from(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, request) }))?;
+    Ok(())
+}

@@ -110,7 +110,9 @@ fn sockets_are_pairs_or_none_and_with_a_proxy_of_the_internet_only() {
     let no = false;
     assert_eq!(answers(&strict(), libc::SYS_socket), [no; 6]);
     assert_eq!(answers(&strict(), libc::SYS_socketpair), [true, no, no, no, no, no]);
-    let proxied = compile(&Net::Allow(Vec::new()), &ExecRule::Any);
+    assert_eq!(compile(&Net::Allow(Vec::new()), &ExecRule::System), strict());
+    let to = crate::policy::HostPort { host: "a.com".into(), port: 443 };
+    let proxied = compile(&Net::Allow(vec![to]), &ExecRule::Any);
     assert_eq!(answers(&proxied, libc::SYS_socket), [no, true, true, no, no, no]);
 }
 

@@ -14,7 +14,7 @@ use rustix::process::{
 };
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 
-use super::{At, Failure, Never, payload, tell, view};
+use super::{At, Failure, Never, door, payload, tell, view};
 use crate::message::{Report, Step, TERMINATE};
 use crate::plan::Plan;
 use crate::sys;
@@ -30,6 +30,9 @@ pub(super) fn begin(plan: &Plan, control: &OwnedFd, parent: &OwnedFd) -> Result<
         return Err(Failure { step: Step::Namespaces, errno: libc::ESRCH, what });
     }
     identify(plan)?;
+    if plan.door != 0 {
+        door::open(plan.door, control)?;
+    }
     // What the view is made of is read by one account, and what the command makes is its own affair.
     rustix::process::umask(Mode::from_raw_mode(0o022));
     view::build(&plan.view, control)?;

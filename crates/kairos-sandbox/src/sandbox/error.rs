@@ -24,6 +24,11 @@ pub enum RunError {
     Argument { at: usize, why: &'static str },
     #[error("{given} bytes of input, and {max} are allowed")]
     Input { given: usize, max: usize },
+    #[error("arguments and environment are more than a program can be given")]
+    Large,
+    /// Walls that stand by name only.
+    #[error("the sandbox does not hold here: {holes}")]
+    Unproven { holes: String },
     #[error("a directory cannot be a stream of a command")]
     Stream,
     /// A step failed before the command. `step.layer()` says which wall is missing.
@@ -66,14 +71,17 @@ pub enum Kind {
 impl RunError {
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Directory { .. } | Self::Argument { .. } | Self::Input { .. } | Self::Stream => {
-                Kind::Refused
-            }
+            Self::Directory { .. }
+            | Self::Argument { .. }
+            | Self::Input { .. }
+            | Self::Stream
+            | Self::Large => Kind::Refused,
             Self::RootOwned { .. } | Self::Account { .. } => Kind::Denied,
             Self::Setup { step: Step::Start | Step::Exec, .. } => Kind::Refused,
             Self::Setup { step: Step::Plan, .. } => Kind::Bug,
             Self::Program { .. }
             | Self::Setup { .. }
+            | Self::Unproven { .. }
             | Self::Vanished
             | Self::Slow
             | Self::Stuck

@@ -18,9 +18,11 @@ use super::{RunError, orders};
 use crate::capture::Capture;
 use crate::changes;
 use crate::compile::Compiled;
+use crate::egress::Egress;
 use crate::limits::OnFlood;
 use crate::message::{self, Received, Report, Step, TERMINATE};
 use crate::outcome::{Exit, Outcome};
+use crate::policy::Net;
 use crate::spawner::{Spawner, wait_until};
 use crate::sys::Usage;
 
@@ -43,6 +45,7 @@ pub struct Running {
     began: Instant,
     kill: Killer,
     seen: Seen,
+    egress: Option<Egress>,
     over: bool,
     /// Whose thread must not end before this tree does.
     _spawner: Spawner,
@@ -110,6 +113,7 @@ impl Running {
             began,
             kill: Killer(Arc::new(kill)),
             seen: Seen::default(),
+            egress: None,
             over: false,
             _spawner: spawner,
         })
@@ -232,6 +236,12 @@ impl Running {
     fn hear(&mut self, report: Report, fd: Option<OwnedFd>) {
         match report {
             Report::Hello => {}
+            // Without its door the network reaches nothing, which is no less than was allowed.
+            Report::Door => {
+                if let (Some(door), Net::Allow(hosts)) = (fd, &self.policy.inner().policy.net) {
+                    self.egress = Egress::start(door, hosts).ok();
+                }
+            }
             Report::Changes { root } => self.seen.layers.extend(fd.map(|fd| (root, fd))),
             Report::Started => self.first = fd,
             Report::Ready => self.seen.ready = true,
@@ -285,7 +295,7 @@ impl Running {
             max_rss: usage.rss_bytes,
             enforcement: inner.enforcement.clone(),
             policy_hash: inner.hash,
-            appeared: orders::appeared(&self.policy, &self.before.absent),
+            appeared: self.before.appeared(&self.policy),
             changes: layers
                 .into_iter()
                 .filter_map(|(mount, upper)| {

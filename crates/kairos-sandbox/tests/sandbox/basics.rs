@@ -43,3 +43,8 @@ fn nothing_is_open_but_the_three_streams() {
     // The fourth is the directory that `ls` looks at.
     assert_eq!(said, "0 1 2 3 ");
 }
+
+#[test]
+fn what_holds_here_is_proven_from_inside() {
+    sandbox().prove(&kairos_sandbox::probe()).expect("nothing works that must not");
+}

@@ -2,6 +2,7 @@
 
 mod basics;
 mod common;
+mod egress;
 mod outcomes;
 mod overlay;
 mod refusal;

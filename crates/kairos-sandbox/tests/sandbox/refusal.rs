@@ -184,6 +184,8 @@ fn what_cannot_be_is_refused_before_anything_starts() {
     assert!(refusal(&|_, p| p.account = nobody).contains("gid 0"));
     let long = "x".repeat(200 << 10);
     assert!(refusal(&|c, _| c.argv.push(long.clone().into())).contains("step `exec`"));
+    let longer = "x".repeat(9 << 20);
+    assert!(refusal(&|c, _| c.argv.push(longer.clone().into())).contains("more than a program"));
 }
 
 #[test]
