@@ -52,32 +52,12 @@ pub(crate) fn attack(root: &Path, request: &Request) -> Result<Verdict> {
     packages::install(root, "git", "makes the repositories that are hostile")?;
     let metadata = Metadata::read(root)?;
     // Without libraries of the machine, so that it starts in any view.
-    let probe = [
-        "rustc",
-        "--quiet",
-        "--locked",
-        "--profile",
-        "test",
-        "--package",
-        PACKAGE,
-        "--bin",
-        "probe",
-    ];
+    let probe = ["rustc", "--quiet", "--locked", "--package", PACKAGE, "--bin", "probe"];
     let stand_alone = ["--", "-C", "target-feature=+crt-static", "-C", "strip=symbols"];
     built(root, &Call::cargo(&[&probe[..], &stand_alone[..]].concat()))?;
     if metadata.members().any(|package| package.name == OURS) {
-        let call = [
-            "build",
-            "--quiet",
-            "--locked",
-            "--profile",
-            "test",
-            "--package",
-            OURS,
-            "--bin",
-            HELPER,
-        ];
-        built(root, &Call::cargo(&call))?;
+        let call = ["build", "--quiet", "--locked", "--profile", "test"];
+        built(root, &Call::cargo(&[&call[..], &["--package", OURS, "--bin", HELPER]].concat()))?;
     }
     let start = [
         "run",

@@ -273,7 +273,7 @@ impl Case {
 
     /// Whether a refusal is as good as holding it.
     pub(crate) fn may_be_refused(&self) -> bool {
-        self.wish.broken != Broken::Nothing || !self.wish.allow.is_empty()
+        self.wish.broken != Broken::Nothing || self.wish.outside == Outside::Swaps
     }
 
     pub(crate) const fn needing(mut self, needs: Needs) -> Self {

@@ -79,6 +79,12 @@ pub(crate) fn driver(case: &Case, attempt: &Attempt, keeps: &[&str]) -> Verdict 
     let tried = tried(case, attempt);
     let mut seen = attempt.seen.clone();
     seen.changes.retain(|change| !keeps.iter().any(|path| change.starts_with(path)));
+    // What the policy allows to be reached may be reached.
+    let allowed = |contact: &String| {
+        let at = contact.strip_prefix("tcp ");
+        at.is_some_and(|at| case.wish.allow.contains(&at))
+    };
+    seen.contacts.retain(|contact| !allowed(contact));
     if let Some(told) = &attempt.told {
         // What a driver reports it has seen itself: whoever asked can undo it.
         let reported =

@@ -54,7 +54,7 @@ const PLAIN: [(&str, &str); 6] = [
         "root:x:0:0::/root:/bin/sh\nagent:x:1000:1000::/srv/agent:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n",
     ),
     ("/etc/group", "root:x:0:\nagent:x:1000:\nnogroup:x:65534:\n"),
-    ("/etc/hosts", "127.0.0.1 localhost\n"),
+    ("/etc/hosts", "127.0.0.1 localhost rebound.example x.rebound.example 10.9.8.7.evil.example\n"),
     ("/etc/resolv.conf", "nameserver 127.0.0.1\n"),
 ];
 

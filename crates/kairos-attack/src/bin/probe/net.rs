@@ -134,18 +134,20 @@ fn listen(args: &[String]) -> Try {
     Err(Denied::new("nobody came in"))
 }
 
-/// Asks the proxy that the sandbox names in its environment to connect to `HOST:PORT`, which is taken
-/// byte for byte after `\0` and `\n` are put in.
+/// `proxy WANTED DIRECT [HOST]`: asks the proxy that the sandbox names in its environment to connect to
+/// `WANTED`, which is taken byte for byte after `\0` and `\n` are put in. Where none is named, it connects
+/// to `DIRECT` by itself.
 fn proxy(args: &[String]) -> Try {
     let wanted = text(args, 0)?.replace("\\0", "\0").replace("\\n", "\r\n");
     let names = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "ALL_PROXY"];
-    let at = names.iter().find_map(|name| std::env::var(name).ok());
-    let at = at.ok_or_else(|| Denied::new("no proxy is named"))?;
+    let Some(at) = names.iter().find_map(|name| std::env::var(name).ok()) else {
+        return tcp(&[text(args, 1)?.to_owned()]);
+    };
     let at = at.trim_start_matches("http://").trim_end_matches('/').to_owned();
     let to: SocketAddr = at.parse().map_err(|_| Denied::new(format!("`{at}` is no address")))?;
     let mut stream = TcpStream::connect_timeout(&to, WAIT)?;
     stream.set_read_timeout(Some(WAIT))?;
-    let host = args.get(1).map_or(wanted.as_str(), String::as_str);
+    let host = args.get(2).map_or(wanted.as_str(), String::as_str);
     write!(stream, "CONNECT {wanted} HTTP/1.1\r\nHost: {host}\r\n\r\n")?;
     let mut bytes = [0_u8; 256];
     let count = stream.read(&mut bytes)?;

@@ -2,12 +2,19 @@
 //!
 //! Owns the rows and nothing else. All addresses are of the loopback interface of the arena.
 
-use crate::case::{Case, Outside, Shows};
+use crate::case::{Case, Outside, Shows, USUAL, Wish};
 
-use Shows::{Answer, Contact};
+use Shows::{Answer, Contact, Works};
 
 const fn case(number: u8, name: &'static str, shows: Shows, args: &'static [&'static str]) -> Case {
     Case::probe(number, name, shows, args)
+}
+
+/// With a way out to one address and to one name, which answers with another address than it should.
+const PROXIED: Wish = Wish { allow: &["10.9.8.7:7700", "rebound.example:7700"], ..USUAL };
+
+const fn proxy(name: &'static str, shows: Shows, args: &'static [&'static str]) -> Case {
+    Case::probe(72, name, shows, args).wishing(PROXIED)
 }
 
 // tidy: table
@@ -39,5 +46,36 @@ pub(super) const CASES: &[Case] = &[
     case(69, "xdp-nested", Answer, &["nested", "socket", "xdp"]),
     case(70, "fast-open", Contact, &["tcp-fast-open", "127.0.0.1:{port}"]),
     case(70, "sendmmsg", Contact, &["udp-many", "127.0.0.1:{port}"]),
+    proxy("allowed", Works, &["proxy", "10.9.8.7:7700", "10.9.8.7:7700"]),
+    proxy("around-it", Contact, &["tcp", "127.0.0.1:7700"]),
+    proxy("around-it-by-udp", Contact, &["udp", "127.0.0.1:53"]),
+    proxy("loopback", Contact, &["proxy", "127.0.0.1:7700", "127.0.0.1:7700"]),
+    proxy("localhost", Contact, &["proxy", "localhost:7700", "127.0.0.1:7700"]),
+    proxy("metadata", Contact, &["proxy", "169.254.169.254:7700", "169.254.169.254:7700"]),
+    proxy("octal", Contact, &["proxy", "0177.0.0.1:7700", "127.0.0.1:7700"]),
+    proxy("hexadecimal", Contact, &["proxy", "0x7f.0.0.1:7700", "127.0.0.1:7700"]),
+    proxy("short", Contact, &["proxy", "127.1:7700", "127.0.0.1:7700"]),
+    proxy("one-number", Contact, &["proxy", "2130706433:7700", "127.0.0.1:7700"]),
+    proxy("mapped", Contact, &["proxy", "[::ffff:127.0.0.1]:7700", "127.0.0.1:7700"]),
+    proxy("loopback-6", Contact, &["proxy", "[::1]:7700", "[::1]:7700"]),
+    proxy("unspecified", Contact, &["proxy", "0.0.0.0:7700", "127.0.0.1:7700"]),
+    proxy("rebound-name", Contact, &["proxy", "rebound.example:7700", "127.0.0.1:7700"]),
+    proxy("trailing-dot", Contact, &["proxy", "rebound.example.:7700", "127.0.0.1:7700"]),
+    proxy("below-a-name", Contact, &["proxy", "x.rebound.example:7700", "127.0.0.1:7700"]),
+    proxy(
+        "name-that-begins-so",
+        Contact,
+        &["proxy", "10.9.8.7.evil.example:7700", "127.0.0.1:7700"],
+    ),
+    proxy("nul", Contact, &["proxy", "127.0.0.1:7700\\0.10.9.8.7:7700", "127.0.0.1:7700"]),
+    proxy("nul-before", Contact, &["proxy", "10.9.8.7\\0@127.0.0.1:7700", "127.0.0.1:7700"]),
+    proxy("user", Contact, &["proxy", "10.9.8.7:7700@127.0.0.1:7700", "127.0.0.1:7700"]),
+    proxy(
+        "two-requests",
+        Contact,
+        &["proxy", "10.9.8.7:1 HTTP/1.1\\n\\nCONNECT 127.0.0.1:7700", "127.0.0.1:7700"],
+    ),
+    proxy("other-host", Contact, &["proxy", "127.0.0.1:7700", "127.0.0.1:7700", "10.9.8.7:7700"]),
+    proxy("other-port", Contact, &["proxy", "10.9.8.7:53", "10.9.8.7:53"]),
     case(71, "listen", Contact, &["listen", "7799"]).while_outside(Outside::Connects(7799)),
 ];

@@ -4,7 +4,7 @@
 //! reached. Accepts nobody before the attempt is over: a connection that was made waits to be found.
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr as SocketAddrIp, TcpListener, UdpSocket};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
@@ -60,8 +60,9 @@ impl Listeners {
             hosts.push(std::net::Ipv6Addr::LOCALHOST.into());
         }
         for host in hosts {
-            all.tcp.push((format!("tcp {host}"), TcpListener::bind((host, PORT))?));
             for port in [PORT, 53] {
+                let name = SocketAddrIp::new(host, port);
+                all.tcp.push((format!("tcp {name}"), TcpListener::bind(name)?));
                 all.udp.push((format!("udp {host}:{port}"), UdpSocket::bind((host, port))?));
             }
         }
