@@ -159,11 +159,14 @@ impl Daemon {
     fn at(program: &Path, root: tempfile::TempDir) -> Done<Self> {
         let begun = Instant::now();
         let mut daemon = Command::new(program);
-        let daemon = daemon.args(["--root"]).arg(root.path()).args(["daemon", "--listen", "none"]);
-        let child = daemon.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let daemon = daemon.arg("--root").arg(root.path()).arg("daemon");
+        let mut child = daemon.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let socket = root.path().join(".kairos/run/kairos.sock");
         // The socket is there once the engine is; a refused one is a file that was left.
         while std::os::unix::net::UnixStream::connect(&socket).is_err() {
+            if let Some(status) = child.try_wait()? {
+                return Err(format!("the daemon ended before it was ready: {status}").into());
+            }
             if begun.elapsed() > READY_MAX {
                 return Err("the daemon did not become ready".into());
             }
