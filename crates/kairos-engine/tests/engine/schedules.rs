@@ -131,6 +131,20 @@ fn a_rename_under_an_id_goes_on_and_without_one_it_is_an_end_and_a_beginning() {
 }
 
 #[test]
+fn a_schedule_that_comes_back_behind_a_small_step_of_the_clock_fires_no_slot_twice() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut daemon = Daemon::start(dir.path());
+    let schedule = [minutely("nightly")];
+    daemon.load(&schedule, minute(0));
+    assert_eq!(daemon.take(Vec::new(), minute(1)), ["nightly:1 08:01:00 fired"]);
+    assert_eq!(daemon.load(&[], minute(1)), ["loaded -nightly"]);
+    // Too small a step to be held: 08:01 comes again, and the first life of the schedule had it.
+    assert_eq!(daemon.restart(&schedule, minute(0)), ["loaded nightly:1"]);
+    assert_eq!(daemon.take(Vec::new(), minute(1)), [""; 0]);
+    assert_eq!(daemon.take(Vec::new(), minute(2)), ["nightly:1 08:02:00 fired"]);
+}
+
+#[test]
 fn schedules_change_names_with_each_other_while_there_is_no_daemon() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut daemon = Daemon::start(dir.path());

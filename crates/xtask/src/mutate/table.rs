@@ -396,7 +396,11 @@ pub(super) const MUTATIONS: [Mutation; 55] = [
         file: "crates/kairos-core/src/state.rs",
         old: "        known.unwrap_or_else(|| self.gone.cursor(identity)).max(now)\n",
         new: "        known.map_or(now, |_| now)\n",
-        test: LIVES,
+        test: Test {
+            package: "kairos-engine",
+            target: "engine",
+            name: "schedules::a_schedule_that_comes_back_behind_a_small_step_of_the_clock_fires_no_slot_twice",
+        },
     },
     Mutation {
         name: "retention: what is deleted is recorded",

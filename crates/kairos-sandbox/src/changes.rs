@@ -1,0 +1,110 @@
+//! What a command changed, without having changed it.
+//!
+//! Owns the reading of a layer after its command is dead: what was added, modified, deleted, renamed or
+//! given another mode, against what the workspace holds now. The layer is the command's, so nothing in
+//! it is believed: no link is followed, no special file opened, every count has a bound. What may not
+//! become part of a workspace is named and left out. Never writes to the workspace.
+
+mod below;
+mod read;
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+pub(crate) use read::{Layer, read};
+
+/// The changes of one write root.
+#[derive(Debug)]
+pub struct ChangeSet {
+    pub root: PathBuf,
+    /// In the order of their paths; a directory before what it holds.
+    pub changes: Vec<Change>,
+    /// What was done and cannot be taken over.
+    pub refused: Vec<Refused>,
+    /// The layer itself, gone when this is.
+    upper: OwnedFd,
+}
+
+/// One change. Paths are relative to the root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub path: PathBuf,
+    pub what: What,
+}
+
+/// What happened to a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    Added(Node),
+    Modified {
+        before: Node,
+        after: Node,
+    },
+    /// Only its mode.
+    Mode {
+        before: u32,
+        after: u32,
+    },
+    Deleted(Node),
+    /// It was at another path before, with the same content.
+    Renamed {
+        from: PathBuf,
+        node: Node,
+    },
+}
+
+/// What stands at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Node {
+    /// Permission bits, size and content.
+    File {
+        mode: u32,
+        bytes: u64,
+        sha256: [u8; 32],
+    },
+    Dir {
+        mode: u32,
+    },
+    Link {
+        to: PathBuf,
+    },
+}
+
+/// Something in a layer that stays there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub path: PathBuf,
+    pub why: Why,
+}
+
+/// Why a change cannot be taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// A device, a socket, a pipe.
+    Special,
+    /// Its mode would raise the rights of whoever executes it.
+    Rights,
+    /// A link that leads out of the root.
+    LinkOut,
+    /// The policy protects it.
+    Protected,
+    /// Somebody else changed it while the command ran.
+    Conflict,
+    /// It cannot be read.
+    Unreadable,
+    /// There are more changes than may be looked at.
+    TooMany,
+}
+
+impl ChangeSet {
+    /// Opens the new content of a file that was added, modified or renamed.
+    pub fn open(&self, path: &Path) -> io::Result<File> {
+        below::open_file(&self.upper, path).map(File::from)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.refused.is_empty()
+    }
+}

@@ -1,0 +1,221 @@
+//! Where commands are run.
+//!
+//! Owns the small program, opened once and verified, and the thread that starts it. Never runs anything
+//! without it: where the program is missing, of another version or somebody else's to write, there is
+//! no sandbox.
+
+mod error;
+mod orders;
+mod supervise;
+
+use std::ffi::{CStr, OsStr};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rustix::fs::{FileType, MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+use crate::capture::{self, Capture};
+use crate::catalog::Binary;
+use crate::command::{Command, Stdin};
+use crate::compile::{Compiled, compile};
+use crate::inside::PROVE;
+use crate::inside::prove::HELD;
+use crate::outcome::{Exit, Outcome};
+use crate::plan::PLAN_BYTES_MAX;
+use crate::policy::{Account, Policy};
+use crate::probe::Capabilities;
+use crate::spawner::{Program, Spawner, Started, null};
+
+pub use error::{Kind, RunError};
+pub use supervise::{Killer, Running};
+
+/// Name of the small program's file.
+const NAME: &str = "kairos-sbx";
+
+/// Who owns nothing.
+const NOBODY: u32 = 65_534;
+
+const STRANGER: &str = "is not the program of this version";
+
+/// Where the small program is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProgramAt {
+    /// In the directory of the running executable.
+    Beside,
+    /// There.
+    Path(PathBuf),
+    /// The running executable is it, when its first argument is `__sbx`.
+    This,
+}
+
+/// A place to run commands. Cheap to share; commands run beside each other.
+#[derive(Debug)]
+pub struct Sandbox {
+    spawner: Spawner,
+    path: PathBuf,
+    argv: Vec<&'static CStr>,
+}
+
+/// Where the streams of a command go.
+#[derive(Debug)]
+pub enum Streams {
+    /// Kept up to the policy's bound, and part of the outcome.
+    Captured,
+    /// To the caller's descriptors. Bounds of output are the caller's then.
+    Given { stdout: OwnedFd, stderr: OwnedFd },
+}
+
+impl Sandbox {
+    /// Opens and verifies the small program, and asks for its version.
+    pub fn open(at: &ProgramAt) -> Result<Self, RunError> {
+        let (path, argv): (PathBuf, Vec<&'static CStr>) = match at {
+            ProgramAt::Beside => (own_path()?.with_file_name(NAME), vec![c"kairos-sbx"]),
+            ProgramAt::Path(path) => (path.clone(), vec![c"kairos-sbx"]),
+            ProgramAt::This => (own_path()?, vec![c"kairos", c"__sbx"]),
+        };
+        let failed = |source| RunError::Spawn { source };
+        let program = Program::new(verify(&path)?, argv.clone()).map_err(failed)?;
+        match Spawner::new(program).map_err(failed)? {
+            Some(spawner) => Ok(Self { spawner, path, argv }),
+            None => Err(RunError::Program { path, why: STRANGER }),
+        }
+    }
+
+    /// Tries a few things that no command may do, as a command under the default policy, and fails if
+    /// any of them works. Takes as long as one command; worth doing once at each start.
+    pub fn prove(&self, host: &Capabilities) -> Result<(), RunError> {
+        // Without a workspace nobody owns it: as root, the account that owns nothing.
+        let account = match rustix::process::geteuid().is_root() {
+            true => Account::Named { uid: NOBODY, gid: NOBODY },
+            false => Account::Owner,
+        };
+        let broken = |holes| RunError::Unproven { holes };
+        let policy = Policy { account, ..Policy::default() };
+        let policy = compile(&policy, host).map_err(|error| broken(error.to_string()))?;
+        let binary = Binary::open(&self.path).map_err(|error| broken(error.to_string()))?;
+        let argv = self.argv.iter().map(|arg| OsStr::from_bytes(arg.to_bytes()).to_owned());
+        let command = Command {
+            binary,
+            argv: argv.chain([PROVE.into()]).collect(),
+            cwd: "/tmp".into(),
+            stdin: Stdin::Empty,
+        };
+        let outcome = self.run(command, &policy)?;
+        match (outcome.exit, outcome.stdout.bytes()) {
+            (Exit::Code(0), said) if said == HELD.as_bytes() => Ok(()),
+            (Exit::Code(0), said) => Err(broken(String::from_utf8_lossy(&said).into_owned())),
+            (exit, _) => Err(broken(format!("the proof ended with {exit:?}"))),
+        }
+    }
+
+    /// Runs a command to its end, whatever that is, and keeps its output.
+    // tidy: word, because this is what the crate is for, and its callers say so
+    pub fn run(&self, command: Command, policy: &Compiled) -> Result<Outcome, RunError> {
+        self.spawn(command, policy, Streams::Captured)?.wait()
+    }
+
+    /// Starts a command. What is returned must be waited for; dropped, it kills.
+    pub fn spawn(
+        &self,
+        command: Command,
+        policy: &Compiled,
+        streams: Streams,
+    ) -> Result<Running, RunError> {
+        let began = Instant::now();
+        let plan = orders::plan(&command, policy)?;
+        let failed = |source| RunError::Spawn { source };
+        let keep = policy.inner().policy.limits.out_each;
+        let (ours, theirs) = match streams {
+            Streams::Captured => {
+                let (out, out_end) = capture::pipe().map_err(failed)?;
+                let (err, err_end) = capture::pipe().map_err(failed)?;
+                ([Some(out), Some(err)], [out_end, err_end])
+            }
+            Streams::Given { stdout, stderr } => ([None, None], [no_dir(stdout)?, no_dir(stderr)?]),
+        };
+        let stdin = match command.stdin {
+            Stdin::Empty => null().map_err(failed)?,
+            Stdin::Bytes(bytes) => sealed("stdin", &bytes).map_err(failed)?,
+            Stdin::Fd(fd) => no_dir(fd)?,
+        };
+        let before = orders::Before::now(policy);
+        let [out_end, err_end] = theirs;
+        let (control, child) = self.launch(&plan.encode(), [stdin, out_end, err_end])?;
+        let captures = ours.map(|stream| Capture::new(stream, keep));
+        Running::new(child, control, captures, policy.clone(), before, began, self.spawner.clone())
+    }
+
+    /// Has a command's first process started: (our end of the talk, the process).
+    fn launch(&self, plan: &[u8], streams: [OwnedFd; 3]) -> Result<(OwnedFd, OwnedFd), RunError> {
+        let failed = |source: io::Error| RunError::Spawn { source };
+        if plan.len() as u64 > PLAN_BYTES_MAX {
+            return Err(RunError::Large);
+        }
+        let plan = sealed("plan", plan).map_err(failed)?;
+        let (control, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+                .map_err(|error| failed(error.into()))?;
+        let given = [plan].into_iter().chain(streams).chain([theirs]).collect();
+        match self.spawner.spawn(given).map_err(failed)? {
+            Started::Process(child) => Ok((control, child)),
+            Started::Stranger => Err(self.stranger()),
+        }
+    }
+
+    fn stranger(&self) -> RunError {
+        RunError::Program { path: self.path.clone(), why: STRANGER }
+    }
+}
+
+fn own_path() -> Result<PathBuf, RunError> {
+    std::env::current_exe().map_err(|source| RunError::Spawn { source })
+}
+
+/// Opens the small program: a regular file of ours or of root that nobody else can write.
+fn verify(path: &Path) -> Result<OwnedFd, RunError> {
+    let refuse = |why| Err(RunError::Program { path: path.to_owned(), why });
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let Ok(file) = rustix::fs::open(path, flags, Mode::empty()) else {
+        return refuse("is not there");
+    };
+    let Ok(found) = rustix::fs::fstat(&file) else { return refuse("cannot be looked at") };
+    if !FileType::from_raw_mode(found.st_mode).is_file() || found.st_mode & 0o100 == 0 {
+        return refuse("is no program");
+    }
+    let own = rustix::process::geteuid().as_raw();
+    if found.st_uid != own && found.st_uid != 0 {
+        return refuse("belongs to somebody else");
+    }
+    match found.st_mode & 0o022 {
+        0 => Ok(file),
+        _ => refuse("can be written by others"),
+    }
+}
+
+/// A descriptor a command may have: with a directory of the host it could walk out of its view.
+fn no_dir(fd: OwnedFd) -> Result<OwnedFd, RunError> {
+    let found = rustix::fs::fstat(&fd).map_err(|e| RunError::Spawn { source: e.into() })?;
+    match FileType::from_raw_mode(found.st_mode).is_dir() {
+        false => Ok(fd),
+        true => Err(RunError::Stream),
+    }
+}
+
+/// Bytes as a file in memory that nobody can change any more, at its beginning.
+fn sealed(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    // Kernels before 6.3 do not know the flag that says it is no program.
+    let file = rustix::fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL)
+        .or_else(|_| rustix::fs::memfd_create(name, flags))?;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        rest = &rest[rustix::io::pwrite(&file, rest, (bytes.len() - rest.len()) as u64)?..];
+    }
+    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    rustix::fs::fcntl_add_seals(&file, seals)?;
+    Ok(file)
+}

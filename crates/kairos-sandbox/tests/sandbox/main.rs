@@ -1,0 +1,9 @@
+//! Commands in the real sandbox, started by the real small program.
+
+mod basics;
+mod common;
+mod egress;
+mod outcomes;
+mod overlay;
+mod refusal;
+mod view;

@@ -1,0 +1,199 @@
+//! Every way a command can end is told apart, on time, with bounded memory.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use crate::common::{command, compiled, policy, run, sandbox, says, workspace};
+use kairos_sandbox::{Exit, Limits, OnFlood, Outcome, Policy, Stdin, Streams, WriteMode};
+use tempfile::TempDir;
+
+/// What it may last beyond its bounds, on a machine that does other things too.
+const SLACK: Duration = Duration::from_secs(5);
+
+fn limited(limits: Limits) -> (TempDir, Policy) {
+    let dir = workspace();
+    let policy = Policy { limits, ..policy(dir.path(), WriteMode::Direct) };
+    (dir, policy)
+}
+
+fn shell(limits: Limits, words: &str) -> Outcome {
+    let (_dir, policy) = limited(limits);
+    run(&policy, &["sh", "-c", words]).expect("runs")
+}
+
+fn brief() -> Limits {
+    Limits {
+        wall: Duration::from_millis(700),
+        grace: Duration::from_millis(200),
+        ..Limits::default()
+    }
+}
+
+#[test]
+fn exit_codes_and_signals_are_not_confused() {
+    let dir = workspace();
+    let policy = policy(dir.path(), WriteMode::ReadOnly);
+    let exit = |words: &str| run(&policy, &["sh", "-c", words]).expect("runs").exit;
+    assert_eq!(exit("exit 0"), Exit::Code(0));
+    assert_eq!(exit("exit 125"), Exit::Code(125));
+    assert_eq!(exit("exit 137"), Exit::Code(137));
+    assert_eq!(exit("kill -9 $$"), Exit::Signal(9));
+    assert_eq!(exit("kill -TERM $$"), Exit::Signal(15));
+}
+
+#[test]
+fn a_command_that_ignores_sigterm_ends_at_deadline_and_grace() {
+    let began = Instant::now();
+    let outcome = shell(brief(), "trap '' TERM; echo on; while :; do sleep 1; done");
+    assert_eq!(outcome.exit, Exit::Timeout);
+    assert_eq!(outcome.stdout.bytes(), b"on\n");
+    assert!(outcome.wall >= Duration::from_millis(900), "{:?}", outcome.wall);
+    assert!(began.elapsed() < SLACK);
+}
+
+#[test]
+fn a_command_that_heeds_sigterm_ends_before_the_grace_is_over() {
+    let limits = Limits { grace: Duration::from_secs(60), ..brief() };
+    let began = Instant::now();
+    let outcome = shell(limits, "trap 'echo bye; exit 3' TERM; while :; do sleep 0.1; done");
+    assert_eq!(outcome.exit, Exit::Timeout);
+    assert_eq!(outcome.stdout.bytes(), b"bye\n");
+    assert!(began.elapsed() < SLACK);
+}
+
+#[test]
+fn stopped_children_do_not_outlive_the_deadline() {
+    let began = Instant::now();
+    let outcome = shell(brief(), "sh -c 'kill -STOP $$' & sleep 100 & wait");
+    assert_eq!(outcome.exit, Exit::Timeout);
+    assert!(began.elapsed() < SLACK);
+}
+
+#[test]
+fn a_daemon_of_its_own_dies_with_the_command() {
+    let (dir, policy) = limited(Limits::default());
+    let words = "(setsid sh -c 'trap \"\" TERM; while :; do date +%s%N > alive; done' &) ; \
+                 while [ ! -s alive ]; do :; done; echo done";
+    let outcome = run(&policy, &["sh", "-c", words]).expect("runs");
+    assert_eq!((outcome.exit, outcome.stdout.bytes()), (Exit::Code(0), b"done\n".to_vec()));
+    // It wrote without a pause; what it wrote last stays for ever.
+    let alive = || std::fs::read(dir.path().join("alive")).expect("it was alive");
+    let before = alive();
+    let later = Instant::now() + Duration::from_millis(300);
+    while Instant::now() < later {
+        assert_eq!(alive(), before);
+    }
+}
+
+#[test]
+fn output_held_by_a_grandchild_holds_nobody() {
+    let began = Instant::now();
+    let outcome = shell(Limits::default(), "setsid sleep 100 & echo out");
+    assert_eq!((outcome.exit, outcome.stdout.bytes()), (Exit::Code(0), b"out\n".to_vec()));
+    assert!(began.elapsed() < SLACK);
+}
+
+#[test]
+fn closed_streams_do_not_defeat_the_deadline() {
+    let began = Instant::now();
+    let outcome = shell(brief(), "exec >&- 2>&- <&-; sleep 100");
+    assert_eq!((outcome.exit, outcome.stdout.total), (Exit::Timeout, 0));
+    assert!(began.elapsed() < SLACK);
+}
+
+#[test]
+fn a_flood_on_either_stream_is_kept_within_bounds_and_told() {
+    for stream in ["", ">&2"] {
+        let limits = Limits { out_each: 1000, ..brief() };
+        let outcome = shell(limits, &format!("echo first {stream}; yes {stream}"));
+        let flooded = if stream.is_empty() { &outcome.stdout } else { &outcome.stderr };
+        assert_eq!(outcome.exit, Exit::Timeout);
+        assert!(flooded.truncated && flooded.total > 1 << 20, "{}", flooded.total);
+        assert_eq!((flooded.head.len(), flooded.tail.len()), (500, 500));
+        assert!(flooded.head.starts_with(b"first\n"));
+    }
+}
+
+#[test]
+fn a_flood_may_be_the_end() {
+    let limits =
+        Limits { out_each: 1000, on_flood: OnFlood::Kill, wall: 10 * SLACK, ..Limits::default() };
+    let began = Instant::now();
+    assert_eq!(shell(limits, "yes").exit, Exit::OutputCap);
+    assert!(began.elapsed() < SLACK);
+}
+
+#[test]
+fn input_nobody_reads_holds_nobody() {
+    let (dir, policy) = limited(Limits::default());
+    let mut unread = command(dir.path(), &["true"]);
+    unread.stdin = Stdin::Bytes(vec![b'x'; 1 << 20]);
+    let outcome = sandbox().run(unread, &compiled(&policy)).expect("runs");
+    assert_eq!(outcome.exit, Exit::Code(0));
+    let mut counted = command(dir.path(), &["wc", "-c"]);
+    counted.stdin = Stdin::Bytes(vec![b'x'; 1 << 20]);
+    let outcome = sandbox().run(counted, &compiled(&policy)).expect("runs");
+    assert_eq!(outcome.stdout.bytes(), b"1048576\n");
+}
+
+#[test]
+fn processor_time_has_a_bound_of_its_own() {
+    let limits = Limits { cpu: Duration::from_secs(1), ..Limits::default() };
+    assert_eq!(shell(limits, "while :; do :; done").exit, Exit::CpuCap);
+}
+
+#[test]
+fn processes_files_and_bytes_are_bounded() {
+    let (_dir, many) = limited(Limits { pids: 8, ..Limits::default() });
+    let said = says(&many, "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 5 & done; echo done");
+    assert!(
+        said.contains("Resource temporarily unavailable") || said.contains("Cannot fork"),
+        "{said}"
+    );
+    let (_dir, small) = limited(Limits { fsize: 4096, ..Limits::default() });
+    let said = says(&small, "head -c 9999 /dev/zero > big; wc -c < big");
+    assert!(said.contains("4096"), "{said}");
+    let (_dir, tiny) = limited(Limits { tmpfs: 1 << 20, inodes: 100, ..Limits::default() });
+    let said = says(&tiny, "head -c 9999999 /dev/zero > /tmp/big");
+    assert!(said.contains("No space left"), "{said}");
+    let said = says(&tiny, "for i in $(seq 200); do : > /dev/shm/$i; done");
+    assert!(said.contains("No space left"), "{said}");
+}
+
+#[test]
+fn a_caller_may_kill_and_a_dropped_command_is_dead() {
+    let (dir, policy) = limited(Limits::default());
+    let (sandbox, policy) = (sandbox(), compiled(&policy));
+    let sleep = || {
+        let sleep = command(dir.path(), &["sleep", "100"]);
+        sandbox.spawn(sleep, &policy, Streams::Captured).expect("starts")
+    };
+    let began = Instant::now();
+    let running = sleep();
+    let killer = running.killer();
+    let waiting = std::thread::spawn(move || running.wait());
+    killer.kill();
+    let ended = waiting.join().expect("no panic");
+    // Killed before the command or during it: both are an end by the caller.
+    assert!(ended.is_err() || ended.is_ok_and(|outcome| outcome.exit == Exit::Killed));
+    drop(sleep());
+    assert!(began.elapsed() < SLACK);
+}
+
+#[test]
+fn a_caller_may_bring_its_own_streams() {
+    let (dir, policy) = limited(Limits::default());
+    let (read, write) = std::io::pipe().expect("a pipe");
+    let (stdin, talk) = std::io::pipe().expect("a pipe");
+    let mut cat = command(dir.path(), &["cat"]);
+    cat.stdin = Stdin::Fd(OwnedFd::from(stdin));
+    let stderr = OwnedFd::from(write.try_clone().expect("a copy"));
+    let streams = Streams::Given { stdout: OwnedFd::from(write), stderr };
+    let (sandbox, policy) = (sandbox(), compiled(&policy));
+    let running = sandbox.spawn(cat, &policy, streams).expect("starts");
+    std::io::Write::write_all(&mut &talk, b"there and back").expect("it reads");
+    drop(talk);
+    let said = std::io::read_to_string(read).expect("the end comes");
+    assert_eq!(said, "there and back");
+    assert_eq!(running.wait().expect("runs").exit, Exit::Code(0));
+}
