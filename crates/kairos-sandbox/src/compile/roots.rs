@@ -3,11 +3,11 @@
 //! Owns which paths may be roots at all, and the descriptors that pin them. A root is what its path led
 //! to when the policy was compiled; if something else stands there later, the command does not start.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 
 use super::{SCRATCH, Unenforceable};
 use crate::policy::{Absent, PathRule, Policy};
@@ -64,12 +64,17 @@ pub(crate) enum Access {
 /// Opens every root: outer ones before what they hold, write roots before read roots of the same path,
 /// which are dropped.
 pub(super) fn open(policy: &Policy) -> Result<Vec<Root>, Unenforceable> {
-    let mut roots = Vec::new();
-    for rule in &policy.write {
-        roots.extend(one(rule, policy.writes.into(), true)?);
+    let mut roots: Vec<Root> = Vec::new();
+    let mut write: Vec<&PathRule> = policy.write.iter().collect();
+    write.sort_by_key(|rule| rule.path.components().count());
+    for rule in &write {
+        let outer = inside(rule, &write, &roots);
+        roots.extend(one(rule, policy.writes.into(), true, outer)?);
     }
+    let writable = roots.len();
     for rule in &policy.read {
-        roots.extend(one(rule, Access::Read, false)?);
+        let outer = inside(rule, &write, &roots[..writable]);
+        roots.extend(one(rule, Access::Read, false, outer)?);
     }
     roots.sort_by_key(|root| root.path.components().count());
     let mut kept: Vec<Root> = Vec::new();
@@ -98,13 +103,48 @@ pub(super) fn open(policy: &Policy) -> Result<Vec<Root>, Unenforceable> {
     Ok(kept)
 }
 
-fn one(rule: &PathRule, access: Access, write: bool) -> Result<Option<Root>, Unenforceable> {
+/// The write root around a rule's path, as the caller wrote both, and what is left of the path. What is
+/// in there is the command's to change, also while this is looked at: no link in there leads a root.
+fn inside<'a>(
+    rule: &PathRule,
+    write: &[&PathRule],
+    roots: &'a [Root],
+) -> Option<(&'a Root, PathBuf)> {
+    write.iter().find_map(|outer| {
+        let below = rule.path.strip_prefix(&outer.path).ok()?;
+        let real = outer.path.canonicalize().ok()?;
+        let root = roots.iter().find(|root| root.path == real && root.is_dir)?;
+        (!below.as_os_str().is_empty()).then(|| (root, below.to_owned()))
+    })
+}
+
+/// Where a rule's path is, without links.
+fn resolve(rule: &PathRule, outer: Option<(&Root, PathBuf)>) -> std::io::Result<PathBuf> {
+    let Some((root, below)) = outer else { return rule.path.canonicalize() };
+    find(&root.fd, &below)?;
+    Ok(root.path.join(below))
+}
+
+/// Opens what is there and nothing that a link leads to.
+fn find(at: impl AsFd, path: &Path) -> rustix::io::Result<OwnedFd> {
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat2(at, path, flags, Mode::empty(), resolve)
+}
+
+fn one(
+    rule: &PathRule,
+    access: Access,
+    write: bool,
+    outer: Option<(&Root, PathBuf)>,
+) -> Result<Option<Root>, Unenforceable> {
     let refuse = |why| Err(Unenforceable::Root { path: rule.path.clone(), why });
-    if !rule.path.is_absolute() {
+    let up = rule.path.components().any(|part| matches!(part, Component::ParentDir));
+    if !rule.path.is_absolute() || up {
         return refuse("is no absolute path");
     }
     let failed = |source| Unenforceable::Open { path: rule.path.clone(), source };
-    let path = match rule.path.canonicalize() {
+    let path = match resolve(rule, outer) {
         Ok(path) => path,
         Err(error)
             if error.kind() == std::io::ErrorKind::NotFound && rule.absent == Absent::Skip =>
@@ -116,8 +156,7 @@ fn one(rule: &PathRule, access: Access, write: bool) -> Result<Option<Root>, Une
     if let Some(why) = unfit(&path, write) {
         return refuse(why);
     }
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = rustix::fs::open(&path, flags, Mode::empty()).map_err(|e| failed(e.into()))?;
+    let fd = find(CWD, &path).map_err(|e| failed(e.into()))?;
     let found = rustix::fs::fstat(&fd).map_err(|e| failed(e.into()))?;
     let kind = FileType::from_raw_mode(found.st_mode);
     if !kind.is_dir() && (write || !kind.is_file()) {

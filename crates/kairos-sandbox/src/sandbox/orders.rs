@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::process::{getegid, geteuid};
 use rustix::time::{ClockId, Timespec};
 
@@ -16,7 +16,7 @@ use super::RunError;
 use crate::changes::Layer;
 use crate::command::{Command, Stdin};
 use crate::compile::{Access, Compiled, HOME, Inner, SCRATCH, Skeleton};
-use crate::plan::{Ids, Made, Plan, Protect, Start, View};
+use crate::plan::{Ids, Made, Plan, Start, View};
 use crate::policy::{Account, ExecRule};
 
 /// Groups and accounts of the host, read for one line.
@@ -163,28 +163,70 @@ fn accounts(ids: Ids) -> [Made; 2] {
 /// What is remembered of the time before a command.
 #[derive(Debug)]
 pub(super) struct Before {
-    /// Protected paths that are not there yet, where a command writes directly: no mount can keep
-    /// them away without leaving something on the host, so they are looked for afterwards.
-    pub(super) absent: Vec<PathBuf>,
+    /// Protected paths that no mount holds, where a command writes directly, and what stood in the
+    /// way: without leaving something on the host nothing can, so they are looked at afterwards.
+    loose: Vec<(PathBuf, Stands)>,
     /// By the clock that files are stamped with.
     pub(super) stamp: Timespec,
+}
+
+/// How far a protected path goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Stands {
+    /// To its end, through directories.
+    Whole,
+    /// To a link, which nothing can be mounted on.
+    Link { at: PathBuf, ino: u64 },
+    /// To where nothing is.
+    Absent,
 }
 
 impl Before {
     pub(super) fn now(policy: &Compiled) -> Self {
         let inner = policy.inner();
-        let absent = |rule: &&Protect| {
-            let root = inner.roots.iter().find(|root| root.path == rule.root);
-            root.is_some_and(|root| {
-                root.access == Access::Write && !is_there(&root.fd, &rule.below)
-            })
-        };
         let protected = inner.skeleton.protect.iter();
-        Self {
-            absent: protected.filter(absent).map(|rule| rule.root.join(&rule.below)).collect(),
-            stamp: rustix::time::clock_gettime(ClockId::RealtimeCoarse),
+        let loose = protected.filter_map(|rule| {
+            let root = inner.roots.iter().find(|root| root.path == rule.root)?;
+            let stands = stands(&root.fd, &rule.below);
+            let loose = root.access == Access::Write && stands != Stands::Whole;
+            loose.then(|| (rule.root.join(&rule.below), stands))
+        });
+        Self { loose: loose.collect(), stamp: rustix::time::clock_gettime(ClockId::RealtimeCoarse) }
+    }
+
+    /// Which of those paths are there now, or go another way.
+    pub(super) fn appeared(&self, policy: &Compiled) -> Vec<PathBuf> {
+        let roots = &policy.inner().roots;
+        let changed = |(path, before): &&(PathBuf, Stands)| {
+            roots.iter().filter_map(|root| Some((root, path.strip_prefix(&root.path).ok()?))).any(
+                |(root, below)| {
+                    let now = stands(&root.fd, below);
+                    now != *before && (now != Stands::Absent || *before != Stands::Absent)
+                },
+            )
+        };
+        self.loose.iter().filter(changed).map(|(path, _)| path.clone()).collect()
+    }
+}
+
+fn stands(root: &OwnedFd, below: &Path) -> Stands {
+    let mut at = PathBuf::new();
+    for part in below.components() {
+        at.push(part);
+        let resolve =
+            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let found = rustix::fs::openat2(root, &at, flags, Mode::empty(), resolve)
+            .and_then(|fd| rustix::fs::fstat(&fd));
+        let Ok(found) = found else { return Stands::Absent };
+        match FileType::from_raw_mode(found.st_mode) {
+            FileType::Directory => {}
+            FileType::Symlink => return Stands::Link { at, ino: found.st_ino },
+            // What stands where a directory should is mounted on itself.
+            _ => break,
         }
     }
+    Stands::Whole
 }
 
 /// A layer that came out of a command, with what it is judged by.
@@ -215,28 +257,4 @@ pub(super) fn layer(
         // The layer holds no more than that, and what it stands for is seldom larger.
         bytes_max: inner.policy.limits.tmpfs.saturating_mul(2),
     })
-}
-
-/// Which of those are there now.
-pub(super) fn appeared(policy: &Compiled, absent: &[PathBuf]) -> Vec<PathBuf> {
-    let roots = &policy.inner().roots;
-    let now = |path: &&PathBuf| {
-        roots
-            .iter()
-            .any(|root| path.strip_prefix(&root.path).is_ok_and(|below| is_there(&root.fd, below)))
-    };
-    absent.iter().filter(now).cloned().collect()
-}
-
-fn is_there(root: &OwnedFd, below: &Path) -> bool {
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    match rustix::fs::openat2(root, below, flags, Mode::empty(), resolve) {
-        Ok(fd) => {
-            let kind = rustix::fs::statat(&fd, "", AtFlags::EMPTY_PATH).map(|found| found.st_mode);
-            // A link is not protected by a mount, so it counts as not there before and there after.
-            kind.is_ok_and(|mode| !rustix::fs::FileType::from_raw_mode(mode).is_symlink())
-        }
-        Err(_) => false,
-    }
 }

@@ -295,7 +295,7 @@ impl Running {
             max_rss: usage.rss_bytes,
             enforcement: inner.enforcement.clone(),
             policy_hash: inner.hash,
-            appeared: orders::appeared(&self.policy, &self.before.absent),
+            appeared: self.before.appeared(&self.policy),
             changes: layers
                 .into_iter()
                 .filter_map(|(mount, upper)| {

@@ -168,7 +168,9 @@ fn protected_paths_stay_and_cannot_be_moved_away() {
         says(&policy, "mkdir -p .git/objects && echo o > .git/objects/o && cat .git/objects/o"),
         "o\n"
     );
-    let outcome = run(&policy, &["sh", "-c", "mkdir .kairos"]).expect("runs");
+    let outcome = run(&policy, &["sh", "-c", "ln -s x .kairos"]).expect("runs");
+    assert_eq!(outcome.appeared, [dir.path().join(".kairos")]);
+    let outcome = run(&policy, &["sh", "-c", "rm .kairos; mkdir .kairos"]).expect("runs");
     assert_eq!(outcome.appeared, [dir.path().join(".kairos")]);
     assert!(!dir.path().join(".envrc").exists(), "nothing is left to stand for what is absent");
 }
@@ -189,6 +191,24 @@ fn a_root_that_became_another_one_is_refused() {
     give(&root);
     let refused = sandbox().run(command(&root, &["true"]), &policy).expect_err("another directory");
     assert!(refused.to_string().contains("is another file now"), "{refused}");
+}
+
+#[test]
+fn a_link_inside_a_write_root_leads_no_root_out_of_it() {
+    let (dir, outside) = (workspace(), workspace());
+    symlink(outside.path(), dir.path().join("inner")).expect("link");
+    let inner = PathRule::optional(dir.path().join("inner"));
+    for write in [true, false] {
+        let mut policy = policy(dir.path(), WriteMode::Direct);
+        if write { &mut policy.write } else { &mut policy.read }.push(inner.clone());
+        assert!(matches!(compile(&policy, &probe()), Err(Unenforceable::Root { .. })));
+    }
+    std::fs::remove_file(dir.path().join("inner")).expect("remove");
+    std::fs::create_dir(dir.path().join("inner")).expect("directory");
+    let mut policy = policy(dir.path(), WriteMode::Direct);
+    policy.read.push(inner);
+    let said = says(&policy, "echo x > inner/x; echo y > y && cat y");
+    assert!(said.contains("Read-only") && said.contains('y'), "{said}");
 }
 
 #[test]
