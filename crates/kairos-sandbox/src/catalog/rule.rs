@@ -199,8 +199,11 @@ impl Table {
 
     /// How many arguments stand before the subcommand, all of them known flags.
     fn globals(&self, tool: &str, argv: &[OsString]) -> Result<usize, Violation> {
-        let is_option =
-            |argument: &&OsString| argument.as_bytes().starts_with(b"-") && argument.len() > 1;
+        // Two dashes alone end no options here: they would be a subcommand.
+        let is_option = |argument: &&OsString| {
+            let bytes = argument.as_bytes();
+            bytes.starts_with(b"-") && bytes != b"-" && bytes != b"--"
+        };
         let globals = argv.iter().take_while(is_option).count();
         let nothing = Operands::default();
         let scan =
