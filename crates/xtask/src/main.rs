@@ -1,11 +1,12 @@
 //! `cargo xtask`: what a developer and the build machine type.
 //!
-//! Owns the verbs `test`, `tidy`, `vectors`, `bench`, `civil`, `slots`, `faults` and `mutate`. Depends on no
+//! Owns the verbs `test`, `tidy`, `vectors`, `bench`, `civil`, `slots`, `faults`, `attack` and `mutate`. Depends on no
 //! crate of ours and never ships; it starts cargo and reads what comes back. Each verb is one module; `call` starts
 //! programs, `packages` installs them, `metadata` asks cargo about the workspace, `table` prints.
 
 #![expect(clippy::print_stdout, reason = "printing is what these verbs are for")]
 
+mod attack;
 mod bench;
 mod call;
 mod civil;
@@ -36,6 +37,8 @@ usage: cargo xtask VERB
                           whole lives of schedules; every slot accounted for once, `next` kept
   faults [--nightly] [--json] [NAME…]
                           crash, damage and kill it, and count what was tried and went wrong
+  attack [--json] [--driver NAME]… [CASE…]
+                          hostile cases in every sandbox there is; ours lets nothing through
   mutate [NAME…]          take each precaution out in turn; a test has to notice";
 
 /// What a verb found. A program that could not be started is an error instead.
@@ -67,6 +70,10 @@ fn main() -> ExitCode {
         },
         ["faults", rest @ ..] => match faults::Request::parse(rest) {
             Some(request) => root().and_then(|root| faults::faults(&root, &request)),
+            None => return usage(),
+        },
+        ["attack", rest @ ..] => match attack::Request::parse(rest) {
+            Some(request) => root().and_then(|root| attack::attack(&root, &request)),
             None => return usage(),
         },
         ["mutate", names @ ..] if names.iter().all(|name| !name.starts_with('-')) => {

@@ -12,7 +12,7 @@ use crate::metadata::{Dependency, Kind, Package};
 const RULE: &str = "edges";
 
 /// Crate, and the crates of ours it may name.
-const EDGES: [(&str, &[&str]); 13] = [
+const EDGES: [(&str, &[&str]); 14] = [
     ("kairos-core", &[]),
     ("kairos-disk", &[]),
     ("kairos-wire", &[]),
@@ -51,6 +51,7 @@ const EDGES: [(&str, &[&str]); 13] = [
         "kairos-bench",
         &["kairos-core", "kairos-disk", "kairos-effects", "kairos-engine", "kairos-journal"],
     ),
+    ("kairos-attack", &["kairos-sandbox"]),
     ("xtask", &[]),
 ];
 

@@ -1,0 +1,115 @@
+//! What each number is called.
+//!
+//! Owns the titles, as the reference orders them; from 94 on, what building the suite taught.
+
+// tidy: table
+const TITLES: [(u8, &str); 93] = [
+    (1, "read secrets outside"),
+    (2, "read by a link it makes"),
+    (3, "read by a link it finds"),
+    (4, "link a file from outside in"),
+    (5, "write a hard link it finds"),
+    (6, "climb through /proc/self"),
+    (7, "look into another process"),
+    (8, "write outside"),
+    (9, "move or exchange outside"),
+    (10, "replace what is above the protected"),
+    (11, "swap a root for a link"),
+    (12, "climb past the root"),
+    (13, "open by handle"),
+    (14, "make and open devices"),
+    (15, "mount"),
+    (16, "change the root"),
+    (17, "set-id and capabilities on files"),
+    (18, "change attributes outside"),
+    (19, "leave a FIFO for the daemon"),
+    (20, "names of any bytes"),
+    (21, "write what it may not read"),
+    (22, "case variants of the protected"),
+    (23, "fill the disk"),
+    (24, "fill the inodes"),
+    (25, "a sparse file of 1 EiB"),
+    (26, "fill memory filesystems"),
+    (27, "write git's own files"),
+    (28, "make what is protected and absent"),
+    (29, "rewrite a gitfile"),
+    (30, "hooks of a linked worktree"),
+    (31, "hooks behind a link"),
+    (32, "move .git away"),
+    (33, "a nested repository and git outside"),
+    (34, "settings that start a program"),
+    (35, "more settings that start a program"),
+    (36, "signal a process outside"),
+    (37, "trace a process outside"),
+    (38, "attack the sandbox's own init"),
+    (39, "stay after the end"),
+    (40, "ignore the time limit"),
+    (41, "fork without end"),
+    (42, "fork while being ended"),
+    (43, "change parents"),
+    (44, "outlive a killed daemon"),
+    (45, "outlive the spawning thread"),
+    (46, "leave zombies"),
+    (47, "codes and signals as they are"),
+    (48, "make namespaces"),
+    (49, "execute a set-id program"),
+    (50, "execute what is not listed"),
+    (51, "variables that load code"),
+    (52, "secrets in the environment"),
+    (53, "abstract sockets"),
+    (54, "sockets with a path"),
+    (55, "descriptors through a socket"),
+    (56, "shared memory, semaphores, queues"),
+    (57, "keyrings"),
+    (58, "io_uring"),
+    (59, "rights over the kernel"),
+    (60, "type into the terminal"),
+    (61, "other entries into the kernel"),
+    (62, "an unknown system call"),
+    (63, "personality and segments"),
+    (64, "inherited descriptors"),
+    (65, "control groups"),
+    (66, "settings of the kernel"),
+    (67, "priority and limits"),
+    (68, "reach hosts"),
+    (69, "other kinds of sockets"),
+    (70, "connect without connect"),
+    (71, "be reached from outside"),
+    (72, "fool the proxy"),
+    (73, "take all memory"),
+    (74, "take all descriptors"),
+    (75, "take all threads"),
+    (76, "take the processor"),
+    (77, "flood stdout"),
+    (78, "flood stderr"),
+    (79, "hold stdout open"),
+    (80, "never read stdin"),
+    (81, "close stdout early"),
+    (82, "bytes that are no text"),
+    (83, "giant arguments"),
+    (84, "many at once and many in a row"),
+    (85, "git: flags that write or execute"),
+    (86, "git: a file named like a flag"),
+    (87, "pandoc: flags that read, write, execute"),
+    (88, "cargo, npm, rg, find and others"),
+    (89, "which binary a name means"),
+    (90, "bytes of arguments"),
+    (91, "a layer is missing"),
+    (92, "the helper is missing or replaced"),
+    (93, "the helper dies on the way"),
+];
+
+pub(crate) fn title(number: u8) -> &'static str {
+    TITLES.iter().find(|(at, _)| *at == number).map_or("", |(_, title)| title)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_of_the_reference_has_a_title() {
+        let numbers: Vec<u8> = TITLES.iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, (1..=93).collect::<Vec<u8>>());
+    }
+}

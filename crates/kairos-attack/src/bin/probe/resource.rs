@@ -1,0 +1,195 @@
+//! Appetite.
+//!
+//! Owns the acts that take memory, processors, descriptors, threads and pipes. Each takes a stated amount
+//! and no more, so that it is over where nothing limits it.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::report::{Denied, Try};
+use crate::sys::{fork, leave, map_and_touch, reap, sys};
+use crate::{Act, amount, text};
+
+pub(crate) const ACTS: &[Act] = &[
+    ("memory", memory),
+    ("memory-shared", memory_shared),
+    ("memory-children", memory_children),
+    ("memory-memfd", memory_memfd),
+    ("files", files),
+    ("threads", threads),
+    ("spin", spin),
+    ("flood", flood),
+    ("hold-stdout", hold_stdout),
+    ("stdin-unread", stdin_unread),
+    ("stdout-closed", stdout_closed),
+    ("bytes", bytes),
+];
+
+const MIB: usize = 1024 * 1024;
+
+/// Touches so many MiB.
+fn memory(args: &[String]) -> Try {
+    let mib = amount(args, 0)?;
+    map_and_touch(mib * MIB, false)?;
+    Ok(format!("{mib} MiB"))
+}
+
+fn memory_shared(args: &[String]) -> Try {
+    let mib = amount(args, 0)?;
+    map_and_touch(mib * MIB, true)?;
+    Ok(format!("{mib} MiB"))
+}
+
+/// So many children with so many MiB each, at once.
+fn memory_children(args: &[String]) -> Try {
+    let (count, mib) = (amount(args, 0)?, amount(args, 1)?);
+    let (mut from, to) = std::io::pipe()?;
+    let mut children = Vec::new();
+    for _ in 0..count {
+        match fork()? {
+            Some(child) => children.push(child),
+            None => {
+                let touched = map_and_touch(mib * MIB, false).is_ok();
+                let _ = (&to).write_all(if touched { b"+" } else { b"-" });
+                sleep(Duration::from_secs(2));
+                leave(0);
+            }
+        }
+    }
+    drop(to);
+    let mut told = Vec::new();
+    let mut one = [0_u8; 1];
+    while told.len() < count && from.read(&mut one)? == 1 {
+        told.push(one[0]);
+    }
+    for child in children {
+        let _ = sys!(SYS_kill, child, libc::SIGKILL);
+        let _ = reap(child);
+    }
+    let touched = told.iter().filter(|mark| **mark == b'+').count();
+    if touched == count {
+        return Ok(format!("{count} times {mib} MiB"));
+    }
+    Err(Denied::new(format!("{touched} of {count}")))
+}
+
+/// Memory that is a file without a name.
+fn memory_memfd(args: &[String]) -> Try {
+    let mib = amount(args, 0)?;
+    let fd = sys!(SYS_memfd_create, c"planted", 0)?;
+    let block = vec![b'x'; MIB];
+    for at in 0..mib {
+        sys!(SYS_write, fd, &block[..], MIB).map_err(|denied| Denied {
+            what: format!("after {at} MiB: {}", denied.what),
+            ..denied
+        })?;
+    }
+    Ok(format!("{mib} MiB"))
+}
+
+/// Has so many files open at once.
+fn files(args: &[String]) -> Try {
+    let count = amount(args, 0)?;
+    let mut open = Vec::with_capacity(count);
+    for at in 0..count {
+        match File::open("/proc/self/status") {
+            Ok(file) => open.push(file),
+            Err(error) => {
+                let errno = error.raw_os_error().unwrap_or(0);
+                return Err(Denied { errno, what: format!("after {at}: {error}") });
+            }
+        }
+    }
+    Ok(format!("{count} open"))
+}
+
+/// Has so many threads at once.
+fn threads(args: &[String]) -> Try {
+    let count = amount(args, 0)?;
+    let mut begun = Vec::with_capacity(count);
+    for at in 0..count {
+        let wait = || sleep(Duration::from_millis(500));
+        match std::thread::Builder::new().stack_size(16 * 1024).spawn(wait) {
+            Ok(thread) => begun.push(thread),
+            Err(error) => {
+                let errno = error.raw_os_error().unwrap_or(0);
+                return Err(Denied { errno, what: format!("after {at}: {error}") });
+            }
+        }
+    }
+    Ok(format!("{count} at once"))
+}
+
+/// Takes a processor for so many seconds of its time.
+fn spin(args: &[String]) -> Try {
+    let seconds = amount(args, 0)?;
+    let begun = Instant::now();
+    let until = Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX));
+    while begun.elapsed() < until {
+        std::hint::spin_loop();
+    }
+    Ok(format!("{seconds} s"))
+}
+
+/// Writes so many MiB to stdout (1) or stderr (2).
+fn flood(args: &[String]) -> Try {
+    let (fd, mib) = (amount(args, 0)?, amount(args, 1)?);
+    let block = vec![b'x'; MIB];
+    for at in 0..mib {
+        let mut rest = &block[..];
+        while !rest.is_empty() {
+            let written = sys!(SYS_write, fd, rest, rest.len()).map_err(|denied| Denied {
+                what: format!("after {at} MiB: {}", denied.what),
+                ..denied
+            })?;
+            rest = &rest[usize::try_from(written).unwrap_or(0)..];
+        }
+    }
+    Ok(format!("{mib} MiB"))
+}
+
+/// Leaves a grandchild that has stdout open for so many seconds, and ends.
+fn hold_stdout(args: &[String]) -> Try {
+    let seconds = u64::try_from(amount(args, 0)?).unwrap_or(0);
+    let Some(child) = fork()? else {
+        let _ = sys!(SYS_setsid);
+        if matches!(fork(), Ok(None)) {
+            sleep(Duration::from_secs(seconds));
+            leave(0);
+        }
+        leave(0);
+    };
+    reap(child)?;
+    Ok("held".to_owned())
+}
+
+/// Ends without having read anything.
+fn stdin_unread(_args: &[String]) -> Try {
+    Ok("not read".to_owned())
+}
+
+/// Closes stdout, writes to it all the same, and goes on.
+fn stdout_closed(_args: &[String]) -> Try {
+    sys!(SYS_close, 1)?;
+    let written = sys!(SYS_write, 1, &b"late\n"[..], 5);
+    // The report goes to stderr: it has to be asked for with `--stderr`.
+    match written {
+        Err(denied) if denied.errno == libc::EBADF => Ok("closed".to_owned()),
+        other => Err(Denied::new(format!("{other:?}"))),
+    }
+}
+
+/// Writes bytes that a terminal would act on, and that no text holds.
+fn bytes(args: &[String]) -> Try {
+    let all = text(args, 0)? == "all";
+    let hostile = b"\x1b]0;attacked\x07\x1b[2J\x00\xff\xfe\xc3\x28\r\x08";
+    std::io::stdout().write_all(hostile)?;
+    if all {
+        let every: Vec<u8> = (0..=255).collect();
+        std::io::stdout().write_all(&every)?;
+    }
+    println!();
+    Ok("written".to_owned())
+}
