@@ -50,6 +50,8 @@ pub struct CommandRule {
 pub enum CommandError {
     #[error("`{name}` is no name of a program")]
     Name { name: String },
+    #[error("`{name}` has two entries")]
+    Twice { name: String },
     #[error("the path `{}` of `{name}` is not absolute and plain", .path.display())]
     Path { name: String, path: PathBuf },
     #[error("`{host}`, which `{name}` may connect to, is no `host:port`")]
@@ -79,6 +81,7 @@ impl CommandError {
     pub fn hint(&self) -> String {
         match self {
             Self::Name { .. } => "write the file's name alone, and `path:` beside it".to_owned(),
+            Self::Twice { .. } => "put what both say into one".to_owned(),
             Self::Path { .. } => "write it whole, without `..`".to_owned(),
             Self::Host { .. } => "write `network: {allow: [\"example.org:443\"]}`".to_owned(),
             Self::Flag { .. } => "write it with its dashes: `--output`".to_owned(),

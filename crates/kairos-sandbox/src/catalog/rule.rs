@@ -130,9 +130,9 @@ impl ArgvRule {
         &self.grant
     }
 
-    /// What to execute, once, before `check`: its standard output is for
-    /// [`RepositoryConfig::parse`](super::RepositoryConfig::parse). `None` where nothing has to be
-    /// known.
+    /// What to execute just before `check`, in the same place: its standard output is for
+    /// [`RepositoryConfig::parse`](super::RepositoryConfig::parse); where it does not exit with 0
+    /// nothing is known, and the command is refused. `None` where nothing has to be known.
     pub fn question(&self, place: &Place) -> Option<Rewritten> {
         let table = self.table.as_ref().filter(|table| table.repository)?;
         let mut argv = vec![OsString::from(&self.program)];
