@@ -39,7 +39,8 @@ pub struct CommandRule {
     pub refuse_flags: Vec<String>,
     /// Globs of the workspace files it executes; `None` means nobody can say.
     pub inputs: Option<Vec<String>>,
-    /// Paths of the workspace that it fills and nobody keeps.
+    /// Directories that it fills for itself: kept from one command to the next, in place of the
+    /// workspace's own, and never among its changes.
     pub scratch: Vec<String>,
     /// Programs that may interpret it, where it is a script. No step can name them for that.
     pub interpreters: Vec<String>,
@@ -182,6 +183,7 @@ impl CommandRule {
                 starts: Starts::Any,
                 reads: Vec::new(),
                 scratch: self.scratch.clone(),
+                dropped: Vec::new(),
                 inputs,
                 net,
             },

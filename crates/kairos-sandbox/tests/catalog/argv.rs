@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
+use std::path::Path;
 
 use kairos_sandbox::catalog::{
     CheckError, Effect, Inputs, Place, RepositoryConfig, Risk, Starts, Violation, Writes,
@@ -521,6 +522,20 @@ fn a_policy_gives_what_the_rule_says_and_nothing_else() {
     assert_eq!((policy.writes, policy.exec), (WriteMode::Overlay, ExecRule::Any));
     assert!(policy.read.contains(&PathRule::optional("/home-of-a/.cargo/registry")));
     assert!(policy.env.set.contains(&("CARGO_HOME".into(), "/home-of-a/.cargo".into())));
+    let target = "/w/sub/target";
+    assert!(policy.env.set.contains(&("CARGO_TARGET_DIR".into(), target.into())));
+    let caches = check.caches(&home, Path::new("/caches"));
+    assert_eq!(caches.len(), 1);
+    assert_eq!(
+        (caches[0].at.as_path(), caches[0].kept.parent()),
+        (target.as_ref(), Some("/caches".as_ref()))
+    );
+    for (path, kept) in [("sub/target/x", false), ("target/x", true), ("sub/targets", true)] {
+        assert_eq!(check.is_kept(&home, path.as_ref()), kept, "{path}");
+    }
+    let npm = accepted("npm test");
+    assert!(npm.caches(&place(), Path::new("/caches")).is_empty());
+    assert!(!npm.is_kept(&place(), "sub/node_modules/x/y".as_ref()));
     // Without a home nothing speaks of one.
     let policy = accepted("cargo test").policy(&place());
     assert_eq!(policy.read, Vec::new());
