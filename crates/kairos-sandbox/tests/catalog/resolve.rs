@@ -159,6 +159,12 @@ fn nothing_of_the_workspace_is_a_program() {
     };
     let catalog = system.catalog().with(entry("/srv/w/bin/git")).unwrap();
     assert!(catalog.resolve("mytool").is_err());
+    // By another name of the workspace too.
+    symlink("w", system.path("srv/other")).unwrap();
+    let prefixes = vec!["/usr/bin".into()];
+    let owner = fs::metadata(system.root.path()).unwrap().uid();
+    let trust = Trust::new(system.root.path(), prefixes, vec![owner], system.path("srv/other"));
+    assert!(Catalog::shipped(trust).resolve("git").is_err());
     // No search path is read, whatever it says.
     assert!(system.catalog().resolve("head").is_err());
 }
