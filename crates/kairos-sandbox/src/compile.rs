@@ -31,7 +31,7 @@ pub(crate) use skeleton::Skeleton;
 pub const HOME: &str = "/agent";
 
 /// Directories that are writable, empty and bounded for every command.
-pub(crate) const SCRATCH: [&str; 3] = ["/tmp", "/dev/shm", HOME];
+pub(crate) const MEMORY: [&str; 3] = ["/tmp", "/dev/shm", HOME];
 
 /// A policy that this host enforces, with its roots pinned. Cheap to copy.
 #[derive(Clone, Debug)]
@@ -208,7 +208,7 @@ fn bounds(policy: &Policy, enforcement: &Enforcement) -> Bounds {
 fn rules(policy: &Policy, roots: &[Root], skeleton: &Skeleton, abi: u32) -> Rules {
     let writable = roots.iter().filter(|root| root.access != Access::Read);
     let readable = roots.iter().filter(|root| root.access == Access::Read);
-    let write = writable.map(|root| root.path.clone()).chain(SCRATCH.map(PathBuf::from)).collect();
+    let write = writable.map(|root| root.path.clone()).chain(MEMORY.map(PathBuf::from)).collect();
     let exec = match &policy.exec {
         ExecRule::Any => Vec::new(),
         ExecRule::System => skeleton
