@@ -116,7 +116,7 @@ pub fn compile(policy: &Policy, host: &Capabilities) -> Result<Compiled, Unenfor
         rules
     });
     let filter = match stands(Layer::Seccomp) {
-        true => filter::compile(&policy.net, &policy.exec),
+        true => filter::compile(&policy.net, &policy.exec, whole(&enforcement)),
         false => Vec::new(),
     };
     let text = explain::text(policy, &roots, &skeleton, &filter, &enforcement);
@@ -183,16 +183,20 @@ fn layers(policy: &Policy, host: &Capabilities) -> Result<Enforcement, Unenforce
 
 /// Says where a layer that stands is weaker without another.
 fn degrade(mut enforcement: Enforcement) -> Enforcement {
-    let whole = matches!(enforcement.of(Layer::Cgroup), State::Enforced { .. });
-    if !whole {
+    if !whole(&enforcement) {
         let why = "memory is bounded for each process, not for the tree".to_owned();
         enforcement.0[Layer::Rlimits.index()].1 = State::Degraded { why };
     }
     enforcement
 }
 
+/// Whether the whole tree is bounded.
+fn whole(enforcement: &Enforcement) -> bool {
+    matches!(enforcement.of(Layer::Cgroup), State::Enforced { .. })
+}
+
 fn bounds(policy: &Policy, enforcement: &Enforcement) -> Bounds {
-    let whole = matches!(enforcement.of(Layer::Cgroup), State::Enforced { .. });
+    let whole = whole(enforcement);
     let limits = &policy.limits;
     Bounds {
         cpu_s: limits.cpu.as_secs() + u64::from(limits.cpu.subsec_nanos() > 0),
@@ -260,7 +264,7 @@ fn door(net: &Net) -> u16 {
 impl Inner {
     /// Whether each command gets a cgroup of its own.
     pub(crate) fn has_cgroup(&self) -> bool {
-        matches!(self.enforcement.of(Layer::Cgroup), State::Enforced { .. })
+        whole(&self.enforcement)
     }
 
     pub(crate) fn door(&self) -> u16 {
