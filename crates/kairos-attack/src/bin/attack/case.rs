@@ -61,6 +61,8 @@ pub(crate) enum Shows {
     Stay,
     /// The driver returned late, or its output stayed open.
     Late,
+    /// Somebody outside could not do their work, or had to wait.
+    Starve,
     /// A terminal outside has got input.
     Typed,
     /// Nothing outside can see it: the answer of the kernel is the effect.
@@ -174,6 +176,8 @@ pub(crate) enum Outside {
     Terminal,
     /// The driver's stdin is a terminal that nobody is controlled by.
     LeakedTerminal,
+    /// Somebody else of the same user does this meanwhile, by a probe of their own.
+    Works(&'static [&'static str]),
     /// The driver's stdin is so many MiB.
     Input(usize),
     /// The workspace stands first in the search path.
