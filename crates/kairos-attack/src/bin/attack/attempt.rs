@@ -61,7 +61,7 @@ const POLL: Duration = Duration::from_millis(2);
 /// After the driver has returned, descendants and pipes have so long to be gone.
 const AFTER: Duration = Duration::from_millis(150);
 /// Beyond its own clock a driver may take so long.
-const SLACK: Duration = Duration::from_millis(700);
+const SLACK: Duration = Duration::from_millis(1_500);
 
 /// Makes the attempt as often as the case wishes, and stops at the first effect.
 pub(crate) fn attempt(case: &Case, driver: &dyn Driver) -> Result<Attempt> {

@@ -100,6 +100,21 @@ pub(crate) enum Writes {
     ReadOnly,
 }
 
+impl Writes {
+    pub(crate) const ALL: [(&'static str, Self); 3] =
+        [("direct", Self::Direct), ("overlay", Self::Overlay), ("read-only", Self::ReadOnly)];
+
+    /// As it is typed.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(other, _)| *other == name).map(|(_, writes)| *writes)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        let own = Self::ALL.iter().find(|(_, writes)| *writes == self);
+        own.map(|(name, _)| *name).expect("every way has a name")
+    }
+}
+
 /// What the policy asks for beyond the usual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wish {
