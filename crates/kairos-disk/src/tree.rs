@@ -83,6 +83,16 @@ impl<F: Fs> Tree<F> {
         Ok(place.identity.inode)
     }
 
+    /// What stands at `path`; of a link, that it is one.
+    ///
+    /// # Errors
+    /// Nothing stands there, or the way to it may not be gone.
+    pub fn kind(&self, path: &Path) -> Result<FileKind, Refusal> {
+        let place = self.place(path)?;
+        let stat = self.fs.stat(&place.dir, &place.name);
+        stat.map(|stat| stat.kind).map_err(|source| place.refuse(not_opened(source)))
+    }
+
     /// Walks to the directory of `path`.
     pub(crate) fn place(&self, path: &Path) -> Result<Place<F>, Refusal> {
         let refuse = |reason| Refusal { path: path.to_owned(), reason };

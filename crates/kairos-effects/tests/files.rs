@@ -7,9 +7,13 @@ use std::os::unix::ffi::OsStrExt as _;
 use common::World;
 use kairos_core::effect::{FileRefusal, Outcome, Reconciled, Reply};
 use kairos_core::event::Event;
+use kairos_core::gate::scope::Scopes;
 use kairos_core::mandate::outcome::Outcome as End;
 use kairos_core::mandate::spec::Check;
+use kairos_core::schedule::Contents;
+use kairos_core::schedule::condition::{Condition, Found, Test};
 use kairos_effects::cancel;
+use kairos_effects::file::Unclear;
 use kairos_effects::model::{Model, Playbook};
 
 fn seen(world: &mut World) -> (Vec<String>, u32) {
@@ -370,4 +374,44 @@ fn the_bytes_of_any_daemons_own_files_are_never_kept() {
     assert!(outcomes.contains(&Outcome::Refused(FileRefusal::Protected)));
     let hash = kairos_core::digest::BlobRef::of(CONFIG.as_bytes());
     assert!(world.texts.get(hash).is_err());
+}
+
+fn exists(world: &World, path: &str) -> Result<Found, Unclear> {
+    let condition = Condition { test: Test::Exists(path.parse().expect("a path")), not: false };
+    world.files().look(&condition, &Scopes::default())
+}
+
+fn contents(world: &World, glob: &str) -> Result<Contents, Unclear> {
+    world.files().contents(glob, &Scopes::default(), &mut |_| {})
+}
+
+#[test]
+fn nobody_can_tell_whether_what_a_link_leads_to_is_there() {
+    let world = World::new(&[("docs/a.md", "a")]);
+    let workspace = world.dir.path().join("workspace");
+    std::os::unix::fs::symlink("docs", workspace.join("there")).expect("a link");
+    std::os::unix::fs::symlink("gone", workspace.join("nowhere")).expect("a link");
+    for path in ["docs", "docs/a.md"] {
+        assert!(matches!(exists(&world, path), Ok(Found::Is(true))), "{path}");
+    }
+    for path in ["gone", "gone/a.md", "docs/a.md/b"] {
+        assert!(matches!(exists(&world, path), Ok(Found::Is(false))), "{path}");
+    }
+    for path in ["there", "nowhere", "there/a.md"] {
+        assert!(matches!(exists(&world, path), Err(Unclear::Refused(_))), "{path}");
+    }
+}
+
+/// Such a file is there while a change is brought in, and as long as one is not settled.
+#[test]
+fn what_a_change_leaves_beside_its_target_hides_nothing() {
+    let world = World::new(&[("docs/a.md", "a")]);
+    let before = contents(&world, "docs/**").expect("it can be told");
+    let docs = world.dir.path().join("workspace/docs");
+    for name in [".kairos-0123456789abcdef", ".kairos-0123456789abcdef.new"] {
+        std::fs::write(docs.join(name), "the other one").expect("written");
+    }
+    assert_eq!(contents(&world, "docs/**").expect("it still can"), before);
+    std::fs::write(docs.join("b.md"), "b").expect("written");
+    assert_ne!(contents(&world, "docs/**").expect("it still can"), before);
 }

@@ -79,6 +79,18 @@ impl Calendar {
         Some(input(loaded, table, accounted, files))
     }
 
+    /// Whether what is due of `name` waits for a look at its condition: there is nothing to take.
+    pub(crate) fn waits(&self, state: &State, name: &ScheduleName, now: Time) -> bool {
+        let Some(loaded) =
+            state.schedule(name).filter(|loaded| loaded.definition.condition.is_some())
+        else {
+            return false;
+        };
+        // Slots that an ended pause swallowed wait for nobody.
+        let fare = state.fare(loaded.definition.identity());
+        self.probes.waits(name, now) && fare.is_none_or(|fare| fare.pause.is_none())
+    }
+
     /// This calendar with what is known of files from the one before.
     pub(crate) fn after(self, other: Self) -> Self {
         let stays = |name: &ScheduleName| self.tables.contains_key(name);

@@ -4,7 +4,7 @@
 //! decided with by a later turn; until then the schedule stays due. Nothing of it is recorded: a crash
 //! in between only looks again. Never looks itself.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use kairos_core::schedule::{Accounted, Contents};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 
-/// How long an answer is waited for: then nobody can tell. Longer than a look may take, because looks
-/// are taken one after the other.
+/// How long an answer is waited for, whichever comes: then nobody can tell. Looks are taken one after
+/// the other, so as long as there are answers each has its turn. Longer than one look may take.
 const WAIT_MAX_MS: u64 = 120_000;
 
 /// How long an answer is good, where the slot could not be decided with it at once.
@@ -45,6 +45,8 @@ pub(crate) struct Probed {
 #[derive(Debug, Default)]
 pub(crate) struct Probes {
     stages: RefCell<BTreeMap<ScheduleName, Stage>>,
+    /// When an answer came last, to whatever was asked.
+    heard: Cell<Time>,
     /// Whose look did not end in time, to be told.
     overdue: RefCell<Vec<ScheduleName>>,
 }
@@ -72,7 +74,7 @@ impl Probes {
             Some(Stage::Done { probed, at }) if probed.answers(loaded, condition, at, now) => {
                 probed.found
             }
-            Some(Stage::UnderWay { since }) if now.ms_since(since) <= WAIT_MAX_MS => {
+            Some(Stage::UnderWay { since }) if self.may_come(since, now) => {
                 stages.insert(name.clone(), Stage::UnderWay { since });
                 return None;
             }
@@ -96,6 +98,20 @@ impl Probes {
         })
     }
 
+    /// Whether the schedule's slots wait for a look, and there is nothing to decide with yet.
+    pub(crate) fn waits(&self, name: &ScheduleName, now: Time) -> bool {
+        match self.stages.borrow().get(name) {
+            Some(Stage::Wanted(_)) => true,
+            Some(Stage::UnderWay { since }) => self.may_come(*since, now),
+            Some(Stage::Done { .. }) | None => false,
+        }
+    }
+
+    /// Whether the answer to what was asked then may still come.
+    fn may_come(&self, since: Time, now: Time) -> bool {
+        now.ms_since(since.max(self.heard.get())) <= WAIT_MAX_MS
+    }
+
     /// Hands out what is wanted.
     pub(crate) fn ask(&self, now: Time, ask: &mut dyn FnMut(Probe)) {
         for stage in self.stages.borrow_mut().values_mut() {
@@ -110,12 +126,13 @@ impl Probes {
 
     /// Whose looks did not end in time, and why nobody can tell what they would have found.
     pub(crate) fn overdue(&self) -> impl Iterator<Item = (ScheduleName, String)> + use<> {
-        let why = || format!("the look took longer than {} s", WAIT_MAX_MS / 1_000);
+        let why = || format!("no look at files was answered for {} s", WAIT_MAX_MS / 1_000);
         self.overdue.take().into_iter().map(move |schedule| (schedule, why()))
     }
 
     /// Takes an answer; one that nobody waits for any more is dropped.
     pub(crate) fn told(&self, probed: Probed, now: Time) {
+        self.heard.set(now);
         let mut stages = self.stages.borrow_mut();
         if let Some(stage @ Stage::UnderWay { .. }) = stages.get_mut(&probed.look.schedule) {
             *stage = Stage::Done { probed, at: now };
@@ -217,9 +234,25 @@ mod tests {
         assert_eq!(fate(&probes, &loaded, WAIT_MAX_MS), None);
         let unknown = Some(Fate::Unmet(slot(), Unmet::Unknown));
         assert_eq!(fate(&probes, &loaded, WAIT_MAX_MS + 1), unknown);
-        let why = "the look took longer than 120 s".to_owned();
+        let why = "no look at files was answered for 120 s".to_owned();
         assert_eq!(probes.overdue().collect::<Vec<_>>(), [(loaded.definition.name, why)]);
         probes.told(Probed { look, found: Found::Is(true) }, at(WAIT_MAX_MS + 2));
         assert!(probes.stages.borrow().is_empty(), "nobody waits for it any more");
+    }
+
+    #[test]
+    fn a_look_behind_many_others_is_waited_for_as_long_as_these_are_answered() {
+        let (probes, last) = (Probes::default(), loaded());
+        let mut first = loaded();
+        first.definition.name = "first".parse().expect("a name");
+        assert_eq!([&first, &last].map(|loaded| fate(&probes, loaded, 0)), [None; 2]);
+        let asked = asked(&probes, 0);
+        let [look, behind] = asked.try_into().expect("both are asked for");
+        assert_eq!(behind.schedule, last.definition.name);
+        probes.told(Probed { look, found: Found::Is(true) }, at(WAIT_MAX_MS));
+        assert_eq!(fate(&probes, &last, WAIT_MAX_MS + 1), None);
+        probes.told(Probed { look: behind, found: Found::Is(true) }, at(2 * WAIT_MAX_MS));
+        let fires = Some(Fate::Fires(slot()));
+        assert_eq!(fate(&probes, &last, 2 * WAIT_MAX_MS), fires);
     }
 }

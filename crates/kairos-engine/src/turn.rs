@@ -339,15 +339,20 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
 
     /// Takes what is due, the earliest first. What brings no event is left for a later turn, and so
     /// are slots in a drain or when the disk has no room for new work: their schedule's cursor stays,
-    /// and what was missed is decided when there is, or by the next start.
+    /// and what was missed is decided when there is, or by the next start. However many wait for a
+    /// look at their condition, they take nobody's place.
     fn due(mut self, now: &mut dyn FnMut() -> Now, calendar: &Calendar) -> Result<Self, Poisoned> {
-        let mut left = None;
-        for _ in 0..DUE_MAX {
+        let (mut left, mut taken) = (None, 0);
+        while taken < DUE_MAX {
             let now = now();
             let waits = self.is_tight(&now) || now.pace != Pace::Running;
             let due = self.state().due_after(left.as_ref(), now.time, !waits);
             let Some((at, alarm)) = due else { break };
             let input = match &alarm {
+                Alarm::Schedule(name) if calendar.waits(self.state(), name, now.time) => {
+                    left = Some((at, alarm));
+                    continue;
+                }
                 Alarm::Schedule(name) => {
                     // No mandate's doing, whatever the calendar does.
                     poison::folding(None);
@@ -355,6 +360,7 @@ impl<D: Fs + 'static, F: Folding> Turn<'_, D, F> {
                 }
                 Alarm::Day | Alarm::Mandate(_) | Alarm::Key(_) => Some(Input::Due(alarm.clone())),
             };
+            taken += 1;
             let before = self.ledger.head();
             if let Some(input) = input {
                 self = self.own(&input, &now)?;

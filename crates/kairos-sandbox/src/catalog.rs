@@ -44,6 +44,7 @@ pub use rule::{ArgvRule, Rewritten};
 pub use trust::{Trust, Untrusted};
 pub use violation::{ARGUMENT_BYTES_MAX, ARGUMENTS_MAX, ARGV_BYTES_MAX, Violation};
 
+use crate::sandbox::Kind;
 use program::{Head, Shebang};
 use refused::Refused;
 use trust::Walked;
@@ -80,6 +81,10 @@ pub enum Unlisted {
 }
 
 impl Unlisted {
+    pub fn kind(&self) -> Kind {
+        Kind::Refused
+    }
+
     /// What an operator could do.
     pub fn hint(&self) -> String {
         match self {
@@ -124,6 +129,33 @@ pub enum CheckError {
     Unlisted(#[from] Unlisted),
     #[error(transparent)]
     Violation(#[from] Violation),
+}
+
+impl ResolveError {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Unlisted(_) | Self::LeadsTo { .. } | Self::Interpreter { .. } => Kind::Refused,
+            Self::Untrusted { source, .. } => source.kind(),
+            Self::Missing { .. } | Self::Binary(_) | Self::Shape { .. } => Kind::Unavailable,
+        }
+    }
+}
+
+impl CheckError {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Unlisted(unlisted) => unlisted.kind(),
+            Self::Violation(violation) => violation.kind(),
+        }
+    }
+
+    /// What could be done, where there is something to do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unlisted(unlisted) => Some(unlisted.hint()),
+            Self::Violation(violation) => violation.hint(),
+        }
+    }
 }
 
 impl Catalog {
@@ -173,7 +205,8 @@ impl Catalog {
         Ok(self.rule(name)?.check(argv, place)?)
     }
 
-    /// Finds the program of a command, opens it once and reads it whole.
+    /// Finds the program of a command, opens it once and reads it whole: a tenth of a second for a
+    /// large one, so this is for the start and for a changed configuration, and not for each command.
     pub fn resolve(&self, name: &str) -> Result<Program, ResolveError> {
         self.program_of(self.entry(name)?)
     }

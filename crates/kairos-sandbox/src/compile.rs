@@ -41,6 +41,8 @@ pub struct Compiled(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) policy: Policy,
     pub(crate) roots: Vec<Root>,
+    /// Where each cache is found, and where it is kept.
+    pub(crate) caches: Vec<(PathBuf, Root)>,
     pub(crate) skeleton: Skeleton,
     pub(crate) bounds: Bounds,
     pub(crate) landlock: Option<Rules>,
@@ -67,6 +69,8 @@ pub enum Unenforceable {
     Root { path: PathBuf, why: &'static str },
     #[error("protected path `{path}` {why}")]
     Protect { path: PathBuf, why: &'static str },
+    #[error("cache `{path}` {why}")]
+    Cache { path: PathBuf, why: &'static str },
     #[error("variable `{name}` cannot be given to a program")]
     Variable { name: String },
     #[error("limit `{name}` {why}")]
@@ -103,10 +107,14 @@ pub fn compile(policy: &Policy, host: &Capabilities) -> Result<Compiled, Unenfor
     limits(policy)?;
     let enforcement = layers(policy, host)?;
     let roots = roots::open(policy)?;
+    let caches = roots::caches(policy, &roots)?;
     let skeleton = Skeleton::new(policy, &roots);
     let stands = |layer| !matches!(enforcement.of(layer), State::Absent { .. });
-    let landlock =
-        stands(Layer::Landlock).then(|| rules(policy, &roots, &skeleton, host.landlock()));
+    let landlock = stands(Layer::Landlock).then(|| {
+        let mut rules = rules(policy, &roots, &skeleton, host.landlock());
+        rules.write.extend(caches.iter().map(|(at, _)| at.clone()));
+        rules
+    });
     let filter = match stands(Layer::Seccomp) {
         true => filter::compile(&policy.net, &policy.exec),
         false => Vec::new(),
@@ -114,10 +122,11 @@ pub fn compile(policy: &Policy, host: &Capabilities) -> Result<Compiled, Unenfor
     let text = explain::text(policy, &roots, &skeleton, &filter, &enforcement);
     let inner = Inner {
         policy: policy.clone(),
-        bounds: bounds(policy),
+        bounds: bounds(policy, &enforcement),
         env: environment(policy)?,
         hash: Sha256::digest(text.as_bytes()).into(),
         roots,
+        caches,
         skeleton,
         landlock,
         filter,
@@ -182,11 +191,13 @@ fn degrade(mut enforcement: Enforcement) -> Enforcement {
     enforcement
 }
 
-fn bounds(policy: &Policy) -> Bounds {
+fn bounds(policy: &Policy, enforcement: &Enforcement) -> Bounds {
+    let whole = matches!(enforcement.of(Layer::Cgroup), State::Enforced { .. });
     let limits = &policy.limits;
     Bounds {
         cpu_s: limits.cpu.as_secs() + u64::from(limits.cpu.subsec_nanos() > 0),
-        memory: limits.mem,
+        // A bound of the tree is the better one, and this one would refuse what it allows.
+        memory: if whole { 0 } else { limits.mem },
         pids: limits.pids.into(),
         nofile: limits.nofile.into(),
         fsize: limits.fsize,
@@ -247,6 +258,11 @@ fn door(net: &Net) -> u16 {
 }
 
 impl Inner {
+    /// Whether each command gets a cgroup of its own.
+    pub(crate) fn has_cgroup(&self) -> bool {
+        matches!(self.enforcement.of(Layer::Cgroup), State::Enforced { .. })
+    }
+
     pub(crate) fn door(&self) -> u16 {
         door(&self.policy.net)
     }

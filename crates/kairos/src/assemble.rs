@@ -338,9 +338,20 @@ pub(crate) fn paths(root: &Path, daemon: Option<PathBuf>) -> Paths {
     }
 }
 
+/// Warnings told at a load; `config check` tells all of them.
+const WARNINGS_MAX: usize = 100;
+
+/// What is said of those that are not told.
+fn more(config: &Resolved) -> Option<String> {
+    let more = config.warnings.len().checked_sub(WARNINGS_MAX).filter(|more| *more > 0)?;
+    Some(format!("{more} more warnings: `kairos config check` tells them all"))
+}
+
 /// What a person should know of a configuration that holds.
 pub(crate) fn remarks(config: &Resolved, file: &Path) -> impl Iterator<Item = String> {
-    let warnings = config.warnings.iter().map(|warning| format!("warning: {}", warning.line()));
+    let warnings = config.warnings.iter().take(WARNINGS_MAX);
+    let warnings = warnings.map(|warning| format!("warning: {}", warning.line()));
+    let warnings = warnings.chain(more(config).map(|more| format!("warning: {more}")));
     let model = config.options.model.is_none().then(|| no_model(file, &Env::of_process()));
     warnings.chain(model)
 }
@@ -362,8 +373,9 @@ fn no_model(file: &Path, env: &Env) -> String {
 }
 
 fn log_warnings(log: &Log, config: &Resolved) {
-    for warning in &config.warnings {
-        let details = [("message", Detail::Text(warning.to_string()))];
+    let warnings = config.warnings.iter().take(WARNINGS_MAX).map(ToString::to_string);
+    for warning in warnings.chain(more(config)) {
+        let details = [("message", Detail::Text(warning))];
         log.line(Level::Warn, "config_warning", "config", &details);
     }
 }

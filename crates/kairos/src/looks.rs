@@ -4,7 +4,7 @@
 //! the engine asks at most one for each schedule, and watched files between them. Never decides what
 //! follows.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use kairos_core::schedule::definition::ScheduleName;
 use kairos_effects::file::{Files, Unclear};
 use kairos_engine::{LookAt, Returns};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
@@ -34,8 +35,22 @@ struct Asked {
 
 #[derive(Default)]
 struct Queue {
-    looks: VecDeque<LookAt>,
+    looks: Wanted,
     closed: bool,
+}
+
+/// For each schedule its condition as it was asked for last, since nobody waits for what was asked before;
+/// and under no name all that is watched. So it never has more than schedules, however long a look takes.
+type Wanted = BTreeMap<Option<ScheduleName>, LookAt>;
+
+impl Queue {
+    fn add(&mut self, look: LookAt) {
+        let whose = match &look {
+            LookAt::Condition(probe) => Some(probe.schedule.clone()),
+            LookAt::Files(_) => None,
+        };
+        self.looks.insert(whose, look);
+    }
 }
 
 impl Looks {
@@ -54,7 +69,7 @@ impl Looks {
 
     /// Never blocks.
     pub(crate) fn ask(&self, look: LookAt) {
-        self.0.change(|queue| queue.looks.push_back(look));
+        self.0.change(|queue| queue.add(look));
     }
 }
 
@@ -72,7 +87,7 @@ impl Asked {
     }
 
     /// All that is asked; none when nothing will be any more.
-    fn take(&self) -> Option<VecDeque<LookAt>> {
+    fn take(&self) -> Option<Wanted> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         rustix::io::read(&self.bell, &mut [0; 8]).ok();
         (!queue.closed).then(|| std::mem::take(&mut queue.looks))
@@ -96,7 +111,7 @@ impl Looking {
 
     fn serve(mut self, asked: &Asked) {
         while let Some(looks) = asked.take() {
-            for look in looks {
+            for look in looks.into_values() {
                 self.asked(look);
             }
             self.watched();
@@ -159,5 +174,27 @@ fn told<T>(look: impl FnOnce() -> Result<T, Unclear>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(look)) {
         Ok(found) => found.map_err(|unclear| startup::chain(&unclear)),
         Err(_) => Err("looking panicked".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kairos_engine::Watch;
+
+    use super::*;
+
+    #[test]
+    fn what_is_asked_again_takes_the_place_of_what_was_asked() {
+        let watch = |glob: &str| {
+            let (schedule, scopes) = ("inbox".parse().expect("a name"), Arc::default());
+            Watch { schedule, glob: glob.to_owned(), settle_ms: 1_000, scopes }
+        };
+        let mut queue = Queue::default();
+        for n in 0..10_000 {
+            queue.add(LookAt::Files(vec![watch(&format!("{n}/**"))]));
+        }
+        let left: Vec<_> = queue.looks.into_values().collect();
+        let [LookAt::Files(watches)] = &left[..] else { panic!("{left:?}") };
+        assert_eq!(watches[0].glob, "9999/**");
     }
 }

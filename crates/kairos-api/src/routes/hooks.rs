@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use kairos_core::digest::{BlobRef, Digest};
 use kairos_core::event::Key;
 use kairos_core::input::Verb;
@@ -21,7 +21,7 @@ use crate::problem::Refusal;
 pub(crate) const BODY_BYTES_MAX: usize = 256 * 1024;
 /// Headers that sign the body, the first that is there.
 const SIGNATURES: [&str; 2] = ["x-kairos-signature", "x-hub-signature-256"];
-/// Headers that name a delivery, the first that is there.
+/// Headers that name a delivery, the first that says something.
 const DELIVERIES: [&str; 3] = ["x-kairos-delivery", "x-github-delivery", "idempotency-key"];
 /// Bytes of a delivery's name.
 const DELIVERY_BYTES_MAX: usize = 256;
@@ -32,8 +32,8 @@ pub(crate) async fn deliver(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<wire::schedule::Delivered>), Refusal> {
-    let first = |names: &[&str]| names.iter().find_map(|name| headers.get(*name));
-    let signature = first(&SIGNATURES).map(|value| value.as_bytes());
+    let signature = SIGNATURES.iter().find_map(|name| headers.get(*name));
+    let signature = signature.map(HeaderValue::as_bytes);
     // The HMAC says who it is: nothing else of the request is believed before.
     let identity = match door.hooks.prove(&name, signature, &body.0) {
         Proof::Holds { identity } => identity,
@@ -44,7 +44,8 @@ pub(crate) async fn deliver(
         }
         Proof::NoSuchHook => return Err(Refusal::unknown("no_such_hook", "no such hook")),
     };
-    let delivery = first(&DELIVERIES).map(|value| value.as_bytes()).filter(|id| !id.is_empty());
+    let deliveries = DELIVERIES.iter().filter_map(|name| headers.get(*name));
+    let delivery = deliveries.map(HeaderValue::as_bytes).find(|id| !id.is_empty());
     let delivery = delivery.ok_or_else(no_delivery)?;
     if delivery.len() > DELIVERY_BYTES_MAX {
         let detail = format!("a delivery's name has at most {DELIVERY_BYTES_MAX} bytes");

@@ -45,7 +45,9 @@ pub(crate) async fn fire(
         Some(text) => {
             let (named, identity) = named(&door, &schedule, &text).await?;
             asked = format!("{asked} {} {}", named.slot.civil, named.slot.fold);
-            Some((named, format!("manual {identity} {} {}", named.slot.civil, named.slot.fold)))
+            // No header has a line break: no key that somebody chose is this one.
+            let own = format!("manual\n{identity} {} {}", named.slot.civil, named.slot.fold);
+            Some((named, own))
         }
     };
     // A slot is fired again once, whoever asks.

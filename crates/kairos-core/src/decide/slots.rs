@@ -14,7 +14,7 @@ use crate::principal::Principal;
 use crate::refusal::Refusal;
 use crate::schedule::Slot;
 use crate::schedule::contents::Contents;
-use crate::schedule::definition::{Concurrency, Definition, ScheduleName};
+use crate::schedule::definition::{Concurrency, Definition, OPEN_MAX, ScheduleName};
 use crate::schedule::missed::{Accounted, Fate, Unfired, Unmet};
 use crate::schedule::pause::PausedBy;
 use crate::schedule::slot::{SlotReason, SlotState};
@@ -287,18 +287,19 @@ pub(super) fn refusal(state: &State, loaded: &Loaded, fired: usize) -> Option<Sl
         Err(_) => return Some(SlotReason::NoModel),
         Ok(()) => {}
     }
-    let mut open = earlier(state, definition);
+    let open = || earlier(state, definition);
     let overlaps = match definition.concurrency {
         Concurrency::Queue => {
             let most = usize::from(definition.max_queued);
-            let queued = open.filter(|mandate| mandate.standing == Standing::Queued);
+            let queued = open().filter(|mandate| mandate.standing == Standing::Queued);
             fired + queued.take(most).count() >= most
         }
-        Concurrency::Reject => fired > 0 || open.next().is_some(),
+        Concurrency::Reject => fired > 0 || open().next().is_some(),
         Concurrency::Allow => false,
-        Concurrency::Replace => fired > 0,
+        Concurrency::Replace => return (fired > 0).then_some(SlotReason::Overlap),
     };
-    overlaps.then_some(SlotReason::Overlap)
+    let crowded = || fired + open().take(OPEN_MAX).count() >= OPEN_MAX;
+    (overlaps || crowded()).then_some(SlotReason::Overlap)
 }
 
 /// Open mandates that a fire of this schedule meets: its own, in the scope it has now.

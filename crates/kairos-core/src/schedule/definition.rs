@@ -113,6 +113,10 @@ pub const JITTER_MS_MAX: u64 = 24 * 3_600_000;
 /// The most fires of one schedule that can be allowed to queue.
 pub const QUEUED_MAX: u8 = 16;
 
+/// The most mandates of one schedule and scope that are open at once, parked ones among them, whatever
+/// its concurrency allows. One that replaces ends the others instead.
+pub const OPEN_MAX: usize = 1_000;
+
 const QUEUED: u8 = 1;
 const PAUSE_AFTER: u32 = 3;
 

@@ -10,6 +10,7 @@ use kairos_core::gate::scope::{Classified, Scopes};
 use kairos_core::path::RelPath;
 use kairos_core::schedule::condition::{Condition, Found, Test};
 use kairos_core::schedule::contents::{BYTES_MAX, Contents, FILES_MAX};
+use kairos_disk::fs::FileKind;
 use kairos_disk::refusal::{Reason, Refusal};
 use kairos_disk::{Fs, Tree};
 
@@ -77,7 +78,14 @@ impl<F: Fs + Clone> Files<F> {
         let began = Instant::now();
         let tree = self.acting().map_err(Unclear::Root)?.tree;
         let named = Named::new(&[glob.to_owned()]);
-        let walked = walk::files((&self.fs, &self.root), &named, scopes, entered);
+        let mut enters = |directory: &F::Dir| {
+            entered(directory);
+            began.elapsed() <= TIME_MAX
+        };
+        let walked = walk::files((&self.fs, &self.root), &named, scopes, &mut enters);
+        if began.elapsed() > TIME_MAX {
+            return Err(Unclear::TooLong);
+        }
         let glob = || glob.to_owned();
         if named.unreadable + walked.missed > 0 {
             return Err(Unclear::Incomplete { glob: glob() });
@@ -93,7 +101,8 @@ impl<F: Fs + Clone> Files<F> {
             }
             let found = match tree.read(os(path)) {
                 Ok(found) => found,
-                // Gone since it was listed.
+                // Gone since it was listed, or only on its way into another's place.
+                Err(Refusal { reason: Reason::Reserved, .. }) => continue,
                 Err(refusal) if is_absent(&refusal.reason) => continue,
                 Err(refusal) => return Err(refusal.into()),
             };
@@ -114,9 +123,12 @@ fn allowed<'a>(path: &'a RelPath, scopes: &Scopes) -> Result<&'a RelPath, Unclea
 }
 
 fn exists<F: Fs>(tree: &Tree<F>, path: &RelPath) -> Result<bool, Unclear> {
-    match tree.vacant(os(path)) {
-        Ok(_) => Ok(false),
-        Err(Refusal { reason: Reason::Occupied, .. }) => Ok(true),
+    match tree.kind(os(path)) {
+        // Where it leads nobody looks.
+        Ok(FileKind::Symlink) => {
+            Err(Refusal { path: os(path).to_owned(), reason: Reason::Symlink }.into())
+        }
+        Ok(FileKind::Regular | FileKind::Directory | FileKind::Special) => Ok(true),
         Err(refusal) if is_absent(&refusal.reason) => Ok(false),
         Err(refusal) => Err(refusal.into()),
     }

@@ -79,7 +79,7 @@ impl<F: Fs> Observation<'_, F> {
         }
         let named = Named::new(globs);
         let walked =
-            walk::files((self.acting.fs, self.acting.root), &named, self.scopes, &mut |_| {});
+            walk::files((self.acting.fs, self.acting.root), &named, self.scopes, &mut |_| true);
         for path in walked.files {
             self.file(path, By::Glob)?;
         }

@@ -5,7 +5,7 @@
 //! never enters what belongs to the daemon, and leaves out directories that hold what tools made,
 //! unless a glob leads into them by name.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -79,12 +79,12 @@ impl Named {
 }
 
 /// The regular files beneath `root` that `named` matches, by path. `entered` has each directory before
-/// what is in it is listed.
+/// what is in it is listed, and says whether the walk goes on.
 pub(super) fn files<F: Fs>(
     (fs, root): (&F, &F::Dir),
     named: &Named,
     scopes: &Scopes,
-    entered: &mut dyn FnMut(&F::Dir),
+    entered: &mut dyn FnMut(&F::Dir) -> bool,
 ) -> Walked {
     let mut walked = Walked::default();
     for (stem, below) in &named.stems {
@@ -104,11 +104,20 @@ pub(super) fn files<F: Fs>(
 struct Walk<'a, F: Fs> {
     fs: &'a F,
     scopes: &'a Scopes,
-    entered: &'a mut dyn FnMut(&F::Dir),
+    entered: &'a mut dyn FnMut(&F::Dir) -> bool,
     set: GlobSet,
     levels: usize,
     entries: usize,
     incomplete: bool,
+}
+
+/// What is in a directory.
+struct Listed {
+    /// In order, so that a limit cuts the same workspace at the same place. Of more than are looked at,
+    /// the first.
+    names: Vec<OsString>,
+    /// A tool made all of it.
+    marked: bool,
 }
 
 impl<F: Fs> Walk<'_, F> {
@@ -119,9 +128,10 @@ impl<F: Fs> Walk<'_, F> {
         }
         let listed = self.fs.open_dir(root, stem.map_or(Path::new(""), os));
         match listed.and_then(|dir| Ok((self.list(&dir)?, dir))) {
-            Ok((names, dir)) => {
-                self.directory(&dir, stem.map_or(b"", RelPath::as_bytes), names, 0, files);
+            Ok((Some(listed), dir)) => {
+                self.directory(&dir, stem.map_or(b"", RelPath::as_bytes), listed.names, 0, files);
             }
+            Ok((None, _)) => self.incomplete = true,
             // What is not there, or is no directory, holds nothing that a glob could name.
             Err(error) => {
                 let nothing = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
@@ -135,12 +145,10 @@ impl<F: Fs> Walk<'_, F> {
         &mut self,
         dir: &F::Dir,
         path: &[u8],
-        mut names: Vec<OsString>,
+        names: Vec<OsString>,
         depth: usize,
         files: &mut BTreeSet<RelPath>,
     ) {
-        // In order, so that a limit cuts the same workspace at the same place.
-        names.sort_unstable();
         let mut directories = Vec::new();
         for name in names {
             if self.entries == ENTRIES_MAX {
@@ -165,21 +173,45 @@ impl<F: Fs> Walk<'_, F> {
             }
         }
         for (name, below) in directories {
+            if self.entries == ENTRIES_MAX {
+                // Nothing in it would be looked at.
+                self.incomplete = true;
+                return;
+            }
             let listed = self.fs.open_dir(dir, Path::new(&name));
             match listed.and_then(|below| Ok((self.list(&below)?, below))) {
+                Ok((None, _)) => {
+                    self.incomplete = true;
+                    return;
+                }
                 Ok(_) if depth == DEPTH_MAX => self.incomplete = true,
-                Ok((names, _)) if names.iter().any(|name| name == CACHE_MARK) => {}
-                Ok((names, opened)) => {
-                    self.directory(&opened, below.as_bytes(), names, depth + 1, files);
+                Ok((Some(Listed { marked: true, .. }), _)) => {}
+                Ok((Some(listed), opened)) => {
+                    self.directory(&opened, below.as_bytes(), listed.names, depth + 1, files);
                 }
                 Err(_) => self.incomplete = true,
             }
         }
     }
 
-    fn list(&mut self, dir: &F::Dir) -> io::Result<Vec<OsString>> {
-        (self.entered)(dir);
-        self.fs.list(dir)
+    /// None where the walk is to end.
+    fn list(&mut self, dir: &F::Dir) -> io::Result<Option<Listed>> {
+        if !(self.entered)(dir) {
+            return Ok(None);
+        }
+        let (mut names, mut marked) = (BinaryHeap::new(), false);
+        self.fs.each_name(dir, &mut |name| {
+            marked |= name == CACHE_MARK;
+            // One more than are looked at tells that there are more.
+            if names.len() > ENTRIES_MAX {
+                if names.peek().is_some_and(|last: &OsString| last.as_os_str() <= name) {
+                    return;
+                }
+                names.pop();
+            }
+            names.push(name.to_owned());
+        })?;
+        Ok(Some(Listed { names: names.into_sorted_vec(), marked }))
     }
 
     fn matches(&self, path: &RelPath) -> bool {
@@ -239,6 +271,42 @@ mod tests {
         for glob in ["/etc/*", "../x/*", "a//b/*", "a/./b"] {
             assert_eq!(stem(glob), None, "{glob}");
         }
+    }
+
+    /// How many directories are entered, and how many places are missed, where `goes_on` says so.
+    fn walked(dir: &Path, goes_on: &mut dyn FnMut(usize) -> bool) -> (usize, u32) {
+        let root = kairos_disk::RealFs.root(dir).expect("the root");
+        let (named, mut entered) = (Named::new(&["**".to_owned()]), 0);
+        let mut enters = |_: &_| {
+            entered += 1;
+            goes_on(entered)
+        };
+        let walked = files((&kairos_disk::RealFs, &root), &named, &Scopes::default(), &mut enters);
+        (entered, walked.missed)
+    }
+
+    #[test]
+    fn a_walk_that_is_not_to_go_on_ends_and_says_so() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for n in 0..9 {
+            std::fs::create_dir_all(dir.path().join(format!("{n}/a/b"))).expect("made");
+        }
+        assert_eq!(walked(dir.path(), &mut |_| true), (1 + 3 * 9, 0));
+        // The one that says so, and one on the way out.
+        assert_eq!(walked(dir.path(), &mut |entered| entered < 4), (5, 1));
+    }
+
+    #[test]
+    fn beyond_the_entries_that_are_looked_at_no_directory_is_listed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for n in 0..ENTRIES_MAX {
+            std::fs::write(dir.path().join(format!("b{n}")), "").expect("written");
+        }
+        assert_eq!(walked(dir.path(), &mut |_| true), (1, 0));
+        for n in 0..9 {
+            std::fs::create_dir(dir.path().join(format!("a{n}"))).expect("made");
+        }
+        assert_eq!(walked(dir.path(), &mut |_| true), (1, 1));
     }
 
     #[test]

@@ -6,7 +6,8 @@ use jiff::tz::TimeZone;
 use kairos_core::digest::{BlobRef, Digest};
 use kairos_core::event::Event;
 use kairos_core::input::{Input, Verb};
-use kairos_core::schedule::definition::{Concurrency, Definition, ScheduleName, Timing};
+use kairos_core::schedule::condition::{Condition, Test};
+use kairos_core::schedule::definition::{Concurrency, Definition, OPEN_MAX, ScheduleName, Timing};
 use kairos_core::schedule::{Dst, MissedPolicy, Zone};
 use kairos_core::time::Time;
 use kairos_engine::{Zones, start};
@@ -127,6 +128,20 @@ fn a_rename_under_an_id_goes_on_and_without_one_it_is_an_end_and_a_beginning() {
         "another one"
     );
     assert_eq!(daemon.take(Vec::new(), minute(4)), ["backup:1 08:04:00 fired"]);
+}
+
+#[test]
+fn a_schedule_that_comes_back_behind_a_small_step_of_the_clock_fires_no_slot_twice() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut daemon = Daemon::start(dir.path());
+    let schedule = [minutely("nightly")];
+    daemon.load(&schedule, minute(0));
+    assert_eq!(daemon.take(Vec::new(), minute(1)), ["nightly:1 08:01:00 fired"]);
+    assert_eq!(daemon.load(&[], minute(1)), ["loaded -nightly"]);
+    // Too small a step to be held: 08:01 comes again, and the first life of the schedule had it.
+    assert_eq!(daemon.restart(&schedule, minute(0)), ["loaded nightly:1"]);
+    assert_eq!(daemon.take(Vec::new(), minute(1)), [""; 0]);
+    assert_eq!(daemon.take(Vec::new(), minute(2)), ["nightly:1 08:02:00 fired"]);
 }
 
 #[test]
@@ -362,4 +377,33 @@ fn a_rule_that_comes_with_other_zone_data_begins_no_later_than_now() {
     let told = daemon.restart(&schedule("*/30 * * * *"), minute(2));
     assert_eq!(told, ["loaded z:1", "loaded z:2"]);
     assert_eq!(daemon.take(Vec::new(), minute(30)), ["z:2 10:30:00 fired"]);
+}
+
+#[test]
+fn however_many_wait_for_a_look_at_files_the_others_are_taken_in_time() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut daemon = Daemon::start(dir.path());
+    let test = Test::Exists("ready".parse().expect("a path"));
+    let condition = Some(Condition { test, not: false });
+    let waits = |n| Definition { condition: condition.clone(), ..minutely(&format!("waits-{n}")) };
+    // More than one turn takes.
+    let mut schedules: Vec<_> = (0..1_500).map(waits).collect();
+    schedules.push(cron("later", "2 * * * *", "UTC"));
+    daemon.load(&schedules, minute(0));
+    let looks = |daemon: &mut Daemon<'_>| daemon.take(Vec::new(), minute(1));
+    assert_eq!([looks(&mut daemon), looks(&mut daemon)], [const { Vec::<String>::new() }; 2]);
+    assert_eq!(daemon.take(Vec::new(), minute(2)), ["later:1 08:02:00 fired"]);
+}
+
+#[test]
+fn what_may_overlap_is_bounded_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut daemon = Daemon::start(dir.path());
+    let missed = MissedPolicy::CatchUpBounded { max: 1_000, stale_after_ms: u64::MAX };
+    daemon.load(&[Definition { missed, ..minutely("often") }], minute(0));
+    let all = u64::try_from(OPEN_MAX).expect("few");
+    let told = daemon.take(Vec::new(), minute(all));
+    assert!(told.len() == OPEN_MAX && told.iter().all(|told| told.ends_with(" fired")), "{told:?}");
+    let one_more = daemon.take(Vec::new(), minute(all + 1));
+    assert_eq!(one_more, ["often:1 00:41:00 refused [overlap]"]);
 }

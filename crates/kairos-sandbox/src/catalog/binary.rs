@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::trust::Walked;
+use crate::sandbox::Kind;
 
 /// Larger programs are refused.
 const PROGRAM_BYTES_MAX: u64 = 1 << 30;
@@ -55,6 +56,15 @@ pub enum BinaryError {
     Large { path: PathBuf },
     #[error("`{}` changed while it was read", .path.display())]
     Changed { path: PathBuf },
+}
+
+impl BinaryError {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Open { .. } | Self::Changed { .. } => Kind::Unavailable,
+            Self::Kind { .. } | Self::Large { .. } => Kind::Refused,
+        }
+    }
 }
 
 impl Binary {

@@ -15,6 +15,7 @@ use super::rule::{ArgvRule, Forms};
 use super::screen::Screen;
 use super::violation::Violation;
 use crate::policy::{HostPort, Net};
+use crate::sandbox::Kind;
 
 const NAME_BYTES_MAX: usize = 64;
 
@@ -40,6 +41,8 @@ pub struct CommandRule {
     pub inputs: Option<Vec<String>>,
     /// Paths of the workspace that it fills and nobody keeps.
     pub scratch: Vec<String>,
+    /// Programs that may interpret it, where it is a script. No step can name them for that.
+    pub interpreters: Vec<String>,
 }
 
 /// Why an entry does not hold.
@@ -68,6 +71,10 @@ pub enum CommandError {
 }
 
 impl CommandError {
+    pub fn kind(&self) -> Kind {
+        Kind::Refused
+    }
+
     /// What to write instead.
     pub fn hint(&self) -> String {
         match self {
@@ -138,7 +145,9 @@ impl CommandRule {
             inputs: self.inputs.clone().unwrap_or_default(),
             net,
         };
-        Ok(ArgvRule { screen, ..shipped.clone() })
+        let mut rule = ArgvRule { screen, ..shipped.clone() };
+        rule.interpreters.extend_from_slice(&self.interpreters);
+        Ok(rule)
     }
 
     /// A rule that knows what the entry says, and nothing else of the program.
@@ -173,7 +182,7 @@ impl CommandRule {
                 inputs,
                 net,
             },
-            interpreters: Vec::new(),
+            interpreters: self.interpreters.clone(),
         })
     }
 
@@ -190,8 +199,10 @@ impl CommandRule {
 
     fn well_formed(&self) -> Result<(), CommandError> {
         let name = || self.name.clone();
-        if !is_name(&self.name) {
-            return Err(CommandError::Name { name: name() });
+        if let Some(name) =
+            std::iter::once(&self.name).chain(&self.interpreters).find(|name| !is_name(name))
+        {
+            return Err(CommandError::Name { name: name.clone() });
         }
         if let Some(path) = self.path.as_ref().filter(|path| !is_plain_absolute(path)) {
             return Err(CommandError::Path { name: name(), path: path.clone() });

@@ -53,6 +53,8 @@ pub enum Unfit {
     Spelling,
     #[error("`%G` asks for a signature, and checking one starts a program")]
     Signature,
+    #[error("what is executed is a file of the workspace, and not what is typed")]
+    Typed,
     #[error("it would be read as TeX, and not as the name of a file")]
     Tex,
     #[error("it is not one of {choices}")]
@@ -102,6 +104,7 @@ impl Kind {
             Self::Format => fits(!asks_signature(bytes), Unfit::Signature),
             Self::Document | Self::Tex if is_address(bytes) => Err(Unfit::Address),
             Self::Tex if bytes.contains(&b'\\') || bytes.starts_with(b"&") => Err(Unfit::Tex),
+            Self::Input if bytes == b"-" => Err(Unfit::Typed),
             Self::Revision | Self::Path | Self::Out | Self::Document | Self::Tex | Self::Input => {
                 fits(bytes == b"-" || place.holds(value), Unfit::Outside)
             }
@@ -135,24 +138,13 @@ fn is_word(bytes: &[u8]) -> bool {
     bytes.iter().all(known) && bytes.first().is_some_and(|b| !b"-/".contains(b))
 }
 
-/// `%G?`, `%GK` and their kin; `%%G` is a percent sign and a letter. Padding and the signs that open
-/// or close a line (`%+GK`, `%-G?`, `% GK`) may stand between.
+/// `%G?`, `%GK` and their kin, with the signs that may stand between (`%+GK`, `%-G?`, `% GK`). Where a
+/// doubled percent sign ends depends on what stands before it, so what only looks like one is asking.
 fn asks_signature(bytes: &[u8]) -> bool {
-    let mut at = 0;
-    while at < bytes.len() {
-        if bytes[at] != b'%' {
-            at += 1;
-            continue;
-        }
-        let rest = &bytes[at + 1..];
-        let skipped = rest.iter().take_while(|b| b"+- ".contains(b)).count();
-        match rest.get(skipped) {
-            Some(b'G') => return true,
-            Some(_) => at += skipped + 2,
-            None => return false,
-        }
-    }
-    false
+    bytes
+        .split(|b| *b == b'%')
+        .skip(1)
+        .any(|behind| behind.iter().find(|b| !b"+- ".contains(b)) == Some(&b'G'))
 }
 
 /// `scheme:`, of at least two letters, so that `a:b` stays a name.
@@ -200,10 +192,10 @@ mod tests {
 
     #[test]
     fn a_format_asks_for_no_signature() {
-        for asking in ["%G?", "%h %GK", "%+G?", "%-GS", "% GG", "%H%G?"] {
+        for asking in ["%G?", "%h %GK", "%+G?", "%-GS", "% GG", "%H%G?", "% %G?", "%%%G?", "%%G"] {
             assert_eq!(test("format", asking), Err(Unfit::Signature), "{asking}");
         }
-        for quiet in ["%H", "%%G?", "oneline", "G?", "100%", "%C(red)G", "%(describe)"] {
+        for quiet in ["%H", "oneline", "G?", "100%", "%C(red)G", "%(describe)", "%an %g"] {
             assert_eq!(test("format", quiet), Ok(()), "{quiet}");
         }
     }

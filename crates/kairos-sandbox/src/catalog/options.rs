@@ -45,7 +45,7 @@ pub(crate) enum Known {
 /// Spellings, each with its dashes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Options {
-    known: BTreeMap<String, Known>,
+    pub(crate) known: BTreeMap<String, Known>,
 }
 
 /// Why a line of a table is no option.

@@ -8,12 +8,14 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use super::repository::RepositoryConfig;
+use crate::sandbox::Kind;
 
 /// A workspace, a directory in it, and what is known of the repository there.
 #[derive(Clone, Debug)]
 pub struct Place {
     workspace: PathBuf,
     cwd: PathBuf,
+    home: Option<PathBuf>,
     repository: Option<RepositoryConfig>,
 }
 
@@ -26,6 +28,12 @@ pub enum PlaceError {
     Relative { cwd: PathBuf },
     #[error("the working directory `{}` is not in the workspace `{}`", .cwd.display(), .workspace.display())]
     Outside { cwd: PathBuf, workspace: PathBuf },
+}
+
+impl PlaceError {
+    pub fn kind(&self) -> Kind {
+        Kind::Refused
+    }
 }
 
 impl Place {
@@ -41,10 +49,17 @@ impl Place {
         let workspace = plain(&workspace);
         match plain(&cwd) {
             plain if plain.starts_with(&workspace) => {
-                Ok(Self { workspace, cwd: plain, repository: None })
+                Ok(Self { workspace, cwd: plain, home: None, repository: None })
             }
             _ => Err(PlaceError::Outside { cwd, workspace }),
         }
+    }
+
+    /// Adds the home directory, an absolute path, that toolchains are read from.
+    #[must_use]
+    pub fn with_home(mut self, home: impl Into<PathBuf>) -> Self {
+        self.home = Some(home.into());
+        self
     }
 
     /// Adds what the repository's configuration says.
@@ -60,6 +75,10 @@ impl Place {
 
     pub fn cwd(&self) -> &Path {
         &self.cwd
+    }
+
+    pub fn home(&self) -> Option<&Path> {
+        self.home.as_deref()
     }
 
     pub fn repository(&self) -> Option<&RepositoryConfig> {

@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 
+use crate::sandbox::Kind;
+
 /// More drivers than this are refused: the overrides would fill the argv.
 const DRIVERS_MAX: usize = 64;
 const LISTING_BYTES_MAX: usize = 4 << 20;
@@ -41,6 +43,12 @@ pub enum ListingError {
     TooMany { drivers: usize },
     #[error("the driver `{driver}` has a name that no override can spell")]
     Name { driver: String },
+}
+
+impl ListingError {
+    pub fn kind(&self) -> Kind {
+        Kind::Refused
+    }
 }
 
 impl RepositoryConfig {

@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
-use super::grant::Grant;
+use super::grant::{Grant, ReadRoot};
 use super::options::Options;
 use super::place::Place;
 use super::scan::{Operands, Said, Scan, Style};
 use super::screen::Screen;
 use super::violation::{ARGUMENT_BYTES_MAX, ARGUMENTS_MAX, ARGV_BYTES_MAX, Violation, shown};
+use crate::policy::{EnvPolicy, PathRule, Policy};
 
 /// The rule of one tool: which argv it takes and what they become.
 #[derive(Clone, Debug)]
@@ -64,8 +65,9 @@ pub(crate) struct Form {
     pub(crate) inject: Vec<String>,
     /// At least one of these stands in the argv.
     pub(crate) require: Vec<String>,
-    /// The first argument is an option: the tool would read an operand there as one.
-    pub(crate) first_is_option: bool,
+    /// Words that are refused wherever they stand, with the reason: the tool reads them before it
+    /// reads options.
+    pub(crate) never: BTreeMap<String, String>,
     pub(crate) filters: Filters,
     pub(crate) grant: Grant,
 }
@@ -91,6 +93,31 @@ pub struct Rewritten {
     /// Variables to set; the tool gets no others from a rule.
     pub env: Vec<(String, OsString)>,
     pub grant: Grant,
+}
+
+impl Rewritten {
+    /// The policy that gives a command what its rule says and nothing else: the workspace, in the
+    /// write mode it begins with, and toolchains below a known home. Limits, layers and what is
+    /// protected in the workspace are the caller's to add.
+    pub fn policy(&self, place: &Place) -> Policy {
+        let mut env = EnvPolicy::default();
+        let is_set = |name: &OsString| self.env.iter().any(|(set, _)| name == set.as_str());
+        env.set.retain(|(name, _)| !is_set(name));
+        env.set.extend(self.env.iter().map(|(name, value)| (name.into(), value.clone())));
+        let root = |root: &ReadRoot| match root {
+            ReadRoot::Absolute(path) => Some(PathRule::optional(path)),
+            ReadRoot::Home(path) => Some(PathRule::optional(place.home()?.join(path))),
+        };
+        Policy {
+            read: self.grant.reads.iter().filter_map(root).collect(),
+            write: vec![PathRule::required(place.workspace())],
+            exec: self.grant.starts.exec_rule(),
+            net: self.grant.net.clone(),
+            env,
+            writes: self.grant.writes.mode(),
+            ..Policy::default()
+        }
+    }
 }
 
 impl ArgvRule {
@@ -182,11 +209,13 @@ impl Table {
     }
 
     fn env(&self, place: &Place) -> Vec<(String, OsString)> {
-        let value = |value: &str| match value {
-            "{above}" => place.above().to_owned(),
-            value => OsString::from(value),
+        // What names a home is left out where none is known.
+        let value = |text: &str| match text.strip_prefix("{home}/") {
+            Some(below) => Some(place.home()?.join(below).into()),
+            None if text == "{above}" => Some(place.above().to_owned()),
+            None => Some(OsString::from(text)),
         };
-        self.env.iter().map(|(name, text)| (name.clone(), value(text))).collect()
+        self.env.iter().filter_map(|(name, text)| Some((name.clone(), value(text)?))).collect()
     }
 }
 
@@ -198,11 +227,10 @@ impl Form {
         argv: &[OsString],
         place: &Place,
     ) -> Result<Said, Violation> {
-        if self.first_is_option
-            && let Some(first) = argv.first()
-            && !first.as_bytes().starts_with(b"-")
-        {
-            return Err(Violation::First { tool: title.to_owned(), argument: shown(first) });
+        let never = |word: &OsString| word.to_str().and_then(|word| self.never.get_key_value(word));
+        if let Some((word, reason)) = argv.iter().find_map(never) {
+            let (tool, word, reason) = (title.to_owned(), word.clone(), reason.clone());
+            return Err(Violation::Word { tool, word, reason });
         }
         let scan = Scan { title, options: &self.options, operands: &self.operands, place };
         let said = scan.read(style, argv)?;

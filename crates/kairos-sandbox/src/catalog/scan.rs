@@ -27,6 +27,8 @@ pub(crate) enum Style {
     Long,
     /// Operands, then an expression whose words may begin with a dash.
     Find,
+    /// As `Gnu`, and the first argument is an option: without a dash it would be read as options.
+    Tar,
     /// No options at all.
     Plain,
 }
@@ -42,6 +44,8 @@ pub(crate) struct Operands {
     pub(crate) rest: Option<Kind>,
     /// Options that stand in for the first operand.
     pub(crate) instead: Vec<String>,
+    /// Without so many the tool would read standard input as what it executes.
+    pub(crate) least: usize,
 }
 
 /// What an argv turned out to say.
@@ -72,6 +76,10 @@ impl Scan<'_> {
         let mut said = Said::default();
         let operands = match style {
             Style::Gnu => self.gnu(argv, false, &mut said)?,
+            Style::Tar => {
+                self.first_is_option(argv)?;
+                self.gnu(argv, false, &mut said)?
+            }
             Style::Posix => self.gnu(argv, true, &mut said)?,
             Style::Long => self.long_only(argv, &mut said)?,
             Style::Find => self.find(argv, &mut said)?,
@@ -331,6 +339,9 @@ impl Scan<'_> {
     fn judge(&self, operands: &[Operand], said: &mut Said) -> Result<(), Violation> {
         let instead = self.operands.instead.iter().any(|option| said.options.contains(option));
         let mut first = self.operands.first.iter().skip(usize::from(instead));
+        if operands.len() + usize::from(instead) < self.operands.least {
+            return Err(Violation::NoOperand { tool: self.title.to_owned() });
+        }
         for (operand, behind_dashes) in operands {
             let rest = self.operands.rest.as_ref().filter(|_| *behind_dashes);
             let kind = first.next().or(rest).or(self.operands.more.as_ref());
@@ -338,6 +349,15 @@ impl Scan<'_> {
             self.value(self.title, kind, operand, said)?;
         }
         Ok(())
+    }
+
+    fn first_is_option(&self, argv: &[OsString]) -> Result<(), Violation> {
+        match argv.first() {
+            Some(first) if !first.as_bytes().starts_with(b"-") => {
+                Err(Violation::First { tool: self.title.to_owned(), argument: shown(first) })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn unknown(&self, option: &OsStr) -> Violation {

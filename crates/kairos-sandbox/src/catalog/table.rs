@@ -124,7 +124,8 @@ struct FormTable {
     instead: Vec<String>,
     inject: Vec<String>,
     require: Vec<String>,
-    first_is_option: bool,
+    least: usize,
+    never: BTreeMap<String, String>,
     filters: Filters,
     grant: GrantTable,
 }
@@ -203,7 +204,7 @@ impl FormTable {
             operands: self.operands(tool)?,
             inject: self.inject.clone(),
             require: self.require.clone(),
-            first_is_option: self.first_is_option,
+            never: self.never.clone(),
             filters: self.filters,
             grant: self.grant.over(grant, tool)?,
         })
@@ -211,7 +212,8 @@ impl FormTable {
 
     fn operands(&self, tool: &str) -> Result<Operands, TableError> {
         let kind = |text: &str| Kind::parse(text).ok_or_else(|| unknown(tool, text));
-        let mut operands = Operands { instead: self.instead.clone(), ..Operands::default() };
+        let mut operands =
+            Operands { instead: self.instead.clone(), least: self.least, ..Operands::default() };
         for text in &self.operands {
             match text.strip_suffix('*') {
                 Some(text) => operands.more = Some(kind(text)?),
@@ -252,29 +254,4 @@ fn unknown(tool: &str, word: &str) -> TableError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_shipped_rules_read_and_no_name_stands_twice() {
-        let mut names: Vec<String> =
-            shipped().unwrap().into_iter().map(|shipped| shipped.rule.name).collect();
-        let all = names.len();
-        names.sort();
-        names.dedup();
-        assert_eq!(names.len(), all);
-    }
-
-    #[test]
-    fn a_rule_that_says_nothing_known_does_not_read() {
-        let tool = |form: &str| {
-            let text =
-                format!("[[tool]]\nname = \"x\"\nstyle = \"gnu\"\n[tool.form.\"*\"]\n{form}");
-            read(&text).unwrap_err().to_string()
-        };
-        assert_eq!(tool("operands = [\"pth*\"]"), "`pth` means nothing in the rule of `x`");
-        assert_eq!(tool("sets = [\"a\"]"), "`a` means nothing in the rule of `x`");
-        assert_eq!(tool("accept = [\"-a\", \"-a\"]"), "the options of `x` do not read");
-        assert_eq!(tool("acept = []"), "a rules file does not read");
-    }
-}
+mod tests;

@@ -12,6 +12,8 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use crate::sandbox::Kind;
+
 const LINKS_MAX: usize = 40;
 /// Where programs of the system are, in the order they are looked for.
 const PREFIXES: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
@@ -65,6 +67,20 @@ pub enum Untrusted {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl Untrusted {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Missing { .. } | Self::Io { .. } => Kind::Unavailable,
+            Self::Owner { .. }
+            | Self::Writable { .. }
+            | Self::Workspace { .. }
+            | Self::Links { .. }
+            | Self::NoProgram { .. }
+            | Self::SetId { .. } => Kind::Refused,
+        }
+    }
 }
 
 impl Trust {

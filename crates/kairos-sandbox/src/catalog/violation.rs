@@ -6,6 +6,7 @@
 use std::ffi::OsStr;
 
 use super::kind::Unfit;
+use crate::sandbox::Kind;
 
 /// More of an argument is not shown.
 const SHOWN_CHARS_MAX: usize = 120;
@@ -44,6 +45,10 @@ pub enum Violation {
     Unfit { of: String, value: String, why: Unfit },
     #[error("`{tool}` has no place for `{operand}`")]
     Operand { tool: String, operand: String },
+    #[error("`{tool}` names nothing to execute, and would read it from standard input")]
+    NoOperand { tool: String },
+    #[error("`{word}` is refused anywhere in an argv of `{tool}`: {reason}")]
+    Word { tool: String, word: String, reason: String },
     #[error("`{tool}` needs {}", one_of(.options))]
     Required { tool: String, options: Vec<String> },
     #[error("the first argument of `{tool}` is `{argument}`, and an option is wanted there")]
@@ -65,6 +70,10 @@ pub enum Violation {
 }
 
 impl Violation {
+    pub fn kind(&self) -> Kind {
+        Kind::Refused
+    }
+
     /// What could be done, where there is something to do.
     pub fn hint(&self) -> Option<String> {
         Some(match self {

@@ -30,6 +30,7 @@ pub(super) fn text(
         let how = if at.hide { "hide" } else { "protect" };
         format!("{how}: {:?}", at.root.join(&at.below))
     }));
+    lines.extend(policy.caches.iter().map(|c| format!("cache: {:?} kept at {:?}", c.at, c.kept)));
     lines.push(match &policy.exec {
         ExecRule::Any => "execute: anything in the view".to_owned(),
         ExecRule::System => "execute: nothing it could have written".to_owned(),

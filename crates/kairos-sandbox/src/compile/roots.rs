@@ -103,6 +103,36 @@ pub(super) fn open(policy: &Policy) -> Result<Vec<Root>, Unenforceable> {
     Ok(kept)
 }
 
+/// Opens where caches are kept: (where it is found inside, the directory).
+pub(super) fn caches(
+    policy: &Policy,
+    roots: &[Root],
+) -> Result<Vec<(PathBuf, Root)>, Unenforceable> {
+    let mut kept = Vec::new();
+    for cache in &policy.caches {
+        let refuse = |why| Unenforceable::Cache { path: cache.at.clone(), why };
+        let at = PathRule::required(&cache.at);
+        let write: Vec<&PathRule> = policy.write.iter().collect();
+        let up = cache.at.components().any(|part| matches!(part, Component::ParentDir));
+        let Some((outer, below)) = inside(&at, &write, roots).filter(|_| !up) else {
+            return Err(refuse("is not below a write root"));
+        };
+        if outer.access != Access::Overlay {
+            continue;
+        }
+        let rule = PathRule::required(&cache.kept);
+        let root = one(&rule, Access::Write, true, None)?.filter(|root| {
+            let apart = |other: &Root| {
+                !root.path.starts_with(&other.path) && !other.path.starts_with(&root.path)
+            };
+            roots.iter().all(apart)
+        });
+        let root = root.ok_or_else(|| refuse("is kept inside a root, or around one"))?;
+        kept.push((outer.path.join(below), root));
+    }
+    Ok(kept)
+}
+
 /// The write root around a rule's path, as the caller wrote both, and what is left of the path. What is
 /// in there is the command's to change, also while this is looked at: no link in there leads a root.
 fn inside<'a>(

@@ -14,15 +14,17 @@ use crate::policy::{ExecRule, PathRule, Policy};
 use super::roots::Access;
 
 /// Where programs and libraries are. On most systems all but the first are links.
-const PROGRAMS: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+const PROGRAMS: [&str; 8] =
+    ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store"];
 
 /// What programs need of `/etc` and cannot be told otherwise. Nothing here is a secret.
-const SETTINGS: [&str; 5] = [
+const SETTINGS: [&str; 6] = [
     "/etc/ld.so.cache",
     "/etc/alternatives",
     "/etc/ssl/certs",
     "/etc/ssl/openssl.cnf",
     "/etc/pki/tls/certs",
+    "/etc/pki/ca-trust/extracted",
 ];
 
 const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use kairos_sandbox::catalog::{
     CheckError, Effect, Inputs, Place, RepositoryConfig, Risk, Starts, Violation, Writes,
 };
-use kairos_sandbox::policy::WriteMode;
+use kairos_sandbox::policy::{ExecRule, PathRule, WriteMode};
 
 use super::{accepted, catalog, check, check_words, place, refused, words};
 
@@ -201,6 +201,9 @@ fn pandoc_starts_nothing_and_reads_the_workspace() {
         "pandoc --pdf-engine-opt=-shell-escape in.md",
         "pandoc --pdf-engine-opt=-output-directory=/t in.md",
         "pandoc --bibliography=http://x in.md",
+        // Seen with pandoc 2.17: it writes that file.
+        "pandoc in.md +RTS -Sx",
+        "pandoc -V +RTS in.md",
     ] {
         refused(line);
     }
@@ -242,6 +245,8 @@ fn tex_never_escapes_to_a_shell() {
         "xelatex -output-driver=x a.tex",
         "lualatex --lua=x a.tex",
         "lualatex --luaonly x",
+        "lualatex --socket a.tex",
+        "lualatex --no-parse-first-line a.tex",
         "xelatex -output-directory=/x a.tex",
         "xelatex -output-directory /x a.tex",
         "xelatex -interaction=errorstopmode a.tex",
@@ -254,9 +259,12 @@ fn tex_never_escapes_to_a_shell() {
     ] {
         refused(line);
     }
-    let rewritten = accepted("lualatex --halt-on-error a.tex");
+    let rewritten = accepted("xelatex --halt-on-error a.tex");
     let injected = ["-no-shell-escape", "-interaction=nonstopmode", "-no-parse-first-line"];
     assert_eq!(rewritten.argv[1..4], injected);
+    // It knows no first line, and a socket instead.
+    let injected = ["-no-shell-escape", "-interaction=nonstopmode", "-no-socket"];
+    assert_eq!(accepted("lualatex a.tex").argv[1..4], injected);
     assert!(rewritten.env.contains(&("shell_escape".to_owned(), "f".into())));
     accepted("xelatex -no-shell-escape --interaction=nonstopmode -output-directory out a.tex");
 }
@@ -328,6 +336,7 @@ fn no_tool_is_made_to_start_another() {
         "make SHELL=x",
         "make $(x)",
         "make -f /etc/x",
+        "make -f -",
         "sed -i.%/x s/a/b/ a",
         "sed --follow-symlinks s/a/b/ a",
         "gawk -lx 1",
@@ -496,6 +505,25 @@ fn git_is_given_flags_and_variables_that_take_its_programs_away() {
     assert_eq!(env("GIT_ATTR_SOURCE"), Some("4b825dc642cb6eb9a060e54bf8d69288fbee4904"));
     assert_eq!(env("GIT_CEILING_DIRECTORIES"), Some("/"));
     assert_eq!(env("GIT_EXTERNAL_DIFF"), None);
+}
+
+#[test]
+fn a_policy_gives_what_the_rule_says_and_nothing_else() {
+    let policy = accepted("git status").policy(&place());
+    let path: Vec<_> = policy.env.set.iter().filter(|(name, _)| name == "PATH").collect();
+    assert_eq!(path, [&("PATH".into(), "/nonexistent".into())]);
+    assert_eq!((policy.writes, policy.exec), (WriteMode::ReadOnly, ExecRule::Listed(Vec::new())));
+    assert_eq!((policy.write, policy.read), (vec![PathRule::required("/w")], Vec::new()));
+    let home = place().with_home("/home-of-a");
+    let check = catalog().check("cargo", &words(&["test"]), &home).unwrap();
+    let policy = check.policy(&home);
+    assert_eq!((policy.writes, policy.exec), (WriteMode::Overlay, ExecRule::Any));
+    assert!(policy.read.contains(&PathRule::optional("/home-of-a/.cargo/registry")));
+    assert!(policy.env.set.contains(&("CARGO_HOME".into(), "/home-of-a/.cargo".into())));
+    // Without a home nothing speaks of one.
+    let policy = accepted("cargo test").policy(&place());
+    assert_eq!(policy.read, Vec::new());
+    assert!(policy.env.set.iter().all(|(name, _)| name != "CARGO_HOME"));
 }
 
 #[test]

@@ -152,10 +152,57 @@ fn an_interpreter_comes_with_an_entry_and_keeps_its_shipped_rule() {
     assert!(!check(&catalog, "python3", &["/etc/x.py"]));
     assert!(!check(&catalog, "python3", &["-i", "x.py"]));
     assert!(!check(&catalog, "python3", &["-X", "importtime", "x.py"]));
+    assert!(!check(&catalog, "python3", &[]));
+    assert!(!check(&catalog, "python3", &["-"]));
+    assert!(!check(&catalog, "python3", &["-u"]));
+    assert!(check(&catalog, "python3", &["--version"]));
     let none = CommandRule { accept: Vec::new(), ..python.clone() };
     assert_eq!(error(none), CommandError::NoExample { name: "python3".into() });
     let less = CommandRule { risk: Some(Risk::Low), ..python };
     assert_eq!(error(less), CommandError::Risk { name: "python3".into() });
+}
+
+/// The entries of docs/commands.md.
+#[test]
+fn the_entries_of_the_manual_hold() {
+    let entries = [
+        CommandRule {
+            name: "python3".into(),
+            accept: argvs(&[&["-c", "print(1)"], &["tools/check.py"]]),
+            ..CommandRule::default()
+        },
+        CommandRule {
+            name: "cargo".into(),
+            path: Some("/opt/rust/bin/cargo".into()),
+            subcommands: strings(&["build", "test"]),
+            ..CommandRule::default()
+        },
+        CommandRule {
+            name: "protoc".into(),
+            accept: argvs(&[&["--version"], &["--rust_out=gen", "a.proto"]]),
+            refuse: argvs(&[&["--plugin=protoc-gen-x=./x", "a.proto"]]),
+            refuse_flags: strings(&["--plugin"]),
+            inputs: Some(Vec::new()),
+            scratch: strings(&["gen"]),
+            ..CommandRule::default()
+        },
+    ];
+    let catalog = entries.into_iter().try_fold(catalog(), Catalog::with).unwrap();
+    assert!(!check(&catalog, "cargo", &["run"]));
+    let grant = catalog.check("protoc", &words(&["a.proto"]), &place()).unwrap().grant;
+    assert_eq!((grant.inputs, grant.scratch), (Inputs::none(), strings(&["gen"])));
+}
+
+#[test]
+fn the_manual_names_every_program() {
+    let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/commands.md");
+    let manual = std::fs::read_to_string(manual).unwrap();
+    let missing: Vec<String> = catalog()
+        .names()
+        .map(|name| format!("`{name}`"))
+        .filter(|name| !manual.contains(name))
+        .collect();
+    assert_eq!(missing, [""; 0]);
 }
 
 #[test]

@@ -21,6 +21,12 @@ pub(crate) struct World {
     dir: tempfile::TempDir,
 }
 
+/// Where git is: what the rule sets takes the search path away.
+fn git() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap();
+    std::env::split_paths(&path).map(|dir| dir.join("git")).find(|git| git.exists()).unwrap()
+}
+
 impl World {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -76,7 +82,8 @@ impl World {
     }
 
     fn command(&self, cwd: &Path, argv: &[OsString], env: &[(String, OsString)]) -> Output {
-        let mut command = Command::new(&argv[0]);
+        assert_eq!(argv[0], "git");
+        let mut command = Command::new(git());
         command.args(&argv[1..]).current_dir(cwd).stdin(Stdio::null()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.path("home"));
         command.env("GIT_CONFIG_NOSYSTEM", "1");

@@ -258,33 +258,36 @@ fn a_missing_object_is_not_fetched() {
 
 #[test]
 fn a_submodule_starts_nothing_of_its_own() {
-    let plant = |world: &World, key: &str| {
-        world.git("init -q sub");
-        let inside = |argv: &[&str]| {
-            let mut whole = vec!["-C", "sub"];
-            whole.extend(argv);
-            world.git_with(&whole);
-        };
-        inside(&["config", "user.name", "a"]);
-        inside(&["config", "user.email", "a@example.org"]);
-        world.write("sub/s.txt", "one\n");
-        inside(&["add", "s.txt"]);
-        inside(&["commit", "-q", "-m", "one"]);
-        world.git("-c advice.addEmbeddedRepo=false add sub");
-        world.git("commit -q -m sub");
-        world.write(
-            ".gitmodules",
-            "[submodule \"sub\"]\n\tpath = sub\n\turl = ./sub\n\tignore = none\n",
-        );
-        world.git("config submodule.sub.ignore none");
-        world.git("config diff.ignoreSubmodules none");
-        world.git("config status.submoduleSummary true");
-        inside(&["config", key, &evil(world)]);
-        world.write("sub/.git/info/attributes", "*.txt filter=f\n");
-        world.write("sub/s.txt", "two\n");
+    vector(|world| submodule(world, "core.fsmonitor"), &["status", "diff"]);
+    vector(|world| submodule(world, "filter.f.clean"), &["status", "diff"]);
+}
+
+/// A submodule whose own configuration has a program under `key`.
+fn submodule(world: &World, key: &str) {
+    world.git("init -q sub");
+    let inside = |argv: &[&str]| {
+        let mut whole = vec!["-C", "sub"];
+        whole.extend(argv);
+        world.git_with(&whole);
     };
-    vector(|world| plant(world, "core.fsmonitor"), &["status", "diff"]);
-    vector(|world| plant(world, "filter.f.clean"), &["status", "diff"]);
+    inside(&["config", "user.name", "a"]);
+    inside(&["config", "user.email", "a@example.org"]);
+    world.write("sub/s.txt", "one\n");
+    inside(&["add", "s.txt"]);
+    inside(&["commit", "-q", "-m", "one"]);
+    world.git("-c advice.addEmbeddedRepo=false add sub");
+    world.git("commit -q -m sub");
+    world.write(
+        ".gitmodules",
+        "[submodule \"sub\"]\n\tpath = sub\n\turl = ./sub\n\tignore = none\n",
+    );
+    world.git("config submodule.sub.ignore none");
+    world.git("config diff.ignoreSubmodules none");
+    world.git("config status.submoduleSummary true");
+    inside(&["config", key, &evil(world)]);
+    world.write("sub/.git/info/attributes", "*.txt filter=f\n");
+    world.write("sub/s.txt", "two\n");
+    world.marked();
 }
 
 #[test]
@@ -302,6 +305,30 @@ fn a_merge_that_is_shown_is_not_merged_again() {
         world.git("config log.diffMerges remerge");
     };
     vector(plant, &["log -m -p -1", "show -m"]);
+}
+
+/// Adding looks into a submodule, whose filters no override knows: git finds no git to start there.
+#[test]
+fn adding_starts_nothing_of_a_submodule() {
+    let catalog = catalog();
+    let add = |key: &str, argv: &[&str]| {
+        let world = World::new();
+        submodule(&world, key);
+        let output = world.ruled(catalog.commit_rule(), "", &words(argv)).unwrap();
+        assert!(!world.marked(), "{key}: git {argv:?} starts it through the rule");
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for key in ["core.fsmonitor", "filter.f.clean"] {
+        assert_eq!(add(key, &["add", "--", "a.txt"]), (true, String::new()));
+        for argv in [["add", "-A"], ["add", "-u"], ["add", "."], ["add", "sub"]] {
+            let (added, said) = add(key, &argv);
+            assert!(!added && said.contains("submodule"), "{argv:?}: {said}");
+        }
+    }
+    let world = World::new();
+    submodule(&world, "filter.f.clean");
+    world.plain("", "add -A");
+    assert!(world.marked(), "plain git starts nothing: this proves nothing");
 }
 
 /// What the commit of a mandate could start.

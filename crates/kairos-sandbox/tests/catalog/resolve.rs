@@ -176,6 +176,16 @@ fn an_operator_names_a_program_by_its_path() {
     };
     let catalog = system.catalog().with(entry("/opt/mytool-3")).unwrap();
     assert_eq!(catalog.resolve("mytool").unwrap().binary().path(), Path::new("/opt/mytool-3"));
+    system.program("opt/script", b"#!/usr/bin/sh -e\n");
+    system.program("usr/bin/sh", PROGRAM);
+    let script = CommandRule { interpreters: vec!["sh".into()], ..entry("/opt/script") };
+    assert!(system.catalog().with(entry("/opt/script")).unwrap().resolve("mytool").is_err());
+    let scripted = system.catalog().with(script).unwrap();
+    assert_eq!(
+        scripted.resolve("mytool").unwrap().argv(super::words(&["mytool", "x"])),
+        super::words(&["sh", "-e", "/opt/script", "x"])
+    );
+    assert!(scripted.rule("sh").is_err());
     mode(&system.path("opt"), 0o777);
     assert!(catalog.resolve("mytool").is_err());
 }

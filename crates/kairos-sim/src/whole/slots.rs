@@ -196,20 +196,27 @@ impl Slots {
             }
             return;
         }
-        match self.now.get_mut(&identity) {
-            Some(before) => {
-                self.changes.edits += 1;
-                let reached = before.stage().cursor;
-                if *cursor > time.max(reached) {
-                    let what = format!("{identity}: another rule begins at {cursor}, at {time}");
-                    self.broken.push(Broken { wrong: Wrong::Lost, what });
-                }
-            }
-            None => self.changes.returns += u64::from(newest.is_some()),
+        match self.now.contains_key(&identity) {
+            true => self.changes.edits += 1,
+            false => self.changes.returns += u64::from(newest.is_some()),
+        }
+        let before = self.now.get(&identity).or_else(|| self.before(&identity));
+        let reached = before.and_then(|before| before.stages.last()).map(|last| last.cursor);
+        if *cursor > reached.map_or(time, |reached| time.max(reached)) {
+            let what = format!("{identity}: a rule begins at {cursor}, at {time}");
+            self.broken.push(Broken { wrong: Wrong::Lost, what });
         }
         self.end(&identity, now);
         let reign = Reign { revision: *revision, stages: vec![stage], end: None };
         self.now.insert(identity, reign);
+    }
+
+    /// The last rule of a schedule that went.
+    fn before(&self, identity: &ScheduleName) -> Option<&Reign> {
+        let of = |reign: &&Reign| {
+            reign.stages.last().is_some_and(|last| last.definition.identity() == identity)
+        };
+        self.past.iter().rev().find(of)
     }
 
     fn reigns(&self) -> impl Iterator<Item = &Reign> {

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity,
-    SourceCode,
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError,
+    MietteSpanContents, Severity, SourceCode, SourceSpan, SpanContents,
 };
 use serde::Serialize;
 
@@ -76,11 +76,55 @@ impl File {
         start..start + value.trim().len()
     }
 
+    /// The lines that are drawn around `at`, tokens masked: of a long file there may be many problems.
+    fn around(&self, at: &Range<usize>) -> Excerpt {
+        let line = self.lines.partition_point(|start| *start <= at.start);
+        let begins = |line: usize| match line.checked_sub(1) {
+            None => 0,
+            Some(before) => self.lines.get(before).copied().unwrap_or(self.text.len()),
+        };
+        let last = self.lines.partition_point(|start| *start < at.end);
+        let first = line.saturating_sub(CONTEXT_LINES);
+        let from = begins(first);
+        let text = mask(&self.text[from..begins(last.saturating_add(CONTEXT_LINES + 1))]);
+        Excerpt { name: self.path.display().to_string(), text, from, line: first }
+    }
+
     fn line_range(&self, byte: usize) -> Range<usize> {
         let byte = self.text.floor_char_boundary(byte);
         let start = self.text[..byte].rfind('\n').map_or(0, |at| at + 1);
         let end = self.text[byte..].find('\n').map_or(self.text.len(), |at| byte + at);
         start..end
+    }
+}
+
+/// Lines drawn before and after the one that is meant.
+const CONTEXT_LINES: usize = 1;
+
+/// A part of a file, for the drawing library; places in it are those of the file.
+#[derive(Debug)]
+struct Excerpt {
+    name: String,
+    text: String,
+    /// The byte of the file with which it begins.
+    from: usize,
+    /// The line of the file with which it begins, from 0.
+    line: usize,
+}
+
+impl SourceCode for Excerpt {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let here = (span.offset().saturating_sub(self.from), span.len()).into();
+        let read = self.text.read_span(&here, before, after)?;
+        let place = (read.span().offset() + self.from, read.span().len()).into();
+        let (line, column) = (read.line() + self.line, read.column());
+        let (name, lines) = (self.name.clone(), read.line_count());
+        Ok(Box::new(MietteSpanContents::new_named(name, read.data(), place, line, column, lines)))
     }
 }
 
@@ -175,7 +219,7 @@ impl Problem {
         let handler = GraphicalReportHandler::new_themed(theme)
             .with_width(100)
             .with_links(false)
-            .with_context_lines(1);
+            .with_context_lines(CONTEXT_LINES);
         let mut text = String::new();
         match handler.render_report(&mut text, &Drawn::of(self)) {
             Ok(()) => text,
@@ -225,7 +269,7 @@ struct Drawn {
     message: String,
     hint: Option<String>,
     severity: Severity,
-    source: NamedSource<String>,
+    source: Excerpt,
     label: Option<LabeledSpan>,
 }
 
@@ -242,7 +286,7 @@ impl Drawn {
                 Level::Error => Severity::Error,
                 Level::Warning => Severity::Warning,
             },
-            source: NamedSource::new(name, mask(&problem.file.text)),
+            source: problem.file.around(&at),
             label,
         }
     }
@@ -288,5 +332,33 @@ impl Problems {
     #[must_use]
     pub(crate) fn render(&self, color: bool) -> String {
         self.0.iter().map(|problem| problem.render(color)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_drawn_of_a_file_are_the_lines_around_the_place() {
+        let text: String = (1..=50_000).map(|n| format!("line {n}\n")).collect();
+        let file = File::new(Path::new("f.yml"), &text);
+        let drawn = |line: usize| {
+            let at = file.from(line, 6);
+            let around = file.around(&at);
+            let problem = Problem::new(&file, at, "wrong".to_owned());
+            (around.text, problem.render(false))
+        };
+        for (line, around) in [
+            (1, "line 1\nline 2\n"),
+            (2, "line 1\nline 2\nline 3\n"),
+            (40_000, "line 39999\nline 40000\nline 40001\n"),
+            (50_000, "line 49999\nline 50000\n"),
+        ] {
+            let (text, drawn) = drawn(line);
+            assert_eq!(text, around);
+            assert!(drawn.contains(&format!("f.yml:{line}:6")), "{drawn}");
+            assert!(drawn.contains(&format!(" {line} │ line {line}\n")), "{drawn}");
+        }
     }
 }

@@ -192,8 +192,11 @@ pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl Iterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let within = word.chars().count().div_ceil(3).min(3);
+    let letters = word.chars().count();
+    let within = letters.div_ceil(3).min(3);
     candidates
+        // Each letter more or less is an edit; a long word is compared with nothing.
+        .filter(|candidate| candidate.chars().count().abs_diff(letters) <= within)
         .map(|candidate| (distance(word, candidate), candidate))
         .filter(|(edits, _)| (1..=within).contains(edits))
         // Letters are swapped more easily than left out.

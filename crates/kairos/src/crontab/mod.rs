@@ -163,7 +163,8 @@ impl Reader {
     }
 
     fn setting(&mut self, number: usize, name: &str, value: &str, column: usize) -> Is {
-        let acted_on = matches!(name, "CRON_TZ" | "TZ");
+        // `TZ` is for the commands: neither Debian's cron nor cronie goes by it.
+        let acted_on = name == "CRON_TZ";
         if acted_on {
             let value = value.trim_start_matches(':');
             match zone::zone(value) {

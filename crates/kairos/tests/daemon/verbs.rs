@@ -154,3 +154,37 @@ fn a_named_slot_is_fired_again_once_and_by_a_person() {
         assert!(err.starts_with(says), "{slot}: {err}");
     }
 }
+
+#[test]
+fn an_interval_is_shown_as_it_is_counted_and_another_one_as_if_it_began_now() {
+    let home = home();
+    let write = |name: &str, every: &str| {
+        let entry = format!("{{name: {name}, id: beat, every: {every}, mandate: {{goal: g}}}}");
+        home.write(".kairos/config/schedules.yml", &format!("schedules: [{entry}]\n"));
+    };
+    write("beat", "1h");
+    let _daemon = home.daemon();
+    let listed = home.json(&["schedule", "list"])["schedules"][0]["next"].clone();
+    let listed = listed.as_str().expect("it is due").replace(".000Z", "Z");
+    let next = |name: &str| said(&home, &["schedule", "next", name, "-n", "1", "--json"]);
+    let counted = (Some(0), format!("{{\"slots\":[\"{listed}\"]}}\n"), String::new());
+    assert_eq!(next("beat"), counted);
+    write("pulse", "1h");
+    assert_eq!(next("pulse"), counted, "it is the same over time");
+    write("pulse", "7s");
+    let (exit, _, err) = next("pulse");
+    let note = "note: as if it were loaded now: an interval is counted from then\n";
+    assert_eq!((exit, err.as_str()), (Some(0), note));
+}
+
+#[test]
+fn a_key_that_somebody_chose_is_never_that_of_a_slot() {
+    let home = home();
+    let _daemon = home.daemon();
+    let key = "manual plan 2026-07-01T09:00:00 0";
+    let fire = |more: &[&str]| said(&home, &[&["schedule", "fire", "plan"], more].concat());
+    let (exit, chosen, err) = fire(&["--idempotency-key", key, "--wait"]);
+    assert_eq!(exit, Some(0), "{chosen}{err}");
+    let (exit, slot, err) = fire(&["--slot", "2026-07-01T09:00"]);
+    assert_eq!(exit, Some(0), "{slot}{err}");
+}

@@ -101,19 +101,28 @@ fn the_form_of_etc_cron_d_is_seen_or_told() {
 #[test]
 fn an_unknown_zone_keeps_the_lines_below_it_out() {
     let home = Home::new();
-    let text = b"@daily a\nTZ=Mars/Base\n@daily b\nTZ=:Asia/Tokyo\n@daily c\n";
+    let text = b"@daily a\nCRON_TZ=Mars/Base\n@daily b\nCRON_TZ=:Asia/Tokyo\n@daily c\n";
     let (exit, report, _) = import(&home, text, &[]);
     let refused = report["refused"].as_array().expect("a list");
     let told: Vec<_> =
         refused.iter().map(|r| json!([r["line"], r["column"], r["reason"]])).collect();
     let expected = [
-        json!([2, 4, "`Mars/Base` is not a time zone"]),
+        json!([2, 9, "`Mars/Base` is not a time zone"]),
         json!([3, 1, "the zone that line 2 names for it is not known"]),
     ];
     assert_eq!((exit, told), (1, expected.to_vec()));
     let zones: Vec<_> =
         report["imported"].as_array().expect("a list").iter().map(|e| &e["timezone"]).collect();
     assert_eq!(zones, ["UTC", "Asia/Tokyo"]);
+}
+
+#[test]
+fn the_zone_of_the_commands_is_not_that_of_their_lines() {
+    let home = Home::new();
+    let text = b"TZ=Asia/Tokyo\n0 9 * * * a\n";
+    let (exit, report, said) = import(&home, text, &["--timezone", "Europe/Zurich"]);
+    assert_eq!((exit, &report["imported"][0]["timezone"]), (0, &json!("Europe/Zurich")));
+    assert!(said.starts_with("note: line 1: `TZ` is for cron's commands; left out\n"), "{said}");
 }
 
 #[test]
@@ -125,6 +134,11 @@ fn appended_entries_stand_behind_those_that_are_there() {
     assert_eq!((said.exit, said.out.as_str()), (0, ""), "{}", said.err);
     assert!(home.text().starts_with(&format!("{before}# line 1 of a crontab\n- name: backup-1\n")));
     assert!(home.ok(&["schedule", "check"]).contains("ok, 3 schedules"));
+    let named = "schedules:\n- {name: night, id: backup, cron: '@daily', mandate: {goal: g}}\n";
+    std::fs::write(home.file(), named).expect("it is ours");
+    let said = home.said(&ask, b"@hourly /bin/backup\n");
+    assert_eq!(said.exit, 0, "what another one was before is no free name: {}", said.err);
+    assert!(home.text().contains("- name: backup-1\n"), "{}", home.text());
     std::fs::write(home.file(), "schedules: [{name: a}]\n").expect("it is ours");
     assert_eq!(home.said(&ask, b"@hourly /bin/backup\n").exit, 78);
 }

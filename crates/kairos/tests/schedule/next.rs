@@ -64,6 +64,19 @@ fn a_random_value_is_that_of_the_schedules_name() {
 }
 
 #[test]
+fn what_will_not_be_so_is_said_beside_the_slots() {
+    let off = "{name: off, cron: '@daily', enabled: false, mandate: {goal: g}}";
+    let new = "{name: new, every: 1h, mandate: {goal: g}}";
+    let home = Home::with(&format!("schedules: [{off}, {new}]\n"));
+    let said = home.said(&["schedule", "next", "off", "-n", "2"], b"");
+    let note = "note: `enabled: false` stands there: it fires at none of these\n";
+    assert_eq!((said.exit, said.out.lines().count(), said.err.as_str()), (0, 2, note));
+    let said = home.said(&["schedule", "next", "new"], b"");
+    let note = "note: as if it were loaded now: an interval is counted from then\n";
+    assert!(said.exit == 0 && said.err.ends_with(note), "{}", said.err);
+}
+
+#[test]
 fn a_count_out_of_bounds_is_wrong_usage() {
     for count in ["0", "1001", "-1", "x"] {
         let ask = ["schedule", "next", "--cron", "@daily", "-n", count];

@@ -55,7 +55,7 @@ const LIVES: Test = sim("whole", "whatever_happens_nothing_is_lost_or_done_twice
 const SLOTS: Test = sim("whole", "every_slot_has_one_fate_whatever_becomes_of_its_schedule");
 
 // tidy: table
-pub(super) const MUTATIONS: [Mutation; 54] = [
+pub(super) const MUTATIONS: [Mutation; 55] = [
     Mutation {
         name: "commit: fdatasync",
         file: "crates/kairos-journal/src/writer.rs",
@@ -396,7 +396,11 @@ pub(super) const MUTATIONS: [Mutation; 54] = [
         file: "crates/kairos-core/src/state.rs",
         old: "        known.unwrap_or_else(|| self.gone.cursor(identity)).max(now)\n",
         new: "        known.map_or(now, |_| now)\n",
-        test: LIVES,
+        test: Test {
+            package: "kairos-engine",
+            target: "engine",
+            name: "schedules::a_schedule_that_comes_back_behind_a_small_step_of_the_clock_fires_no_slot_twice",
+        },
     },
     Mutation {
         name: "retention: what is deleted is recorded",
@@ -445,6 +449,13 @@ pub(super) const MUTATIONS: [Mutation; 54] = [
         file: "crates/kairos-engine/src/calendar.rs",
         old: "    definition.enabled.then(|| table.next_release(cursor))?\n",
         new: "    definition.enabled.then(|| table.next_release(table.next_after(cursor)?.at))?\n",
+        test: SLOTS,
+    },
+    Mutation {
+        name: "slots: where a new schedule begins",
+        file: "crates/kairos-engine/src/calendar.rs",
+        old: "            (None, None) => (1, begins(state.begins(identity, now))),\n",
+        new: "            (None, None) => (1, begins(state.begins(identity, now).plus_ms(3_600_000))),\n",
         test: SLOTS,
     },
 ];

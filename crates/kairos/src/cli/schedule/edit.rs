@@ -5,22 +5,22 @@
 //! being told to.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use super::editor::Editor;
 use super::{check, reload};
 use crate::cli::Root;
-use crate::config::Env;
 use crate::config::draft::{self, Draft};
 use crate::config::resolve::Paths;
 use crate::output::{Exit, Failure, Out, talk};
 
 pub(super) fn edit(root: &Root, wanted: bool, out: &mut Out) -> Result<Exit, Failure> {
     let draft = Draft::read(&Paths::below(root.path()).schedules)?;
+    let mut editor = Editor::new()?;
     let copy = Copy::of(root, draft.text())?;
-    let text = match written(&copy, &draft) {
+    let text = match written(&copy, &draft, &mut editor) {
         Ok(Written::Text(text)) => text,
         Ok(Written::Nothing) => {
             copy.remove();
@@ -52,9 +52,9 @@ enum Written {
 }
 
 /// Lets a person edit until the text holds or they give up.
-fn written(copy: &Copy, draft: &Draft) -> Result<Written, Failure> {
+fn written(copy: &Copy, draft: &Draft, editor: &mut Editor) -> Result<Written, Failure> {
     loop {
-        copy.open_editor()?;
+        editor.open(&copy.path)?;
         let text = copy.read()?;
         if text == draft.text() {
             return Ok(Written::Nothing);
@@ -69,7 +69,7 @@ fn written(copy: &Copy, draft: &Draft) -> Result<Written, Failure> {
             let message = "what was written does not hold; nothing was saved";
             return Err(Failure::new(Exit::Config, "bad_configuration", message));
         }
-        match answer("edit again, or discard it? [E/d] ")?.as_deref() {
+        match editor.ask("edit again, or discard it? [E/d] ")?.as_deref() {
             Some("d" | "discard") => return Ok(Written::Discarded),
             Some(_) => {}
             None => {
@@ -78,16 +78,6 @@ fn written(copy: &Copy, draft: &Draft) -> Result<Written, Failure> {
             }
         }
     }
-}
-
-/// What a person types; none at the end of input.
-fn answer(question: &str) -> Result<Option<String>, Failure> {
-    let mut err = io::stderr();
-    write!(err, "{question}")?;
-    err.flush()?;
-    let mut line = String::new();
-    let read = io::stdin().lock().read_line(&mut line)?;
-    Ok((read > 0).then(|| line.trim().to_ascii_lowercase()))
 }
 
 /// A copy of the file, for an editor.
@@ -106,24 +96,6 @@ impl Copy {
         });
         made.map_err(|error| unusable(&path, &error))?;
         Ok(Self { path })
-    }
-
-    fn open_editor(&self) -> Result<(), Failure> {
-        let env = Env::of_process();
-        let editor = env.get("VISUAL").or_else(|| env.get("EDITOR")).unwrap_or("vi");
-        // The variable may hold options too, so a shell reads it.
-        let script = format!("{editor} \"$1\"");
-        let ended =
-            Command::new("/bin/sh").arg("-c").arg(script).arg("sh").arg(&self.path).status();
-        let hint = "`EDITOR=nano kairos schedule edit` uses another one";
-        match ended {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => {
-                let message = format!("the editor `{editor}` ended with {status}");
-                Err(Failure::new(Exit::No, "editor_failed", message).hint(hint))
-            }
-            Err(error) => Err(Failure::of(Exit::No, "editor_failed", &error).hint(hint)),
-        }
     }
 
     fn read(&self) -> Result<String, Failure> {

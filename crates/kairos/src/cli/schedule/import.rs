@@ -16,7 +16,7 @@ use super::{reload, rule};
 use crate::cli::Global;
 use crate::config::append::Entry as Item;
 use crate::config::resolve::Paths;
-use crate::config::schedules::SCHEDULES_MAX;
+use crate::config::schedules::{SCHEDULES_MAX, ScheduleConfig};
 use crate::config::{Env, draft, zone};
 use crate::crontab::{self, BYTES_MAX, Form, Is, Line, Reading};
 use crate::output::table::one_line;
@@ -82,13 +82,17 @@ struct Setting<'a> {
 impl Crontab {
     pub(super) fn perform(self, global: &Global, out: &mut Out) -> Result<Exit, Failure> {
         let root = if self.append { Some(global.root()?) } else { None };
-        let mut taken = BTreeSet::new();
-        if let Some(root) = &root {
-            let there = draft::check_if_there(&Paths::below(root.path()).schedules);
-            taken.extend(there.schedules.iter().map(|schedule| schedule.name.to_string()));
-        }
+        let there = root
+            .as_ref()
+            .map(|root| draft::check_if_there(&Paths::below(root.path()).schedules).schedules);
+        let there = there.unwrap_or_default();
+        // An `id` is what another schedule was before: no name for a new one.
+        let names = |schedule: &ScheduleConfig| {
+            [&schedule.name, schedule.identity()].map(ToString::to_string)
+        };
+        let taken = there.iter().flat_map(names).collect();
         let bytes = self.bytes()?;
-        let most = SCHEDULES_MAX - taken.len().min(SCHEDULES_MAX);
+        let most = SCHEDULES_MAX - there.len().min(SCHEDULES_MAX);
         let reading = Reading { form: self.form(&bytes), zone: self.zone()?, taken, most };
         let lines = crontab::read(&bytes, reading);
         let items = self.items(&lines)?;

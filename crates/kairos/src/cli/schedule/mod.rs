@@ -6,6 +6,7 @@
 mod add;
 mod check;
 mod edit;
+mod editor;
 mod fire;
 mod history;
 mod import;

@@ -3,13 +3,15 @@
 //! Owns the step from an expression and a zone, or from a schedule's name, to a timetable, with what is
 //! said when there is none. Never evaluates one.
 
-use kairos_core::schedule::{Cron, CronError, Timetable, Zone};
+use kairos_core::schedule::{Cron, CronError, Timetable, When, Zone};
+use kairos_wire::Schedule;
+use kairos_wire::schedule::Timing;
 
 use crate::assemble;
 use crate::cli::{Root, source};
 use crate::config;
 use crate::output::table::one_line;
-use crate::output::{Exit, Failure};
+use crate::output::{Exit, Failure, talk};
 
 /// The expression; `name` is what `~` picks by.
 pub(super) fn cron(text: &str, name: &str) -> Result<Cron, Failure> {
@@ -31,20 +33,30 @@ pub(super) fn zone(name: &str) -> Result<Zone, Failure> {
 }
 
 /// The timetable as the files have it: what holds from the next start or reload on. An interval goes
-/// on from where the daemon began to count it.
+/// on from where the daemon began to count it, unless that is another interval by now.
 pub(super) fn of_files(root: &Root, name: &str) -> Result<Timetable, Failure> {
     let config = assemble::read(root.path(), &assemble::paths(root.path(), None))?;
     let found = config.schedules.into_iter().find(|schedule| schedule.name.as_str() == name);
-    let table = found.ok_or_else(|| unknown(name))?.timed.table;
-    if table.anchor().is_none() {
-        return Ok(table);
+    let found = found.ok_or_else(|| unknown(name))?;
+    if !found.enabled {
+        talk::say("note: `enabled: false` stands there: it fires at none of these");
     }
+    let When::Every { period_ms, .. } = *found.timed.table.when() else {
+        return Ok(found.timed.table);
+    };
+    let goes_on = |known: &Schedule| {
+        known.id == found.identity().as_str()
+            && known.timing == Timing::EveryMs(period_ms)
+            && known.enabled == found.enabled
+    };
     let known = source::schedules(root)?.schedules;
-    let known = known.into_iter().find(|known| known.name == name);
-    let anchor = known.and_then(|known| known.anchor?.parse().ok());
+    let anchor = known.into_iter().find(goes_on).and_then(|known| known.anchor?.parse().ok());
     Ok(match anchor {
-        Some(anchor) => table.anchored(anchor),
-        None => table,
+        Some(anchor) => found.timed.table.anchored(anchor),
+        None => {
+            talk::say("note: as if it were loaded now: an interval is counted from then");
+            found.timed.table
+        }
     })
 }
 
