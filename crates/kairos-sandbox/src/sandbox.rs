@@ -179,9 +179,14 @@ impl Sandbox {
         let (control, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .map_err(|error| failed(error.into()))?;
-        let given = [plan].into_iter().chain(streams).chain([theirs]).chain(procs).collect();
-        match self.spawner.spawn(given).map_err(failed)? {
+        let given = [plan].into_iter().chain(streams).chain([theirs]).chain(procs);
+        let given: Vec<OwnedFd> = given.collect();
+        let started = self.spawner.spawn(&given).map_err(failed)?;
+        // The ends that belong to the command must close here before anybody waits for them.
+        drop(given);
+        match started {
             Started::Process(child) => Ok((control, child)),
+            Started::Refused(source) => Err(failed(source)),
             Started::Stranger => Err(self.stranger()),
         }
     }

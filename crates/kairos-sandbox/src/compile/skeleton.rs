@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Root, SCRATCH};
 use crate::plan::{Made, Mount, Protect, Source};
-use crate::policy::{ExecRule, PathRule, Policy};
+use crate::policy::{ExecRule, Net, PathRule, Policy};
 
 use super::roots::Access;
 
@@ -18,18 +18,17 @@ const PROGRAMS: [&str; 8] =
     ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store"];
 
 /// What programs need of `/etc` and cannot be told otherwise. Nothing here is a secret.
-const SETTINGS: [&str; 6] = [
-    "/etc/ld.so.cache",
-    "/etc/alternatives",
-    "/etc/ssl/certs",
-    "/etc/ssl/openssl.cnf",
-    "/etc/pki/tls/certs",
-    "/etc/pki/ca-trust/extracted",
-];
+const SETTINGS: [&str; 2] = ["/etc/ld.so.cache", "/etc/alternatives"];
 
-const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
+/// What programs need of it to trust somebody, where there is anybody to be reached.
+const TRUST: [&str; 4] =
+    ["/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted"];
 
-const DEVICE_LINKS: [(&str, &str); 4] = [
+const DEVICES: [&str; 4] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/urandom"];
+
+const DEVICE_LINKS: [(&str, &str); 5] = [
+    // One and the same for as long as it matters.
+    ("/dev/random", "urandom"),
     ("/dev/fd", "/proc/self/fd"),
     ("/dev/stdin", "/proc/self/fd/0"),
     ("/dev/stdout", "/proc/self/fd/1"),
@@ -56,7 +55,11 @@ impl Skeleton {
     pub(super) fn new(policy: &Policy, roots: &[Root]) -> Self {
         let mut view = Self::default();
         view.programs();
-        view.settings();
+        view.written();
+        view.settings(&SETTINGS);
+        if !matches!(policy.net, Net::Deny) {
+            view.settings(&TRUST);
+        }
         view.devices();
         let own = policy.exec == ExecRule::Any;
         view.mount(Path::new("/proc"), Source::Proc, true, true, false);
@@ -111,7 +114,7 @@ impl Skeleton {
         }
     }
 
-    fn settings(&mut self) {
+    fn written(&mut self) {
         self.dir(Path::new("/etc"));
         for (path, text) in WRITTEN {
             self.made.push(Made::File(path.into(), text.into()));
@@ -119,7 +122,10 @@ impl Skeleton {
         if let Ok(zone) = fs::read_link("/etc/localtime") {
             self.made.push(Made::Link("/etc/localtime".into(), zone));
         }
-        for path in SETTINGS.map(Path::new) {
+    }
+
+    fn settings(&mut self, paths: &[&str]) {
+        for path in paths.iter().map(Path::new) {
             if let Ok(found) = fs::symlink_metadata(path)
                 && !found.is_symlink()
             {

@@ -130,6 +130,22 @@ fn no_file_gets_a_bit_that_raises_rights() {
 }
 
 #[test]
+fn the_bound_on_cores_is_read_and_never_changed() {
+    let core = u64::from(libc::RLIMIT_CORE);
+    let unchanged = ERRNO;
+    for new in [1, 1 << 32, u64::MAX] {
+        assert_eq!(of(libc::SYS_prlimit64, [0, core, new, 0, 0, 0]), unchanged, "{new:#x}");
+        assert_eq!(of(libc::SYS_prlimit64, [0, core | 1 << 32, new, 0, 0, 0]), unchanged);
+        assert_eq!(of(libc::SYS_prlimit64, [0, core + 1, new, 0, 0, 0]), ALLOW);
+    }
+    assert_eq!(of(libc::SYS_prlimit64, [0, core, 0, 7, 0, 0]), ALLOW);
+    if cfg!(target_arch = "x86_64") {
+        assert_eq!(of(160, [core, 7, 0, 0, 0, 0]), unchanged);
+        assert_eq!(of(160, [core + 1, 7, 0, 0, 0, 0]), ALLOW);
+    }
+}
+
+#[test]
 fn memory_is_no_program_unless_anything_is() {
     assert_eq!(of(libc::SYS_memfd_create, [0, 0, 0, 0, 0, 0]), DENIED);
     assert_eq!(of(libc::SYS_memfd_create, [0, 8 | 1, 0, 0, 0, 0]), ALLOW);

@@ -200,8 +200,11 @@ impl Running {
 
     /// Waits for something to happen.
     fn look(&self, until: Instant) -> io::Result<Looks> {
+        // Once it is known, the tree's first process says more than the one that waits for it: it is
+        // gone when everything below it is.
+        let tree = self.first.as_ref().unwrap_or(&self.child);
         let mut looks = vec![
-            PollFd::new(&self.child, PollFlags::IN),
+            PollFd::new(tree, PollFlags::IN),
             PollFd::new(&self.control, PollFlags::IN),
             PollFd::new(&*self.kill.0, PollFlags::IN),
         ];
@@ -219,11 +222,7 @@ impl Running {
                 look.as_fd().as_raw_fd() == fd.as_raw_fd() && !look.revents().is_empty()
             })
         };
-        Ok(Looks {
-            ended: ready(&self.child),
-            control: ready(&self.control),
-            kill: ready(&self.kill.0),
-        })
+        Ok(Looks { ended: ready(tree), control: ready(&self.control), kill: ready(&self.kill.0) })
     }
 
     /// Takes every message that is there.
@@ -336,7 +335,8 @@ impl Drop for Running {
         self.listen();
         self.kill(Cause::Caller);
         let end = Instant::now() + DYING_MAX;
-        let _ = wait_until(&mut [PollFd::new(&self.child, PollFlags::IN)], end);
+        let tree = self.first.as_ref().unwrap_or(&self.child);
+        let _ = wait_until(&mut [PollFd::new(tree, PollFlags::IN)], end);
     }
 }
 

@@ -161,6 +161,13 @@ fn processes_files_and_bytes_are_bounded() {
 }
 
 #[test]
+fn a_core_goes_nowhere() {
+    let (_dir, policy) = limited(Limits::default());
+    let said = says(&policy, "ulimit -c 0 && grep 'core file' /proc/self/limits; kill -SEGV $$");
+    assert_eq!(said.split_whitespace().collect::<Vec<_>>()[4..6], ["1", "1"], "{said}");
+}
+
+#[test]
 fn a_caller_may_kill_and_a_dropped_command_is_dead() {
     let (dir, policy) = limited(Limits::default());
     let (sandbox, policy) = (sandbox(), compiled(&policy));
