@@ -143,6 +143,27 @@ impl ResolveError {
     }
 }
 
+impl ResolveError {
+    /// What an operator could do, where there is something to do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unlisted(unlisted) => Some(unlisted.hint()),
+            Self::Missing { name, .. } => Some(format!(
+                "install it, or say where it is: `{{name: {name}, path: /…}}` in `commands:`"
+            )),
+            Self::Untrusted { source, .. } => source.hint(),
+            Self::LeadsTo { name, path, .. } => Some(format!(
+                "to mean that program, write `{{name: {name}, path: {}}}` in `commands:`",
+                path.display()
+            )),
+            Self::Interpreter { interpreter, .. } => Some(format!(
+                "an entry in `commands:` can name it: `interpreters: [{interpreter}]`"
+            )),
+            Self::Binary(_) | Self::Shape { .. } => None,
+        }
+    }
+}
+
 impl CheckError {
     pub fn kind(&self) -> Kind {
         match self {

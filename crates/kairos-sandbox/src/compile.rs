@@ -31,7 +31,7 @@ pub(crate) use skeleton::Skeleton;
 pub const HOME: &str = "/agent";
 
 /// Directories that are writable, empty and bounded for every command.
-pub(crate) const SCRATCH: [&str; 3] = ["/tmp", "/dev/shm", HOME];
+pub(crate) const MEMORY: [&str; 3] = ["/tmp", "/dev/shm", HOME];
 
 /// A policy that this host enforces, with its roots pinned. Cheap to copy.
 #[derive(Clone, Debug)]
@@ -116,7 +116,7 @@ pub fn compile(policy: &Policy, host: &Capabilities) -> Result<Compiled, Unenfor
         rules
     });
     let filter = match stands(Layer::Seccomp) {
-        true => filter::compile(&policy.net, &policy.exec),
+        true => filter::compile(&policy.net, &policy.exec, whole(&enforcement)),
         false => Vec::new(),
     };
     let text = explain::text(policy, &roots, &skeleton, &filter, &enforcement);
@@ -183,16 +183,20 @@ fn layers(policy: &Policy, host: &Capabilities) -> Result<Enforcement, Unenforce
 
 /// Says where a layer that stands is weaker without another.
 fn degrade(mut enforcement: Enforcement) -> Enforcement {
-    let whole = matches!(enforcement.of(Layer::Cgroup), State::Enforced { .. });
-    if !whole {
+    if !whole(&enforcement) {
         let why = "memory is bounded for each process, not for the tree".to_owned();
         enforcement.0[Layer::Rlimits.index()].1 = State::Degraded { why };
     }
     enforcement
 }
 
+/// Whether the whole tree is bounded.
+fn whole(enforcement: &Enforcement) -> bool {
+    matches!(enforcement.of(Layer::Cgroup), State::Enforced { .. })
+}
+
 fn bounds(policy: &Policy, enforcement: &Enforcement) -> Bounds {
-    let whole = matches!(enforcement.of(Layer::Cgroup), State::Enforced { .. });
+    let whole = whole(enforcement);
     let limits = &policy.limits;
     Bounds {
         cpu_s: limits.cpu.as_secs() + u64::from(limits.cpu.subsec_nanos() > 0),
@@ -208,7 +212,7 @@ fn bounds(policy: &Policy, enforcement: &Enforcement) -> Bounds {
 fn rules(policy: &Policy, roots: &[Root], skeleton: &Skeleton, abi: u32) -> Rules {
     let writable = roots.iter().filter(|root| root.access != Access::Read);
     let readable = roots.iter().filter(|root| root.access == Access::Read);
-    let write = writable.map(|root| root.path.clone()).chain(SCRATCH.map(PathBuf::from)).collect();
+    let write = writable.map(|root| root.path.clone()).chain(MEMORY.map(PathBuf::from)).collect();
     let exec = match &policy.exec {
         ExecRule::Any => Vec::new(),
         ExecRule::System => skeleton
@@ -260,7 +264,7 @@ fn door(net: &Net) -> u16 {
 impl Inner {
     /// Whether each command gets a cgroup of its own.
     pub(crate) fn has_cgroup(&self) -> bool {
-        matches!(self.enforcement.of(Layer::Cgroup), State::Enforced { .. })
+        whole(&self.enforcement)
     }
 
     pub(crate) fn door(&self) -> u16 {

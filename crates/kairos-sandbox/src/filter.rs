@@ -63,7 +63,9 @@ const fn errno(number: i32) -> u16 {
 }
 
 /// The whole filter for one policy.
-pub(crate) fn compile(net: &Net, exec: &ExecRule) -> Vec<Instruction> {
+///
+/// `bounded` says that the memory of the whole tree is.
+pub(crate) fn compile(net: &Net, exec: &ExecRule, bounded: bool) -> Vec<Instruction> {
     let mut answers: Vec<(u32, Answer)> = calls::ALLOWED
         .concat()
         .into_iter()
@@ -71,6 +73,8 @@ pub(crate) fn compile(net: &Net, exec: &ExecRule) -> Vec<Instruction> {
         .chain(calls::DENIED.concat().into_iter().map(|number| (number, Answer::Errno(EPERM))))
         .chain(calls::ABSENT.concat().into_iter().map(|number| (number, Answer::Errno(ENOSYS))))
         .chain(asked(net, exec))
+        // Such memory belongs to no process, so only a bound of the tree holds it.
+        .chain([(libc::SYS_shmget, if bounded { Answer::Allow } else { Answer::Errno(ENOSYS) })])
         .filter_map(|(number, answer)| Some((u32::try_from(number).ok()?, answer)))
         .collect();
     answers.sort_by_key(|(number, _)| *number);
@@ -110,6 +114,18 @@ fn asked(net: &Net, exec: &ExecRule) -> Vec<(i64, Answer)> {
             any(vec![Lacks { at: 2, bits: create }, Lacks { at: 3, bits: special }], EPERM),
         ),
         (libc::SYS_mknodat, any(vec![Lacks { at: 2, bits: special }], EPERM)),
+        // Somebody outside who opens the file would wait, or be told of by signals.
+        (
+            libc::SYS_fcntl,
+            any(
+                vec![
+                    Not { at: 1, value: libc::F_SETLEASE.cast_unsigned() },
+                    Not { at: 1, value: libc::F_NOTIFY.cast_unsigned() },
+                    Else,
+                ],
+                EPERM,
+            ),
+        ),
         // With a bound of 0, and not with that of 1 which stands, a core goes to the host's own program
         // for cores. Whoever asks for another bound is told yes.
         (

@@ -26,6 +26,7 @@ mod plan;
 pub mod policy;
 pub mod probe;
 pub mod sandbox;
+pub mod seatbelt;
 mod spawner;
 mod sys;
 

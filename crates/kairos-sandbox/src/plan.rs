@@ -88,7 +88,7 @@ pub(crate) enum Source {
     /// A device of the host.
     Device,
     /// A directory of the view's own file system, writable.
-    Scratch,
+    Memory,
     /// The same path on the host below a layer for changes.
     Overlay { dev: u64, ino: u64 },
     /// Processes of the namespace.
@@ -214,7 +214,7 @@ impl View {
                 Source::Root { dev, ino } => (0, dev, ino),
                 Source::System => (1, 0, 0),
                 Source::Device => (2, 0, 0),
-                Source::Scratch => (3, 0, 0),
+                Source::Memory => (3, 0, 0),
                 Source::Overlay { dev, ino } => (4, dev, ino),
                 Source::Proc => (5, 0, 0),
             };
@@ -270,7 +270,7 @@ impl Mount {
             0 => Source::Root { dev, ino },
             1 => Source::System,
             2 => Source::Device,
-            3 => Source::Scratch,
+            3 => Source::Memory,
             4 => Source::Overlay { dev, ino },
             5 => Source::Proc,
             _ => return None,
@@ -357,7 +357,7 @@ mod tests {
                     mount("/w", Source::Root { dev: 1, ino: 2 }),
                     mount("/usr", Source::System),
                     mount("/dev/null", Source::Device),
-                    mount("/tmp", Source::Scratch),
+                    mount("/tmp", Source::Memory),
                     mount("/o", Source::Overlay { dev: 3, ino: 4 }),
                     mount("/proc", Source::Proc),
                 ],

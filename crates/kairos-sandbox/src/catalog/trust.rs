@@ -83,6 +83,26 @@ impl Untrusted {
     }
 }
 
+impl Untrusted {
+    /// What an operator could do, where there is something to do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Writable { path, .. } => Some(format!("chmod go-w {}", path.display())),
+            Self::Owner { .. } => {
+                Some("where the file is yours, name it by `path:` in `commands:`".to_owned())
+            }
+            Self::Workspace { .. } => Some(
+                "put the program outside of every workspace, and name it by `path:`".to_owned(),
+            ),
+            Self::Missing { .. }
+            | Self::Links { .. }
+            | Self::NoProgram { .. }
+            | Self::SetId { .. }
+            | Self::Io { .. } => None,
+        }
+    }
+}
+
 impl Trust {
     /// Programs of the system, which root owns.
     pub fn system(workspace: impl Into<PathBuf>) -> Self {

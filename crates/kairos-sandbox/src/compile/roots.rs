@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 
-use super::{SCRATCH, Unenforceable};
+use super::{MEMORY, Unenforceable};
 use crate::policy::{Absent, PathRule, Policy};
 
 /// The kernel's own file systems: never part of a view as the host has them.
@@ -238,7 +238,7 @@ fn unfit(path: &Path, write: bool) -> Option<&'static str> {
     if within(&KERNEL) || around(&KERNEL) {
         return Some("holds the kernel's own files");
     }
-    if around(&SCRATCH) {
+    if around(&MEMORY) {
         return Some("is a directory that every command has for itself");
     }
     (write && (within(&SYSTEM) || around(&SYSTEM))).then_some("is part of the system")

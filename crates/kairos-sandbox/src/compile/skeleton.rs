@@ -1,13 +1,13 @@
 //! What a view is made of, before a command is known.
 //!
 //! Owns the parts every view has (programs and libraries, a few files of `/etc`, devices, processes,
-//! scratch) and the directories that mounts need to stand on. All of it is made in the view's own file
+//! memory) and the directories that mounts need to stand on. All of it is made in the view's own file
 //! system; the host keeps its directories as they are.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Root, SCRATCH};
+use super::{MEMORY, Root};
 use crate::plan::{Made, Mount, Protect, Source};
 use crate::policy::{ExecRule, Net, PathRule, Policy};
 
@@ -63,8 +63,8 @@ impl Skeleton {
         view.devices();
         let own = policy.exec == ExecRule::Any;
         view.mount(Path::new("/proc"), Source::Proc, true, true, false);
-        for path in SCRATCH {
-            view.scratch(Path::new(path), own);
+        for path in MEMORY {
+            view.memory(Path::new(path), own);
         }
         for root in roots {
             view.root(root, own);
@@ -145,18 +145,13 @@ impl Skeleton {
         }
     }
 
-    fn scratch(&mut self, path: &Path, exec: bool) {
+    fn memory(&mut self, path: &Path, exec: bool) {
         if let Some(above) = path.parent() {
             self.dir(above);
         }
         self.made.push(Made::Open(path.to_owned()));
-        let mount = Mount {
-            path: path.to_owned(),
-            from: Source::Scratch,
-            write: true,
-            exec,
-            inside: false,
-        };
+        let mount =
+            Mount { path: path.to_owned(), from: Source::Memory, write: true, exec, inside: false };
         self.mounts.push(mount);
     }
 
@@ -179,7 +174,7 @@ impl Skeleton {
 
     /// Mounts something, and makes what it stands on unless another mount brings that along.
     fn mount(&mut self, path: &Path, from: Source, is_dir: bool, write: bool, exec: bool) {
-        let foreign = |mount: &Mount| mount.from != Source::Scratch;
+        let foreign = |mount: &Mount| mount.from != Source::Memory;
         let inside = self.covering(path).is_some_and(foreign);
         if !inside {
             match (is_dir, path.parent()) {

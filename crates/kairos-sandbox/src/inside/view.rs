@@ -42,7 +42,7 @@ pub(super) fn build(view: &View, control: &OwnedFd) -> Result<(), Failure> {
             Source::Overlay { .. } => overlay(&root, view, mount, at, control)?,
             Source::Proc => attach(&processes().at(STEP, what)?, root.as_fd(), below(&mount.path))
                 .at(STEP, what)?,
-            Source::Scratch | Source::Root { .. } | Source::System | Source::Device => {
+            Source::Memory | Source::Root { .. } | Source::System | Source::Device => {
                 put(&root, mount)?;
             }
         }
@@ -125,7 +125,7 @@ fn file(root: &OwnedFd, path: &Path, bytes: &[u8]) -> rustix::io::Result<()> {
 fn put(root: &OwnedFd, mount: &Mount) -> Result<(), Failure> {
     let what = || format!("`{}`", mount.path.display());
     let tree = match mount.from {
-        Source::Scratch => copy(root.as_fd(), below(&mount.path)),
+        Source::Memory => copy(root.as_fd(), below(&mount.path)),
         _ => copy(CWD, &mount.path),
     }
     .at(STEP, what)?;
@@ -180,7 +180,7 @@ fn check(tree: &OwnedFd, mount: &Mount) -> Result<(), Failure> {
         }
         Source::Device => kind == FileType::CharacterDevice,
         Source::System => matches!(kind, FileType::Directory | FileType::RegularFile),
-        Source::Scratch | Source::Proc => true,
+        Source::Memory | Source::Proc => true,
     };
     match good {
         true => Ok(()),

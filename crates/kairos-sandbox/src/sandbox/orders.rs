@@ -15,7 +15,7 @@ use rustix::time::{ClockId, Timespec};
 use super::RunError;
 use crate::changes::Layer;
 use crate::command::{Command, Stdin};
-use crate::compile::{Access, Compiled, HOME, Inner, Root, SCRATCH, Skeleton};
+use crate::compile::{Access, Compiled, HOME, Inner, MEMORY, Root, Skeleton};
 use crate::plan::{Ids, Kept, Made, Plan, Start, View};
 use crate::policy::{Account, ExecRule};
 
@@ -97,7 +97,7 @@ fn directory(path: &Path, skeleton: &Skeleton) -> Result<PathBuf, RunError> {
     if !path.is_absolute() {
         return Err(refuse("is no absolute path"));
     }
-    if SCRATCH.iter().any(|dir| path == Path::new(dir)) {
+    if MEMORY.iter().any(|dir| path == Path::new(dir)) {
         return Ok(path.to_owned());
     }
     let real = path.canonicalize().map_err(|_| refuse("is not there"))?;

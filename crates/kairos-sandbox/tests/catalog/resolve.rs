@@ -109,6 +109,10 @@ fn what_others_can_change_is_no_program() {
         );
         mode(&system.path(path), good);
     }
+    mode(&system.path("usr/bin"), 0o777);
+    let hint = system.catalog().resolve("git").unwrap_err().hint();
+    assert_eq!(hint.as_deref(), Some("chmod go-w /usr/bin"));
+    mode(&system.path("usr/bin"), 0o755);
     mode(&system.path("usr/bin/git"), 0o4755);
     system.refuses("git", "`git` cannot be trusted: `/usr/bin/git` would change who it runs as");
     mode(&system.path("usr/bin/git"), 0o644);

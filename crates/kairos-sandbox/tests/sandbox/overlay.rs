@@ -163,6 +163,20 @@ fn a_file_may_become_a_directory_and_a_directory_a_file() {
 }
 
 #[test]
+fn a_link_may_become_a_directory() {
+    let dir = tree();
+    symlink("d", dir.path().join("way")).expect("link");
+    settle();
+    let set = changed(
+        &policy(dir.path(), WriteMode::Overlay),
+        "rm way; mkdir way; echo new > way/c.txt; rm link; echo file > link",
+    );
+    assert_eq!(set.refused, []);
+    let expected = [("link", "modified"), ("way", "modified"), ("way/c.txt", "added")];
+    assert_eq!(kinds(&set), owned(&expected));
+}
+
+#[test]
 fn what_may_not_be_taken_over_is_named() {
     let dir = tree();
     make_dir(&dir.path().join(".git"));
