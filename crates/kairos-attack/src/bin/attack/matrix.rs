@@ -25,7 +25,10 @@ pub(crate) enum Verdict {
         effects: Vec<String>,
     },
     /// The effects were seen, and ours never claimed to hold it: the place that says so.
-    NotClaimed { place: &'static str, effects: Vec<String> },
+    NotClaimed {
+        place: &'static str,
+        effects: Vec<String>,
+    },
     /// It never said that it tried: nothing is proven.
     Silent {
         said: String,
