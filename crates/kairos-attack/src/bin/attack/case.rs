@@ -21,6 +21,8 @@ pub(crate) struct Case {
     pub(crate) needs: Needs,
     /// What it leaves in a layer and a driver must not take over from there.
     pub(crate) kept_back: Option<&'static str>,
+    /// Where our own papers say that this is not held, as the reference allows.
+    pub(crate) not_claimed: Option<&'static str>,
 }
 
 /// What of the machine a sandbox could not hold it without.
@@ -241,6 +243,7 @@ impl Case {
             told: None,
             needs: Needs::Nothing,
             kept_back: None,
+            not_claimed: None,
         }
     }
 
@@ -261,6 +264,7 @@ impl Case {
             told: None,
             needs: Needs::Nothing,
             kept_back: None,
+            not_claimed: None,
         }
     }
 
@@ -276,6 +280,11 @@ impl Case {
 
     pub(crate) const fn while_outside(mut self, outside: Outside) -> Self {
         self.wish.outside = outside;
+        self
+    }
+
+    pub(crate) const fn not_claimed(mut self, place: &'static str) -> Self {
+        self.not_claimed = Some(place);
         self
     }
 

@@ -173,6 +173,7 @@ fn attack(case: &Case, drivers: &[&dyn Driver], matrix: &mut Matrix) -> Result<(
             .with_context(|| format!("`{}` by {} cannot be tried", case.id(), driver.name()))?;
         let verdict = match driver.name() {
             "control" => matrix::control(case, &attempt),
+            OURS => matrix::ours(case, &attempt),
             _ => matrix::driver(case, &attempt, driver.keeps()),
         };
         let over = matches!(verdict, Verdict::CannotRun { .. });

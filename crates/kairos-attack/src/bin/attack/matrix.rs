@@ -24,6 +24,11 @@ pub(crate) enum Verdict {
     Escaped {
         effects: Vec<String>,
     },
+    /// The effects were seen, and ours never claimed to hold it: the place that says so.
+    NotClaimed {
+        place: &'static str,
+        effects: Vec<String>,
+    },
     /// It never said that it tried: nothing is proven.
     Silent {
         said: String,
@@ -72,7 +77,15 @@ fn tried(case: &Case, attempt: &Attempt) -> bool {
     said || attempt.watched || matches!(case.act, Act::Tool(_))
 }
 
-/// What a driver has held.
+/// What ours has held.
+pub(crate) fn ours(case: &Case, attempt: &Attempt) -> Verdict {
+    match (driver(case, attempt, &[]), case.not_claimed) {
+        (Verdict::Escaped { effects }, Some(place)) => Verdict::NotClaimed { place, effects },
+        (verdict, _) => verdict,
+    }
+}
+
+/// What another driver has held, which keeps some files of its own outside.
 pub(crate) fn driver(case: &Case, attempt: &Attempt, keeps: &[&str]) -> Verdict {
     let report = attempt.report.as_ref();
     let succeeded = report.and_then(|report| report.succeeded) == Some(true);
@@ -182,13 +195,13 @@ impl Matrix {
             self.cells.iter().filter_map(|cell| number(&cell.case)).collect();
         let mut text = format!("{:>3}  {:<40}", "", "case");
         for driver in drivers {
-            write!(text, "{driver:>12}").expect("a string takes all");
+            write!(text, "{driver:>14}").expect("a string takes all");
         }
         text.push('\n');
         for at in numbers {
             write!(text, "{at:>3}  {:<40}", title(at)).expect("a string takes all");
             for driver in drivers {
-                write!(text, "{:>12}", self.cell(at, driver)).expect("a string takes all");
+                write!(text, "{:>14}", self.cell(at, driver)).expect("a string takes all");
             }
             text.push('\n');
         }
@@ -204,12 +217,14 @@ impl Matrix {
         let held = of(|verdict| matches!(verdict, Verdict::Held | Verdict::Proven));
         let escaped = of(|verdict| matches!(verdict, Verdict::Escaped { .. }));
         let silent = of(|verdict| matches!(verdict, Verdict::Silent { .. }));
-        match (escaped, silent, held) {
-            (0, 0, 0) => "-".to_owned(),
-            (0, 0, held) if driver == "control" => format!("{held} shown"),
-            (0, 0, held) => format!("{held} held"),
-            (0, silent, held) => format!("{silent}/{} silent", silent + held),
-            (escaped, silent, held) => format!("{escaped}/{} OPEN", escaped + silent + held),
+        let not_claimed = of(|verdict| matches!(verdict, Verdict::NotClaimed { .. }));
+        match (escaped, silent, not_claimed, held) {
+            (0, 0, 0, 0) => "-".to_owned(),
+            (0, 0, _, held) if driver == "control" => format!("{held} shown"),
+            (0, 0, 0, held) => format!("{held} held"),
+            (0, 0, not_claimed, held) => format!("{held} held, {not_claimed}*"),
+            (0, silent, _, held) => format!("{silent}/{} silent", silent + held),
+            (escaped, ..) => format!("{escaped}/{} OPEN", escaped + silent + not_claimed + held),
         }
     }
 
@@ -219,6 +234,9 @@ impl Matrix {
         for cell in self.cells.iter().filter(|cell| cell.driver == driver) {
             let line = match &cell.verdict {
                 Verdict::Escaped { effects } => effects.join("; "),
+                Verdict::NotClaimed { place, effects } => {
+                    format!("* not claimed ({place}): {}", effects.join("; "))
+                }
                 Verdict::Silent { said } => format!("never tried: {}", said.trim()),
                 Verdict::CannotRun { why } => why.trim().to_owned(),
                 Verdict::Held | Verdict::Proven => continue,

@@ -308,6 +308,12 @@ fn raise_limit(args: &[String]) -> Try {
     let limit = crate::number(args, 0)?;
     let none = [u64::MAX; 2].map(u64::to_ne_bytes).concat();
     sys!(SYS_prlimit64, 0, limit, &none[..], 0)?;
+    // A filter can say yes and change nothing.
+    let mut now = [0_u8; 16];
+    sys!(SYS_prlimit64, 0, limit, 0, &mut now[..])?;
+    if now[..] != none[..] {
+        return Err(Denied::new("granted in words, and not raised"));
+    }
     Ok("unlimited".to_owned())
 }
 

@@ -32,7 +32,12 @@ pub(super) const CASES: &[Case] = &[
     case(3, "write-by-link-found", Change, &["write", "link-other/written"]),
     case(3, "write-by-link-made", Change, &["write-by-link", "{other}/written"]),
     case(4, "hardlink-made", Change, &["hardlink", "{other}/secret"]),
-    case(5, "hardlink-found", Change, &["write", "hard-other"]).on(Ground::Hardlink),
+    case(5, "hardlink-found", Change, &["write", "hard-other"])
+        .on(Ground::Hardlink)
+        .wishing(OVERLAY),
+    case(5, "hardlink-found-direct", Change, &["write", "hard-other"])
+        .on(Ground::Hardlink)
+        .not_claimed("docs/internals/sandbox.md, hard links"),
     case(6, "self-root", Leak, &["read", "/proc/self/root/srv/agent/other/secret"]),
     case(6, "init-root", Leak, &["read", "/proc/{victim}/root/srv/agent/other/secret"]),
     case(6, "self-cwd", Leak, &["read", "/proc/self/cwd/../other/secret"]),
