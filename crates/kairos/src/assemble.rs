@@ -84,7 +84,7 @@ pub(crate) fn start(
     let (mut performers, files) = performers.map_err(Startup::cannot("start the file threads"))?;
     let calls = performers.calls();
     let hooks = hooked(&config);
-    let first = configuration(workspace.root(), &config, &blobs)?;
+    let first = configuration(workspace.root(), &paths, &config, &blobs)?;
     let reload = Reload {
         workspace: workspace.clone(),
         paths,
@@ -187,6 +187,7 @@ fn notify(log: &Arc<Log>) -> Notify {
 /// The engine's part of a configuration, with the texts of its mandates stored.
 fn configuration(
     root: &Path,
+    paths: &Paths,
     config: &Resolved,
     blobs: &Blobs<RealFs>,
 ) -> Result<Configuration, Startup> {
@@ -216,6 +217,7 @@ fn configuration(
     Ok(Configuration {
         rules: Rules { secrets, ..config.rules.clone() },
         schedules,
+        missing: config.missing.iter().find(|file| **file == paths.schedules).cloned(),
         zones: |name| crate::config::zone::with_digest(name).ok(),
         options: Options {
             tick_interval_ms: config.options.tick_interval_ms,
@@ -308,7 +310,8 @@ impl Reload {
         }
         let made = model(&self.workspace, config.options.model.as_ref(), &self.texts, &self.notify)
             .and_then(|model| {
-                Ok((model, configuration(self.workspace.root(), &config, &self.blobs)?))
+                let root = self.workspace.root();
+                Ok((model, configuration(root, &self.paths, &config, &self.blobs)?))
             });
         let (model, configuration) = made.map_err(|startup| startup.line())?;
         let (in_use, log) = (Arc::clone(&self.in_use), Arc::clone(&self.log));

@@ -16,6 +16,8 @@ use crate::output::{Exit, Failure, Out, talk};
 /// `schedule check --json`
 #[derive(Debug, Serialize)]
 struct Report {
+    /// Whether the workspace has no such file, which alone is nothing wrong.
+    missing: bool,
     errors: Vec<ProblemRow>,
     warnings: Vec<ProblemRow>,
 }
@@ -38,7 +40,7 @@ pub(super) fn check(global: &Global, file: Option<&Path>, out: &mut Out) -> Resu
                 (errors, warnings)
             },
         );
-        out.object(&Report { errors, warnings })?;
+        out.object(&Report { missing: checked.missing, errors, warnings })?;
         return Ok(exit);
     }
     tell(&checked);

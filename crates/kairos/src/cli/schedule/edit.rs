@@ -10,7 +10,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::editor::Editor;
-use super::{check, reload};
+use super::{add, check, reload};
 use crate::cli::Root;
 use crate::config::draft::{self, Draft};
 use crate::config::resolve::Paths;
@@ -18,6 +18,7 @@ use crate::output::{Exit, Failure, Out, talk};
 
 pub(super) fn edit(root: &Root, wanted: bool, out: &mut Out) -> Result<Exit, Failure> {
     let draft = Draft::read(&Paths::below(root.path()).schedules)?;
+    add::not_lost(root, &draft)?;
     let mut editor = Editor::new()?;
     let copy = Copy::of(root, draft.text())?;
     let text = match written(&copy, &draft, &mut editor) {
