@@ -13,6 +13,7 @@ use super::editor::Editor;
 use super::{add, check, reload};
 use crate::cli::Root;
 use crate::config::draft::{self, Draft};
+use crate::config::problem::Told;
 use crate::config::resolve::Paths;
 use crate::output::{Exit, Failure, Out, talk};
 
@@ -62,7 +63,11 @@ fn written(copy: &Copy, draft: &Draft, editor: &mut Editor) -> Result<Written, F
         }
         // The places told are those of the copy: there they can be looked at.
         let checked = draft::check_text(&copy.path, &text);
-        check::tell(&checked);
+        let told = Told::of(&draft::check_text(&copy.path, draft.text()).problems);
+        // What is wrong is said as often as it is asked for, and a warning when it is new.
+        let errors = checked.problems.iter().filter(|problem| problem.is_error());
+        let new = told.new_among(&checked.problems).into_iter();
+        check::say(errors.chain(new.filter(|problem| !problem.is_error())));
         if checked.is_ok() {
             return Ok(Written::Text(text));
         }
