@@ -135,7 +135,8 @@ pub(crate) fn load(
     let hooks = hooks(&source.file, &schedules, &secrets, env, &mut out);
     match read {
         Some((rules, options)) if out.iter().all(|problem| !problem.is_error()) => {
-            let origins = origins(&daemon.file, &daemon.node);
+            let mut origins = origins(&daemon.file, &daemon.node);
+            origins.extend((!source.missing).then(|| ("schedules".into(), "schedules.yml".into())));
             let missing = [&daemon, &source, &kept].into_iter().filter(|read| read.missing);
             let missing = missing.map(|read| read.file.path.clone()).collect();
             let warnings = out;

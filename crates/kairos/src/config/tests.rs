@@ -475,6 +475,15 @@ fn a_warning_is_new_once_and_where_another_entry_has_it() {
 }
 
 #[test]
+fn show_says_whose_the_schedules_are() {
+    let from = |schedules: &str| {
+        let rows = show(&read("", schedules, "").unwrap());
+        rows.into_iter().find(|row| row.key == "schedules").unwrap().origin
+    };
+    assert_eq!((from("schedules: []\n").as_str(), from("").as_str()), ("schedules.yml", "default"));
+}
+
+#[test]
 fn every_problem_is_found_at_once() {
     let schedules = "schedules:\n  - {name: a, cron: x}\n  - {name: b}\n";
     let found = told(read("mode: x\nmax_running: 0\n", schedules, "secrets: 3\n"));
@@ -617,7 +626,7 @@ fn a_cap_below_what_always_stays_is_refused_with_the_least() {
         let problems = read(&format!("retention: {{bytes: {given}}}\n"), "", "");
         let problems = problems.unwrap_err().to_string();
         let message =
-            format!("`retention.bytes` is `{told}`, too little: the newest segments");
+            format!("`retention.bytes` is `{told}`, less than `32MiB`: the newest segments");
         assert!(problems.contains(&message), "{problems}");
         assert!(problems.contains("32MiB or more; the default is 2GiB"), "{problems}");
     }
