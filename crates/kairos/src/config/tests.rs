@@ -14,6 +14,8 @@ use super::problem::{File, Problem, Problems, Told};
 use super::resolve::{Paths, Resolved, load};
 use super::show::{check, show};
 
+mod page;
+
 fn shipped() -> Vec<NamedPrice> {
     vec![NamedPrice { name: "priced".into(), price: Price { input: 1, ..Price::default() } }]
 }
