@@ -7,6 +7,7 @@ use globset::Glob;
 use kairos_core::digest::BlobRef;
 use kairos_core::gate::risk::Risk;
 use kairos_core::gate::scope::Scope;
+use kairos_core::glob::{BRACES_MAX, is_deep};
 use kairos_core::mandate::spec::{Check, FILES_MAX, MAX_CYCLES, MandateSpec, VERIFY_MAX};
 use kairos_core::path::{PathError, RelPath};
 use kairos_core::plan::ActionKind;
@@ -29,6 +30,8 @@ pub enum SpecError<E: std::error::Error + 'static> {
     TooMany { field: &'static str, count: usize, most: usize },
     #[error("`files`: `{glob}` is no glob")]
     Glob { glob: String, source: globset::Error },
+    #[error("`files`: a glob has more than {BRACES_MAX} `{{`")]
+    Deep,
     #[error("`files`: `{glob}` leads out of the workspace; globs are relative to it")]
     Outside { glob: String },
     #[error("`verify` names a file that cannot be looked at")]
@@ -68,6 +71,9 @@ pub fn spec<E: std::error::Error + 'static>(
     for glob in &request.files {
         if leads_out(glob) {
             return Err(SpecError::Outside { glob: glob.clone() });
+        }
+        if is_deep(glob) {
+            return Err(SpecError::Deep);
         }
         let parsed = Glob::new(glob);
         parsed.map_err(|source| SpecError::Glob { glob: glob.clone(), source })?;

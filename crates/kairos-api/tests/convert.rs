@@ -88,3 +88,14 @@ fn a_field_that_cannot_be_used_is_named() {
     let outside = convert(r#"{"goal": "g", "verify": [{"file": "../x", "contains": "y"}]}"#);
     assert!(outside.is_err_and(|said| said.starts_with("`verify` ")));
 }
+
+/// Read, it would end the daemon: each alternative takes some of the stack.
+#[test]
+fn a_glob_of_many_alternatives_in_each_other_is_not_read() {
+    let deep = |n: usize| format!("{}b{}", "{a,".repeat(n), "}".repeat(n));
+    let asked = |n| convert(&format!(r#"{{"goal": "g", "files": ["{}"]}}"#, deep(n))).map(drop);
+    assert_eq!(asked(64), Ok(()));
+    for n in [65, 150_000] {
+        assert_eq!(asked(n), Err("`files`: a glob has more than 64 `{`".to_owned()));
+    }
+}

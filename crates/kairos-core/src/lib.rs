@@ -20,6 +20,7 @@ pub mod event;
 pub mod fold;
 mod form;
 pub mod gate;
+pub mod glob;
 pub mod id;
 pub mod input;
 pub mod kind;

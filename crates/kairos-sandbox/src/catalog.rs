@@ -67,6 +67,8 @@ struct Entry {
     path: Option<PathBuf>,
     /// Why it takes an operator's entry, as long as there is none.
     explicit: Option<String>,
+    /// An operator's entry is in it.
+    entered: bool,
 }
 
 /// Why a name is no command.
@@ -141,6 +143,27 @@ impl ResolveError {
     }
 }
 
+impl ResolveError {
+    /// What an operator could do, where there is something to do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unlisted(unlisted) => Some(unlisted.hint()),
+            Self::Missing { name, .. } => Some(format!(
+                "install it, or say where it is: `{{name: {name}, path: /…}}` in `commands:`"
+            )),
+            Self::Untrusted { source, .. } => source.hint(),
+            Self::LeadsTo { name, path, .. } => Some(format!(
+                "to mean that program, write `{{name: {name}, path: {}}}` in `commands:`",
+                path.display()
+            )),
+            Self::Interpreter { interpreter, .. } => Some(format!(
+                "an entry in `commands:` can name it: `interpreters: [{interpreter}]`"
+            )),
+            Self::Binary(_) | Self::Shape { .. } => None,
+        }
+    }
+}
+
 impl CheckError {
     pub fn kind(&self) -> Kind {
         match self {
@@ -163,8 +186,8 @@ impl Catalog {
     pub fn shipped(trust: Trust) -> Self {
         let shipped = table::shipped().expect("the shipped rules read, a test holds it");
         let entry = |shipped: table::Shipped| {
-            let entry = Entry { rule: shipped.rule, path: None, explicit: shipped.explicit };
-            (entry.rule.name().to_owned(), entry)
+            let (rule, explicit) = (shipped.rule, shipped.explicit);
+            (rule.name().to_owned(), Entry { rule, path: None, explicit, entered: false })
         };
         Self { entries: shipped.into_iter().map(entry).collect(), refused: Refused::read(), trust }
     }
@@ -173,9 +196,13 @@ impl Catalog {
     pub fn with(mut self, command: CommandRule) -> Result<Self, CommandError> {
         let path = command.path.clone();
         let shipped = self.entries.get(&command.name);
+        if shipped.is_some_and(|entry| entry.entered) {
+            return Err(CommandError::Twice { name: command.name });
+        }
         let is_explicit = shipped.is_some_and(|entry| entry.explicit.is_some());
         let rule = command.compile(shipped.map(|entry| &entry.rule), is_explicit)?;
-        self.entries.insert(rule.name().to_owned(), Entry { rule, path, explicit: None });
+        let name = rule.name().to_owned();
+        self.entries.insert(name, Entry { rule, path, explicit: None, entered: true });
         Ok(self)
     }
 
@@ -206,7 +233,8 @@ impl Catalog {
     }
 
     /// Finds the program of a command, opens it once and reads it whole: a tenth of a second for a
-    /// large one, so this is for the start and for a changed configuration, and not for each command.
+    /// large one, so this is for the start and for a changed configuration. Each command gets
+    /// [`Program::again`].
     pub fn resolve(&self, name: &str) -> Result<Program, ResolveError> {
         self.program_of(self.entry(name)?)
     }

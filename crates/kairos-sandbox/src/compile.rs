@@ -31,7 +31,7 @@ pub(crate) use skeleton::Skeleton;
 pub const HOME: &str = "/agent";
 
 /// Directories that are writable, empty and bounded for every command.
-pub(crate) const SCRATCH: [&str; 3] = ["/tmp", "/dev/shm", HOME];
+pub(crate) const MEMORY: [&str; 3] = ["/tmp", "/dev/shm", HOME];
 
 /// A policy that this host enforces, with its roots pinned. Cheap to copy.
 #[derive(Clone, Debug)]
@@ -41,6 +41,8 @@ pub struct Compiled(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) policy: Policy,
     pub(crate) roots: Vec<Root>,
+    /// Where each cache is found, and where it is kept.
+    pub(crate) caches: Vec<(PathBuf, Root)>,
     pub(crate) skeleton: Skeleton,
     pub(crate) bounds: Bounds,
     pub(crate) landlock: Option<Rules>,
@@ -67,6 +69,8 @@ pub enum Unenforceable {
     Root { path: PathBuf, why: &'static str },
     #[error("protected path `{path}` {why}")]
     Protect { path: PathBuf, why: &'static str },
+    #[error("cache `{path}` {why}")]
+    Cache { path: PathBuf, why: &'static str },
     #[error("variable `{name}` cannot be given to a program")]
     Variable { name: String },
     #[error("limit `{name}` {why}")]
@@ -103,21 +107,26 @@ pub fn compile(policy: &Policy, host: &Capabilities) -> Result<Compiled, Unenfor
     limits(policy)?;
     let enforcement = layers(policy, host)?;
     let roots = roots::open(policy)?;
+    let caches = roots::caches(policy, &roots)?;
     let skeleton = Skeleton::new(policy, &roots);
     let stands = |layer| !matches!(enforcement.of(layer), State::Absent { .. });
-    let landlock =
-        stands(Layer::Landlock).then(|| rules(policy, &roots, &skeleton, host.landlock()));
+    let landlock = stands(Layer::Landlock).then(|| {
+        let mut rules = rules(policy, &roots, &skeleton, host.landlock());
+        rules.write.extend(caches.iter().map(|(at, _)| at.clone()));
+        rules
+    });
     let filter = match stands(Layer::Seccomp) {
-        true => filter::compile(&policy.net, &policy.exec),
+        true => filter::compile(&policy.net, &policy.exec, whole(&enforcement)),
         false => Vec::new(),
     };
     let text = explain::text(policy, &roots, &skeleton, &filter, &enforcement);
     let inner = Inner {
         policy: policy.clone(),
-        bounds: bounds(policy),
+        bounds: bounds(policy, &enforcement),
         env: environment(policy)?,
         hash: Sha256::digest(text.as_bytes()).into(),
         roots,
+        caches,
         skeleton,
         landlock,
         filter,
@@ -174,19 +183,25 @@ fn layers(policy: &Policy, host: &Capabilities) -> Result<Enforcement, Unenforce
 
 /// Says where a layer that stands is weaker without another.
 fn degrade(mut enforcement: Enforcement) -> Enforcement {
-    let whole = matches!(enforcement.of(Layer::Cgroup), State::Enforced { .. });
-    if !whole {
+    if !whole(&enforcement) {
         let why = "memory is bounded for each process, not for the tree".to_owned();
         enforcement.0[Layer::Rlimits.index()].1 = State::Degraded { why };
     }
     enforcement
 }
 
-fn bounds(policy: &Policy) -> Bounds {
+/// Whether the whole tree is bounded.
+fn whole(enforcement: &Enforcement) -> bool {
+    matches!(enforcement.of(Layer::Cgroup), State::Enforced { .. })
+}
+
+fn bounds(policy: &Policy, enforcement: &Enforcement) -> Bounds {
+    let whole = whole(enforcement);
     let limits = &policy.limits;
     Bounds {
         cpu_s: limits.cpu.as_secs() + u64::from(limits.cpu.subsec_nanos() > 0),
-        memory: limits.mem,
+        // A bound of the tree is the better one, and this one would refuse what it allows.
+        memory: if whole { 0 } else { limits.mem },
         pids: limits.pids.into(),
         nofile: limits.nofile.into(),
         fsize: limits.fsize,
@@ -197,7 +212,7 @@ fn bounds(policy: &Policy) -> Bounds {
 fn rules(policy: &Policy, roots: &[Root], skeleton: &Skeleton, abi: u32) -> Rules {
     let writable = roots.iter().filter(|root| root.access != Access::Read);
     let readable = roots.iter().filter(|root| root.access == Access::Read);
-    let write = writable.map(|root| root.path.clone()).chain(SCRATCH.map(PathBuf::from)).collect();
+    let write = writable.map(|root| root.path.clone()).chain(MEMORY.map(PathBuf::from)).collect();
     let exec = match &policy.exec {
         ExecRule::Any => Vec::new(),
         ExecRule::System => skeleton
@@ -247,6 +262,11 @@ fn door(net: &Net) -> u16 {
 }
 
 impl Inner {
+    /// Whether each command gets a cgroup of its own.
+    pub(crate) fn has_cgroup(&self) -> bool {
+        whole(&self.enforcement)
+    }
+
     pub(crate) fn door(&self) -> u16 {
         door(&self.policy.net)
     }

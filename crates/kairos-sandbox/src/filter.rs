@@ -32,6 +32,8 @@ enum Case {
     Has { at: u8, bits: u32 },
     /// Refused if argument `at` is `value`, else the next is looked at.
     Not { at: u8, value: u32 },
+    /// Allowed if all of argument `at` is 0: a pointer to nothing.
+    Null { at: u8 },
     /// Allowed, whatever it is.
     Else,
 }
@@ -61,7 +63,9 @@ const fn errno(number: i32) -> u16 {
 }
 
 /// The whole filter for one policy.
-pub(crate) fn compile(net: &Net, exec: &ExecRule) -> Vec<Instruction> {
+///
+/// `bounded` says that the memory of the whole tree is.
+pub(crate) fn compile(net: &Net, exec: &ExecRule, bounded: bool) -> Vec<Instruction> {
     let mut answers: Vec<(u32, Answer)> = calls::ALLOWED
         .concat()
         .into_iter()
@@ -69,6 +73,8 @@ pub(crate) fn compile(net: &Net, exec: &ExecRule) -> Vec<Instruction> {
         .chain(calls::DENIED.concat().into_iter().map(|number| (number, Answer::Errno(EPERM))))
         .chain(calls::ABSENT.concat().into_iter().map(|number| (number, Answer::Errno(ENOSYS))))
         .chain(asked(net, exec))
+        // Such memory belongs to no process, so only a bound of the tree holds it.
+        .chain([(libc::SYS_shmget, if bounded { Answer::Allow } else { Answer::Errno(ENOSYS) })])
         .filter_map(|(number, answer)| Some((u32::try_from(number).ok()?, answer)))
         .collect();
     answers.sort_by_key(|(number, _)| *number);
@@ -82,7 +88,7 @@ pub(crate) fn compile(net: &Net, exec: &ExecRule) -> Vec<Instruction> {
 /// Calls whose arguments decide.
 // tidy: table
 fn asked(net: &Net, exec: &ExecRule) -> Vec<(i64, Answer)> {
-    use Case::{Else, Has, Is, Lacks, Not};
+    use Case::{Else, Has, Is, Lacks, Not, Null};
     let any = Answer::Ask;
     let namespaces = (libc::CLONE_NEWUSER
         | libc::CLONE_NEWPID
@@ -108,6 +114,24 @@ fn asked(net: &Net, exec: &ExecRule) -> Vec<(i64, Answer)> {
             any(vec![Lacks { at: 2, bits: create }, Lacks { at: 3, bits: special }], EPERM),
         ),
         (libc::SYS_mknodat, any(vec![Lacks { at: 2, bits: special }], EPERM)),
+        // Somebody outside who opens the file would wait, or be told of by signals.
+        (
+            libc::SYS_fcntl,
+            any(
+                vec![
+                    Not { at: 1, value: libc::F_SETLEASE.cast_unsigned() },
+                    Not { at: 1, value: libc::F_NOTIFY.cast_unsigned() },
+                    Else,
+                ],
+                EPERM,
+            ),
+        ),
+        // With a bound of 0, and not with that of 1 which stands, a core goes to the host's own program
+        // for cores. Whoever asks for another bound is told yes.
+        (
+            libc::SYS_prlimit64,
+            any(vec![Null { at: 2 }, Not { at: 1, value: libc::RLIMIT_CORE }, Else], 0),
+        ),
         (
             libc::SYS_personality,
             any(vec![Is { at: 0, value: 0 }, Is { at: 0, value: u32::MAX }], EPERM),
@@ -127,6 +151,7 @@ fn asked(net: &Net, exec: &ExecRule) -> Vec<(i64, Answer)> {
     ];
     #[cfg(target_arch = "x86_64")]
     asked.extend([
+        (libc::SYS_setrlimit, any(vec![Not { at: 0, value: libc::RLIMIT_CORE }, Else], 0)),
         (libc::SYS_chmod, any(vec![Lacks { at: 1, bits: special }], EPERM)),
         (
             libc::SYS_open,
@@ -224,6 +249,13 @@ fn leaf(answer: &Answer) -> Vec<Instruction> {
                     Case::Not { at, value } => {
                         code.extend([argument(at), jump(JEQ, value, 0, 1), refuse]);
                     }
+                    Case::Null { at } => code.extend([
+                        argument(at),
+                        jump(JEQ, 0, 0, 3),
+                        upper(at),
+                        jump(JEQ, 0, 0, 1),
+                        ret(ALLOW),
+                    ]),
                     Case::Else => code.push(ret(ALLOW)),
                 }
             }
@@ -248,6 +280,11 @@ fn load(k: u32) -> Instruction {
 /// Loads the low half of an argument.
 fn argument(at: u8) -> Instruction {
     load(16 + 8 * u32::from(at) + if cfg!(target_endian = "big") { 4 } else { 0 })
+}
+
+/// Loads its high half.
+fn upper(at: u8) -> Instruction {
+    load(16 + 8 * u32::from(at) + if cfg!(target_endian = "big") { 0 } else { 4 })
 }
 
 fn jump(code: u16, k: u32, jt: u8, jf: u8) -> Instruction {

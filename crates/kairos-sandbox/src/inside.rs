@@ -166,7 +166,8 @@ fn begin(
         what: "of another version".into(),
     })?;
     tie(parent)?;
-    sys::reset_signals().at(Step::Reset, || "signals".into())?;
+    // All others are as the program set them for itself, when it began.
+    sys::heed_children();
     place(streams)?;
     match (plan.cgroup, cgroup) {
         (false, None) => {}

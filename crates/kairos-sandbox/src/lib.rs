@@ -10,6 +10,7 @@
 mod bytes;
 mod capture;
 pub mod catalog;
+pub mod cgroup;
 pub mod changes;
 pub mod command;
 pub mod compile;
@@ -29,6 +30,7 @@ mod spawner;
 mod sys;
 
 pub use catalog::Binary;
+pub use cgroup::{Cgroup, CgroupError};
 pub use changes::{Change, ChangeSet, Node, Refused, What, Why};
 pub use command::{Command, Stdin};
 pub use compile::{Compiled, Unenforceable, compile};
@@ -37,8 +39,8 @@ pub use limits::{Limits, OnFlood};
 pub use message::Step;
 pub use outcome::{Captured, Exit, Outcome};
 pub use policy::{
-    Absent, Account, EnvPolicy, ExecRule, HostPort, Layers, Net, PathRule, Policy, Requirement,
-    WriteMode,
+    Absent, Account, Cache, EnvPolicy, ExecRule, HostPort, Layers, Net, PathRule, Policy,
+    Requirement, WriteMode,
 };
 pub use probe::{Capabilities, probe};
 pub use sandbox::{Killer, Kind, ProgramAt, RunError, Running, Sandbox, Streams};

@@ -50,6 +50,8 @@ pub(crate) struct View {
     pub(crate) made: Vec<Made>,
     /// Mounted on what was made or mounted before, in this order.
     pub(crate) mounts: Vec<Mount>,
+    /// Mounted after all of them.
+    pub(crate) caches: Vec<Kept>,
     /// Below write roots: read-only where it exists.
     pub(crate) protect: Vec<Protect>,
 }
@@ -86,11 +88,22 @@ pub(crate) enum Source {
     /// A device of the host.
     Device,
     /// A directory of the view's own file system, writable.
-    Scratch,
+    Memory,
     /// The same path on the host below a layer for changes.
     Overlay { dev: u64, ino: u64 },
     /// Processes of the namespace.
     Proc,
+}
+
+/// A directory of the host that stands somewhere else inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Kept {
+    /// Inside a layer, where it is made if it is not there.
+    pub(crate) at: PathBuf,
+    pub(crate) host: PathBuf,
+    pub(crate) dev: u64,
+    pub(crate) ino: u64,
+    pub(crate) exec: bool,
 }
 
 /// One path below a write root.
@@ -201,7 +214,7 @@ impl View {
                 Source::Root { dev, ino } => (0, dev, ino),
                 Source::System => (1, 0, 0),
                 Source::Device => (2, 0, 0),
-                Source::Scratch => (3, 0, 0),
+                Source::Memory => (3, 0, 0),
                 Source::Overlay { dev, ino } => (4, dev, ino),
                 Source::Proc => (5, 0, 0),
             };
@@ -209,6 +222,13 @@ impl View {
             out.number(dev);
             out.number(ino);
             [mount.write, mount.exec, mount.inside].into_iter().for_each(|flag| out.flag(flag));
+        });
+        out.list(&self.caches, |out, kept| {
+            out.path(&kept.at);
+            out.path(&kept.host);
+            out.number(kept.dev);
+            out.number(kept.ino);
+            out.flag(kept.exec);
         });
         out.list(&self.protect, |out, protect| {
             out.path(&protect.root);
@@ -231,6 +251,10 @@ impl View {
                 })
             })?,
             mounts: from.list(Mount::decode)?,
+            caches: from.list(|from| {
+                let (at, host, dev) = (from.path()?, from.path()?, from.number()?);
+                Some(Kept { at, host, dev, ino: from.number()?, exec: from.flag()? })
+            })?,
             protect: from.list(|from| {
                 Some(Protect { root: from.path()?, below: from.path()?, hide: from.flag()? })
             })?,
@@ -246,7 +270,7 @@ impl Mount {
             0 => Source::Root { dev, ino },
             1 => Source::System,
             2 => Source::Device,
-            3 => Source::Scratch,
+            3 => Source::Memory,
             4 => Source::Overlay { dev, ino },
             5 => Source::Proc,
             _ => return None,
@@ -333,10 +357,17 @@ mod tests {
                     mount("/w", Source::Root { dev: 1, ino: 2 }),
                     mount("/usr", Source::System),
                     mount("/dev/null", Source::Device),
-                    mount("/tmp", Source::Scratch),
+                    mount("/tmp", Source::Memory),
                     mount("/o", Source::Overlay { dev: 3, ino: 4 }),
                     mount("/proc", Source::Proc),
                 ],
+                caches: vec![Kept {
+                    at: "/w/target".into(),
+                    host: "/c".into(),
+                    dev: 5,
+                    ino: 6,
+                    exec: true,
+                }],
                 protect: vec![Protect {
                     root: "/w".into(),
                     below: ".git/hooks".into(),

@@ -21,6 +21,8 @@ pub struct Policy {
     pub protect: Vec<PathRule>,
     /// What is empty inside a root of either kind, and cannot be written.
     pub hide: Vec<PathRule>,
+    /// What outlives a layer and is never among its changes; looked at with [`WriteMode::Overlay`] only.
+    pub caches: Vec<Cache>,
     pub exec: ExecRule,
     pub net: Net,
     pub env: EnvPolicy,
@@ -35,6 +37,15 @@ pub struct Policy {
 pub struct PathRule {
     pub path: PathBuf,
     pub absent: Absent,
+}
+
+/// A directory of a workspace whose content is nobody's work: what a build leaves for the next one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// Where a command finds it: absolute, below a write root. It need not be there.
+    pub at: PathBuf,
+    /// Where it is kept: an absolute path outside, which the command writes directly.
+    pub kept: PathBuf,
 }
 
 /// What a path that is not there means.

@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use std::os::fd::AsFd;
 
+use crate::cgroup::Cgroup;
 use crate::enforcement::Layer;
 use crate::sys::{self, Cloned};
 
@@ -31,6 +32,13 @@ impl Capabilities {
     #[must_use]
     pub fn without(mut self, layer: Layer, why: &str) -> Self {
         self.layers[layer.index()] = Err(why.to_owned());
+        self
+    }
+
+    /// The same host with a cgroup to divide.
+    #[must_use]
+    pub fn with_cgroup(mut self, _: &Cgroup) -> Self {
+        self.layers[Layer::Cgroup.index()] = Ok("memory and processes of the tree".to_owned());
         self
     }
 

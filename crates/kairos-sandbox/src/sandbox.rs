@@ -20,10 +20,12 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::capture::{self, Capture};
 use crate::catalog::Binary;
+use crate::cgroup::{Cell, Cgroup};
 use crate::command::{Command, Stdin};
 use crate::compile::{Compiled, compile};
 use crate::inside::PROVE;
 use crate::inside::prove::HELD;
+use crate::message::Step;
 use crate::outcome::{Exit, Outcome};
 use crate::plan::PLAN_BYTES_MAX;
 use crate::policy::{Account, Policy};
@@ -31,6 +33,7 @@ use crate::probe::Capabilities;
 use crate::spawner::{Program, Spawner, Started, null};
 
 pub use error::{Kind, RunError};
+use supervise::Beside;
 pub use supervise::{Killer, Running};
 
 /// Name of the small program's file.
@@ -58,6 +61,7 @@ pub struct Sandbox {
     spawner: Spawner,
     path: PathBuf,
     argv: Vec<&'static CStr>,
+    cgroup: Option<Cgroup>,
 }
 
 /// Where the streams of a command go.
@@ -80,9 +84,16 @@ impl Sandbox {
         let failed = |source| RunError::Spawn { source };
         let program = Program::new(verify(&path)?, argv.clone()).map_err(failed)?;
         match Spawner::new(program).map_err(failed)? {
-            Some(spawner) => Ok(Self { spawner, path, argv }),
+            Some(spawner) => Ok(Self { spawner, path, argv, cgroup: None }),
             None => Err(RunError::Program { path, why: STRANGER }),
         }
+    }
+
+    /// The same place with a cgroup to divide, which policies compiled for it then use.
+    #[must_use]
+    pub fn with_cgroup(mut self, cgroup: Cgroup) -> Self {
+        self.cgroup = Some(cgroup);
+        self
     }
 
     /// Tries a few things that no command may do, as a command under the default policy, and fails if
@@ -144,13 +155,22 @@ impl Sandbox {
         };
         let before = orders::Before::now(policy);
         let [out_end, err_end] = theirs;
-        let (control, child) = self.launch(&plan.encode(), [stdin, out_end, err_end])?;
+        let cell = self.cell(policy)?;
+        let procs = cell.as_ref().map(Cell::procs).transpose().map_err(unjoined)?;
+        let streams = [stdin, out_end, err_end];
+        let (control, child) = self.launch(&plan.encode(), streams, procs)?;
         let captures = ours.map(|stream| Capture::new(stream, keep));
-        Running::new(child, control, captures, policy.clone(), before, began, self.spawner.clone())
+        let beside = Beside { egress: None, cell, _spawner: self.spawner.clone() };
+        Running::new(child, control, captures, policy.clone(), before, began, beside)
     }
 
     /// Has a command's first process started: (our end of the talk, the process).
-    fn launch(&self, plan: &[u8], streams: [OwnedFd; 3]) -> Result<(OwnedFd, OwnedFd), RunError> {
+    fn launch(
+        &self,
+        plan: &[u8],
+        streams: [OwnedFd; 3],
+        procs: Option<OwnedFd>,
+    ) -> Result<(OwnedFd, OwnedFd), RunError> {
         let failed = |source: io::Error| RunError::Spawn { source };
         if plan.len() as u64 > PLAN_BYTES_MAX {
             return Err(RunError::Large);
@@ -159,16 +179,36 @@ impl Sandbox {
         let (control, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .map_err(|error| failed(error.into()))?;
-        let given = [plan].into_iter().chain(streams).chain([theirs]).collect();
-        match self.spawner.spawn(given).map_err(failed)? {
+        let given = [plan].into_iter().chain(streams).chain([theirs]).chain(procs);
+        let given: Vec<OwnedFd> = given.collect();
+        let started = self.spawner.spawn(&given).map_err(failed)?;
+        // The ends that belong to the command must close here before anybody waits for them.
+        drop(given);
+        match started {
             Started::Process(child) => Ok((control, child)),
+            Started::Refused(source) => Err(failed(source)),
             Started::Stranger => Err(self.stranger()),
         }
+    }
+
+    /// A command's own cgroup, where its policy says there is one.
+    fn cell(&self, policy: &Compiled) -> Result<Option<Cell>, RunError> {
+        let inner = policy.inner();
+        if !inner.has_cgroup() {
+            return Ok(None);
+        }
+        let none = || unjoined(io::ErrorKind::NotFound.into());
+        let cgroup = self.cgroup.as_ref().ok_or_else(none)?;
+        cgroup.cell(&inner.policy.limits).map(Some).map_err(unjoined)
     }
 
     fn stranger(&self) -> RunError {
         RunError::Program { path: self.path.clone(), why: STRANGER }
     }
+}
+
+fn unjoined(source: io::Error) -> RunError {
+    RunError::Setup { step: Step::Cgroup, what: "none can be made".into(), source }
 }
 
 fn own_path() -> Result<PathBuf, RunError> {

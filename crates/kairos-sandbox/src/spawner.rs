@@ -1,14 +1,15 @@
-//! The one thread that has processes started.
+//! The small program's process, and the one thread that starts it.
 //!
-//! Owns the small program's process and the one socket to it. The program is executed once and waits;
-//! each command is a copy of it, which costs far less than executing it again. It dies with the thread
-//! that started it, and everything it started with it: so that thread does nothing else, and lives as
-//! long as anybody needs it.
+//! Owns that process and the one socket to it. The program is executed once and waits; each command is a
+//! copy of it, which costs far less than executing it again. It dies with the thread that started it, and
+//! everything it started with it: so that thread does nothing else, and lives as long as anybody needs
+//! it. Orders are given by whoever has a command, one at a time.
 
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,32 +23,32 @@ use rustix::process::{
 use crate::message::{self, Order, Received, Report};
 use crate::sys;
 
-/// Requests that wait at most; a further one waits to be accepted.
-const WAITING_MAX: usize = 64;
-
 /// Descriptors handed to a program become 0 to 3, so none of them may stand there before.
 const ABOVE: i32 = 16;
 
 /// How long the small program may take to answer, and to end once nobody needs it.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 
-/// Asks the thread. The thread lives as long as any copy of this.
+/// Has commands started. The thread lives as long as any copy of this.
 #[derive(Clone, Debug)]
-pub(crate) struct Spawner(SyncSender<Request>);
-
-/// What one command is started with: its plan, its streams, its end of the talk.
-pub(crate) type Given = Vec<OwnedFd>;
+pub(crate) struct Spawner(Arc<Inner>);
 
 #[derive(Debug)]
-struct Request {
-    given: Given,
-    answer: SyncSender<io::Result<Started>>,
+struct Inner {
+    /// `None` when it has died and not been started again.
+    waiting: Mutex<Option<Waiting>>,
+    thread: SyncSender<Request>,
 }
+
+/// A wish for the program to be started.
+type Request = SyncSender<io::Result<Waiting>>;
 
 /// What starting gave.
 #[derive(Debug)]
 pub(crate) enum Started {
     Process(OwnedFd),
+    /// The small program is well and has no process for it.
+    Refused(io::Error),
     /// The small program is there and not the one this library is made for.
     Stranger,
 }
@@ -66,58 +67,48 @@ impl Program {
 }
 
 impl Spawner {
-    /// Starts the thread, and the program for the first time.
+    /// Starts the thread, and the program for the first time. `None` for a program of another version.
     pub(crate) fn new(program: Program) -> io::Result<Option<Self>> {
-        let (ask, asked) = sync_channel(WAITING_MAX);
-        let (greeted, greeting) = sync_channel(1);
+        let (thread, asked) = sync_channel::<Request>(1);
         thread::Builder::new().name("kairos-spawn".into()).spawn(move || {
-            let waiting = Waiting::start(&program);
-            let known = waiting.as_ref().map(|waiting| waiting.is_known).map_err(copy);
-            let _ = greeted.send(known);
-            if let Ok(waiting) = waiting {
-                serve(&asked, &program, waiting);
+            while let Ok(answer) = asked.recv() {
+                let _ = answer.send(Waiting::start(&program));
             }
         })?;
-        let known = greeting.recv().map_err(|_| gone())??;
-        Ok(known.then_some(Self(ask)))
+        let first = start(&thread)?;
+        let known = first.is_known;
+        let inner = Inner { waiting: Mutex::new(Some(first)), thread };
+        Ok(known.then(|| Self(Arc::new(inner))))
     }
 
     /// Has a command's first process started, and answers with its descriptor.
-    pub(crate) fn spawn(&self, given: Given) -> io::Result<Started> {
-        let (answer, answered) = sync_channel(1);
-        self.0.send(Request { given, answer }).map_err(|_| gone())?;
-        answered.recv().map_err(|_| gone())?
-    }
-}
-
-fn gone() -> io::Error {
-    io::Error::other("the spawning thread is gone")
-}
-
-fn copy(error: &io::Error) -> io::Error {
-    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
-}
-
-fn serve(asked: &Receiver<Request>, program: &Program, mut waiting: Waiting) {
-    while let Ok(Request { given, answer }) = asked.recv() {
-        let mut started = waiting.order(&given);
-        // Somebody killed it; what it had started died with it, also what was asked for just now.
-        if started.is_err()
-            && let Ok(new) = Waiting::start(program)
-        {
-            waiting = new;
-            started = match waiting.is_known {
-                true => waiting.order(&given),
-                false => Ok(Started::Stranger),
-            };
+    pub(crate) fn spawn(&self, given: &[OwnedFd]) -> io::Result<Started> {
+        let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(program) = &*waiting {
+            match program.order(given) {
+                Ok(started) => return Ok(started),
+                // Somebody killed it, or it does not answer; what it had started dies with it, also what
+                // was asked for just now.
+                Err(_) => *waiting = None,
+            }
         }
-        // The ends that belong to the command must close here before anybody waits for them.
-        drop(given);
-        let _ = answer.send(started);
+        let program = start(&self.0.thread)?;
+        if !program.is_known {
+            return Ok(Started::Stranger);
+        }
+        waiting.insert(program).order(given)
     }
+}
+
+fn start(thread: &SyncSender<Request>) -> io::Result<Waiting> {
+    let gone = || io::Error::other("the spawning thread is gone");
+    let (answer, answered) = sync_channel(1);
+    thread.send(answer).map_err(|_| gone())?;
+    answered.recv().map_err(|_| gone())?
 }
 
 /// The small program, waiting for orders.
+#[derive(Debug)]
 struct Waiting {
     door: OwnedFd,
     process: OwnedFd,
@@ -148,7 +139,9 @@ impl Waiting {
         Order::Start.send(&self.door, given)?;
         match self.answer()? {
             (Report::Started, Some(process)) => Ok(Started::Process(process)),
-            (Report::Failed { errno, .. }, _) => Err(io::Error::from_raw_os_error(errno)),
+            (Report::Failed { errno, .. }, _) => {
+                Ok(Started::Refused(io::Error::from_raw_os_error(errno)))
+            }
             _ => Ok(Started::Stranger),
         }
     }

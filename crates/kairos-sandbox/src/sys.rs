@@ -190,6 +190,12 @@ pub(crate) fn forget_children() {
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
 }
 
+/// Has this process told of its children's ends again.
+pub(crate) fn heed_children() {
+    // SAFETY: the default disposition refers to no function of this program.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
 fn set_mask(how: c_int, signals: &[c_int]) -> io::Result<()> {
     let set = signal_set(signals);
     // SAFETY: the set is initialised, and nobody asks for the old one.

@@ -2,11 +2,16 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use kairos_sandbox::{
-    Binary, Command, Compiled, Exit, PathRule, Policy, ProgramAt, Sandbox, Stdin, WriteMode,
-    compile, probe,
+    Binary, Command, Compiled, Exit, PathRule, Policy, ProgramAt, Sandbox, Stdin, Streams,
+    WriteMode, compile, probe,
 };
+
+/// Each test here counts or kills what the whole program has.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// What this process and its children hold of the system.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,17 +36,23 @@ fn cat(dir: &Path) -> Command {
     }
 }
 
+/// Processes of ours: number and state.
+fn children() -> Vec<(i32, String)> {
+    let own = std::process::id().to_string();
+    let child = |entry: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+        let mut fields = stat.rsplit_once(')')?.1.split(' ').skip(1);
+        let state = fields.next()?.to_owned();
+        (fields.next()? == own).then_some((entry.file_name().to_str()?.parse().ok()?, state))
+    };
+    std::fs::read_dir("/proc").expect("processes").flatten().filter_map(child).collect()
+}
+
 fn held(dir: &Path) -> Held {
     let list = |path: &str| std::fs::read_dir(path).expect("a directory").count();
-    let own = std::process::id().to_string();
-    let parent = |stat: &str| Some(stat.rsplit_once(')')?.1.split(' ').nth(2)? == own);
-    let children = std::fs::read_dir("/proc").expect("processes").flatten().filter_map(|entry| {
-        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-        parent(&stat)?.then_some(stat.split(' ').nth(2)?.to_owned())
-    });
     Held {
         descriptors: list("/proc/self/fd"),
-        children: children.collect(),
+        children: children().into_iter().map(|(_, state)| state).collect(),
         mounts: std::fs::read_to_string("/proc/self/mountinfo")
             .expect("mounts")
             .matches(dir.to_str().expect("text"))
@@ -50,15 +61,24 @@ fn held(dir: &Path) -> Held {
     }
 }
 
-#[test]
-fn a_hundred_at_once_and_a_thousand_in_a_row_leave_nothing() {
+fn workspace() -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a directory");
-    std::fs::write(dir.path().join("a"), "x").expect("write");
     let owner = rustix::process::geteuid().is_root().then_some(4242);
     std::os::unix::fs::chown(dir.path(), owner, owner).expect("root may give away");
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).expect("mode");
+    dir
+}
+
+fn sandbox() -> Sandbox {
     let program = ProgramAt::Path(env!("CARGO_BIN_EXE_kairos-sbx").into());
-    let sandbox = Sandbox::open(&program).expect("the small program stands beside the tests");
+    Sandbox::open(&program).expect("the small program stands beside the tests")
+}
+
+#[test]
+fn a_hundred_at_once_and_a_thousand_in_a_row_leave_nothing() {
+    let _alone = ALONE.lock();
+    let (dir, sandbox) = (workspace(), sandbox());
+    std::fs::write(dir.path().join("a"), "x").expect("write");
     let read = compiled(dir.path(), WriteMode::ReadOnly);
     let layer = compiled(dir.path(), WriteMode::Overlay);
     let once = &|n: usize| {
@@ -75,4 +95,29 @@ fn a_hundred_at_once_and_a_thousand_in_a_row_leave_nothing() {
     assert_eq!(held(dir.path()), before);
     (0..1000).for_each(once);
     assert_eq!(held(dir.path()), before);
+}
+
+#[test]
+fn when_the_small_program_is_killed_its_commands_die_and_the_next_one_runs() {
+    let _alone = ALONE.lock();
+    let (dir, sandbox) = (workspace(), sandbox());
+    let policy = compiled(dir.path(), WriteMode::Direct);
+    let words = "trap '' TERM HUP; while :; do date +%s%N > a; done";
+    let restless = Command {
+        binary: Binary::open(Path::new("/bin/sh")).expect("a program"),
+        argv: ["sh", "-c", words].map(Into::into).into(),
+        ..cat(dir.path())
+    };
+    let running = sandbox.spawn(restless, &policy, Streams::Captured).expect("starts");
+    let end = Instant::now() + Duration::from_secs(10);
+    while std::fs::read(dir.path().join("a")).unwrap_or_default().is_empty() {
+        assert!(Instant::now() < end, "it never began");
+    }
+    let [(program, _)] = children()[..] else { panic!("{:?}", children()) };
+    let program = rustix::process::Pid::from_raw(program).expect("a process");
+    rustix::process::kill_process(program, rustix::process::Signal::KILL).expect("ours");
+    assert_eq!(running.wait().expect("it ran").exit, Exit::Killed);
+    let next = sandbox.run(cat(dir.path()), &policy).expect("runs");
+    assert_eq!(next.exit, Exit::Code(0));
+    assert_eq!(children().len(), 1);
 }

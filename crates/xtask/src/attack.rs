@@ -31,7 +31,7 @@ impl Request {
         while let Some(arg) = rest.next() {
             match *arg {
                 "--json" | "--list" => {}
-                "--driver" => drop(rest.next()?),
+                "--driver" | "--writes" => drop(rest.next()?),
                 case if !case.starts_with('-') => {}
                 _ => return None,
             }

@@ -14,7 +14,7 @@ use crate::call::Call;
 use crate::table::{Edge, render};
 
 /// Name, package, bench target and its feature. Rows are printed in this order.
-const BENCHES: [(&str, &str, &str, Option<&str>); 8] = [
+const BENCHES: [(&str, &str, &str, Option<&str>); 9] = [
     ("commit", "kairos-journal", "journal", None),
     ("snapshot", "kairos-journal", "snapshot", None),
     ("core", "kairos-core", "core", None),
@@ -23,6 +23,7 @@ const BENCHES: [(&str, &str, &str, Option<&str>); 8] = [
     ("submit", "kairos-bench", "submit", None),
     ("cycle", "kairos-bench", "cycle", None),
     ("databases", "kairos-bench", "databases", Some("databases")),
+    ("sandbox", "kairos-sandbox", "sandbox", None),
 ];
 
 /// Measures the program itself, which has to stand beside it.
@@ -226,7 +227,7 @@ decide     1.31  µs                         1.0     NOT MET
             let request = Request { name: name.map(Into::into), json: false };
             BENCHES.map(|(bench, ..)| bench).into_iter().filter(|b| request.names(b)).count()
         };
-        assert_eq!([named(None), named(Some("journal")), named(Some("core"))], [8, 6, 1]);
+        assert_eq!([named(None), named(Some("journal")), named(Some("core"))], [9, 6, 1]);
     }
 
     #[test]

@@ -37,7 +37,7 @@ usage: cargo xtask VERB
                           whole lives of schedules; every slot accounted for once, `next` kept
   faults [--nightly] [--json] [NAME…]
                           crash, damage and kill it, and count what was tried and went wrong
-  attack [--json] [--driver NAME]… [CASE…]
+  attack [--json] [--driver NAME]… [--writes HOW] [CASE…]
                           hostile cases in every sandbox there is; ours lets nothing through
   mutate [NAME…]          take each precaution out in turn; a test has to notice";
 

@@ -25,6 +25,7 @@ use std::fmt;
 use globset::{Candidate, GlobBuilder, GlobMatcher};
 
 use crate::gate::names::named;
+use crate::glob::{BRACES_MAX, is_deep};
 use crate::path::RelPath;
 
 /// The most rules an operator may add.
@@ -108,6 +109,8 @@ pub enum RuleError {
     TooMany { count: usize },
     #[error("scope rule `{pattern}` asks for l2, but a rule can only raise")]
     RaisesNothing { pattern: String },
+    #[error("a scope rule has more than {BRACES_MAX} `{{`")]
+    Deep,
     #[error("scope rule `{pattern}` is not a glob")]
     BadGlob {
         pattern: String,
@@ -175,6 +178,9 @@ impl Rule {
         let pattern = &raise.pattern;
         if raise.scope == Scope::L2 {
             return Err(RuleError::RaisesNothing { pattern: pattern.clone() });
+        }
+        if is_deep(pattern) {
+            return Err(RuleError::Deep);
         }
         let glob = |text: &str| {
             GlobBuilder::new(text)

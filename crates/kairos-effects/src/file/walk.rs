@@ -13,6 +13,7 @@ use std::path::Path;
 
 use globset::{Candidate, Glob, GlobBuilder, GlobSet};
 use kairos_core::gate::scope::{Classified, Scopes};
+use kairos_core::glob::is_deep;
 use kairos_core::path::RelPath;
 use kairos_disk::Fs;
 use kairos_disk::fs::FileKind;
@@ -63,6 +64,10 @@ impl Named {
         let mut named = Self { stems: BTreeMap::new(), unreadable: 0 };
         for text in globs {
             let text = text.strip_prefix("./").unwrap_or(text);
+            if is_deep(text) {
+                named.unreadable += 1;
+                continue;
+            }
             let glob = GlobBuilder::new(text).literal_separator(true).build();
             match (glob, stem(text)) {
                 (Ok(glob), Some(stem)) => {
@@ -283,6 +288,13 @@ mod tests {
         };
         let walked = files((&kairos_disk::RealFs, &root), &named, &Scopes::default(), &mut enters);
         (entered, walked.missed)
+    }
+
+    #[test]
+    fn a_glob_of_many_alternatives_in_each_other_is_not_read() {
+        let deep = |n: usize| format!("{}b{}", "{a,".repeat(n), "}".repeat(n));
+        let unreadable = |n| Named::new(&[deep(n)]).unreadable;
+        assert_eq!([64, 65, 300_000].map(unreadable), [0, 1, 1]);
     }
 
     #[test]

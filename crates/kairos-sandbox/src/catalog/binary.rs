@@ -54,7 +54,7 @@ pub enum BinaryError {
     Kind { path: PathBuf },
     #[error("`{}` is larger than {PROGRAM_BYTES_MAX} bytes", .path.display())]
     Large { path: PathBuf },
-    #[error("`{}` changed while it was read", .path.display())]
+    #[error("`{}` changed since it was first looked at", .path.display())]
     Changed { path: PathBuf },
 }
 
@@ -122,6 +122,17 @@ impl Binary {
     pub fn is_unchanged(&self) -> bool {
         rustix::fs::fstat(&self.file)
             .is_ok_and(|stat| Stamp::of(&stat) == self.stamp && stat.st_nlink > 0)
+    }
+
+    /// A second handle on the same open file, once it is seen that the file still is what was read.
+    /// Cheap, so that a program is read at the start and looked at again for each command.
+    pub fn again(&self) -> Result<Self, BinaryError> {
+        if !self.is_unchanged() {
+            return Err(BinaryError::Changed { path: self.path.clone() });
+        }
+        let failed = |source| BinaryError::Open { path: self.path.clone(), source };
+        let file = self.file.try_clone().map_err(failed)?;
+        Ok(Self { file, path: self.path.clone(), stamp: self.stamp, sha256: self.sha256 })
     }
 
     /// The first bytes, as many as there are.

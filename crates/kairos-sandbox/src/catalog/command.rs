@@ -39,7 +39,8 @@ pub struct CommandRule {
     pub refuse_flags: Vec<String>,
     /// Globs of the workspace files it executes; `None` means nobody can say.
     pub inputs: Option<Vec<String>>,
-    /// Paths of the workspace that it fills and nobody keeps.
+    /// Directories that it fills for itself: kept from one command to the next, in place of the
+    /// workspace's own, and never among its changes.
     pub scratch: Vec<String>,
     /// Programs that may interpret it, where it is a script. No step can name them for that.
     pub interpreters: Vec<String>,
@@ -50,6 +51,8 @@ pub struct CommandRule {
 pub enum CommandError {
     #[error("`{name}` is no name of a program")]
     Name { name: String },
+    #[error("`{name}` has two entries")]
+    Twice { name: String },
     #[error("the path `{}` of `{name}` is not absolute and plain", .path.display())]
     Path { name: String, path: PathBuf },
     #[error("`{host}`, which `{name}` may connect to, is no `host:port`")]
@@ -79,6 +82,7 @@ impl CommandError {
     pub fn hint(&self) -> String {
         match self {
             Self::Name { .. } => "write the file's name alone, and `path:` beside it".to_owned(),
+            Self::Twice { .. } => "put what both say into one".to_owned(),
             Self::Path { .. } => "write it whole, without `..`".to_owned(),
             Self::Host { .. } => "write `network: {allow: [\"example.org:443\"]}`".to_owned(),
             Self::Flag { .. } => "write it with its dashes: `--output`".to_owned(),
@@ -179,6 +183,7 @@ impl CommandRule {
                 starts: Starts::Any,
                 reads: Vec::new(),
                 scratch: self.scratch.clone(),
+                dropped: Vec::new(),
                 inputs,
                 net,
             },

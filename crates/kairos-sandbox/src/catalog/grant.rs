@@ -139,9 +139,12 @@ pub struct Grant {
     pub writes: Writes,
     pub starts: Starts,
     pub reads: Vec<ReadRoot>,
-    /// Paths in the workspace kept in a layer of their own and never promoted, relative to where the
-    /// command stands.
+    /// Directories that the command finds as the last one left them, in place of the workspace's own
+    /// and never among its changes; relative to where it stands.
     pub scratch: Vec<String>,
+    /// Directories that it sees as they are, and whose changes nobody keeps; relative to where it
+    /// stands.
+    pub dropped: Vec<String>,
     pub inputs: Inputs,
     pub net: Net,
 }
@@ -155,6 +158,7 @@ impl Default for Grant {
             starts: Starts::Itself,
             reads: Vec::new(),
             scratch: Vec::new(),
+            dropped: Vec::new(),
             inputs: Inputs::none(),
             net: Net::Deny,
         }

@@ -60,6 +60,16 @@ impl Program {
         self.script.as_ref()
     }
 
+    /// The same program for one more command, as long as nothing of it changed; see
+    /// [`Binary::again`].
+    pub fn again(&self) -> Result<Self, BinaryError> {
+        let script = |script: &Script| {
+            Ok(Script { file: script.file.again()?, argument: script.argument.clone() })
+        };
+        let script = self.script.as_ref().map(script).transpose()?;
+        Ok(Self { binary: self.binary.again()?, script })
+    }
+
     /// Takes the binary out, to execute it with [`Program::argv`].
     pub fn into_binary(self) -> Binary {
         self.binary

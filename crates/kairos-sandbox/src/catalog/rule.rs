@@ -8,6 +8,9 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
 
 use super::grant::{Grant, ReadRoot};
 use super::options::Options;
@@ -15,7 +18,7 @@ use super::place::Place;
 use super::scan::{Operands, Said, Scan, Style};
 use super::screen::Screen;
 use super::violation::{ARGUMENT_BYTES_MAX, ARGUMENTS_MAX, ARGV_BYTES_MAX, Violation, shown};
-use crate::policy::{EnvPolicy, PathRule, Policy};
+use crate::policy::{Cache, EnvPolicy, PathRule, Policy};
 
 /// The rule of one tool: which argv it takes and what they become.
 #[derive(Clone, Debug)]
@@ -120,6 +123,28 @@ impl Rewritten {
     }
 }
 
+impl Rewritten {
+    /// The directories that the command fills for itself, each to be kept below `kept`, an absolute
+    /// path outside the workspace. The caller makes them, and puts them into the policy.
+    pub fn caches(&self, place: &Place, kept: &Path) -> Vec<Cache> {
+        let cache = |scratch: &String| {
+            let at = place.cwd().join(scratch);
+            // One name for one place, whatever its letters are.
+            let digest = Sha256::digest(at.as_os_str().as_bytes());
+            let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+            Cache { at, kept: kept.join(name) }
+        };
+        self.grant.scratch.iter().map(cache).collect()
+    }
+
+    /// Whether a change to `path`, relative to the workspace, is somebody's work.
+    pub fn is_kept(&self, place: &Place, path: &Path) -> bool {
+        let whole = place.workspace().join(path);
+        let nobodys = self.grant.scratch.iter().chain(&self.grant.dropped);
+        nobodys.into_iter().all(|dir| !whole.starts_with(place.cwd().join(dir)))
+    }
+}
+
 impl ArgvRule {
     pub fn name(&self) -> &str {
         &self.name
@@ -130,9 +155,9 @@ impl ArgvRule {
         &self.grant
     }
 
-    /// What to execute, once, before `check`: its standard output is for
-    /// [`RepositoryConfig::parse`](super::RepositoryConfig::parse). `None` where nothing has to be
-    /// known.
+    /// What to execute just before `check`, in the same place: its standard output is for
+    /// [`RepositoryConfig::parse`](super::RepositoryConfig::parse); where it does not exit with 0
+    /// nothing is known, and the command is refused. `None` where nothing has to be known.
     pub fn question(&self, place: &Place) -> Option<Rewritten> {
         let table = self.table.as_ref().filter(|table| table.repository)?;
         let mut argv = vec![OsString::from(&self.program)];
@@ -199,8 +224,11 @@ impl Table {
 
     /// How many arguments stand before the subcommand, all of them known flags.
     fn globals(&self, tool: &str, argv: &[OsString]) -> Result<usize, Violation> {
-        let is_option =
-            |argument: &&OsString| argument.as_bytes().starts_with(b"-") && argument.len() > 1;
+        // Two dashes alone end no options here: they would be a subcommand.
+        let is_option = |argument: &&OsString| {
+            let bytes = argument.as_bytes();
+            bytes.starts_with(b"-") && bytes != b"-" && bytes != b"--"
+        };
         let globals = argv.iter().take_while(is_option).count();
         let nothing = Operands::default();
         let scan =
@@ -212,6 +240,7 @@ impl Table {
         // What names a home is left out where none is known.
         let value = |text: &str| match text.strip_prefix("{home}/") {
             Some(below) => Some(place.home()?.join(below).into()),
+            None if text.starts_with("{here}/") => Some(place.cwd().join(&text[7..]).into()),
             None if text == "{above}" => Some(place.above().to_owned()),
             None => Some(OsString::from(text)),
         };

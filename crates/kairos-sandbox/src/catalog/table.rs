@@ -138,6 +138,7 @@ struct GrantTable {
     starts: Option<Starts>,
     reads: Option<Vec<String>>,
     scratch: Option<Vec<String>>,
+    dropped: Option<Vec<String>>,
     inputs: Option<Vec<String>>,
     not_bound: Option<String>,
 }
@@ -238,6 +239,9 @@ impl GrantTable {
         }
         if let Some(scratch) = &self.scratch {
             grant.scratch = scratch.clone();
+        }
+        if let Some(dropped) = &self.dropped {
+            grant.dropped = dropped.clone();
         }
         if let Some(globs) = &self.inputs {
             grant.inputs = Inputs::globs(globs);

@@ -83,6 +83,26 @@ impl Untrusted {
     }
 }
 
+impl Untrusted {
+    /// What an operator could do, where there is something to do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Writable { path, .. } => Some(format!("chmod go-w {}", path.display())),
+            Self::Owner { .. } => {
+                Some("where the file is yours, name it by `path:` in `commands:`".to_owned())
+            }
+            Self::Workspace { .. } => Some(
+                "put the program outside of every workspace, and name it by `path:`".to_owned(),
+            ),
+            Self::Missing { .. }
+            | Self::Links { .. }
+            | Self::NoProgram { .. }
+            | Self::SetId { .. }
+            | Self::Io { .. } => None,
+        }
+    }
+}
+
 impl Trust {
     /// Programs of the system, which root owns.
     pub fn system(workspace: impl Into<PathBuf>) -> Self {
@@ -116,7 +136,10 @@ impl Trust {
     }
 
     fn walk(&self, path: &Path, owners: &[u32]) -> Result<Walked, Untrusted> {
-        let mut way = Way { owners, dirs: vec![(self.open_root()?, PathBuf::from("/"))] };
+        // One that is not there holds nothing.
+        let workspace = rustix::fs::stat(&self.workspace).ok();
+        let dirs = vec![(self.open_root()?, PathBuf::from("/"))];
+        let mut way = Way { owners, workspace, dirs };
         way.trust_last()?;
         let mut left = parts(path);
         let mut links = 0;
@@ -128,13 +151,6 @@ impl Trust {
                 continue;
             }
             let whole = way.path().join(&name);
-            if self
-                .root
-                .join(whole.strip_prefix("/").unwrap_or(&whole))
-                .starts_with(&self.workspace)
-            {
-                return Err(Untrusted::Workspace { path: whole });
-            }
             let stat = way.stat(&name, &whole)?;
             match FileType::from_raw_mode(stat.st_mode) {
                 FileType::Symlink => {
@@ -165,6 +181,8 @@ impl Trust {
 /// The directories walked through, each open.
 struct Way<'a> {
     owners: &'a [u32],
+    /// Known by its number: a workspace has more names than one.
+    workspace: Option<Stat>,
     dirs: Vec<(OwnedFd, PathBuf)>,
 }
 
@@ -202,6 +220,10 @@ impl Way<'_> {
     /// Judges what is open, which nobody can change for another.
     fn trust_last(&self) -> Result<(), Untrusted> {
         let stat = rustix::fs::fstat(self.last()).map_err(io(self.path()))?;
+        let same = |other: &Stat| (other.st_dev, other.st_ino) == (stat.st_dev, stat.st_ino);
+        if self.workspace.as_ref().is_some_and(same) {
+            return Err(Untrusted::Workspace { path: self.path().to_owned() });
+        }
         self.trust(&stat, self.path())
     }
 

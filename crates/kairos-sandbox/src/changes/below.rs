@@ -23,7 +23,10 @@ fn open(root: impl AsFd, path: &Path, flags: OFlags) -> rustix::io::Result<Owned
 pub(super) fn stat(root: impl AsFd, path: &Path) -> io::Result<Option<Stat>> {
     match open(root, path, OFlags::PATH) {
         Ok(fd) => Ok(Some(rustix::fs::fstat(&fd)?)),
-        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
+        // What is behind a link is not below this directory.
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => {
+            Ok(None)
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Layer<'a> {
     pub(crate) upper: OwnedFd,
     /// Paths below the root that the policy protects.
     pub(crate) protect: Vec<PathBuf>,
+    /// Paths below the root where something else stood.
+    pub(crate) caches: Vec<PathBuf>,
     /// When the command began, by the clock that files are stamped with.
     pub(crate) began: Timespec,
     /// Changes looked at; every further one is one refusal.
@@ -64,6 +66,9 @@ impl Reader<'_> {
 
     /// One entry of the layer. Answers with the path where there is more below it.
     fn entry(&mut self, path: &Path) -> Option<PathBuf> {
+        if self.layer.caches.iter().any(|cache| cache == path) {
+            return None;
+        }
         if self.changes.len() + self.refused.len() >= self.layer.changes_max {
             let full = self.refused.last().is_some_and(|last| last.why == Why::TooMany);
             if !full {

@@ -30,6 +30,7 @@ pub(super) fn text(
         let how = if at.hide { "hide" } else { "protect" };
         format!("{how}: {:?}", at.root.join(&at.below))
     }));
+    lines.extend(policy.caches.iter().map(|c| format!("cache: {:?} kept at {:?}", c.at, c.kept)));
     lines.push(match &policy.exec {
         ExecRule::Any => "execute: anything in the view".to_owned(),
         ExecRule::System => "execute: nothing it could have written".to_owned(),
@@ -53,7 +54,7 @@ pub(super) fn text(
 fn view(skeleton: &Skeleton) -> impl Iterator<Item = String> {
     let made = skeleton.made.iter().map(|made| match made {
         Made::Dir(path) => format!("view: directory {path:?}"),
-        Made::Open(path) => format!("view: scratch directory {path:?}"),
+        Made::Open(path) => format!("view: directory in memory {path:?}"),
         Made::File(path, bytes) => format!("view: file {path:?} of {} bytes", bytes.len()),
         Made::Link(path, to) => format!("view: link {path:?} to {to:?}"),
     });
@@ -62,7 +63,7 @@ fn view(skeleton: &Skeleton) -> impl Iterator<Item = String> {
             Source::Root { .. } => "root",
             Source::System => "system",
             Source::Device => "device",
-            Source::Scratch => "memory",
+            Source::Memory => "memory",
             Source::Overlay { .. } => "layer",
             Source::Proc => "processes",
         };

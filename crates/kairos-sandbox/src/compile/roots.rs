@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 
-use super::{SCRATCH, Unenforceable};
+use super::{MEMORY, Unenforceable};
 use crate::policy::{Absent, PathRule, Policy};
 
 /// The kernel's own file systems: never part of a view as the host has them.
@@ -99,6 +99,36 @@ pub(super) fn open(policy: &Policy) -> Result<Vec<Root>, Unenforceable> {
             let why = "is not below a root";
             return Err(Unenforceable::Protect { path: rule.path.clone(), why });
         }
+    }
+    Ok(kept)
+}
+
+/// Opens where caches are kept: (where it is found inside, the directory).
+pub(super) fn caches(
+    policy: &Policy,
+    roots: &[Root],
+) -> Result<Vec<(PathBuf, Root)>, Unenforceable> {
+    let mut kept = Vec::new();
+    for cache in &policy.caches {
+        let refuse = |why| Unenforceable::Cache { path: cache.at.clone(), why };
+        let at = PathRule::required(&cache.at);
+        let write: Vec<&PathRule> = policy.write.iter().collect();
+        let up = cache.at.components().any(|part| matches!(part, Component::ParentDir));
+        let Some((outer, below)) = inside(&at, &write, roots).filter(|_| !up) else {
+            return Err(refuse("is not below a write root"));
+        };
+        if outer.access != Access::Overlay {
+            continue;
+        }
+        let rule = PathRule::required(&cache.kept);
+        let root = one(&rule, Access::Write, true, None)?.filter(|root| {
+            let apart = |other: &Root| {
+                !root.path.starts_with(&other.path) && !other.path.starts_with(&root.path)
+            };
+            roots.iter().all(apart)
+        });
+        let root = root.ok_or_else(|| refuse("is kept inside a root, or around one"))?;
+        kept.push((outer.path.join(below), root));
     }
     Ok(kept)
 }
@@ -208,7 +238,7 @@ fn unfit(path: &Path, write: bool) -> Option<&'static str> {
     if within(&KERNEL) || around(&KERNEL) {
         return Some("holds the kernel's own files");
     }
-    if around(&SCRATCH) {
+    if around(&MEMORY) {
         return Some("is a directory that every command has for itself");
     }
     (write && (within(&SYSTEM) || around(&SYSTEM))).then_some("is part of the system")

@@ -1,33 +1,34 @@
 //! What a view is made of, before a command is known.
 //!
 //! Owns the parts every view has (programs and libraries, a few files of `/etc`, devices, processes,
-//! scratch) and the directories that mounts need to stand on. All of it is made in the view's own file
+//! memory) and the directories that mounts need to stand on. All of it is made in the view's own file
 //! system; the host keeps its directories as they are.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Root, SCRATCH};
+use super::{MEMORY, Root};
 use crate::plan::{Made, Mount, Protect, Source};
-use crate::policy::{ExecRule, PathRule, Policy};
+use crate::policy::{ExecRule, Net, PathRule, Policy};
 
 use super::roots::Access;
 
 /// Where programs and libraries are. On most systems all but the first are links.
-const PROGRAMS: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+const PROGRAMS: [&str; 8] =
+    ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store"];
 
 /// What programs need of `/etc` and cannot be told otherwise. Nothing here is a secret.
-const SETTINGS: [&str; 5] = [
-    "/etc/ld.so.cache",
-    "/etc/alternatives",
-    "/etc/ssl/certs",
-    "/etc/ssl/openssl.cnf",
-    "/etc/pki/tls/certs",
-];
+const SETTINGS: [&str; 2] = ["/etc/ld.so.cache", "/etc/alternatives"];
 
-const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
+/// What programs need of it to trust somebody, where there is anybody to be reached.
+const TRUST: [&str; 4] =
+    ["/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted"];
 
-const DEVICE_LINKS: [(&str, &str); 4] = [
+const DEVICES: [&str; 4] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/urandom"];
+
+const DEVICE_LINKS: [(&str, &str); 5] = [
+    // One and the same for as long as it matters.
+    ("/dev/random", "urandom"),
     ("/dev/fd", "/proc/self/fd"),
     ("/dev/stdin", "/proc/self/fd/0"),
     ("/dev/stdout", "/proc/self/fd/1"),
@@ -54,12 +55,16 @@ impl Skeleton {
     pub(super) fn new(policy: &Policy, roots: &[Root]) -> Self {
         let mut view = Self::default();
         view.programs();
-        view.settings();
+        view.written();
+        view.settings(&SETTINGS);
+        if !matches!(policy.net, Net::Deny) {
+            view.settings(&TRUST);
+        }
         view.devices();
         let own = policy.exec == ExecRule::Any;
         view.mount(Path::new("/proc"), Source::Proc, true, true, false);
-        for path in SCRATCH {
-            view.scratch(Path::new(path), own);
+        for path in MEMORY {
+            view.memory(Path::new(path), own);
         }
         for root in roots {
             view.root(root, own);
@@ -109,7 +114,7 @@ impl Skeleton {
         }
     }
 
-    fn settings(&mut self) {
+    fn written(&mut self) {
         self.dir(Path::new("/etc"));
         for (path, text) in WRITTEN {
             self.made.push(Made::File(path.into(), text.into()));
@@ -117,7 +122,10 @@ impl Skeleton {
         if let Ok(zone) = fs::read_link("/etc/localtime") {
             self.made.push(Made::Link("/etc/localtime".into(), zone));
         }
-        for path in SETTINGS.map(Path::new) {
+    }
+
+    fn settings(&mut self, paths: &[&str]) {
+        for path in paths.iter().map(Path::new) {
             if let Ok(found) = fs::symlink_metadata(path)
                 && !found.is_symlink()
             {
@@ -137,18 +145,13 @@ impl Skeleton {
         }
     }
 
-    fn scratch(&mut self, path: &Path, exec: bool) {
+    fn memory(&mut self, path: &Path, exec: bool) {
         if let Some(above) = path.parent() {
             self.dir(above);
         }
         self.made.push(Made::Open(path.to_owned()));
-        let mount = Mount {
-            path: path.to_owned(),
-            from: Source::Scratch,
-            write: true,
-            exec,
-            inside: false,
-        };
+        let mount =
+            Mount { path: path.to_owned(), from: Source::Memory, write: true, exec, inside: false };
         self.mounts.push(mount);
     }
 
@@ -171,7 +174,7 @@ impl Skeleton {
 
     /// Mounts something, and makes what it stands on unless another mount brings that along.
     fn mount(&mut self, path: &Path, from: Source, is_dir: bool, write: bool, exec: bool) {
-        let foreign = |mount: &Mount| mount.from != Source::Scratch;
+        let foreign = |mount: &Mount| mount.from != Source::Memory;
         let inside = self.covering(path).is_some_and(foreign);
         if !inside {
             match (is_dir, path.parent()) {

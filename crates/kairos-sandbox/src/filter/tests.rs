@@ -30,7 +30,7 @@ fn judge(program: &[Instruction], arch: u32, nr: u32, args: [u64; 6]) -> u32 {
 }
 
 fn strict() -> Vec<Instruction> {
-    compile(&Net::Deny, &ExecRule::System)
+    compile(&Net::Deny, &ExecRule::System, false)
 }
 
 fn of(nr: i64, args: [u64; 6]) -> u32 {
@@ -59,6 +59,7 @@ fn every_number_has_the_answer_of_its_list_and_no_number_two() {
             [true, ..] => assert_eq!(answer, ALLOW, "{number}"),
             [_, true, ..] => assert_eq!(answer, DENIED, "{number}"),
             [.., true] => {}
+            _ if number == libc::SYS_shmget => assert_eq!(answer, ABSENT),
             _ => assert_eq!(answer, ABSENT, "{number}"),
         }
     }
@@ -110,9 +111,9 @@ fn sockets_are_pairs_or_none_and_with_a_proxy_of_the_internet_only() {
     let no = false;
     assert_eq!(answers(&strict(), libc::SYS_socket), [no; 6]);
     assert_eq!(answers(&strict(), libc::SYS_socketpair), [true, no, no, no, no, no]);
-    assert_eq!(compile(&Net::Allow(Vec::new()), &ExecRule::System), strict());
+    assert_eq!(compile(&Net::Allow(Vec::new()), &ExecRule::System, false), strict());
     let to = crate::policy::HostPort { host: "a.com".into(), port: 443 };
-    let proxied = compile(&Net::Allow(vec![to]), &ExecRule::Any);
+    let proxied = compile(&Net::Allow(vec![to]), &ExecRule::Any, false);
     assert_eq!(answers(&proxied, libc::SYS_socket), [no, true, true, no, no, no]);
 }
 
@@ -130,10 +131,47 @@ fn no_file_gets_a_bit_that_raises_rights() {
 }
 
 #[test]
+fn the_bound_on_cores_is_read_and_never_changed() {
+    let core = u64::from(libc::RLIMIT_CORE);
+    let unchanged = ERRNO;
+    for new in [1, 1 << 32, u64::MAX] {
+        assert_eq!(of(libc::SYS_prlimit64, [0, core, new, 0, 0, 0]), unchanged, "{new:#x}");
+        assert_eq!(of(libc::SYS_prlimit64, [0, core | 1 << 32, new, 0, 0, 0]), unchanged);
+        assert_eq!(of(libc::SYS_prlimit64, [0, core + 1, new, 0, 0, 0]), ALLOW);
+    }
+    assert_eq!(of(libc::SYS_prlimit64, [0, core, 0, 7, 0, 0]), ALLOW);
+    if cfg!(target_arch = "x86_64") {
+        assert_eq!(of(160, [core, 7, 0, 0, 0, 0]), unchanged);
+        assert_eq!(of(160, [core + 1, 7, 0, 0, 0, 0]), ALLOW);
+    }
+}
+
+#[test]
+fn nobody_outside_is_made_to_wait_or_told_of_files() {
+    let locks = u64::try_from(libc::F_SETLK).expect("small");
+    for command in [libc::F_SETLEASE, libc::F_NOTIFY] {
+        let command = u64::try_from(command).expect("small");
+        for command in [command, command | 1 << 32] {
+            assert_eq!(of(libc::SYS_fcntl, [3, command, 0, 0, 0, 0]), DENIED, "{command:#x}");
+        }
+    }
+    assert_eq!(of(libc::SYS_fcntl, [3, locks, 0, 0, 0, 0]), ALLOW);
+}
+
+#[test]
+fn memory_of_nobody_is_had_where_the_tree_is_bounded() {
+    let nr = u32::try_from(libc::SYS_shmget).expect("small");
+    for (bounded, expected) in [(false, ABSENT), (true, ALLOW)] {
+        let program = compile(&Net::Deny, &ExecRule::System, bounded);
+        assert_eq!(judge(&program, ARCH, nr, [0; 6]), expected);
+    }
+}
+
+#[test]
 fn memory_is_no_program_unless_anything_is() {
     assert_eq!(of(libc::SYS_memfd_create, [0, 0, 0, 0, 0, 0]), DENIED);
     assert_eq!(of(libc::SYS_memfd_create, [0, 8 | 1, 0, 0, 0, 0]), ALLOW);
-    let any = compile(&Net::Deny, &ExecRule::Any);
+    let any = compile(&Net::Deny, &ExecRule::Any, false);
     let nr = u32::try_from(libc::SYS_memfd_create).expect("small");
     assert_eq!(judge(&any, ARCH, nr, [0; 6]), ALLOW);
 }

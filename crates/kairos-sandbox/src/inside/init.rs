@@ -62,6 +62,9 @@ fn identify(plan: &Plan) -> Result<(), Failure> {
     tell("/proc/self/gid_map", format!("{gid} {gid} 1\n").as_bytes(), step)?;
     tell("/proc/self/uid_map", format!("{uid} {uid} 1\n").as_bytes(), step)?;
     tell("/proc/sys/user/max_user_namespaces", b"0", step)?;
+    // Of what the account has for all its programs, one command takes a part.
+    tell("/proc/sys/user/max_inotify_instances", b"16", step)?;
+    tell("/proc/sys/user/max_inotify_watches", b"8192", step)?;
     tell("/proc/self/oom_score_adj", b"500", step)?;
     rustix::system::sethostname(HOST).at(step, || "host name".into())
 }

@@ -42,7 +42,9 @@ fn prepare(plan: &Plan, control: &OwnedFd) -> Result<OwnedFd, Failure> {
 
 fn bound(bounds: Bounds) -> Result<(), Failure> {
     let each = [
-        (Resource::Core, 0, "core"),
+        // Not 0: the kernel hands the core of a process with that to the host's program for cores, and
+        // only with this none.
+        (Resource::Core, 1, "core"),
         (Resource::Nofile, bounds.nofile, "nofile"),
         (Resource::Fsize, bounds.fsize, "fsize"),
         (Resource::Data, bounds.memory, "data"),

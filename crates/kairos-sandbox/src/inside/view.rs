@@ -19,7 +19,7 @@ use rustix::mount::{
 
 use super::{At, Failure};
 use crate::message::{Report, Step};
-use crate::plan::{Made, Mount, Protect, Source, View};
+use crate::plan::{Kept, Made, Mount, Protect, Source, View};
 use crate::sys;
 
 const STEP: Step = Step::View;
@@ -42,10 +42,13 @@ pub(super) fn build(view: &View, control: &OwnedFd) -> Result<(), Failure> {
             Source::Overlay { .. } => overlay(&root, view, mount, at, control)?,
             Source::Proc => attach(&processes().at(STEP, what)?, root.as_fd(), below(&mount.path))
                 .at(STEP, what)?,
-            Source::Scratch | Source::Root { .. } | Source::System | Source::Device => {
+            Source::Memory | Source::Root { .. } | Source::System | Source::Device => {
                 put(&root, mount)?;
             }
         }
+    }
+    for kept in &view.caches {
+        keep(&root, kept)?;
     }
     protect(&root, &view.protect)?;
     let fixed = MountAttrFlags::MOUNT_ATTR_RDONLY.bits();
@@ -122,7 +125,7 @@ fn file(root: &OwnedFd, path: &Path, bytes: &[u8]) -> rustix::io::Result<()> {
 fn put(root: &OwnedFd, mount: &Mount) -> Result<(), Failure> {
     let what = || format!("`{}`", mount.path.display());
     let tree = match mount.from {
-        Source::Scratch => copy(root.as_fd(), below(&mount.path)),
+        Source::Memory => copy(root.as_fd(), below(&mount.path)),
         _ => copy(CWD, &mount.path),
     }
     .at(STEP, what)?;
@@ -177,7 +180,7 @@ fn check(tree: &OwnedFd, mount: &Mount) -> Result<(), Failure> {
         }
         Source::Device => kind == FileType::CharacterDevice,
         Source::System => matches!(kind, FileType::Directory | FileType::RegularFile),
-        Source::Scratch | Source::Proc => true,
+        Source::Memory | Source::Proc => true,
     };
     match good {
         true => Ok(()),
@@ -246,6 +249,44 @@ fn merge(lower: &OwnedFd, upper: &OwnedFd, work: &OwnedFd) -> rustix::io::Result
     fsconfig_set_flag(fs.as_fd(), "userxattr")?;
     fsconfig_create(fs.as_fd())?;
     fsmount(fs.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+}
+
+/// Mounts a directory of the host where a command looks for it, inside a layer.
+fn keep(root: &OwnedFd, kept: &Kept) -> Result<(), Failure> {
+    let what = || format!("cache `{}`", kept.at.display());
+    let (dev, ino) = (kept.dev, kept.ino);
+    let mount = Mount {
+        path: kept.host.clone(),
+        from: Source::Root { dev, ino },
+        write: true,
+        exec: kept.exec,
+        inside: true,
+    };
+    let tree = copy(CWD, &kept.host).at(STEP, what)?;
+    check(&tree, &mount)?;
+    sys::set_mount(tree.as_fd(), true, attributes(&mount).bits().into(), libc::MS_PRIVATE)
+        .at(STEP, what)?;
+    attach_on(&tree, &reach(root, &kept.at).at(STEP, what)?).at(STEP, what)
+}
+
+/// Opens a directory of the view, and makes what is missing on the way.
+fn reach(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
+    let mut at = PathBuf::new();
+    let mut dir = rustix::io::fcntl_dupfd_cloexec(root, 0)?;
+    for part in below(path).components() {
+        at.push(part);
+        dir = match find(root.as_fd(), &at) {
+            Err(rustix::io::Errno::NOENT) => {
+                rustix::fs::mkdirat(&dir, part.as_os_str(), Mode::from_raw_mode(0o755))?;
+                find(root.as_fd(), &at)?
+            }
+            found => found?,
+        };
+    }
+    match FileType::from_raw_mode(rustix::fs::fstat(&dir)?.st_mode).is_dir() {
+        true => Ok(dir),
+        false => Err(rustix::io::Errno::NOTDIR),
+    }
 }
 
 /// Makes what is protected read-only, and each directory on the way to it immovable: a directory that

@@ -32,7 +32,7 @@ pub enum RunError {
     #[error("a directory cannot be a stream of a command")]
     Stream,
     /// A step failed before the command. `step.layer()` says which wall is missing.
-    #[error("the sandbox could not be put up: step `{step}`: {what}", step = .step.name())]
+    #[error("the sandbox could not be put up: step `{}`{}: {what}", .step.name(), wall(*.step))]
     Setup {
         step: Step,
         what: String,
@@ -53,6 +53,11 @@ pub enum RunError {
         #[source]
         source: io::Error,
     },
+}
+
+/// The layer that a step puts up, in words.
+fn wall(step: Step) -> String {
+    step.layer().map_or_else(String::new, |layer| format!(" of layer `{layer}`"))
 }
 
 /// What kind of trouble an error is.

@@ -15,8 +15,8 @@ use rustix::time::{ClockId, Timespec};
 use super::RunError;
 use crate::changes::Layer;
 use crate::command::{Command, Stdin};
-use crate::compile::{Access, Compiled, HOME, Inner, SCRATCH, Skeleton};
-use crate::plan::{Ids, Made, Plan, Start, View};
+use crate::compile::{Access, Compiled, HOME, Inner, MEMORY, Root, Skeleton};
+use crate::plan::{Ids, Kept, Made, Plan, Start, View};
 use crate::policy::{Account, ExecRule};
 
 /// Groups and accounts of the host, read for one line.
@@ -45,13 +45,14 @@ pub(super) fn plan(command: &Command, policy: &Compiled) -> Result<Plan, RunErro
     let limits = &inner.policy.limits;
     Ok(Plan {
         ids,
-        cgroup: false,
+        cgroup: inner.has_cgroup(),
         door: inner.door(),
         view: View {
             bytes_max: limits.tmpfs,
             inodes_max: limits.inodes,
             made: skeleton.made,
             mounts: skeleton.mounts,
+            caches: caches(inner),
             protect: skeleton.protect,
         },
         bounds: inner.bounds,
@@ -66,6 +67,18 @@ pub(super) fn plan(command: &Command, policy: &Compiled) -> Result<Plan, RunErro
             cwd,
         },
     })
+}
+
+fn caches(inner: &Inner) -> Vec<Kept> {
+    let exec = inner.policy.exec == ExecRule::Any;
+    let one = |(at, root): &(PathBuf, Root)| Kept {
+        at: at.clone(),
+        host: root.path.clone(),
+        dev: root.dev,
+        ino: root.ino,
+        exec,
+    };
+    inner.caches.iter().map(one).collect()
 }
 
 fn arguments(argv: &[OsString]) -> Result<Vec<CString>, RunError> {
@@ -84,7 +97,7 @@ fn directory(path: &Path, skeleton: &Skeleton) -> Result<PathBuf, RunError> {
     if !path.is_absolute() {
         return Err(refuse("is no absolute path"));
     }
-    if SCRATCH.iter().any(|dir| path == Path::new(dir)) {
+    if MEMORY.iter().any(|dir| path == Path::new(dir)) {
         return Ok(path.to_owned());
     }
     let real = path.canonicalize().map_err(|_| refuse("is not there"))?;
@@ -251,6 +264,11 @@ pub(super) fn layer(
                 [Some(rule.below.clone()), leads.filter(|to| !to.as_os_str().is_empty())]
             })
             .flatten()
+            .collect(),
+        caches: inner
+            .caches
+            .iter()
+            .filter_map(|(at, _)| Some(at.strip_prefix(&root.path).ok()?.to_owned()))
             .collect(),
         began,
         changes_max: usize::try_from(inner.policy.limits.inodes).unwrap_or(usize::MAX),

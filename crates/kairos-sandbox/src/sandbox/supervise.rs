@@ -16,6 +16,7 @@ use rustix::process::{Signal, pidfd_send_signal};
 use super::orders::Before;
 use super::{RunError, orders};
 use crate::capture::Capture;
+use crate::cgroup::Cell;
 use crate::changes;
 use crate::compile::Compiled;
 use crate::egress::Egress;
@@ -45,10 +46,17 @@ pub struct Running {
     began: Instant,
     kill: Killer,
     seen: Seen,
-    egress: Option<Egress>,
     over: bool,
-    /// Whose thread must not end before this tree does.
-    _spawner: Spawner,
+    beside: Beside,
+}
+
+/// What lives as long as the tree does.
+#[derive(Debug)]
+pub(super) struct Beside {
+    pub(super) egress: Option<Egress>,
+    pub(super) cell: Option<Cell>,
+    /// Whose thread must not end before.
+    pub(super) _spawner: Spawner,
 }
 
 /// What the small program said so far.
@@ -99,7 +107,7 @@ impl Running {
         policy: Compiled,
         before: Before,
         began: Instant,
-        spawner: Spawner,
+        beside: Beside,
     ) -> Result<Self, RunError> {
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let kill = eventfd(0, flags).map_err(|error| RunError::Spawn { source: error.into() })?;
@@ -113,9 +121,8 @@ impl Running {
             began,
             kill: Killer(Arc::new(kill)),
             seen: Seen::default(),
-            egress: None,
             over: false,
-            _spawner: spawner,
+            beside,
         })
     }
 
@@ -193,8 +200,11 @@ impl Running {
 
     /// Waits for something to happen.
     fn look(&self, until: Instant) -> io::Result<Looks> {
+        // Once it is known, the tree's first process says more than the one that waits for it: it is
+        // gone when everything below it is.
+        let tree = self.first.as_ref().unwrap_or(&self.child);
         let mut looks = vec![
-            PollFd::new(&self.child, PollFlags::IN),
+            PollFd::new(tree, PollFlags::IN),
             PollFd::new(&self.control, PollFlags::IN),
             PollFd::new(&*self.kill.0, PollFlags::IN),
         ];
@@ -212,11 +222,7 @@ impl Running {
                 look.as_fd().as_raw_fd() == fd.as_raw_fd() && !look.revents().is_empty()
             })
         };
-        Ok(Looks {
-            ended: ready(&self.child),
-            control: ready(&self.control),
-            kill: ready(&self.kill.0),
-        })
+        Ok(Looks { ended: ready(tree), control: ready(&self.control), kill: ready(&self.kill.0) })
     }
 
     /// Takes every message that is there.
@@ -239,7 +245,7 @@ impl Running {
             // Without its door the network reaches nothing, which is no less than was allowed.
             Report::Door => {
                 if let (Some(door), Net::Allow(hosts)) = (fd, &self.policy.inner().policy.net) {
-                    self.egress = Egress::start(door, hosts).ok();
+                    self.beside.egress = Egress::start(door, hosts).ok();
                 }
             }
             Report::Changes { root } => self.seen.layers.extend(fd.map(|fd| (root, fd))),
@@ -259,6 +265,9 @@ impl Running {
     fn kill(&self, cause: Cause) -> Phase {
         let victim = self.first.as_ref().unwrap_or(&self.child);
         let _ = pidfd_send_signal(victim, Signal::KILL);
+        if let Some(cell) = &self.beside.cell {
+            cell.kill();
+        }
         Phase::Killed(cause)
     }
 
@@ -277,10 +286,15 @@ impl Running {
             Some((status, usage)) => (Some(status), usage),
             None => (None, Usage::default()),
         };
+        let full = self.beside.cell.as_ref().is_some_and(Cell::was_full);
+        let crowded = self.beside.cell.as_ref().is_some_and(Cell::was_crowded);
         let exit = match (cause, status) {
             (Some(Cause::Timeout | Cause::Setup), _) => Exit::Timeout,
             (Some(Cause::Flood), _) => Exit::OutputCap,
+            // With the tree its first process was killed too, and told nothing.
+            (None, None) if full => Exit::Oom,
             (Some(Cause::Caller), _) | (None, None) => Exit::Killed,
+            (None, Some(status)) if crowded && status != 0 => Exit::PidsCap,
             (None, Some(status)) => exit(status, usage, inner.bounds.cpu_s),
         };
         let [stdout, stderr] =
@@ -321,7 +335,8 @@ impl Drop for Running {
         self.listen();
         self.kill(Cause::Caller);
         let end = Instant::now() + DYING_MAX;
-        let _ = wait_until(&mut [PollFd::new(&self.child, PollFlags::IN)], end);
+        let tree = self.first.as_ref().unwrap_or(&self.child);
+        let _ = wait_until(&mut [PollFd::new(tree, PollFlags::IN)], end);
     }
 }
 

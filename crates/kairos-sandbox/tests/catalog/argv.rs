@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
+use std::path::Path;
 
 use kairos_sandbox::catalog::{
     CheckError, Effect, Inputs, Place, RepositoryConfig, Risk, Starts, Violation, Writes,
@@ -76,6 +77,7 @@ fn git_takes_no_option_that_leads_out() {
         "git",
         "git --",
         "git -",
+        "git -- status",
         "git --no-pager",
     ] {
         refused(line);
@@ -446,6 +448,22 @@ fn common_work_is_taken() {
         "cargo test a::b -- --nocapture",
         "cargo run -p x -- --anything",
         "cargo --offline check --all-targets",
+        "cargo fmt --check",
+        "cargo fmt -- --check",
+        "cargo clippy --workspace --all-targets -- -D warnings",
+        "cargo test -p x --lib --features a,b -- --test-threads=1",
+        "cargo tree -e normal -i x",
+        "git log --oneline origin/main..HEAD -- src",
+        "git log --since=yesterday --no-merges --format=%h",
+        "git diff --stat main...HEAD -- . :(exclude)vendor",
+        "git show --stat --format=fuller HEAD~3",
+        "git status --short --branch --untracked-files=no",
+        "git blame -w -C -L10,+5 HEAD -- src/a.rs",
+        "grep -rIn --exclude-dir=.git -e a -e b .",
+        "find . -type f -not -path ./target/* -maxdepth 3 -printf %p",
+        "ls -lah --color=never",
+        "sort -t: -k2 a",
+        "tar -tvf a.tar.xz",
         "npm test",
         "npm test -- --grep x",
         "npm run build",
@@ -520,6 +538,20 @@ fn a_policy_gives_what_the_rule_says_and_nothing_else() {
     assert_eq!((policy.writes, policy.exec), (WriteMode::Overlay, ExecRule::Any));
     assert!(policy.read.contains(&PathRule::optional("/home-of-a/.cargo/registry")));
     assert!(policy.env.set.contains(&("CARGO_HOME".into(), "/home-of-a/.cargo".into())));
+    let target = "/w/sub/target";
+    assert!(policy.env.set.contains(&("CARGO_TARGET_DIR".into(), target.into())));
+    let caches = check.caches(&home, Path::new("/caches"));
+    assert_eq!(caches.len(), 1);
+    assert_eq!(
+        (caches[0].at.as_path(), caches[0].kept.parent()),
+        (target.as_ref(), Some("/caches".as_ref()))
+    );
+    for (path, kept) in [("sub/target/x", false), ("target/x", true), ("sub/targets", true)] {
+        assert_eq!(check.is_kept(&home, path.as_ref()), kept, "{path}");
+    }
+    let npm = accepted("npm test");
+    assert!(npm.caches(&place(), Path::new("/caches")).is_empty());
+    assert!(!npm.is_kept(&place(), "sub/node_modules/x/y".as_ref()));
     // Without a home nothing speaks of one.
     let policy = accepted("cargo test").policy(&place());
     assert_eq!(policy.read, Vec::new());
@@ -596,4 +628,95 @@ fn an_option_is_text() {
         let argv = [OsString::from("diff"), OsString::from_vec(bytes.to_vec())];
         assert!(catalog().check("git", &argv, &place()).is_err(), "{bytes:?}");
     }
+}
+
+/// Numbers that look drawn, the same every time.
+struct Draws(u64);
+
+impl Draws {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % end
+    }
+}
+
+/// Whatever stands beside whatever: nothing is lost, moved or added behind what was asked, and what
+/// leads out never passes.
+#[test]
+fn what_is_taken_is_what_was_asked_and_nothing_that_leads_out() {
+    const WORDS: [&str; 40] = [
+        "status",
+        "diff",
+        "log",
+        "show",
+        "grep",
+        "ls-files",
+        "test",
+        "run",
+        "build",
+        "a",
+        "b.txt",
+        "-",
+        "--",
+        "",
+        "-n",
+        "5",
+        "-n5",
+        "-p",
+        "-o",
+        "-e",
+        "-f",
+        "-c",
+        "-C",
+        "-O",
+        "-Ox",
+        "--output=x",
+        "--output",
+        "--outp",
+        "--no-index",
+        "--ext-diff",
+        "--textconv",
+        "--cached",
+        "--stat",
+        "-exec",
+        "-name",
+        "/etc/passwd",
+        "../../x",
+        "HEAD@{1}",
+        "$(x)",
+        "--format=%G?",
+    ];
+    const OUT: [&str; 7] = [
+        "--output",
+        "--output=x",
+        "--outp",
+        "--no-index",
+        "--ext-diff",
+        "--textconv",
+        "--format=%G?",
+    ];
+    let names: Vec<String> = catalog().names().map(str::to_owned).collect();
+    let mut draws = Draws(7);
+    let mut taken = 0;
+    for _ in 0..60_000 {
+        let name = &names[draws.below(names.len())];
+        let argv: Vec<&str> =
+            (0..draws.below(6)).map(|_| WORDS[draws.below(WORDS.len())]).collect();
+        let Ok(rewritten) = check_words(name, &argv) else { continue };
+        taken += 1;
+        let asked = words(&argv);
+        // A subcommand stands before what is put in behind it.
+        let rest = asked.get(1..).unwrap_or_default();
+        assert!(
+            rewritten.argv.ends_with(&asked) || rewritten.argv.ends_with(rest),
+            "{name} {argv:?}"
+        );
+        assert!(asked.iter().all(|word| rewritten.argv.contains(word)), "{name} {argv:?}");
+        // Of the others a word may be a pattern, or the argument of what they start.
+        let options = argv.iter().take_while(|word| **word != "--");
+        let leads_out = |word: &&str| OUT.contains(word) || word.starts_with("-O");
+        assert!(name != "git" || !options.copied().any(|word| leads_out(&word)), "{argv:?}");
+    }
+    assert!(taken > 1_000, "only {taken} were taken");
 }

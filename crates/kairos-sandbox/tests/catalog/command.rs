@@ -86,6 +86,8 @@ fn an_entry_is_checked_against_its_own_examples() {
         "the entry of `mytool` accepts `build --fast`, which it says it refuses"
     );
     assert!(accepts.hint().contains("`refuse_flags:`"));
+    let twice = catalog().with(mytool()).unwrap().with(mytool()).unwrap_err();
+    assert_eq!(twice, CommandError::Twice { name: "mytool".into() });
     let none = CommandRule { accept: Vec::new(), ..mytool() };
     assert_eq!(error(none), CommandError::NoExample { name: "mytool".into() });
 }

@@ -109,6 +109,10 @@ fn what_others_can_change_is_no_program() {
         );
         mode(&system.path(path), good);
     }
+    mode(&system.path("usr/bin"), 0o777);
+    let hint = system.catalog().resolve("git").unwrap_err().hint();
+    assert_eq!(hint.as_deref(), Some("chmod go-w /usr/bin"));
+    mode(&system.path("usr/bin"), 0o755);
     mode(&system.path("usr/bin/git"), 0o4755);
     system.refuses("git", "`git` cannot be trusted: `/usr/bin/git` would change who it runs as");
     mode(&system.path("usr/bin/git"), 0o644);
@@ -159,6 +163,12 @@ fn nothing_of_the_workspace_is_a_program() {
     };
     let catalog = system.catalog().with(entry("/srv/w/bin/git")).unwrap();
     assert!(catalog.resolve("mytool").is_err());
+    // By another name of the workspace too.
+    symlink("w", system.path("srv/other")).unwrap();
+    let prefixes = vec!["/usr/bin".into()];
+    let owner = fs::metadata(system.root.path()).unwrap().uid();
+    let trust = Trust::new(system.root.path(), prefixes, vec![owner], system.path("srv/other"));
+    assert!(Catalog::shipped(trust).resolve("git").is_err());
     // No search path is read, whatever it says.
     assert!(system.catalog().resolve("head").is_err());
 }
@@ -238,10 +248,13 @@ fn a_program_that_is_replaced_or_written_is_another() {
     assert_eq!(fs::read(open).unwrap(), PROGRAM);
     assert!(!binary.is_unchanged());
 
-    let binary = system.catalog().resolve("git").unwrap();
-    assert!(binary.is_unchanged());
+    let program = system.catalog().resolve("git").unwrap();
+    let again = program.again().unwrap();
+    assert_eq!(again.binary().sha256(), program.binary().sha256());
     fs::write(&path, b"\x7fELF more evil").unwrap();
-    assert!(!binary.is_unchanged());
+    assert!(!again.is_unchanged());
+    let changed = program.again().unwrap_err().to_string();
+    assert_eq!(changed, "`/usr/bin/git` changed since it was first looked at");
 }
 
 /// The shipped prefixes on the machine the tests are on, whatever is installed there.

@@ -18,6 +18,7 @@ const OWNER: u32 = 4242;
 /// A workspace that is not root's, and the catalogue over the programs of this machine.
 struct Desk {
     dir: tempfile::TempDir,
+    kept: tempfile::TempDir,
     catalog: Catalog,
     place: Place,
 }
@@ -30,9 +31,12 @@ impl Desk {
         if let Some(home) = std::env::var_os("HOME") {
             place = place.with_home(home);
         }
-        let desk = Self { catalog: Catalog::shipped(Trust::system(&workspace)), dir, place };
-        fs::set_permissions(&workspace, fs::Permissions::from_mode(0o755)).unwrap();
-        desk.give(&workspace);
+        let kept = tempfile::tempdir().unwrap();
+        let desk = Self { catalog: Catalog::shipped(Trust::system(&workspace)), dir, kept, place };
+        for dir in [&workspace, desk.kept.path()] {
+            fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
+            desk.give(dir);
+        }
         desk
     }
 
@@ -78,7 +82,13 @@ impl Desk {
             }
             Err(other) => panic!("{other}: {:?}", std::error::Error::source(&other)),
         };
-        let policy = compile(&rewritten.policy(&self.place), &probe()).unwrap();
+        let mut policy = rewritten.policy(&self.place);
+        policy.caches = rewritten.caches(&self.place, self.kept.path());
+        for cache in &policy.caches {
+            fs::create_dir_all(&cache.kept).unwrap();
+            self.give(&cache.kept);
+        }
+        let policy = compile(&policy, &probe()).unwrap();
         let argv: Vec<OsString> = program.argv(rewritten.argv.clone());
         let cwd = self.place.cwd().to_owned();
         let binary = program.into_binary();
@@ -216,4 +226,8 @@ fn a_crate_and_what_it_vendors_are_built_offline() {
     let Some(outcome) = desk.asks("cargo", &["test", "--lib"]) else { return };
     assert_eq!(outcome.exit, Exit::Code(0), "{}", said(&outcome));
     assert!(said(&outcome).contains("1 passed"), "{}", said(&outcome));
+    // What it built is kept for the next one, and is no change.
+    assert_eq!(changed(&outcome), ["Cargo.lock"]);
+    let again = desk.asks("cargo", &["test", "--lib"]).unwrap();
+    assert!(said(&again).contains("1 passed") && !said(&again).contains("Compiling x"));
 }

@@ -161,6 +161,13 @@ fn processes_files_and_bytes_are_bounded() {
 }
 
 #[test]
+fn a_core_goes_nowhere() {
+    let (_dir, policy) = limited(Limits::default());
+    let said = says(&policy, "ulimit -c 0 && grep 'core file' /proc/self/limits; kill -SEGV $$");
+    assert_eq!(said.split_whitespace().collect::<Vec<_>>()[4..6], ["1", "1"], "{said}");
+}
+
+#[test]
 fn a_caller_may_kill_and_a_dropped_command_is_dead() {
     let (dir, policy) = limited(Limits::default());
     let (sandbox, policy) = (sandbox(), compiled(&policy));
@@ -196,4 +203,64 @@ fn a_caller_may_bring_its_own_streams() {
     let said = std::io::read_to_string(read).expect("the end comes");
     assert_eq!(said, "there and back");
     assert_eq!(running.wait().expect("runs").exit, Exit::Code(0));
+}
+
+/// Set where this program is started again to be killed: its workspace.
+const DOOMED: &str = "KAIROS_SANDBOX_TEST_DOOMED";
+
+/// Writes without a pause, and would for a minute.
+const RESTLESS: &str = "trap '' TERM HUP INT; while :; do date +%s%N > alive; done";
+
+/// Not a test of its own: a caller that is killed.
+#[test]
+fn wait_for_something_restless() {
+    let Some(dir) = std::env::var_os(DOOMED) else { return };
+    let policy = policy(std::path::Path::new(&dir), WriteMode::Direct);
+    let _ = run(&policy, &["sh", "-c", RESTLESS]);
+}
+
+/// Fails unless the file stops changing within a few seconds.
+fn falls_silent(alive: &std::path::Path) {
+    let end = Instant::now() + SLACK;
+    let mut since = Instant::now();
+    let mut last = std::fs::read(alive).expect("it was alive");
+    while since.elapsed() < Duration::from_millis(300) {
+        assert!(Instant::now() < end, "it lives on");
+        let now = std::fs::read(alive).expect("it was alive");
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+    }
+}
+
+#[test]
+fn nothing_outlives_a_caller_that_is_killed() {
+    let dir = workspace();
+    let mut caller = std::process::Command::new(std::env::current_exe().expect("a path"))
+        .args(["--exact", "outcomes::wait_for_something_restless"])
+        .env(DOOMED, dir.path())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("starts");
+    let alive = dir.path().join("alive");
+    let end = Instant::now() + 2 * SLACK;
+    while std::fs::read(&alive).unwrap_or_default().is_empty() {
+        assert!(Instant::now() < end, "it never began");
+    }
+    caller.kill().expect("ours");
+    caller.wait().expect("ours");
+    falls_silent(&alive);
+}
+
+#[test]
+fn a_command_outlives_the_thread_that_asked_for_it() {
+    let (dir, policy) = limited(Limits::default());
+    let path = dir.path().to_owned();
+    let asked = std::thread::spawn(move || {
+        let cat = command(&path, &["sh", "-c", "sleep 0.3; echo still"]);
+        sandbox().spawn(cat, &compiled(&policy), Streams::Captured).expect("starts")
+    });
+    let running = asked.join().expect("no panic");
+    let outcome = running.wait().expect("runs");
+    assert_eq!((outcome.exit, outcome.stdout.bytes()), (Exit::Code(0), b"still\n".to_vec()));
 }

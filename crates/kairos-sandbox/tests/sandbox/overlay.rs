@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::common::{command, compiled, give, policy, run, sandbox, workspace};
 use kairos_sandbox::{
-    ChangeSet, ExecRule, Exit, Node, PathRule, Policy, Streams, What, Why, WriteMode,
+    Cache, ChangeSet, ExecRule, Exit, Node, PathRule, Policy, Streams, What, Why, WriteMode,
+    compile, probe,
 };
 use tempfile::TempDir;
 
@@ -162,6 +163,20 @@ fn a_file_may_become_a_directory_and_a_directory_a_file() {
 }
 
 #[test]
+fn a_link_may_become_a_directory() {
+    let dir = tree();
+    symlink("d", dir.path().join("way")).expect("link");
+    settle();
+    let set = changed(
+        &policy(dir.path(), WriteMode::Overlay),
+        "rm way; mkdir way; echo new > way/c.txt; rm link; echo file > link",
+    );
+    assert_eq!(set.refused, []);
+    let expected = [("link", "modified"), ("way", "modified"), ("way/c.txt", "added")];
+    assert_eq!(kinds(&set), owned(&expected));
+}
+
+#[test]
 fn what_may_not_be_taken_over_is_named() {
     let dir = tree();
     make_dir(&dir.path().join(".git"));
@@ -232,4 +247,29 @@ fn a_layer_is_bounded() {
         run(&policy, &["sh", "-c", "for i in $(seq 300); do : > $i; done"]).expect("runs");
     assert!(String::from_utf8_lossy(&outcome.stderr.bytes()).contains("No space left"));
     assert!(outcome.changes[0].changes.len() < 200);
+}
+
+#[test]
+fn what_a_build_leaves_is_kept_and_is_no_change() {
+    let (dir, kept) = (tree(), workspace());
+    let mut policy = policy(dir.path(), WriteMode::Overlay);
+    policy.exec = ExecRule::Any;
+    policy.caches = vec![Cache { at: dir.path().join("target"), kept: kept.path().into() }];
+    let set = changed(&policy, "echo built > target/out; echo more >> a.txt");
+    assert_eq!(kinds(&set), owned(&[("a.txt", "modified")]));
+    let set = changed(&policy, "cat target/out > b.txt; chmod 755 target/out; rm -rf target/*");
+    assert_eq!(kinds(&set), owned(&[("b.txt", "modified")]));
+    assert!(!dir.path().join("target").exists());
+    assert_eq!(std::fs::read_dir(kept.path()).expect("there").count(), 0);
+}
+
+#[test]
+fn a_cache_is_outside_of_what_it_stands_in() {
+    let dir = tree();
+    let mut policy = policy(dir.path(), WriteMode::Overlay);
+    for (at, kept) in [("d/t", "d/e"), ("../t", "/srv"), ("", "/srv"), ("t", "/usr/lib")] {
+        let (at, kept) = (dir.path().join(at), dir.path().join(kept));
+        policy.caches = vec![Cache { at, kept }];
+        assert!(compile(&policy, &probe()).is_err(), "{:?}", policy.caches);
+    }
 }

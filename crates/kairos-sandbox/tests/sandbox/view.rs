@@ -4,8 +4,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use crate::common::{command, compiled, give, policy, run, sandbox, says, workspace};
 use kairos_sandbox::{
-    EnvPolicy, ExecRule, Exit, Layer, PathRule, Policy, State, Unenforceable, WriteMode, compile,
-    probe,
+    EnvPolicy, ExecRule, Exit, Layer, PathRule, Policy, Requirement, State, Unenforceable,
+    WriteMode, compile, probe,
 };
 
 #[test]
@@ -230,10 +230,39 @@ fn each_layer_that_is_missing_is_named_in_the_refusal() {
             Err(other) => panic!("{layer}: {other}"),
         }
         let policy = Policy {
-            layers: policy.layers.clone().with(layer, kairos_sandbox::Requirement::Require),
+            layers: policy.layers.clone().with(layer, Requirement::Require),
             ..policy.clone()
         };
         assert!(compile(&policy, &host).is_err(), "{layer}");
+    }
+}
+
+#[test]
+fn a_layer_that_is_switched_off_is_told_and_the_others_hold() {
+    let (dir, outside) = (workspace(), workspace());
+    let secret = outside.path().join("secret");
+    std::fs::write(&secret, "hidden").expect("write");
+    for layer in [Layer::Landlock, Layer::Seccomp] {
+        let mut policy = policy(dir.path(), WriteMode::Direct);
+        policy.layers = policy.layers.with(layer, Requirement::Off);
+        let tries = [
+            format!("cat {}", secret.display()),
+            "touch /usr/x".to_owned(),
+            format!("kill -0 {}", std::process::id()),
+            "unshare -Ur true".to_owned(),
+            "mount -t tmpfs x /tmp".to_owned(),
+        ];
+        let words = tries.map(|words| format!("{words} 2> /dev/null || echo held"));
+        let outcome = run(&policy, &["sh", "-c", &words.join("; ")]).expect("runs");
+        assert_eq!(String::from_utf8_lossy(&outcome.stdout.bytes()), "held\n".repeat(5), "{layer}");
+        let absent = State::Absent { why: "switched off".into() };
+        assert_eq!(outcome.enforcement.of(layer), &absent);
+    }
+    for layer in Layer::ALL {
+        let optional = matches!(layer, Layer::Landlock | Layer::Seccomp | Layer::Cgroup);
+        let mut policy = policy(dir.path(), WriteMode::Direct);
+        policy.layers = policy.layers.with(layer, Requirement::Off);
+        assert_eq!(compile(&policy, &probe()).is_ok(), optional, "{layer}");
     }
 }
 

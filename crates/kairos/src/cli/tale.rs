@@ -15,6 +15,7 @@ use kairos_core::cycle::answer::{Answer, Assessment, Decide, Status};
 use kairos_core::cycle::retry::MAX_ATTEMPTS;
 use kairos_core::effect::{Attempt, Doubt, Intent, Outcome, Reply, Seen};
 use kairos_core::gate::proposal::Proposal;
+use kairos_core::glob::is_deep;
 use kairos_core::mandate::outcome::{EndReason, Outcome as MandateOutcome};
 use kairos_core::mandate::spec::MandateSpec;
 use kairos_core::plan::StepEnd;
@@ -314,6 +315,9 @@ impl Tale {
 }
 
 fn matches_none(glob: &str, files: &[Seen]) -> bool {
+    if is_deep(glob) {
+        return false;
+    }
     let glob = GlobBuilder::new(glob).literal_separator(true).build();
     let Ok(glob) = glob.map(|glob| glob.compile_matcher()) else { return false };
     !files.iter().any(|seen| glob.is_match(OsStr::from_bytes(seen.path.as_bytes())))

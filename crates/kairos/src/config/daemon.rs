@@ -418,7 +418,7 @@ impl Check<'_> {
             let Err(error) = Scopes::new(vec![raise.clone()], Vec::new()) else { continue };
             let (key, hint) = match error {
                 RuleError::RaisesNothing { .. } => ("scope", "`l0` or `l1`"),
-                RuleError::BadGlob { .. } | RuleError::TooMany { .. } => {
+                RuleError::BadGlob { .. } | RuleError::Deep | RuleError::TooMany { .. } => {
                     ("path", "such as `deploy/**`")
                 }
             };

@@ -8,6 +8,7 @@ use std::ops::{Range, RangeInclusive};
 
 use globset::GlobBuilder;
 use kairos_api::convert::leads_out;
+use kairos_core::glob::{BRACES_MAX, is_deep};
 use kairos_core::mandate::spec::{FILES_MAX, MandateSpec, VERIFY_MAX};
 use kairos_core::path::RelPath;
 use kairos_core::plan::ActionKind;
@@ -344,6 +345,11 @@ impl Check<'_> {
                 let message = format!("`{glob}` leads out of the workspace");
                 let hint = "globs are relative to the workspace".to_owned();
                 self.wrong(self.entry("files", n, None), message, Some(hint));
+                continue;
+            }
+            if is_deep(glob) {
+                let message = format!("a glob has more than {BRACES_MAX} `{{`");
+                self.wrong(self.entry("files", n, None), message, None);
                 continue;
             }
             if let Err(error) = GlobBuilder::new(glob).literal_separator(true).build() {

@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
+use kairos_core::glob::{BRACES_MAX, is_deep};
 use serde::Deserialize;
 
 use super::env::Env;
@@ -192,6 +193,10 @@ fn entry(file: &File, item: &Node, root: &Path, raw: Raw) -> Result<Entry, Probl
         RawSource::Command => Origin::Later("command"),
     };
     let glob = |text: &String| {
+        if is_deep(text) {
+            let message = format!("a glob has more than {BRACES_MAX} `{{`");
+            return Err(Problem::new(file, item.place(&["scoped_to"]), message));
+        }
         // As Ruby's fnmatch: `*` crosses slashes.
         GlobBuilder::new(text).build().map(|glob| glob.compile_matcher()).map_err(|_| {
             let at = item.place(&["scoped_to"]);

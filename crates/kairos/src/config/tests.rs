@@ -775,3 +775,19 @@ fn a_text_much_longer_than_every_name_is_like_none_of_them() {
     let near = super::zone::zone("Europe/Zurch").expect_err("there is none").near;
     assert_eq!(near, Some("Europe/Zurich"));
 }
+
+/// Read, one of these ends the process.
+#[test]
+fn a_glob_of_many_alternatives_in_each_other_is_refused() {
+    let deep = format!("{}b{}", "{a,".repeat(300_000), "}".repeat(300_000));
+    for entry in [
+        format!("trigger: {{path: \"{deep}\"}}, mandate: {{goal: g}}"),
+        format!("cron: '@daily', condition: {{changed: \"{deep}\"}}, mandate: {{goal: g}}"),
+        format!("cron: '@daily', mandate: {{goal: g, files: [\"{deep}\"]}}"),
+    ] {
+        let text = format!("schedules: [{{name: n, {entry}}}]\n");
+        let checked = super::draft::check_text(std::path::Path::new("schedules.yml"), &text);
+        let said: Vec<_> = checked.problems.iter().map(|problem| problem.row().message).collect();
+        assert_eq!(said, ["a glob has more than 64 `{`"]);
+    }
+}

@@ -88,6 +88,7 @@ pub(crate) fn build(args: &[String]) -> Result<ExitCode> {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
     become_root()?;
+    die_with_parent()?;
     build_root(programs).context("the root of the arena cannot be built")?;
     let status = Command::new(Path::new(PROGRAMS).join("attack"))
         .arg("--init")
@@ -193,8 +194,15 @@ fn copy_settings(to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Somebody who ends the attack ends all of it.
+fn die_with_parent() -> Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    Ok(())
+}
+
 /// `attack --init ARG…`: the first process in here. Reaps until the attack is over, and ends with it.
 pub(crate) fn init(args: &[String]) -> Result<ExitCode> {
+    die_with_parent()?;
     rustix::mount::mount("proc", "/proc", "proc", MountFlags::empty(), None)?;
     let queues = Path::new("/dev/mqueue");
     if queues.is_dir() {

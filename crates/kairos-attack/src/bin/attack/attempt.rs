@@ -61,7 +61,7 @@ const POLL: Duration = Duration::from_millis(2);
 /// After the driver has returned, descendants and pipes have so long to be gone.
 const AFTER: Duration = Duration::from_millis(150);
 /// Beyond its own clock a driver may take so long.
-const SLACK: Duration = Duration::from_millis(700);
+const SLACK: Duration = Duration::from_millis(1_500);
 
 /// Makes the attempt as often as the case wishes, and stops at the first effect.
 pub(crate) fn attempt(case: &Case, driver: &dyn Driver) -> Result<Attempt> {
@@ -130,6 +130,8 @@ struct Driven {
     pipes: Vec<Pipe>,
     terminal: Option<Terminal>,
     visitor: Option<JoinHandle<bool>>,
+    /// At work beside the driver: what kept them from it.
+    neighbour: Option<JoinHandle<Option<String>>>,
     /// Ours, handed down; what is written to the other end was sent by somebody inside.
     socket: std::os::unix::net::UnixStream,
     held: Option<String>,
@@ -179,9 +181,21 @@ impl Driven {
             Outside::Connects(port) => Some(spawn(move || outside::visit(port))),
             _ => None,
         };
+        let neighbour = match case.wish.outside {
+            Outside::Works(args) => Some(spawn(move || outside::work(args))),
+            _ => None,
+        };
         let stdout = Pipe::read(child.stdout.take().expect("stdout is a pipe"));
         let stderr = Pipe::read(child.stderr.take().expect("stderr is a pipe"));
-        Ok(Self { child, pipes: vec![stdout, stderr], terminal, visitor, socket, held: None })
+        Ok(Self {
+            child,
+            pipes: vec![stdout, stderr],
+            terminal,
+            visitor,
+            neighbour,
+            socket,
+            held: None,
+        })
     }
 
     /// Until the driver returns. One that has no clock of its own is told to end when its time is up.
@@ -246,6 +260,8 @@ impl Driven {
         if self.visitor.is_some_and(|visitor| visitor.join().unwrap_or(false)) {
             seen.contacts.push("came in from outside".to_owned());
         }
+        let kept_from = self.neighbour.and_then(|neighbour| neighbour.join().ok());
+        seen.starved = kept_from.flatten();
         let mut bytes = [0_u8; 16];
         if matches!((&self.socket).read(&mut bytes), Ok(count) if count > 0) {
             seen.contacts.push("a socket that was handed down".to_owned());

@@ -61,6 +61,8 @@ pub(crate) enum Shows {
     Stay,
     /// The driver returned late, or its output stayed open.
     Late,
+    /// Somebody outside could not do their work, or had to wait.
+    Starve,
     /// A terminal outside has got input.
     Typed,
     /// Nothing outside can see it: the answer of the kernel is the effect.
@@ -96,6 +98,21 @@ pub(crate) enum Writes {
     Direct,
     Overlay,
     ReadOnly,
+}
+
+impl Writes {
+    pub(crate) const ALL: [(&'static str, Self); 3] =
+        [("direct", Self::Direct), ("overlay", Self::Overlay), ("read-only", Self::ReadOnly)];
+
+    /// As it is typed.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(other, _)| *other == name).map(|(_, writes)| *writes)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        let own = Self::ALL.iter().find(|(_, writes)| *writes == self);
+        own.map(|(name, _)| *name).expect("every way has a name")
+    }
 }
 
 /// What the policy asks for beyond the usual.
@@ -174,6 +191,8 @@ pub(crate) enum Outside {
     Terminal,
     /// The driver's stdin is a terminal that nobody is controlled by.
     LeakedTerminal,
+    /// Somebody else of the same user does this meanwhile, by a probe of their own.
+    Works(&'static [&'static str]),
     /// The driver's stdin is so many MiB.
     Input(usize),
     /// The workspace stands first in the search path.

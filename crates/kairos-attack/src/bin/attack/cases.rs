@@ -10,11 +10,12 @@ mod kernel;
 mod network;
 mod processes;
 mod resources;
+mod taught;
 mod tools;
 
 use crate::case::Case;
 
-pub(crate) const GROUPS: [(&str, &[Case]); 8] = [
+pub(crate) const GROUPS: [(&str, &[Case]); 9] = [
     ("files", files::CASES),
     ("git and metadata", git::CASES),
     ("processes and signals", processes::CASES),
@@ -23,4 +24,5 @@ pub(crate) const GROUPS: [(&str, &[Case]); 8] = [
     ("resources", resources::CASES),
     ("programs of the machine", tools::CASES),
     ("ends and missing walls", closed::CASES),
+    ("taught by building this", taught::CASES),
 ];

@@ -1,4 +1,4 @@
-//! `attack [--json] [--driver NAME]… [CASE…]`: hostile cases by every sandbox there is.
+//! `attack [--json] [--driver NAME]… [--writes HOW] [CASE…]`: hostile cases by every sandbox there is.
 //!
 //! Owns the command line and the order: arena, control, drivers, matrix. A case that the control cannot
 //! show is not tried on anybody. Ends well only if ours held everything and the cases without a control
@@ -26,11 +26,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-use case::Case;
+use case::{Case, Writes};
 use driver::Driver;
 use matrix::{Matrix, Verdict};
 
-const USAGE: &str = "usage: attack [--json] [--list] [--driver NAME]… [CASE…]";
+const USAGE: &str = "usage: attack [--json] [--list] [--driver NAME]… \
+     [--writes direct|overlay|read-only] [CASE…]";
 /// Whose escapes count.
 const OURS: &str = "kairos";
 
@@ -57,6 +58,8 @@ fn main() -> ExitCode {
 struct Request {
     json: bool,
     list: bool,
+    /// Every case with the workspace written in this way, and not as it says itself.
+    writes: Option<Writes>,
     /// These drivers beside the control, or all.
     drivers: Vec<String>,
     /// These cases, or all.
@@ -70,6 +73,10 @@ impl Request {
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--json" => request.json = true,
+                "--writes" => {
+                    let writes = args.next().and_then(|name| Writes::parse(name));
+                    request.writes = Some(writes.context(USAGE)?);
+                }
                 "--list" => request.list = true,
                 "--driver" => request.drivers.push(args.next().context(USAGE)?.clone()),
                 case if !case.starts_with('-') => request.cases.push(case.to_owned()),
@@ -129,7 +136,9 @@ fn inside(request: &Request) -> Result<ExitCode> {
     }
     let mut matrix = Matrix::default();
     for case in case::all().filter(|case| request.wants(case)) {
-        attack(case, &drivers, &mut matrix)?;
+        let mut case = *case;
+        case.wish.writes = request.writes.unwrap_or(case.wish.writes);
+        attack(&case, &drivers, &mut matrix)?;
     }
     if request.json {
         print!("{}", matrix.json()?);
@@ -143,7 +152,13 @@ fn inside(request: &Request) -> Result<ExitCode> {
             }
         }
     }
-    Ok(verdict(request, &matrix, &names))
+    let wrongs = wrongs(request, &matrix, &names);
+    for wrong in &wrongs {
+        // One write each: the other end prints what comes from two pipes.
+        let line = format!("{wrong}\n");
+        if request.json { eprint!("{line}") } else { print!("{line}") }
+    }
+    Ok(if wrongs.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn attack(case: &Case, drivers: &[&dyn Driver], matrix: &mut Matrix) -> Result<()> {
@@ -169,43 +184,31 @@ fn attack(case: &Case, drivers: &[&dyn Driver], matrix: &mut Matrix) -> Result<(
     Ok(())
 }
 
-fn verdict(request: &Request, matrix: &Matrix, names: &[&str]) -> ExitCode {
-    let mut good = true;
+/// Why it is not good, a line each.
+fn wrongs(request: &Request, matrix: &Matrix, names: &[&str]) -> Vec<String> {
+    let mut wrongs = Vec::new();
     let machine = listed::machine();
-    let listed = listed::unshown(&machine);
-    match listed {
-        None => {
-            good = false;
-            eprintln!("no list of what cannot run is there for a machine like this: [{machine}]");
-        }
+    match listed::unshown(&machine) {
+        None => wrongs.push(format!("no list is there for a machine like this: [{machine}]")),
         Some(listed) => {
             let wanted =
                 |id: &&str| case::all().any(|case| case.id() == **id && request.wants(case));
             let listed = listed.into_iter().filter(|id| wanted(id)).collect();
-            let found = matrix.unshown();
-            for id in found.symmetric_difference(&listed) {
-                good = false;
-                let what = if listed.contains(id) {
-                    "is listed and can"
-                } else {
-                    "is not listed and cannot"
+            for id in matrix.unshown().symmetric_difference(&listed) {
+                let what = match listed.contains(id) {
+                    true => "is listed and can",
+                    false => "is not listed and cannot",
                 };
-                eprintln!("`{id}` {what} run on a machine like this: [{machine}]");
+                wrongs.push(format!("`{id}` {what} run on a machine like this: [{machine}]"));
             }
         }
     }
-    if !request.wants_driver(OURS) {
-        return if good { ExitCode::SUCCESS } else { ExitCode::FAILURE };
-    }
-    if !names.contains(&OURS) {
-        eprintln!("ours was not attacked");
-        return ExitCode::FAILURE;
-    }
-    match matrix.not_held(OURS) {
-        0 if good => ExitCode::SUCCESS,
-        count => {
-            eprintln!("ours: {count} not held");
-            ExitCode::FAILURE
+    if request.wants_driver(OURS) {
+        match (names.contains(&OURS), matrix.not_held(OURS)) {
+            (false, _) => wrongs.push("ours was not attacked".to_owned()),
+            (true, 0) => {}
+            (true, count) => wrongs.push(format!("ours: {count} not held")),
         }
     }
+    wrongs
 }

@@ -106,7 +106,10 @@ pub(crate) fn driver(case: &Case, attempt: &Attempt, keeps: &[&str]) -> Verdict 
         return Verdict::Escaped { effects };
     }
     // Refused, or dead before it could say anything: in both cases it has told so.
-    let refused = attempt.told.as_ref().is_some_and(|told| told.exit != "code 0");
+    let refused = match &attempt.told {
+        Some(told) => told.exit != "code 0",
+        None => attempt.status.is_some_and(|status| !status.success()),
+    };
     match tried || (refused && case.may_be_refused()) {
         true => Verdict::Held,
         false => Verdict::Silent { said: attempt.said.clone() },

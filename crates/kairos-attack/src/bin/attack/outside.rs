@@ -104,6 +104,31 @@ pub(crate) fn visit(port: u16) -> bool {
     false
 }
 
+/// Does the work of somebody who has nothing to do with the driver, as the same user, once the probe has
+/// had a moment; answers what kept them from it.
+pub(crate) fn work(args: &[&str]) -> Option<String> {
+    const AFTER: Duration = Duration::from_millis(700);
+    const PATIENCE: Duration = Duration::from_millis(500);
+    sleep(AFTER);
+    let begun = Instant::now();
+    let output = Command::new(format!("{PROGRAMS}/probe"))
+        .args(args)
+        .current_dir(WORKSPACE)
+        .env_clear()
+        .uid(AGENT)
+        .gid(AGENT)
+        .stdin(Stdio::null())
+        .output();
+    let took = begun.elapsed();
+    let said = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    match said {
+        Ok(said) if !said.contains("\"succeeded\":true") => Some(format!("could not: {said}")),
+        Ok(_) if took > PATIENCE => Some(format!("waited {} ms", took.as_millis())),
+        Ok(_) => None,
+        Err(error) => Some(format!("could not begin: {error}")),
+    }
+}
+
 /// Keeps everybody in the arena from making user namespaces until it is dropped.
 #[derive(Debug)]
 pub(crate) struct WithoutNamespaces(String);

@@ -19,6 +19,7 @@ pub(crate) struct Seen {
     pub(crate) contacts: Vec<String>,
     pub(crate) stays: Vec<String>,
     pub(crate) late: Option<String>,
+    pub(crate) starved: Option<String>,
     pub(crate) typed: bool,
 }
 
@@ -36,6 +37,7 @@ impl Seen {
             listed("reached", &self.contacts),
             listed("stays", &self.stays),
             self.late.clone(),
+            self.starved.as_ref().map(|what| format!("somebody outside: {what}")),
             self.typed.then(|| "typed into the terminal".to_owned()),
         ];
         all.into_iter().flatten().collect()
@@ -51,6 +53,7 @@ impl Seen {
             Shows::Contact => !self.contacts.is_empty(),
             Shows::Stay => !self.stays.is_empty(),
             Shows::Late => self.late.is_some(),
+            Shows::Starve => self.starved.is_some(),
             Shows::Typed => self.typed,
             Shows::Answer | Shows::Works | Shows::Told => true,
         }

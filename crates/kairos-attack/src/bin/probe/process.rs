@@ -21,6 +21,9 @@ pub(crate) const ACTS: &[Act] = &[
     ("sigqueue", sigqueue),
     ("pidfd-signal", pidfd_signal),
     ("renice", renice),
+    ("renice-user", renice_user),
+    ("signal-by-fd", signal_by_fd),
+    ("pidfd-getfd", pidfd_getfd),
     ("affinity", affinity),
     ("prlimit-other", prlimit_other),
     ("ptrace-attach", ptrace_attach),
@@ -116,6 +119,37 @@ fn pidfd_signal(args: &[String]) -> Try {
 fn renice(args: &[String]) -> Try {
     sys!(SYS_setpriority, 0, number(args, 0)?, 19)?;
     Ok("nice 19".to_owned())
+}
+
+/// Everybody of the same user at once.
+fn renice_user(_args: &[String]) -> Try {
+    const USER: i32 = 2;
+    let own = sys!(SYS_getuid)?;
+    sys!(SYS_setpriority, USER, own, 19)?;
+    Ok("nice 19".to_owned())
+}
+
+/// Lets a pipe send the signal, to whom it is said to belong.
+fn signal_by_fd(args: &[String]) -> Try {
+    let pid = number(args, 0)?;
+    spare(pid)?;
+    let mut ends = [0_u8; 8];
+    sys!(SYS_pipe2, &mut ends[..], libc::O_NONBLOCK)?;
+    let end = |at: usize| i32::from_ne_bytes([ends[at], ends[at + 1], ends[at + 2], ends[at + 3]]);
+    let (read, write) = (end(0), end(4));
+    sys!(SYS_fcntl, read, libc::F_SETOWN, pid)?;
+    sys!(SYS_fcntl, read, 10 /* F_SETSIG */, libc::SIGKILL)?;
+    sys!(SYS_fcntl, read, libc::F_SETFL, libc::O_ASYNC | libc::O_NONBLOCK)?;
+    sys!(SYS_write, write, &b"x"[..], 1)?;
+    sleep(Duration::from_millis(50));
+    Ok("a pipe was told to".to_owned())
+}
+
+/// A descriptor of another process.
+fn pidfd_getfd(args: &[String]) -> Try {
+    let pidfd = sys!(SYS_pidfd_open, number(args, 0)?, 0)?;
+    let fd = sys!(SYS_pidfd_getfd, pidfd, 1, 0)?;
+    Ok(format!("fd {fd}"))
 }
 
 fn affinity(args: &[String]) -> Try {

@@ -17,6 +17,9 @@ pub(crate) const ACTS: &[Act] = &[
     ("memory-shared", memory_shared),
     ("memory-children", memory_children),
     ("memory-memfd", memory_memfd),
+    ("memory-sysv", memory_sysv),
+    ("inotify", inotify),
+    ("lease", lease),
     ("files", files),
     ("threads", threads),
     ("spin", spin),
@@ -87,6 +90,46 @@ fn memory_memfd(args: &[String]) -> Try {
         })?;
     }
     Ok(format!("{mib} MiB"))
+}
+
+/// A segment that no limit of one process counts.
+fn memory_sysv(args: &[String]) -> Try {
+    let mib = amount(args, 0)?;
+    let segment = sys!(SYS_shmget, 0, mib * MIB, libc::IPC_CREAT | 0o600)?;
+    let at = sys!(SYS_shmat, segment, 0, 0)?;
+    sys!(SYS_shmctl, segment, libc::IPC_RMID, 0)?;
+    for page in 0..mib * 256 {
+        crate::sys::write_segment(at + i64::try_from(page * 4096).unwrap_or(0), b"x");
+    }
+    Ok(format!("{mib} MiB"))
+}
+
+/// So many watchers, of which each user of the machine has few; kept for a moment.
+fn inotify(args: &[String]) -> Try {
+    let count = amount(args, 0)?;
+    for at in 0..count {
+        sys!(SYS_inotify_init1, 0)
+            .map_err(|denied| Denied { what: format!("after {at}: {}", denied.what), ..denied })?;
+    }
+    if count > 1 {
+        sleep(Duration::from_millis(1_500));
+    }
+    Ok(format!("{count} watchers"))
+}
+
+/// Lets whoever opens a file wait until it is given back, and does not give it back.
+fn lease(args: &[String]) -> Try {
+    const F_SETLEASE: i32 = 1024;
+    let path = crate::c_text(args, 0)?;
+    let ignored = [libc::SIG_IGN as u64, 0, 0, 0].map(u64::to_ne_bytes).concat();
+    sys!(SYS_rt_sigaction, libc::SIGIO, &ignored[..], 0, 8)?;
+    let leased = |open, kind| {
+        let fd = sys!(SYS_open, path.as_c_str(), open, 0)?;
+        sys!(SYS_fcntl, fd, F_SETLEASE, kind)
+    };
+    leased(libc::O_RDWR, libc::F_WRLCK).or_else(|_| leased(libc::O_RDONLY, libc::F_RDLCK))?;
+    sleep(Duration::from_millis(2_500));
+    Ok("kept".to_owned())
 }
 
 /// Has so many files open at once.

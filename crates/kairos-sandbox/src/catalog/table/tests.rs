@@ -1,10 +1,14 @@
 //! The shipped rules: that they read, and that they know the tools they speak of.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::super::options::{Arity, Known};
+use super::super::place::Place;
+use super::super::refused::Refused;
+use super::super::scan::Scan;
 use super::*;
 
 #[test]
@@ -152,4 +156,81 @@ fn each_option_takes_what_the_real_tool_says_it_takes() {
     }
     assert_eq!(wrong, [""; 0]);
     assert!(asked > 300, "only {asked} options could be asked about");
+}
+
+/// Ways to write an option that some tool reads as that option.
+fn spellings(refused: &str, style: Style, options: &Options) -> Vec<Vec<String>> {
+    let own = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let mut all = vec![own(&[refused]), own(&[refused, "x"]), own(&["x", refused])];
+    let letters = refused.trim_start_matches('-').len();
+    if style == Style::Find {
+        return vec![own(&[refused]), own(&["x", refused]), own(&["x", "-print", refused])];
+    }
+    if refused.starts_with("--") || style == Style::Long {
+        all.push(own(&[&format!("{refused}=x")]));
+        let shortest = refused.len() - letters + 1;
+        all.extend((shortest..refused.len()).map(|end| own(&[&refused[..end]])));
+    } else {
+        all.push(own(&[&format!("{refused}x")]));
+        let flags = options.known.iter().filter(|(flag, known)| {
+            **known == Known::Taken(Arity::Flag) && flag.len() == 2 && *flag != "--"
+        });
+        all.extend(flags.map(|(flag, _)| own(&[&format!("{flag}{}", &refused[1..])])));
+    }
+    if style == Style::Long {
+        all.push(own(&[&format!("-{refused}")]));
+    }
+    all
+}
+
+#[test]
+fn a_refused_option_is_refused_in_every_spelling() {
+    let place = Place::new("/w", "/w").unwrap();
+    let anything = Operands { more: Some(Kind::Text), ..Operands::default() };
+    let mut tried = 0;
+    for Shipped { rule, .. } in shipped().unwrap() {
+        let table = rule.table.as_ref().unwrap();
+        let globals = [("before the subcommand", &table.globals)];
+        let forms: Vec<(&str, &Options)> = match &table.forms {
+            Forms::Only(form) => vec![("", &form.options)],
+            Forms::Subcommands { known, .. } => {
+                known.iter().map(|(name, form)| (name.as_str(), &form.options)).collect()
+            }
+        };
+        for (name, options) in forms.into_iter().chain(globals) {
+            let title = format!("{} {name}", rule.name);
+            let style = if table.style == Style::Tar { Style::Gnu } else { table.style };
+            let scan = Scan { title: &title, options, operands: &anything, place: &place };
+            let refused =
+                options.known.iter().filter(|(_, known)| matches!(known, Known::Refused(_)));
+            for (spelling, _) in refused {
+                for argv in spellings(spelling, style, options) {
+                    // The first operand of these ends options, for the tool too.
+                    if style == Style::Posix && argv[0] == "x" {
+                        continue;
+                    }
+                    // What is cut short may be an option of its own.
+                    if options
+                        .get(&argv[0])
+                        .is_some_and(|(_, known)| matches!(known, Known::Taken(_)))
+                    {
+                        continue;
+                    }
+                    let words: Vec<_> = argv.iter().map(OsString::from).collect();
+                    let read = scan.read(style, &words);
+                    tried += 1;
+                    assert!(read.is_err(), "`{title} {argv:?}` is taken, and `{spelling}` refused");
+                }
+            }
+        }
+    }
+    assert!(tried > 2_000, "only {tried} spellings were tried");
+}
+
+#[test]
+fn no_name_is_both_in_the_catalogue_and_refused() {
+    let refused = Refused::read();
+    for Shipped { rule, .. } in shipped().unwrap() {
+        assert_eq!(refused.reason(&rule.name), None, "{}", rule.name);
+    }
 }

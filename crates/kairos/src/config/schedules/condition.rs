@@ -6,6 +6,7 @@ use globset::GlobBuilder;
 use kairos_api::convert::leads_out;
 use kairos_core::digest::BlobRef;
 use kairos_core::gate::scope::{Classified, Scopes};
+use kairos_core::glob::{BRACES_MAX, is_deep};
 use kairos_core::path::RelPath;
 use kairos_core::schedule::condition::{Condition, Test};
 use serde::Deserialize;
@@ -148,6 +149,10 @@ impl Check<'_> {
         if leads_out(glob) {
             let hint = "globs are relative to the workspace".to_owned();
             self.wrong(at, format!("`{glob}` leads out of the workspace"), Some(hint));
+            return None;
+        }
+        if is_deep(glob) {
+            self.wrong(at, format!("a glob has more than {BRACES_MAX} `{{`"), None);
             return None;
         }
         if let Err(error) = GlobBuilder::new(glob).literal_separator(true).build() {

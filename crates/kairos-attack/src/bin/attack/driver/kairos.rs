@@ -65,7 +65,7 @@ impl Driver for Kairos {
             Broken::Deadly(call) => super::words(&[&own, "--filter", "deadly", call]),
             _ => Vec::new(),
         };
-        all.extend(super::words(&[&own, "--confine", &case.id()]));
+        all.extend(super::words(&[&own, "--confine", &case.id(), case.wish.writes.name()]));
         all.extend(argv.iter().cloned());
         all
     }
@@ -75,12 +75,14 @@ impl Driver for Kairos {
     }
 }
 
-/// `attack --confine CASE PROGRAM ARG…`: the daemon's stand-in.
+/// `attack --confine CASE WRITES PROGRAM ARG…`: the daemon's stand-in.
 pub(crate) fn confine(mut args: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     let id = args.next().context("a case is missing")?;
-    let case = case::all().find(|case| id == *case.id()).context("no such case")?;
+    let mut case = *case::all().find(|case| id == *case.id()).context("no such case")?;
+    let writes = args.next().context("how to write is missing")?;
+    case.wish.writes = writes.to_str().and_then(Writes::parse).context("no such way to write")?;
     let argv: Vec<OsString> = args.collect();
-    match ask(case, argv) {
+    match ask(&case, argv) {
         Ok(outcome) => {
             std::io::stdout().write_all(&outcome.stdout.bytes())?;
             std::io::stderr().write_all(&outcome.stderr.bytes())?;

@@ -79,7 +79,7 @@ fn look(path: &Path, found: &mut BTreeMap<PathBuf, Entry>) -> Result<()> {
     // A directory's own size, links and times change with what is in it, which is looked at itself.
     let own = shape != 'd';
     let bytes = match shape {
-        'l' => fs::read_link(path)?.into_os_string().into_encoded_bytes(),
+        'l' => fs::read_link(path).unwrap_or_default().into_os_string().into_encoded_bytes(),
         'f' if meta.size() <= BYTES_MAX => fs::read(path).unwrap_or_default(),
         _ => Vec::new(),
     };
