@@ -50,7 +50,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
             match (rejection.status(), limit) {
                 (StatusCode::PAYLOAD_TOO_LARGE, Some(BodyLimit(most))) => {
                     let detail = format!("the body has more than {most} bytes");
-                    let refusal = Refusal::bad("body_too_large", detail)
+                    let refusal = Refusal::bad("bad_body", detail)
                         .hint(format!("up to {most} bytes are taken; send less, or where it lies"));
                     refusal.with_status(StatusCode::PAYLOAD_TOO_LARGE)
                 }

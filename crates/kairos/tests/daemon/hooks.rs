@@ -144,7 +144,7 @@ fn what_is_not_signed_named_or_known_is_refused_and_leaves_no_record() {
     let long = "x".repeat(256 * 1024 + 1);
     let (status, large) =
         deliver(&home, "deploy", &[("X-Kairos-Signature", &signed(&long)), name], &long);
-    assert_eq!((status, &large["code"]), (413, &json!("body_too_large")));
+    assert_eq!((status, &large["code"]), (413, &json!("bad_body")));
     let said = [&large["detail"], &large["hint"]].map(|text| text.as_str().expect("text"));
     assert!(said.iter().all(|text| text.contains("262144 bytes")), "{said:?}");
     for _ in 0..28 {
