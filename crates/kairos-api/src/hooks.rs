@@ -15,7 +15,9 @@ use ring::hmac;
 
 /// Wrong signatures of one hook in a [`WINDOW`], after which it is told that there are too many.
 const WRONG_MAX: u32 = 30;
-const WINDOW: Duration = Duration::from_secs(60);
+/// Seconds after which wrong signatures are counted anew.
+pub(crate) const WINDOW_S: u32 = 60;
+const WINDOW: Duration = Duration::from_secs(WINDOW_S as u64);
 
 /// The hooks in use; clones share them.
 #[derive(Clone, Default)]

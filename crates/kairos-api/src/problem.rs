@@ -47,6 +47,12 @@ impl Refusal {
         self
     }
 
+    /// The same, with what it is about in front.
+    pub(crate) fn about(mut self, what: &str) -> Self {
+        self.detail = format!("{what}: {}", self.detail);
+        self
+    }
+
     /// After how many seconds asking again may help.
     pub(crate) const fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_s = Some(seconds);

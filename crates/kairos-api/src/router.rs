@@ -1,5 +1,6 @@
 //! The table of routes.
 
+use axum::Extension;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
@@ -7,14 +8,15 @@ use axum::routing::{get, post};
 
 use crate::door::Door;
 use crate::problem::Refusal;
-use crate::routes::{admin, blobs, effects, events, hooks, mandates, proposals, schedules, status};
+use crate::routes::{
+    BodyLimit, admin, blobs, effects, events, hooks, mandates, proposals, schedules, status,
+};
 
 /// Bytes of a request's body.
 pub(crate) const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// All routes over one door.
 pub fn router(door: Door) -> Router {
-    let delivered = DefaultBodyLimit::max(hooks::BODY_BYTES_MAX);
     Router::new()
         .route("/v1/status", get(status::status))
         .route("/v1/budget", get(status::budget))
@@ -32,7 +34,7 @@ pub fn router(door: Door) -> Router {
         .route("/v1/schedules/{name}/fire", post(schedules::fire))
         .route("/v1/schedules/{name}/pause", post(schedules::pause))
         .route("/v1/schedules/{name}/resume", post(schedules::resume))
-        .route("/v1/hooks/{name}", post(hooks::deliver).layer(delivered))
+        .route("/v1/hooks/{name}", post(hooks::deliver).layer(taking(hooks::BODY_BYTES_MAX)))
         .route("/v1/blobs/{id}/erase", post(blobs::erase))
         .route("/v1/admin/clock/confirm", post(admin::confirm_clock))
         .route("/v1/admin/reload", post(admin::reload))
@@ -43,8 +45,13 @@ pub fn router(door: Door) -> Router {
         .route("/v1/mandates/{id}/stop/", post(mandates::stop))
         .method_not_allowed_fallback(not_allowed)
         .fallback(nowhere)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(taking(BODY_BYTES_MAX))
         .with_state(door)
+}
+
+/// Bodies of up to so many bytes, and no silence about the limit.
+const fn taking(bytes: usize) -> (DefaultBodyLimit, Extension<BodyLimit>) {
+    (DefaultBodyLimit::max(bytes), Extension(BodyLimit(bytes)))
 }
 
 async fn nowhere(uri: Uri) -> Refusal {

@@ -43,8 +43,8 @@ pub fn start(root: &Path, engine: Engine, max_running: u16, dispatch: Dispatch) 
         retention: Retention::default(),
     };
     let zones = |_: &str| Some(TimeZone::UTC.into());
-    let configuration =
-        Configuration { rules: rules(max_running), schedules: Vec::new(), zones, options };
+    let (rules, schedules) = (rules(max_running), Vec::new());
+    let configuration = Configuration { rules, schedules, missing: None, zones, options };
     Ok(engine.start(Parts {
         focus: Focus::Daemon,
         version: env!("CARGO_PKG_VERSION").to_owned(),

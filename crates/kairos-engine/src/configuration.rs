@@ -1,5 +1,7 @@
 //! What the engine is told at start and at each reload.
 
+use std::path::PathBuf;
+
 use jiff::tz::TimeZone;
 use kairos_core::rules::Rules;
 use kairos_core::schedule::definition::Definition;
@@ -12,6 +14,9 @@ pub struct Configuration {
     pub rules: Rules,
     /// No two have one name or one identity.
     pub schedules: Vec<Definition>,
+    /// The file that would say which schedules there are, where it does not exist: no reason to give
+    /// up those that are known.
+    pub missing: Option<PathBuf>,
     /// Zones by name, for these schedules and for those that are in no configuration any more.
     pub zones: Zones,
     pub options: Options,

@@ -455,7 +455,8 @@ impl Running {
         configuration: Configuration,
         now: Time,
     ) -> Result<Vec<Input>, NotConfigured> {
-        let Configuration { rules, schedules, zones, options } = configuration;
+        let Configuration { rules, schedules, missing, zones, options } = configuration;
+        start::still_there(state, missing.as_deref())?;
         let (calendar, inputs) = start::configured(state, rules, schedules, zones, now)?;
         // At a start the first look at the disk may still be under way; then it is believed.
         if !self.pulse.room.takes(start::frame_bytes(&inputs)) {
@@ -825,7 +826,10 @@ impl Running {
             // Set while the files were read?
             let now = self.pulse.clocks.believed(state).ok_or_else(|| CLOCK_IS_HELD.to_owned())?;
             let own = self.configured(state, configuration, now);
-            own.map(|own| (own, schedules, apply)).map_err(|error| error.to_string())
+            own.map(|own| (own, schedules, apply)).map_err(|error| match error.hint() {
+                Some(hint) => format!("{error} ({hint})"),
+                None => error.to_string(),
+            })
         });
         match read {
             Ok((own, schedules, apply)) => {

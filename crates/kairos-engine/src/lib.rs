@@ -47,7 +47,7 @@ pub use last_words::last_words;
 pub use lifecycle::{Lifecycle, Status};
 pub use notice::Notice;
 pub use retention::{Look, Retain};
-pub use start::NotConfigured;
+pub use start::{Known, NotConfigured};
 pub use turn::{Admit, Answer, Exits, Folding, Inputs, Ledger, Shown, Turned, turn};
 pub use upkeep::BlobNotice;
 pub use watch::{LookAt, Watch};

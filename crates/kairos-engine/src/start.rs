@@ -4,6 +4,9 @@
 //! configuration, who brought the engine down, and what a crash or a stop left open. Plain functions,
 //! so the engine and a simulator start alike. Never reads a file and never takes a turn.
 
+use std::fmt;
+use std::path::{Path, PathBuf};
+
 use kairos_core::id::MandateId;
 use kairos_core::input::Input;
 use kairos_core::resume::{Resume, resume};
@@ -26,8 +29,37 @@ pub enum NotConfigured {
         "the journal has no room to record it; make room (`df -h .kairos/journal`), and try again"
     )]
     NoRoom,
+    #[error("`{}` is missing, and {known} are known", file.display())]
+    Missing { file: PathBuf, known: Known },
     #[error(transparent)]
     Unusable(#[from] Unusable),
+}
+
+/// How many schedules the state knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known(pub usize);
+
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => f.write_str("1 schedule"),
+            n => write!(f, "{n} schedules"),
+        }
+    }
+}
+
+impl NotConfigured {
+    /// What to do about it.
+    #[must_use]
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Missing { .. } => Some(
+                "put it back, or write `schedules: []` into it where there are to be none: what a \
+                 schedule remembers ends with its entry",
+            ),
+            Self::TooLarge { .. } | Self::NoRoom | Self::Unusable(_) => None,
+        }
+    }
 }
 
 /// The journal was opened: `begun` says by whom. What a crash cut short was saved first, what a
@@ -74,6 +106,16 @@ pub fn configured(
     inputs.extend(endings);
     inputs.extend(parts(&rules, set, (gone, renamed))?);
     Ok((calendar, inputs))
+}
+
+/// Refuses to take the schedules of a file that does not exist for none, where some are known.
+pub(crate) fn still_there(state: &State, missing: Option<&Path>) -> Result<(), NotConfigured> {
+    match (missing, state.schedules().count()) {
+        (None, _) | (Some(_), 0) => Ok(()),
+        (Some(file), known) => {
+            Err(NotConfigured::Missing { file: file.to_owned(), known: Known(known) })
+        }
+    }
 }
 
 /// About what the schedules among these inputs take in the journal.

@@ -28,6 +28,7 @@ use kairos_views::Views;
 use crate::checkpoints::Checkpoints;
 use crate::config::Env;
 use crate::config::daemon::{ModelConfig, Provider};
+use crate::config::problem::{Problem, Told};
 use crate::config::resolve::{self, Paths, Resolved};
 use crate::keys;
 use crate::log::{Detail, Level, Log};
@@ -67,7 +68,7 @@ pub(crate) fn start(
     let log = Log::open(&workspace.own("logs"), config.options.log);
     let log = Arc::new(log.map_err(Startup::cannot("open the log"))?);
     hide(&log, &config);
-    log_warnings(&log, &config);
+    log_warnings(&log, config.warnings.iter());
     let blobs = Arc::new(workspace.blobs().map_err(Startup::cannot("open the blobs"))?);
     blobs.sweep().map_err(Startup::cannot("clear up the blobs"))?;
     let texts = Texts::new(Arc::clone(&blobs));
@@ -84,7 +85,7 @@ pub(crate) fn start(
     let (mut performers, files) = performers.map_err(Startup::cannot("start the file threads"))?;
     let calls = performers.calls();
     let hooks = hooked(&config);
-    let first = configuration(workspace.root(), &config, &blobs)?;
+    let first = configuration(workspace.root(), &paths, &config, &blobs)?;
     let reload = Reload {
         workspace: workspace.clone(),
         paths,
@@ -95,7 +96,7 @@ pub(crate) fn start(
         notify,
         log: Arc::clone(&log),
         protected,
-        voice: voice.clone(),
+        audience: Audience::of(voice, &config),
         checkpoints: checkpoints.clone(),
         hooks: hooks.clone(),
     };
@@ -187,6 +188,7 @@ fn notify(log: &Arc<Log>) -> Notify {
 /// The engine's part of a configuration, with the texts of its mandates stored.
 fn configuration(
     root: &Path,
+    paths: &Paths,
     config: &Resolved,
     blobs: &Blobs<RealFs>,
 ) -> Result<Configuration, Startup> {
@@ -216,6 +218,7 @@ fn configuration(
     Ok(Configuration {
         rules: Rules { secrets, ..config.rules.clone() },
         schedules,
+        missing: config.missing.iter().find(|file| **file == paths.schedules).cloned(),
         zones: |name| crate::config::zone::with_digest(name).ok(),
         options: Options {
             tick_interval_ms: config.options.tick_interval_ms,
@@ -294,9 +297,32 @@ struct Reload {
     notify: Notify,
     log: Arc<Log>,
     protected: ProtectedFiles,
-    voice: Voice,
+    audience: Audience,
     checkpoints: Checkpoints,
     hooks: Hooks,
+}
+
+/// Who is told of a reload, and which warnings are no news there.
+#[derive(Clone)]
+struct Audience {
+    voice: Voice,
+    told: Arc<Mutex<Told>>,
+}
+
+impl Audience {
+    fn of(voice: &Voice, config: &Resolved) -> Self {
+        let told = Arc::new(Mutex::new(Told::of(&config.warnings)));
+        Self { voice: voice.clone(), told }
+    }
+
+    fn hear(&self, log: &Log, config: &Resolved, file: &Path) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let warnings = told.new_among(&config.warnings);
+        log_warnings(log, warnings.iter().copied());
+        let said = brought(&warnings).chain(modelless(config, file));
+        said.for_each(|said| self.voice.say(said));
+        *told = Told::of(&config.warnings);
+    }
 }
 
 impl Reload {
@@ -308,12 +334,13 @@ impl Reload {
         }
         let made = model(&self.workspace, config.options.model.as_ref(), &self.texts, &self.notify)
             .and_then(|model| {
-                Ok((model, configuration(self.workspace.root(), &config, &self.blobs)?))
+                let root = self.workspace.root();
+                Ok((model, configuration(root, &self.paths, &config, &self.blobs)?))
             });
         let (model, configuration) = made.map_err(|startup| startup.line())?;
         let (in_use, log) = (Arc::clone(&self.in_use), Arc::clone(&self.log));
         let (protected, paths) = (self.protected.clone(), self.paths.clone());
-        let (voice, file) = (self.voice.clone(), self.paths.daemon.clone());
+        let (audience, file) = (self.audience.clone(), self.paths.daemon.clone());
         let (checkpoints, hooks) = (self.checkpoints.clone(), self.hooks.clone());
         let apply = Box::new(move || {
             protect(&protected, &paths, &config);
@@ -322,8 +349,7 @@ impl Reload {
             checkpoints.witness_by(config.options.witnesses.clone());
             hide(&log, &config);
             hook(&hooks, &config);
-            log_warnings(&log, &config);
-            remarks(&config, &file).for_each(|remark| voice.say(remark));
+            audience.hear(&log, &config, &file);
         });
         Ok(Reloaded { configuration, apply })
     }
@@ -342,18 +368,38 @@ pub(crate) fn paths(root: &Path, daemon: Option<PathBuf>) -> Paths {
 const WARNINGS_MAX: usize = 100;
 
 /// What is said of those that are not told.
-fn more(config: &Resolved) -> Option<String> {
-    let more = config.warnings.len().checked_sub(WARNINGS_MAX).filter(|more| *more > 0)?;
+fn more(warnings: usize) -> Option<String> {
+    let more = warnings.checked_sub(WARNINGS_MAX).filter(|more| *more > 0)?;
     Some(format!("{more} more warnings: `kairos config check` tells them all"))
 }
 
-/// What a person should know of a configuration that holds.
-pub(crate) fn remarks(config: &Resolved, file: &Path) -> impl Iterator<Item = String> {
-    let warnings = config.warnings.iter().take(WARNINGS_MAX);
-    let warnings = warnings.map(|warning| format!("warning: {}", warning.line()));
-    let warnings = warnings.chain(more(config).map(|more| format!("warning: {more}")));
-    let model = config.options.model.is_none().then(|| no_model(file, &Env::of_process()));
-    warnings.chain(model)
+/// What a person should know of a configuration that holds when a process starts with it: not each
+/// warning once more, but that there are some.
+pub(crate) fn remarks(config: &Resolved, paths: &Paths) -> impl Iterator<Item = String> {
+    summary(config, paths).into_iter().chain(modelless(config, &paths.daemon))
+}
+
+/// How many warnings there are, and what tells them.
+pub(crate) fn summary(config: &Resolved, paths: &Paths) -> Option<String> {
+    let count = match config.warnings.len() {
+        0 => return None,
+        1 => "1 warning".to_owned(),
+        n => format!("{n} warnings"),
+    };
+    let of_schedules = config.warnings.iter().all(|warning| warning.is_in(&paths.schedules));
+    let verb = if of_schedules { "kairos schedule check" } else { "kairos config check" };
+    Some(format!("note: the configuration has {count}: `{verb}` tells more"))
+}
+
+/// The warnings that a reload brought, whole.
+fn brought(warnings: &[&Problem]) -> impl Iterator<Item = String> {
+    let told = warnings.iter().take(WARNINGS_MAX);
+    let told = told.map(|warning| format!("warning: {}", warning.line()));
+    told.chain(more(warnings.len()).map(|more| format!("warning: {more}")))
+}
+
+fn modelless(config: &Resolved, file: &Path) -> Option<String> {
+    config.options.model.is_none().then(|| no_model(file, &Env::of_process()))
 }
 
 /// Says that no model is configured, with what to write.
@@ -372,9 +418,9 @@ fn no_model(file: &Path, env: &Env) -> String {
     )
 }
 
-fn log_warnings(log: &Log, config: &Resolved) {
-    let warnings = config.warnings.iter().take(WARNINGS_MAX).map(ToString::to_string);
-    for warning in warnings.chain(more(config)) {
+fn log_warnings<'a>(log: &Log, warnings: impl ExactSizeIterator<Item = &'a Problem>) {
+    let more = more(warnings.len());
+    for warning in warnings.take(WARNINGS_MAX).map(ToString::to_string).chain(more) {
         let details = [("message", Detail::Text(warning))];
         log.line(Level::Warn, "config_warning", "config", &details);
     }

@@ -47,7 +47,6 @@ pub(crate) fn daemon(
 ) -> Result<Exit, Failure> {
     let paths = assemble::paths(workspace.root(), file);
     let config = assemble::read(workspace.root(), &paths)?;
-    assemble::remarks(&config, &paths.daemon).for_each(talk::say);
     if adopt {
         talk::say(
             "note: what this key signed of frames that are not here, or signs where they are, will \
@@ -56,6 +55,7 @@ pub(crate) fn daemon(
         );
     }
     let lock = lock(workspace, &config.options.pid_path)?;
+    assemble::remarks(&config, &paths).for_each(talk::say);
     let runtime = runtime()?;
     let signals = {
         let _entered = runtime.enter();

@@ -74,7 +74,7 @@ pub(crate) fn said(notice: &Notice) -> Option<String> {
         ),
         Notice::SchedulePaused { schedule, why: PausedBy::Failures(n) } => format!(
             "warning: schedule `{schedule}` is paused: {n} of its mandates in a row failed\n\
-             hint: once that is mended, `kairos schedule resume` lets it go on"
+             hint: once that is mended, `kairos schedule resume '{schedule}'` lets it go on"
         ),
         Notice::SchedulePaused { schedule, why: PausedBy::Person(by) } => {
             format!("schedule `{schedule}` is paused by {by}")

@@ -74,8 +74,8 @@ pub(crate) fn once(
     let paths = assemble::paths(workspace.root(), file);
     let config = assemble::read(workspace.root(), &paths)?;
     can_ask(&config.rules, request)?;
-    config.warnings.iter().for_each(|warning| talk::say(format!("warning: {}", warning.line())));
     let lock = lock(workspace, &config.options.pid_path)?;
+    assemble::summary(&config, &paths).into_iter().for_each(talk::say);
     let runtime = runtime()?;
     let mut signals = {
         let _entered = runtime.enter();

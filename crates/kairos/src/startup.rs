@@ -87,8 +87,9 @@ impl From<Startup> for Failure {
             Startup::Engine(StartError::NotConfigured(NotConfigured::NoRoom)) => {
                 Self::new(Exit::Unavailable, "no_space", startup.line())
             }
-            Startup::Engine(StartError::NotConfigured(_)) => {
-                Self::new(Exit::Config, "config", startup.line())
+            Startup::Engine(StartError::NotConfigured(ref error)) => {
+                let failure = Self::new(Exit::Config, "config", startup.line());
+                error.hint().into_iter().fold(failure, Self::hint)
             }
             Startup::Engine(StartError::Restored { .. } | StartError::Copied) => {
                 Self::new(Exit::Usage, "adopt", startup.line()).hint(

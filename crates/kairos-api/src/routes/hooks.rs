@@ -14,7 +14,7 @@ use kairos_wire as wire;
 
 use super::{Body, Path, mandates};
 use crate::door::Door;
-use crate::hooks::Proof;
+use crate::hooks::{Proof, WINDOW_S};
 use crate::problem::Refusal;
 
 /// Bytes of what is delivered.
@@ -39,8 +39,7 @@ pub(crate) async fn deliver(
         Proof::Holds { identity } => identity,
         Proof::Wrong => return Err(wrong()),
         Proof::TooMany => {
-            let refusal = Refusal::new(Kind::Denied, "too_many", "too many wrong signatures");
-            return Err(refusal.with_status(StatusCode::TOO_MANY_REQUESTS).retry_after(60));
+            return Err(too_many());
         }
         Proof::NoSuchHook => return Err(Refusal::unknown("no_such_hook", "no such hook")),
     };
@@ -60,7 +59,9 @@ pub(crate) async fn deliver(
     let key = key(&identity, delivery, &body.0);
     let body = store(&door, &body).await?;
     let verb = Verb::Deliver { schedule, key, body };
-    let taken = door.handle.submit(by, verb).await?;
+    let about = format!("delivery `{}`", String::from_utf8_lossy(delivery).escape_debug());
+    let taken = door.handle.submit(by, verb).await;
+    let taken = taken.map_err(|error| Refusal::from(error).about(&about))?;
     let made = match taken.subject {
         Some(Subject::Mandate(id)) => Some(id),
         _ => None,
@@ -109,6 +110,14 @@ fn wrong() -> Refusal {
     let detail = "no signature of the body with this hook's secret";
     Refusal::new(Kind::Denied, "bad_signature", detail)
         .hint("`X-Kairos-Signature: sha256=` and the HMAC-SHA-256 of the raw body, in hexadecimal")
+}
+
+fn too_many() -> Refusal {
+    let kind = Kind::Refused(Refused::ForNow);
+    Refusal::new(kind, "too_many", "too many wrong signatures")
+        .with_status(StatusCode::TOO_MANY_REQUESTS)
+        .retry_after(WINDOW_S)
+        .hint(format!("one that is signed is taken all the same; else wait {WINDOW_S} seconds"))
 }
 
 fn no_delivery() -> Refusal {

@@ -28,6 +28,10 @@ use crate::problem::Refusal;
 /// Time a request's body has to arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);
 
+/// The most bytes that a route takes as a body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BodyLimit(pub(crate) usize);
+
 /// A request's body, whole and within its limits.
 pub(crate) struct Body(Bytes);
 
@@ -35,17 +39,28 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let limit = request.extensions().get::<BodyLimit>().copied();
         let read = tokio::time::timeout(BODY_TIME, Bytes::from_request(request, state)).await;
         let Ok(read) = read else {
             let refusal = Refusal::bad("slow_body", "the body did not arrive in time");
             return Err(refusal.with_status(StatusCode::REQUEST_TIMEOUT));
         };
         read.map(Self).map_err(|rejection| {
-            let detail = format!("the body was not read: {}", rejection.body_text());
-            let refusal = Refusal::bad("bad_body", detail);
-            match rejection.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => refusal.with_status(StatusCode::PAYLOAD_TOO_LARGE),
-                _ => refusal,
+            let why = rejection.body_text();
+            match (rejection.status(), limit) {
+                (StatusCode::PAYLOAD_TOO_LARGE, Some(BodyLimit(most))) => {
+                    let detail = format!("the body has more than {most} bytes");
+                    let refusal = Refusal::bad("bad_body", detail)
+                        .hint(format!("up to {most} bytes are taken; send less, or where it lies"));
+                    refusal.with_status(StatusCode::PAYLOAD_TOO_LARGE)
+                }
+                (status, _) => {
+                    let refusal = Refusal::bad("bad_body", format!("the body was not read: {why}"));
+                    match status {
+                        StatusCode::PAYLOAD_TOO_LARGE => refusal.with_status(status),
+                        _ => refusal,
+                    }
+                }
             }
         })
     }

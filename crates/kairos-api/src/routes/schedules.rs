@@ -9,9 +9,9 @@ use kairos_core::input::{Named, Verb};
 use kairos_core::kind::{Kind, Refused};
 use kairos_core::principal::Principal;
 use kairos_core::refusal as core;
-use kairos_core::schedule::Timetable;
-use kairos_core::schedule::definition::{ParseScheduleNameError, ScheduleName};
+use kairos_core::schedule::definition::{ParseScheduleNameError, ScheduleName, Timing};
 use kairos_core::schedule::named::NoSlot;
+use kairos_core::schedule::{Timetable, Trigger};
 use kairos_engine::{Subject, SubmitError};
 use kairos_wire as wire;
 
@@ -84,6 +84,9 @@ async fn named(
         view.map(|view| view.loaded.clone()).ok_or_else(|| no_schedule(schedule))?
     };
     let definition = &loaded.definition;
+    if let Timing::Trigger(trigger) = &definition.timing {
+        return Err(timeless(schedule, trigger));
+    }
     let anchor = loaded.anchor.unwrap_or_default();
     let table = Timetable::of(definition, anchor, &mut |name| door.zone(name));
     let table = table.map_err(|error| {
@@ -102,6 +105,16 @@ async fn named(
 
 fn no_schedule(schedule: &ScheduleName) -> Refusal {
     Refusal::from(SubmitError::from(core::Refusal::NoSuchSchedule { schedule: schedule.clone() }))
+}
+
+/// A trigger's slots have no times.
+fn timeless(schedule: &ScheduleName, trigger: &Trigger) -> Refusal {
+    let slots = match trigger {
+        Trigger::Webhook {} => "its slots are deliveries",
+        Trigger::Path { .. } => "its slots are changes of files",
+    };
+    let detail = format!("`{schedule}` has no slots by time: {slots}");
+    Refusal::bad("no_slots_by_time", detail).hint("without `--slot` it fires now")
 }
 
 /// What a text means instead of a slot.

@@ -279,6 +279,7 @@ fn configuration() -> Configuration {
         },
         zones: |_| Some(TimeZone::UTC.into()),
         schedules: vec![yearly()],
+        missing: None,
         options: Options {
             tick_interval_ms: 10_000,
             graceful_timeout_ms: 100,

@@ -8,11 +8,13 @@ use std::fmt;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 
-use super::civil::{InFold, InGap, Rule};
+use super::civil::{Dst, InFold, InGap, Rule};
 use super::cron::Cron;
 use super::expr::{self, Field};
 use super::predecessor::{self, Sets};
+use super::timetable;
 use crate::time::Time;
 
 /// How far ahead changes of the clock are looked for.
@@ -90,6 +92,19 @@ impl Warning {
         }
         let never = rule.next_after(now).is_none().then_some(Self::NeverDue);
         [gap, fold, never].into_iter().flatten().collect()
+    }
+
+    /// What a change of the clock makes of a single time that the zone's clock skips.
+    #[must_use]
+    pub fn of_once(civil: DateTime, zone: &TimeZone, dst: Dst) -> Option<Self> {
+        let AmbiguousOffset::Gap { before, after } = zone.to_ambiguous_timestamp(civil).offset()
+        else {
+            return None;
+        };
+        let slot = timetable::once(civil, zone, Dst { gap: InGap::RunAfter, ..dst })?;
+        let at = slot.at.timestamp();
+        let (from, to) = (before.to_datetime(at), after.to_datetime(at));
+        Some(Self::InGap { slot: civil, from, to, how: Some(dst.gap) })
     }
 
     /// Where it is in the expression, in characters from 1; none where all of it is meant.

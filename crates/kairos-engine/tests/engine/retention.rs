@@ -32,11 +32,11 @@ fn what_was_judged_by_limits_that_a_reload_changed_is_not_deleted() {
     });
     let now = Arc::clone(&keep);
     let configured = Box::new(move || {
-        let Configuration { rules, schedules, zones, options } = world::configuration(Vec::new());
+        let configuration = world::configuration(Vec::new());
         let free_bytes = now.load(Ordering::Relaxed);
         let retention = Retention { days: 0, free_bytes, ..Retention::default() };
-        let options = Options { retention, ..options };
-        Configuration { rules, schedules, zones, options }
+        let options = Options { retention, ..configuration.options };
+        Configuration { options, ..configuration }
     });
     let retain = Some(Retain { kinds: &[State::KIND], look });
     let with: (world::Configured, _, _) = (configured, Identity::default(), retain);

@@ -84,12 +84,16 @@ pub(super) fn effects(root: &Root) -> Result<Effects, Failure> {
 }
 
 pub(super) fn schedules(root: &Root) -> Result<Schedules, Failure> {
-    get(root, "/v1/schedules", |files| {
-        let Views { schedules, mandates, .. } = &files.views;
-        let now = jiff::Timestamp::now().into();
-        let shown = schedules.all().values().map(|view| show::schedule(view, mandates, now));
-        Ok(Schedules { schedules: shown.collect() })
-    })
+    get(root, "/v1/schedules", |files| Ok(files.schedules()))
+}
+
+/// How many schedules the daemon knows, or else the journal's files, where there are any.
+pub(super) fn known_schedules(root: &Root) -> Result<usize, Failure> {
+    match read(root, "/v1/schedules", |files| Ok(files.schedules())) {
+        Ok((known, _)) => Ok(known.schedules.len()),
+        Err(failure) if failure.is("no_journal") => Ok(0),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// Asks the daemon; where nobody answers, reads the files and says so.
@@ -185,6 +189,13 @@ impl Files {
 
     fn shown(&self, view: &MandateView) -> Mandate {
         show::mandate(view, &|blob| self.text(blob), &self.views.erasures)
+    }
+
+    fn schedules(&self) -> Schedules {
+        let Views { schedules, mandates, .. } = &self.views;
+        let now = jiff::Timestamp::now().into();
+        let shown = schedules.all().values().map(|view| show::schedule(view, mandates, now));
+        Schedules { schedules: shown.collect() }
     }
 
     fn waiting(&self) -> Proposals {

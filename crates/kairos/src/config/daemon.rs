@@ -387,8 +387,11 @@ impl Check<'_> {
         let (least, little) = (RETENTION_BYTES_LEAST, RETENTION_BYTES_LITTLE);
         match size {
             Some(bytes) if bytes < least => {
-                let message =
-                    format!("`retention.bytes` is `{}`, too little: {STAYS}", size::spell(bytes));
+                let message = format!(
+                    "`retention.bytes` is `{}`, less than `{}`: {STAYS}",
+                    size::spell(bytes),
+                    size::spell(least)
+                );
                 let hint = format!(
                     "{} or more; the default is {}",
                     size::spell(least),

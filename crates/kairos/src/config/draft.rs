@@ -15,6 +15,7 @@ use super::node::{Node, Value};
 use super::problem::{File, Problem};
 use super::resolve::Source;
 use super::schedules::{self, ScheduleConfig};
+use super::show::MISSING;
 use crate::output::{Exit, Failure};
 
 /// The mode of a file that is made.
@@ -24,6 +25,8 @@ const MODE: u32 = 0o600;
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) path: PathBuf,
+    /// Whether there is no such file, which alone is nothing wrong.
+    pub(crate) missing: bool,
     pub(crate) problems: Vec<Problem>,
     /// Those that hold.
     pub(crate) schedules: Vec<ScheduleConfig>,
@@ -33,7 +36,7 @@ impl Checked {
     /// The problems stand in the order of their places.
     fn of(path: &Path, mut problems: Vec<Problem>, schedules: Vec<ScheduleConfig>) -> Self {
         problems.sort_by_key(Problem::start);
-        Self { path: path.to_owned(), problems, schedules }
+        Self { path: path.to_owned(), missing: false, problems, schedules }
     }
 
     /// Whether a daemon would load it.
@@ -50,6 +53,7 @@ impl Checked {
         let errors = self.problems.iter().filter(|problem| problem.is_error()).count();
         let warnings = self.problems.len() - errors;
         let mut parts = vec![match errors {
+            0 if self.missing => format!("{MISSING}, which are no schedules"),
             0 => format!("ok, {}", counted(self.schedules.len(), "schedule")),
             n => counted(n, "error"),
         }];
@@ -83,7 +87,7 @@ fn check_source(path: &Path, missing: impl FnOnce(&mut Vec<Problem>, &File)) -> 
         let now = Timestamp::now().into();
         schedules = schedules::read(&source.file, &source.node, now, &mut problems);
     }
-    Checked::of(path, problems, schedules)
+    Checked { missing: source.missing, ..Checked::of(path, problems, schedules) }
 }
 
 /// Checks a text as if it stood at `path`.
@@ -157,6 +161,11 @@ impl Draft {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether there is no such file.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.text.is_none()
     }
 
     /// What it says; nothing where it is not there.

@@ -4,6 +4,7 @@
 //! text underlined, plain for programs. Never shows a secret: what looks like a token is masked in
 //! the drawn line too.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -189,6 +190,12 @@ impl Problem {
         self.at.start
     }
 
+    /// The same before and after other lines of the file changed.
+    fn key(&self) -> (PathBuf, String, String) {
+        let line = self.file.line_at(self.at.start).trim().to_owned();
+        (self.file.path.clone(), line, self.message.clone())
+    }
+
     /// Whether the configuration cannot be used because of this.
     #[must_use]
     pub(crate) fn is_error(&self) -> bool {
@@ -225,6 +232,11 @@ impl Problem {
             Ok(()) => text,
             Err(fmt::Error) => self.to_string(),
         }
+    }
+
+    /// Whether it stands in this file.
+    pub(crate) fn is_in(&self, path: &Path) -> bool {
+        self.file.path == path
     }
 
     /// `FILE:LINE:COLUMN: message` without a drawing, its hint on a line of its own.
@@ -318,20 +330,63 @@ impl Diagnostic for Drawn {
     }
 }
 
-/// Everything wrong with a configuration; at least one error.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{}", lines(.0))]
-pub(crate) struct Problems(pub(crate) Vec<Problem>);
+/// The warnings of a configuration, to tell what is new in a later one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told(BTreeMap<(PathBuf, String, String), usize>);
 
-fn lines(problems: &[Problem]) -> String {
-    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
+impl Told {
+    pub(crate) fn of<'a>(problems: impl IntoIterator<Item = &'a Problem>) -> Self {
+        let mut told = Self::default();
+        for problem in problems {
+            *told.0.entry(problem.key()).or_default() += 1;
+        }
+        told
+    }
+
+    /// Those of `problems` that were not told: of two that read the same, the later one.
+    pub(crate) fn new_among<'a>(&self, problems: &'a [Problem]) -> Vec<&'a Problem> {
+        let mut left = self.0.clone();
+        let is_new = |problem: &&Problem| match left.get_mut(&problem.key()) {
+            Some(n) if *n > 0 => {
+                *n -= 1;
+                false
+            }
+            _ => true,
+        };
+        problems.iter().filter(is_new).collect()
+    }
 }
 
+/// Everything wrong with a configuration; at least one error.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", self.lines())]
+pub(crate) struct Problems(pub(crate) Vec<Problem>);
+
+/// Errors told where a configuration does not hold; a check tells all of them.
+const ERRORS_MAX: usize = 20;
+
 impl Problems {
-    /// All of them as a terminal shows them.
+    /// The errors as a terminal shows them: a warning keeps no configuration from counting.
     #[must_use]
     pub(crate) fn render(&self, color: bool) -> String {
-        self.0.iter().map(|problem| problem.render(color)).collect()
+        let shown: String =
+            self.errors().take(ERRORS_MAX).map(|problem| problem.render(color)).collect();
+        self.more().into_iter().fold(shown, |shown, more| format!("{shown}{more}\n"))
+    }
+
+    fn errors(&self) -> impl Iterator<Item = &Problem> {
+        self.0.iter().filter(|problem| problem.is_error())
+    }
+
+    fn lines(&self) -> String {
+        let errors = self.errors().take(ERRORS_MAX).map(Problem::to_string);
+        errors.chain(self.more()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// What is said of the errors that are not told.
+    fn more(&self) -> Option<String> {
+        let more = self.errors().count().checked_sub(ERRORS_MAX).filter(|more| *more > 0)?;
+        Some(format!("{more} more errors: `kairos config check` tells them all"))
     }
 }
 

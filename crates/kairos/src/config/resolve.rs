@@ -32,6 +32,8 @@ pub(crate) struct Resolved {
     pub(crate) hooks: BTreeMap<ScheduleName, Secret>,
     /// What a person should know although the configuration holds.
     pub(crate) warnings: Vec<Problem>,
+    /// The files that do not exist; the defaults count in their place.
+    pub(crate) missing: Vec<PathBuf>,
     pub(super) origins: Vec<(String, String)>,
 }
 
@@ -123,8 +125,8 @@ pub(crate) fn load(
     shipped: &[NamedPrice],
 ) -> Result<Resolved, Problems> {
     let mut out = Vec::new();
-    let secrets = Source::read(&paths.secrets, &mut out);
-    let secrets = Secrets::read(&secrets.file, &secrets.node, root, &mut out);
+    let kept = Source::read(&paths.secrets, &mut out);
+    let secrets = Secrets::read(&kept.file, &kept.node, root, &mut out);
     let daemon = Source::read(&paths.daemon, &mut out);
     let around = Around { env, secrets: &secrets, shipped };
     let read = daemon::read(&daemon.file, &daemon.node, &around, &mut out);
@@ -133,8 +135,12 @@ pub(crate) fn load(
     let hooks = hooks(&source.file, &schedules, &secrets, env, &mut out);
     match read {
         Some((rules, options)) if out.iter().all(|problem| !problem.is_error()) => {
-            let origins = origins(&daemon.file, &daemon.node);
-            Ok(Resolved { rules, options, schedules, secrets, hooks, warnings: out, origins })
+            let mut origins = origins(&daemon.file, &daemon.node);
+            origins.extend((!source.missing).then(|| ("schedules".into(), "schedules.yml".into())));
+            let missing = [&daemon, &source, &kept].into_iter().filter(|read| read.missing);
+            let missing = missing.map(|read| read.file.path.clone()).collect();
+            let warnings = out;
+            Ok(Resolved { rules, options, schedules, secrets, hooks, warnings, missing, origins })
         }
         _ => Err(Problems(out)),
     }

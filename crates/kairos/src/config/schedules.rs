@@ -125,11 +125,11 @@ enum RawPolicy {
     CatchUpBounded,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct RawDst {
-    gap: InGap,
-    fold: InFold,
+    gap: Option<InGap>,
+    fold: Option<InFold>,
 }
 
 /// Reads the tree of `schedules.yml`; a schedule with something wrong is left out.

@@ -19,10 +19,15 @@ use super::resolve::{Paths, Resolved, Source, load};
 use super::secrets::Secrets;
 use super::{schedules, size};
 
+/// What is said of a file that does not exist.
+pub(crate) const MISSING: &str = "missing; its defaults count";
+
 /// What a check found.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
     pub(crate) files: Vec<PathBuf>,
+    /// Those of the files that do not exist and are not wrong for it.
+    pub(crate) missing: Vec<PathBuf>,
     pub(crate) problems: Vec<Problem>,
 }
 
@@ -31,6 +36,7 @@ pub(crate) struct Report {
 pub(crate) struct ReportRow {
     pub(crate) ok: bool,
     pub(crate) files: Vec<String>,
+    pub(crate) missing: Vec<String>,
     pub(crate) problems: Vec<ProblemRow>,
 }
 
@@ -47,7 +53,8 @@ impl Report {
         let mut text: String = self.problems.iter().map(|p| p.render(color)).collect();
         if self.is_ok() {
             for file in &self.files {
-                text.push_str(&format!("{}: ok\n", file.display()));
+                let word = if self.missing.contains(file) { MISSING } else { "ok" };
+                text.push_str(&format!("{}: {word}\n", file.display()));
             }
         }
         text
@@ -55,9 +62,12 @@ impl Report {
 
     #[must_use]
     pub(crate) fn row(&self) -> ReportRow {
+        let names =
+            |files: &[PathBuf]| files.iter().map(|file| file.display().to_string()).collect();
         ReportRow {
             ok: self.is_ok(),
-            files: self.files.iter().map(|file| file.display().to_string()).collect(),
+            files: names(&self.files),
+            missing: names(&self.missing),
             problems: self.problems.iter().map(Problem::row).collect(),
         }
     }
@@ -70,16 +80,17 @@ impl Report {
 pub(crate) fn check(root: &Path, files: &[PathBuf], env: &Env, shipped: &[NamedPrice]) -> Report {
     if files.is_empty() {
         let paths = Paths::below(root);
-        let problems = match load(root, &paths, env, shipped) {
+        let (missing, problems) = match load(root, &paths, env, shipped) {
             Ok(mut resolved) => {
                 let source = Source::read(&paths.daemon, &mut resolved.warnings);
                 resolved.warnings.extend(playbook(&source, root, &resolved.options));
                 resolved.warnings.extend(room(&source, root, &resolved.options));
-                resolved.warnings
+                (resolved.missing, resolved.warnings)
             }
-            Err(problems) => problems.0,
+            Err(problems) => (Vec::new(), problems.0),
         };
-        return Report { files: vec![paths.daemon, paths.schedules, paths.secrets], problems };
+        let files = vec![paths.daemon, paths.schedules, paths.secrets];
+        return Report { files, missing, problems };
     }
     let mut problems = Vec::new();
     for path in files {
@@ -105,7 +116,7 @@ pub(crate) fn check(root: &Path, files: &[PathBuf], env: &Env, shipped: &[NamedP
             problems.extend(read.and_then(|(_, options)| playbook(&source, root, &options)));
         }
     }
-    Report { files: files.to_vec(), problems }
+    Report { files: files.to_vec(), missing: Vec::new(), problems }
 }
 
 /// What is wrong with the playbook that the daemon's file names.

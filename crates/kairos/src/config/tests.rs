@@ -10,9 +10,11 @@ use kairos_engine::Retention;
 use kairos_wire::mandate::RiskBudget;
 
 use super::Env;
-use super::problem::{Problem, Problems};
+use super::problem::{File, Problem, Problems, Told};
 use super::resolve::{Paths, Resolved, load};
 use super::show::{check, show};
+
+mod page;
 
 fn shipped() -> Vec<NamedPrice> {
     vec![NamedPrice { name: "priced".into(), price: Price { input: 1, ..Price::default() } }]
@@ -422,6 +424,68 @@ fn each_wrong_key_of_a_schedule_is_told_with_its_place() {
 }
 
 #[test]
+fn the_cause_is_an_error_and_never_a_warning_before_it() {
+    let schedules = "schedules:\n  \
+        - {name: a, cron: '30 2 * * *', timezone: Europe/Zurich, mandate: {goal: g}}\n  \
+        - {name: b, cron: x, mandate: {goal: g}}\n";
+    let problems = read("", schedules, "").unwrap_err();
+    assert!(!problems.0[0].is_error(), "a warning was found first");
+    let cause = problems.to_string();
+    assert_eq!(
+        (cause.lines().count(), cause.contains("schedules.yml:3:21: ")),
+        (1, true),
+        "{cause}"
+    );
+    assert!(!problems.render(false).contains("the clock goes"));
+    let many = "schedules:\n".to_owned() + &"  - {name: b, cron: x}\n".repeat(25);
+    let cause = read("", &many, "").unwrap_err().to_string();
+    assert_eq!(cause.lines().count(), 21);
+    assert!(cause.ends_with("5 more errors: `kairos config check` tells them all"), "{cause}");
+}
+
+#[test]
+fn a_change_of_the_clock_is_no_news_to_whoever_wrote_what_it_does() {
+    let warned = |rule: &str| {
+        let schedule = format!("timezone: Europe/Zurich, mandate: {{goal: g}}, {rule}");
+        let told = told(read("", &format!("schedules: [{{name: a, {schedule}}}]\n"), ""));
+        told.iter().filter(|line| line.contains("the clock")).count()
+    };
+    assert_eq!(warned("cron: '30 2 * * *'"), 2);
+    assert_eq!(warned("cron: '30 2 * * *', dst: {gap: run_after}"), 1);
+    assert_eq!(warned("cron: '30 2 * * *', dst: {gap: run_after, fold: first}"), 0);
+    // Such a rule follows elapsed time, whatever is written.
+    assert_eq!(warned("cron: '*/30 2 * * *', dst: {gap: run_after, fold: first}"), 2);
+    assert_eq!(warned("at: '2098-03-30T02:30'"), 1);
+    assert_eq!(warned("at: '2098-03-30T02:30', dst: {gap: run_after}"), 0);
+    assert_eq!(warned("at: '2098-03-30T02:30', dst: {gap: skip}"), 1);
+    assert_eq!(warned("at: '2098-03-30T03:30'"), 0);
+}
+
+#[test]
+fn a_warning_is_new_once_and_where_another_entry_has_it() {
+    let warnings = |count: usize| {
+        let entries = "  - {name: x, cron: '30 2 * * *', timezone: Europe/Zurich}\n".repeat(count);
+        let file = File::new(Path::new("s.yml"), &format!("# moved\n{}", entries));
+        let line = |n: usize| Problem::warning(&file, file.from(n + 2, 1), "skips".to_owned());
+        (0..count).map(line).collect::<Vec<_>>()
+    };
+    let (two, three) = (warnings(2), warnings(3));
+    let told = Told::of(&two);
+    assert_eq!(told.new_among(&two).len(), 0);
+    assert_eq!(told.new_among(&three).len(), 1);
+    assert_eq!(Told::default().new_among(&two).len(), 2);
+}
+
+#[test]
+fn show_says_whose_the_schedules_are() {
+    let from = |schedules: &str| {
+        let rows = show(&read("", schedules, "").unwrap());
+        rows.into_iter().find(|row| row.key == "schedules").unwrap().origin
+    };
+    assert_eq!((from("schedules: []\n").as_str(), from("").as_str()), ("schedules.yml", "default"));
+}
+
+#[test]
 fn every_problem_is_found_at_once() {
     let schedules = "schedules:\n  - {name: a, cron: x}\n  - {name: b}\n";
     let found = told(read("mode: x\nmax_running: 0\n", schedules, "secrets: 3\n"));
@@ -563,7 +627,8 @@ fn a_cap_below_what_always_stays_is_refused_with_the_least() {
     for (given, told) in [("16MiB", "16MiB"), ("0", "0B"), ("33554431", "33554431B")] {
         let problems = read(&format!("retention: {{bytes: {given}}}\n"), "", "");
         let problems = problems.unwrap_err().to_string();
-        let message = format!("`retention.bytes` is `{told}`, too little: the newest segments");
+        let message =
+            format!("`retention.bytes` is `{told}`, less than `32MiB`: the newest segments");
         assert!(problems.contains(&message), "{problems}");
         assert!(problems.contains("32MiB or more; the default is 2GiB"), "{problems}");
     }

@@ -175,7 +175,9 @@ const fn title(status: u16) -> &'static str {
         408 => "Request Timeout",
         409 => "Conflict",
         412 => "Precondition Failed",
+        410 => "Gone",
         413 => "Content Too Large",
+        429 => "Too Many Requests",
         503 => "Service Unavailable",
         _ => "Internal Server Error",
     }

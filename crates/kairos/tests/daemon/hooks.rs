@@ -106,6 +106,8 @@ fn a_delivery_makes_one_mandate_that_is_shown_it_as_material() {
     let (status, reused) =
         deliver(&home, "deploy", &[("X-Kairos-Signature", &signed("x")), headers[1]], "x");
     assert_eq!((status, &reused["code"]), (409, &json!("key_reused")));
+    let detail = reused["detail"].as_str().expect("text");
+    assert!(detail.starts_with("delivery `d-1`: "), "{detail}");
     let mut finished = 0;
     follow(&home, |event| {
         finished += usize::from(event["type"] == "mandate_finished");
@@ -140,11 +142,25 @@ fn what_is_not_signed_named_or_known_is_refused_and_leaves_no_record() {
     assert_eq!(refused("deploy", &[sign], "{}"), (400, "no_delivery".into()));
     assert_eq!(refused("other", &[sign, name], "{}"), (404, "no_such_hook".into()));
     let long = "x".repeat(256 * 1024 + 1);
-    assert_eq!(refused("deploy", &[("X-Kairos-Signature", &signed(&long)), name], &long).0, 413);
+    let (status, large) =
+        deliver(&home, "deploy", &[("X-Kairos-Signature", &signed(&long)), name], &long);
+    assert_eq!((status, &large["code"]), (413, &json!("bad_body")));
+    let said = [&large["detail"], &large["hint"]].map(|text| text.as_str().expect("text"));
+    assert!(said.iter().all(|text| text.contains("262144 bytes")), "{said:?}");
     for _ in 0..28 {
         refused("deploy", &[name], "{}");
     }
     assert_eq!(refused("deploy", &[name], "{}"), (429, "too_many".into()));
+    let (_, many) = deliver(&home, "deploy", &[name], "{}");
+    let hint = many["hint"].as_str().expect("a hint");
+    assert_eq!((&many["exit"], hint.contains("60 seconds")), (&json!(75), true), "{many}");
+    let fired = home.kairos(&["schedule", "fire", "deploy", "--slot", "2026-11-20T09:00"]);
+    let said = String::from_utf8_lossy(&fired.stderr).into_owned();
+    assert_eq!(fired.status.code(), Some(2), "{said}");
+    assert!(said.contains("`deploy` has no slots by time: its slots are deliveries"), "{said}");
+    home.ok(&["schedule", "pause", "deploy"]);
+    let goes_on = home.ok(&["schedule", "resume", "deploy"]);
+    assert_eq!(goes_on, "deploy: goes on; due when delivered to\n");
     assert_eq!(count(&home.events(), "mandate_created"), 0);
     let (status, skipped) = deliver(&home, "off", &[sign, name], "{}");
     assert_eq!(

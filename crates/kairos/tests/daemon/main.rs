@@ -14,6 +14,7 @@ mod home;
 mod hooks;
 mod kill;
 mod lifecycle;
+mod missing;
 mod model;
 mod repair;
 mod retention;

@@ -128,6 +128,39 @@ fn a_daemon_says_that_it_has_no_model_and_what_a_reload_came_to() {
 }
 
 #[test]
+fn a_warning_is_told_when_it_is_new_and_an_error_is_the_cause() {
+    let file = ".kairos/config/schedules.yml";
+    let warned =
+        |name: &str| format!("  - {{name: {name}, cron: '*/90 * * * *', mandate: {{goal: g}}}}\n");
+    let home = home();
+    home.write(file, &format!("schedules:\n{}", warned("a")));
+    let mut daemon = Heard::new(home.command(&["daemon"]));
+    let said = daemon.until("ready");
+    let note = "note: the configuration has 1 warning: `kairos schedule check` tells more";
+    assert_eq!(said[..said.len() - 1], [note]);
+    let second = home.kairos(&["daemon"]);
+    assert!(!String::from_utf8_lossy(&second.stderr).contains("warning"), "another one holds");
+
+    daemon.signal(Signal::HUP);
+    assert_eq!(daemon.until("reloaded"), ["configuration reloaded: 1 schedule"]);
+    home.write(file, &format!("# more\nschedules:\n{}{}", warned("a"), warned("b")));
+    daemon.signal(Signal::HUP);
+    let said = daemon.until("reloaded");
+    assert!(said[0].contains("schedules.yml:4:22: the step in `*/90`"), "{said:?}");
+    assert_eq!(said.len(), 3, "its hint and the reload: {said:?}");
+
+    home.write(file, &format!("schedules:\n{}  - {{name: c, cron: x}}\n", warned("a")));
+    daemon.signal(Signal::HUP);
+    let said = daemon.until("hint:");
+    assert!(said[0].contains("the earlier one holds: ") && said[0].contains(":3:21: "), "{said:?}");
+    let log = home.read(".kairos/logs/kairos.log");
+    let failed = log.lines().find(|line| line.contains("daemon_config_reload_failed"));
+    assert!(failed.is_some_and(|line| !line.contains("*/90")), "{failed:?}");
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.end(), (Some(0), Vec::new()));
+}
+
+#[test]
 fn a_quarantined_mandate_is_said_at_the_start() {
     let home = home();
     let once = home.kairos(&["once", "--goal", "blocked", "--json"]);

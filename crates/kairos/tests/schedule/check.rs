@@ -58,6 +58,6 @@ fn a_missing_file_is_wrong_only_when_it_was_named() {
     std::fs::remove_file(home.file()).expect("it was there");
     assert_eq!(home.said(&["schedule", "check"], b"").exit, 0);
     let said = home.said(&["schedule", "check", "other.yml"], b"");
-    assert_eq!(said.exit, 1);
+    assert_eq!(said.exit, 2);
     assert!(said.err.contains("other.yml: no such file"), "{}", said.err);
 }

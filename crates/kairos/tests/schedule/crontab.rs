@@ -144,6 +144,25 @@ fn appended_entries_stand_behind_those_that_are_there() {
 }
 
 #[test]
+fn what_is_there_already_is_not_added_again() {
+    let home = Home::new();
+    let ask = ["schedule", "import", "crontab", "-", "--append"];
+    let first = home.said(&ask, b"@hourly /bin/backup\n*/90 * * * * /bin/look\n");
+    assert_eq!(first.exit, 0, "{}", first.err);
+    assert!(first.err.starts_with("line 1: `backup`\nline 2: `look`\n"), "{}", first.err);
+    assert!(first.err.contains("warning: line 2: the step in `*/90`"), "{}", first.err);
+    let completed = home.text().replace("/bin/backup\n", "/bin/backup, and tell\n");
+    std::fs::write(home.file(), completed).expect("it is ours");
+    let before = home.text();
+    let again = home.said(&ask, b"@hourly /bin/backup\n*/90 * * * * /bin/look\n");
+    assert_eq!((again.exit, home.text()), (0, before), "{}", again.err);
+    let told = "note: line 1: it is there already, as `backup`; left out\n";
+    assert!(again.err.starts_with(told), "{}", again.err);
+    home.said(&ask, b"@daily /bin/backup\n");
+    assert!(home.text().contains("- name: backup-1\n"), "another rule is another entry");
+}
+
+#[test]
 fn a_crontab_over_the_bound_is_refused_whole() {
     let home = Home::new();
     let ask = ["schedule", "import", "crontab", "-"];

@@ -37,6 +37,16 @@ fn what_holds_is_saved_and_the_copy_goes() {
 }
 
 #[test]
+fn a_warning_is_told_of_what_was_edited_alone() {
+    let old = "  - {name: old, cron: '*/90 * * * *', mandate: {goal: g}}\n";
+    let home = Home::with(&format!("{BEFORE}{old}"));
+    let said = edit(&home, "sed -i 's,@daily,*/61 * * * *,'");
+    assert_eq!(said.exit, 0, "{}", said.err);
+    assert!(said.err.contains("`*/61`") && !said.err.contains("`*/90`"), "{}", said.err);
+    assert!(said.out.ends_with(": ok, 2 schedules, 2 warnings\n"), "{}", said.out);
+}
+
+#[test]
 fn a_text_with_errors_is_not_saved_and_its_copy_is_named() {
     let home = Home::with(BEFORE);
     let said = edit(&home, "sed -i s/@daily/@dayly/");

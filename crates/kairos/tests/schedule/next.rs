@@ -41,6 +41,25 @@ fn what_a_gap_takes_away_is_told_between_the_slots() {
 }
 
 #[test]
+fn after_takes_what_the_schedules_clock_shows() {
+    let ask = ["--cron", "0 9 * * *", "--zone", "Europe/Zurich", "-n", "1", "--after"];
+    let shown = next(&[&ask[..], &["2026-12-01T09:00"]].concat());
+    assert_eq!(shown, "Wed 2026-12-02 09:00:00 +01:00\n");
+    assert_eq!(next(&[&ask[..], &["2026-12-01T08:00:00Z"]].concat()), shown);
+    let said = Home::new().said(&[&["schedule", "next"], &ask[..], &["tomorrow"]].concat(), b"");
+    assert_eq!(said.exit, 2);
+    assert!(said.err.contains("`tomorrow` is neither an instant nor a date"), "{}", said.err);
+}
+
+#[test]
+fn an_expression_that_may_not_mean_what_it_says_is_warned_of() {
+    let said = Home::new().said(&["schedule", "next", "--cron", "*/61 * * * *", "-n", "1"], b"");
+    assert_eq!(said.exit, 0, "{}", said.err);
+    let warning = "warning: the step in `*/61` of the minute field is wider than its range\nhint: ";
+    assert!(said.err.starts_with(warning), "{}", said.err);
+}
+
+#[test]
 fn json_has_the_instants_and_nothing_beside_them() {
     let ask = ["--cron", "30 2 * * *", "--zone", "Europe/Zurich", "-n", "1", "--json", "--after"];
     let shown = next(&[&ask[..], &["2027-03-27T12:00:00Z"]].concat());

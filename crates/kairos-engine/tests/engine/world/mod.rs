@@ -189,6 +189,7 @@ pub(crate) fn configuration(schedules: Vec<Definition>) -> Configuration {
     Configuration {
         rules: rules(),
         schedules,
+        missing: None,
         zones: |_| Some(TimeZone::UTC.into()),
         options: Options {
             tick_interval_ms: 10_000,

@@ -7,13 +7,14 @@ use clap::{ArgGroup, Args, ValueEnum};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use kairos_core::schedule::definition::ScheduleName;
+use kairos_engine::{Known, NotConfigured};
 use kairos_wire::mandate::MandateRequest;
 use serde::Serialize;
 use serde_saphyr::DoubleQuoted;
 
 use super::{check, reload};
-use crate::cli::Root;
 use crate::cli::spec::SpecArgs;
+use crate::cli::{Root, source};
 use crate::config::append::{self, Entry};
 use crate::config::draft::{self, Checked, Draft};
 use crate::config::problem::ProblemRow;
@@ -181,6 +182,17 @@ fn due(made: &ScheduleConfig) -> String {
     }
 }
 
+/// Refuses to make a file anew beside a journal that knows schedules: theirs would end with it.
+pub(super) fn not_lost(root: &Root, draft: &Draft) -> Result<(), Failure> {
+    let known = if draft.is_missing() { source::known_schedules(root)? } else { 0 };
+    if known == 0 {
+        return Ok(());
+    }
+    let error = NotConfigured::Missing { file: draft.path().to_owned(), known: Known(known) };
+    let failure = Failure::of(Exit::Config, "config", &error);
+    Err(error.hint().into_iter().fold(failure, Failure::hint))
+}
+
 /// Saves `schedules.yml` with the entries behind those it has, if all of it holds then.
 pub(super) fn save(
     root: &Root,
@@ -188,6 +200,7 @@ pub(super) fn save(
     json: bool,
 ) -> Result<(Checked, Draft), Failure> {
     let draft = Draft::read(&Paths::below(root.path()).schedules)?;
+    not_lost(root, &draft)?;
     let standing = draft::check_text(draft.path(), draft.text());
     if !standing.is_ok() {
         return Err(check::refused(&standing, "as it stands", json));

@@ -16,6 +16,8 @@ use crate::output::{Exit, Failure, Out, talk};
 /// `schedule check --json`
 #[derive(Debug, Serialize)]
 struct Report {
+    /// Whether the workspace has no such file, which alone is nothing wrong.
+    missing: bool,
     errors: Vec<ProblemRow>,
     warnings: Vec<ProblemRow>,
 }
@@ -25,7 +27,12 @@ pub(super) fn check(global: &Global, file: Option<&Path>, out: &mut Out) -> Resu
         Some(file) => draft::check_file(file),
         None => draft::check_if_there(&Paths::below(global.root()?.path()).schedules),
     };
-    let exit = if checked.is_ok() { Exit::Ok } else { Exit::No };
+    let exit = match (checked.is_ok(), checked.missing) {
+        (true, _) => Exit::Ok,
+        // It was named, and nothing has that name.
+        (false, true) => Exit::Usage,
+        (false, false) => Exit::No,
+    };
     if out.json {
         let (errors, warnings) = checked.problems.iter().map(|p| (p.is_error(), p.row())).fold(
             (Vec::new(), Vec::new()),
@@ -38,7 +45,7 @@ pub(super) fn check(global: &Global, file: Option<&Path>, out: &mut Out) -> Resu
                 (errors, warnings)
             },
         );
-        out.object(&Report { errors, warnings })?;
+        out.object(&Report { missing: checked.missing, errors, warnings })?;
         return Ok(exit);
     }
     tell(&checked);
@@ -51,7 +58,7 @@ pub(super) fn check(global: &Global, file: Option<&Path>, out: &mut Out) -> Resu
 }
 
 /// Says everything that was found.
-pub(super) fn tell(checked: &Checked) {
+fn tell(checked: &Checked) {
     say(checked.problems.iter());
 }
 

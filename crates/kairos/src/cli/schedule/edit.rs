@@ -10,14 +10,16 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::editor::Editor;
-use super::{check, reload};
+use super::{add, check, reload};
 use crate::cli::Root;
 use crate::config::draft::{self, Draft};
+use crate::config::problem::Told;
 use crate::config::resolve::Paths;
 use crate::output::{Exit, Failure, Out, talk};
 
 pub(super) fn edit(root: &Root, wanted: bool, out: &mut Out) -> Result<Exit, Failure> {
     let draft = Draft::read(&Paths::below(root.path()).schedules)?;
+    add::not_lost(root, &draft)?;
     let mut editor = Editor::new()?;
     let copy = Copy::of(root, draft.text())?;
     let text = match written(&copy, &draft, &mut editor) {
@@ -61,7 +63,11 @@ fn written(copy: &Copy, draft: &Draft, editor: &mut Editor) -> Result<Written, F
         }
         // The places told are those of the copy: there they can be looked at.
         let checked = draft::check_text(&copy.path, &text);
-        check::tell(&checked);
+        let told = Told::of(&draft::check_text(&copy.path, draft.text()).problems);
+        // What is wrong is said as often as it is asked for, and a warning when it is new.
+        let errors = checked.problems.iter().filter(|problem| problem.is_error());
+        let new = told.new_among(&checked.problems).into_iter();
+        check::say(errors.chain(new.filter(|problem| !problem.is_error())));
         if checked.is_ok() {
             return Ok(Written::Text(text));
         }

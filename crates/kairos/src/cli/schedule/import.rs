@@ -9,6 +9,8 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use kairos_core::schedule::Warning;
+use kairos_core::schedule::definition::Timing;
 use serde::Serialize;
 
 use super::add::{self, Fields};
@@ -47,6 +49,7 @@ pub(crate) struct Crontab {
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     imported: Vec<Imported<'a>>,
+    there: Vec<There<'a>>,
     refused: Vec<Refused<'a>>,
     settings: Vec<Setting<'a>>,
     /// Blank lines, comments and settings.
@@ -62,6 +65,14 @@ struct Imported<'a> {
     timezone: &'a str,
     user: Option<&'a str>,
     command: &'a str,
+    warnings: Vec<String>,
+}
+
+/// A line whose schedule is there already.
+#[derive(Debug, Serialize)]
+struct There<'a> {
+    line: usize,
+    name: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -95,15 +106,16 @@ impl Crontab {
         let most = SCHEDULES_MAX - there.len().min(SCHEDULES_MAX);
         let reading = Reading { form: self.form(&bytes), zone: self.zone()?, taken, most };
         let lines = crontab::read(&bytes, reading);
-        let items = self.items(&lines)?;
-        let report = Report::of(&lines, &items);
+        let known = |entry: &crontab::Entry| there.iter().find(|schedule| is_of(schedule, entry));
+        let items = self.items(&lines, |entry| known(entry).is_none())?;
+        let report = Report::of(&lines, &items, known);
         if out.json {
             out.object(&report)?;
         } else if root.is_none() && !items.is_empty() {
             out.bytes(report.yaml.as_bytes())?;
         }
         out.flush()?;
-        report.tell();
+        report.tell(self.append);
         if let Some(root) = root.filter(|_| !items.is_empty()) {
             let (checked, draft) = add::save(&root, &items, out.json)?;
             let now = checked.schedules.len();
@@ -163,14 +175,18 @@ impl Crontab {
     }
 
     /// The entries as items of a list.
-    fn items(&self, lines: &[Line]) -> Result<Vec<Item>, Failure> {
+    fn items(
+        &self,
+        lines: &[Line],
+        is_new: impl Fn(&crontab::Entry) -> bool,
+    ) -> Result<Vec<Item>, Failure> {
         let from = match self.file == Path::new("-") {
             true => "a crontab".to_owned(),
             false => one_line(&self.file.display().to_string()),
         };
         let entries = lines.iter().filter_map(|line| match &line.is {
-            Is::Entry(entry) => Some((line.number, entry)),
-            Is::Blank | Is::Comment | Is::Setting { .. } | Is::Refused(_) => None,
+            Is::Entry(entry) if is_new(entry) => Some((line.number, entry)),
+            Is::Entry(_) | Is::Blank | Is::Comment | Is::Setting { .. } | Is::Refused(_) => None,
         });
         let items = entries.map(|(number, entry)| {
             let comments = entry.comments.iter().map(|comment| one_line(comment));
@@ -195,6 +211,22 @@ fn goal(entry: &crontab::Entry) -> String {
     }
 }
 
+/// Whether the schedule was made of such a line: the same rule, and a goal that still names the command.
+fn is_of(schedule: &ScheduleConfig, entry: &crontab::Entry) -> bool {
+    let is_due_so = match &schedule.timed.timing {
+        Timing::Cron { cron, zone, .. } => (cron, zone) == (&entry.cron, &entry.zone),
+        Timing::Every { .. } | Timing::At { .. } | Timing::Trigger(_) => false,
+    };
+    is_due_so && schedule.mandate.goal.starts_with(&goal(entry))
+}
+
+/// What to know of a rule that cron would have taken without a word.
+fn warnings(entry: &crontab::Entry) -> Vec<String> {
+    let all = Warning::of_expression(&entry.cron).into_iter();
+    let all = all.filter(|warning| matches!(warning, Warning::WideStep { .. }));
+    all.map(|warning| format!("{warning} ({})", warning.hint())).collect()
+}
+
 /// All there is, and one byte more than may be.
 fn up_to(from: impl io::Read) -> io::Result<Vec<u8>> {
     let most = u64::try_from(BYTES_MAX).unwrap_or(u64::MAX);
@@ -210,23 +242,38 @@ fn users() -> BTreeSet<String> {
     names.chain(["root"]).filter(|name| !name.is_empty()).map(ToOwned::to_owned).collect()
 }
 
+impl<'a> Imported<'a> {
+    fn of(line: usize, entry: &'a crontab::Entry) -> Self {
+        Self {
+            line,
+            name: &entry.name,
+            cron: &entry.cron,
+            timezone: &entry.zone,
+            user: entry.user.as_deref(),
+            command: &entry.command,
+            warnings: warnings(entry),
+        }
+    }
+}
+
 impl<'a> Report<'a> {
-    fn of(lines: &'a [Line], items: &[Item]) -> Self {
+    fn of(
+        lines: &'a [Line],
+        items: &[Item],
+        known: impl Fn(&crontab::Entry) -> Option<&'a ScheduleConfig>,
+    ) -> Self {
         let list: String = items.iter().map(|item| item.item(2)).collect();
         let yaml = format!("schedules:{}\n{list}", if items.is_empty() { " []" } else { "" });
-        let (imported, refused, settings) = (Vec::new(), Vec::new(), Vec::new());
-        let mut report = Self { imported, refused, settings, ignored: 0, yaml };
+        let (imported, there) = (Vec::new(), Vec::new());
+        let (refused, settings) = (Vec::new(), Vec::new());
+        let mut report = Self { imported, there, refused, settings, ignored: 0, yaml };
         for Line { number, is } in lines {
             let line = *number;
             match is {
-                Is::Entry(entry) => report.imported.push(Imported {
-                    line,
-                    name: &entry.name,
-                    cron: &entry.cron,
-                    timezone: &entry.zone,
-                    user: entry.user.as_deref(),
-                    command: &entry.command,
-                }),
+                Is::Entry(entry) => match known(entry) {
+                    Some(known) => report.there.push(There { line, name: known.name.as_str() }),
+                    None => report.imported.push(Imported::of(line, entry)),
+                },
                 Is::Refused(why) => report.refused.push(Refused {
                     line,
                     column: why.column,
@@ -243,8 +290,20 @@ impl<'a> Report<'a> {
         report
     }
 
-    /// Says of each line what is to know of it.
-    fn tell(&self) {
+    /// Says of each line what is to know of it; its name too, where nothing else shows it.
+    fn tell(&self, name_all: bool) {
+        for Imported { line, name, warnings, .. } in &self.imported {
+            if name_all {
+                talk::say(format!("line {line}: `{}`", one_line(name)));
+            }
+            warnings.iter().for_each(|told| talk::say(format!("warning: line {line}: {told}")));
+        }
+        for There { line, name } in &self.there {
+            talk::say(format!(
+                "note: line {line}: it is there already, as `{}`; left out",
+                one_line(name)
+            ));
+        }
         for setting in self.settings.iter().filter(|setting| !setting.acted_on) {
             let Setting { line, name, .. } = setting;
             talk::say(format!("note: line {line}: `{name}` is for cron's commands; left out"));

@@ -75,7 +75,7 @@ fn row(schedule: &Schedule) -> [String; 7] {
 }
 
 /// What has to happen.
-const fn awaits(trigger: &Trigger) -> &'static str {
+pub(super) const fn awaits(trigger: &Trigger) -> &'static str {
     match trigger {
         Trigger::Webhook {} => "when delivered to",
         Trigger::Path { .. } => "when files change",

@@ -6,7 +6,7 @@
 use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use kairos_core::schedule::{Dst, Rule, Slot, Timetable, When};
+use kairos_core::schedule::{Dst, Rule, Slot, Timetable, Warning, When};
 use kairos_core::time::Time;
 use serde::Serialize;
 
@@ -28,9 +28,9 @@ pub(crate) struct Next {
     /// The IANA zone of `--cron`; UTC when left out
     #[arg(long, alias = "zone", value_name = "ZONE", conflicts_with = "name")]
     timezone: Option<String>,
-    /// Slots after this time instead of now
+    /// Slots after this time instead of now: as the schedule's clock shows it, or an instant
     #[arg(long, value_name = "TIME")]
-    after: Option<Time>,
+    after: Option<String>,
     /// How many slots
     #[arg(short = 'n', value_name = "N", default_value_t = 5,
         value_parser = clap::value_parser!(u32).range(1..=1_000))]
@@ -46,7 +46,10 @@ struct Slots {
 impl Next {
     pub(super) fn perform(self, global: &Global, out: &mut Out) -> Result<Exit, Failure> {
         let table = self.timetable(global)?;
-        let after = self.after.unwrap_or_else(|| Timestamp::now().into());
+        let after = match &self.after {
+            Some(text) => rule::time(text, &table)?,
+            None => Timestamp::now().into(),
+        };
         // A slot that jitter still holds back is yet to come.
         let after = table.released(after);
         let next = |slot: &Slot| table.next_after(slot.at);
@@ -81,6 +84,10 @@ impl Next {
         };
         let cron = rule::cron(text, self.of.as_deref().unwrap_or_default())?;
         let zone = rule::zone(self.timezone.as_deref().unwrap_or("UTC"))?;
+        for warning in Warning::of_expression(text) {
+            talk::say(format!("warning: {warning}"));
+            talk::say(format!("hint: {}", warning.hint()));
+        }
         if text.contains('~') && self.of.is_none() {
             talk::say("note: a schedule's name picks what `~` stands for; this is of no name");
             talk::say("hint: `--name NAME` shows the slots that a schedule of that name has");

@@ -5,7 +5,7 @@
 
 use kairos_wire::Schedule;
 use kairos_wire::client::Conditions;
-use kairos_wire::schedule::State;
+use kairos_wire::schedule::{State, Timing};
 
 use super::list;
 use crate::cli::{Root, ask, source};
@@ -36,7 +36,12 @@ pub(super) fn ask(root: &Root, name: &str, what: Ask, out: &mut Out) -> Result<E
         (State::Disabled, _) => "disabled in schedules.yml".to_owned(),
         (State::Paused, _) => list::paused(schedule.paused.as_ref()),
         (State::Enabled, Some(next)) => format!("goes on; next {}", when::short(next)),
-        (State::Enabled, None) => "goes on; it is never due".to_owned(),
+        (State::Enabled, None) => match &schedule.timing {
+            Timing::Trigger(trigger) => format!("goes on; due {}", list::awaits(trigger)),
+            Timing::Cron(_) | Timing::EveryMs(_) | Timing::At(_) => {
+                "goes on; it is never due".to_owned()
+            }
+        },
     };
     out.line(one_line(&format!("{}: {stands}", schedule.name)))?;
     Ok(Exit::Ok)

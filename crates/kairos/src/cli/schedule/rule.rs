@@ -3,7 +3,10 @@
 //! Owns the step from an expression and a zone, or from a schedule's name, to a timetable, with what is
 //! said when there is none. Never evaluates one.
 
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use kairos_core::schedule::{Cron, CronError, Timetable, When, Zone};
+use kairos_core::time::Time;
 use kairos_wire::Schedule;
 use kairos_wire::schedule::Timing;
 
@@ -29,6 +32,23 @@ pub(super) fn zone(name: &str) -> Result<Zone, Failure> {
     config::zone::with_digest(name).map_err(|unknown| {
         let message = format!("`{}` is no IANA time zone", one_line(name));
         Failure::new(Exit::Usage, "unknown_zone", message).hint(unknown.hint())
+    })
+}
+
+/// An instant, or what the timetable's clock shows: of a time shown twice the first, of a skipped one
+/// as much later as the clock was set.
+pub(super) fn time(text: &str, table: &Timetable) -> Result<Time, Failure> {
+    if let Ok(at) = text.parse::<Time>() {
+        return Ok(at);
+    }
+    let zone = table.zone().map_or(TimeZone::UTC, |zone| zone.table.clone());
+    let civil = text.parse::<DateTime>().ok();
+    let at = civil.and_then(|civil| zone.to_ambiguous_timestamp(civil).compatible().ok());
+    at.map(Time::from).ok_or_else(|| {
+        let text = one_line(text);
+        let message = format!("`{text}` is neither an instant nor a date with a time of day");
+        Failure::new(Exit::Usage, "bad_time", message)
+            .hint("such as `2026-12-01T09:00` by the schedule's clock, or `2026-12-01T08:00:00Z`")
     })
 }
 

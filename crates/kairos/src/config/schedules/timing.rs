@@ -11,7 +11,7 @@ use kairos_core::schedule::timetable::once;
 use kairos_core::schedule::{Cron, Dst, Rule, Timetable, Warning, When, Zone};
 use kairos_core::time::Time;
 
-use super::{Check, HookSecret, Raw, errors};
+use super::{Check, HookSecret, Raw, RawDst, errors};
 use crate::config::daemon::Length;
 use crate::config::zone::Found;
 
@@ -78,8 +78,8 @@ impl Check<'_> {
             let hint = unknown.hint();
             self.wrong(self.item.place(&["timezone"]), unknown.to_string(), Some(hint));
         });
-        let dst =
-            raw.dst.as_ref().map_or(Dst::default(), |dst| Dst { gap: dst.gap, fold: dst.fold });
+        let said = raw.dst.unwrap_or_default();
+        let dst = Dst { gap: said.gap.unwrap_or_default(), fold: said.fold.unwrap_or_default() };
         let cron = raw.cron.as_ref().map(|text| (text, self.cron(text, identity)));
         let every = raw.every.map(|length| self.every(length));
         let at = raw.at.as_ref().map(|text| self.at(text));
@@ -87,7 +87,7 @@ impl Check<'_> {
         let (timing, when) = match (cron, every, at) {
             (Some((cron, parsed)), None, None) => {
                 let rule = Rule { cron: parsed?, zone: zone.table.clone(), dst };
-                self.clock_changes(&rule, now);
+                self.clock_changes(&rule, said, now);
                 (Timing::Cron { cron: cron.clone(), zone: zone_name, dst }, When::Cron(rule))
             }
             (None, Some(period_ms), None) => {
@@ -101,7 +101,7 @@ impl Check<'_> {
             }
             (None, None, Some(at)) => {
                 let at = at?;
-                let slot = self.once(at, &zone, dst, now);
+                let slot = self.once(at, &zone, (dst, said), now);
                 (Timing::At { at, zone: zone_name, dst }, slot)
             }
             _ => return None,
@@ -165,7 +165,7 @@ impl Check<'_> {
         at
     }
 
-    fn once(&mut self, at: DateTime, zone: &Zone, dst: Dst, now: Time) -> When {
+    fn once(&mut self, at: DateTime, zone: &Zone, (dst, said): (Dst, RawDst), now: Time) -> When {
         let slot = once(at, &zone.table, dst);
         let place = self.item.place(&["at"]);
         match &slot {
@@ -178,7 +178,12 @@ impl Check<'_> {
                 let hint = "it is not due any more; `kairos schedule fire` fires it";
                 self.warn(place, format!("{at} is past"), hint);
             }
-            Some(_) => {}
+            Some(_) if said.gap.is_some() => {}
+            Some(_) => {
+                if let Some(warning) = Warning::of_once(at, &zone.table, dst) {
+                    self.warn(place, warning.to_string(), "`dst: {gap: skip}` leaves it out");
+                }
+            }
         }
         When::At(slot)
     }
@@ -202,8 +207,14 @@ impl Check<'_> {
         }
     }
 
-    fn clock_changes(&mut self, rule: &Rule, now: Time) {
-        for warning in Warning::of_next_year(rule, now) {
+    /// What a person chose in so many words is no news to them; where the choice does not reach, it is.
+    fn clock_changes(&mut self, rule: &Rule, said: RawDst, now: Time) {
+        let chosen = |warning: &Warning| match warning {
+            Warning::InGap { how, .. } => how.is_some() && said.gap.is_some(),
+            Warning::InFold { how, .. } => how.is_some() && said.fold.is_some(),
+            _ => false,
+        };
+        for warning in Warning::of_next_year(rule, now).into_iter().filter(|told| !chosen(told)) {
             self.warn(self.item.place(&["cron"]), warning.to_string(), &warning.hint());
         }
     }
