@@ -211,8 +211,7 @@ impl Engine {
         let (mut outside, mut elsewhere) = (parts.outside, false);
         let (ledger, opened) = open_ledger(&self.inbox, parts.journal, opening, |found| {
             let beat = (&*parts.places.heartbeat, &mut outside);
-            elsewhere = known(&found, beat, identity)?;
-            Ok(())
+            known(&found, beat, identity).map(|known| elsewhere = known)
         })?;
         let first = first(ledger.state(), &journal)?;
         let newest = opened.snapshot.unwrap_or_default();
