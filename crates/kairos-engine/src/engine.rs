@@ -20,7 +20,7 @@ use kairos_core::schedule::condition::Found;
 use kairos_core::state::State;
 use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs, RealFs};
-use kairos_journal::{Ahead, OpenError, Opened, Opening, Permit, Poisoned, Segments};
+use kairos_journal::{Ahead, Inspected, OpenError, Opened, Opening, Permit, Poisoned, Segments};
 use tokio::sync::{oneshot, watch};
 
 use crate::answer::SubmitError;
@@ -208,11 +208,13 @@ impl Engine {
         let journal = open_again(&parts.journal)?;
         let to_fold = Arc::new(open_again(&parts.journal)?);
         let identity = parts.identity;
-        let (ledger, opened) = open_ledger(&self.inbox, parts.journal, opening)?;
+        let (mut outside, mut elsewhere) = (parts.outside, false);
+        let (ledger, opened) = open_ledger(&self.inbox, parts.journal, opening, |found| {
+            let beat = (&*parts.places.heartbeat, &mut outside);
+            known(&found, beat, identity).map(|known| elsewhere = known)
+        })?;
         let first = first(ledger.state(), &journal)?;
-        let (mut outside, newest) = (parts.outside, opened.snapshot.unwrap_or_default());
-        let beat = (&*parts.places.heartbeat, &mut outside);
-        let elsewhere = known(ledger.state(), &opened, beat, identity)?;
+        let newest = opened.snapshot.unwrap_or_default();
         let noted = (!opened.repaired.is_empty()).then(|| open_again(&journal)).transpose()?;
         passed_over(&opened, &mut outside);
         let Identity { machine, adopt } = identity;
@@ -287,22 +289,21 @@ fn first(state: &State, dir: &<RealFs as Fs>::Dir) -> Result<Seq, OpenError> {
 
 /// Whether the journal comes from elsewhere or has lost its end, and may go on here.
 fn known(
-    state: &State,
-    opened: &Opened,
+    found: &Inspected<'_, State>,
     (heartbeat, outside): (&std::path::Path, &mut Outside),
     identity: Identity,
 ) -> Result<bool, StartError> {
-    if identity.adopt || !opened.repaired.is_empty() {
+    if identity.adopt || !found.repaired.is_empty() {
         return Ok(true);
     }
     let seen = heartbeat::head(heartbeat).unwrap_or_else(|error| {
         (outside.notice)(Notice::HeartbeatUnreadable { error: error.to_string() });
         None
     });
-    if let Some(seen) = seen.filter(|seen| *seen > opened.head) {
-        return Err(StartError::Restored { head: opened.head, seen });
+    if let Some(seen) = seen.filter(|seen| *seen > found.head) {
+        return Err(StartError::Restored { head: found.head, seen });
     }
-    match (state.machine(), identity.machine) {
+    match (found.state.machine(), identity.machine) {
         (Some(before), Some(here)) if before != here => Err(StartError::Copied),
         _ => Ok(false),
     }
@@ -323,21 +324,17 @@ fn opening(origin: Option<NodeId>, limits: Retention) -> Opening {
     Opening { origin, epoch: 1, schema: SCHEMA, segments }
 }
 
-/// Recovers the journal.
+/// Recovers the journal, unless `admit` refuses what is found.
 fn open_ledger(
     inbox: &Arc<Inbox>,
     journal: <RealFs as Fs>::Dir,
     opening: Opening,
-) -> Result<(Ledger<Disk>, Opened), OpenError> {
+    admit: impl FnOnce(Inspected<'_, State>) -> Result<(), StartError>,
+) -> Result<(Ledger<Disk>, Opened), StartError> {
     let lost = Arc::clone(inbox);
+    let lost = Arc::new(move |effect| lost.dropped(&effect));
     #[expect(clippy::disallowed_methods, reason = "the one start of the engine")]
-    Ledger::open(
-        Arc::new(RealFs),
-        journal,
-        State::empty(),
-        Arc::new(move |effect| lost.dropped(&effect)),
-        opening,
-    )
+    Ledger::open_if(Arc::new(RealFs), journal, (State::empty(), lost), opening, admit)
 }
 
 /// Tells which snapshots a start could not use.

@@ -99,24 +99,21 @@ impl Damage {
         }
     }
 
-    /// The command that would go on without what is damaged, when there is one.
+    /// The command that shows what going on without it would give up, where there is such a way.
     #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        let first_lost = match self {
-            Self::Frame { seq, .. } => seq,
-            Self::Gap { expected, .. } => expected,
-            Self::Length { segment, .. }
-            | Self::Empty { segment }
-            | Self::Origin { segment, .. } => segment,
-            // What it gives up only it can tell: it asks for nothing but its snapshots.
-            Self::Older { .. } => return Some("kairos journal repair".to_owned()),
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Frame { .. }
+            | Self::Gap { .. }
+            | Self::Length { .. }
+            | Self::Empty { .. }
+            | Self::Older { .. }
+            | Self::Origin { .. } => Some("kairos journal repair"),
             Self::Stranger { .. }
             | Self::Format { .. }
             | Self::Schema { .. }
             | Self::Unfounded { .. }
-            | Self::Vanished { .. } => return None,
-        };
-        let after = first_lost.0.saturating_sub(1);
-        Some(format!("kairos journal repair --accept-loss-after {after}"))
+            | Self::Vanished { .. } => None,
+        }
     }
 }

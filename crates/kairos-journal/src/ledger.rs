@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::lock::{Held, Lock};
-use crate::open::{self, OpenError, Opened, Opening};
+use crate::open::{self, Inspected, OpenError, Opened, Opening};
 use crate::permit::{Lost, Permit};
 use crate::writer::{Poisoned, RecordError, Room, Writer};
 
@@ -78,10 +78,34 @@ where
         lost: Lost<F>,
         opening: Opening,
     ) -> Result<(Self, Opened), OpenError> {
+        Self::admitted(disk, dir, (empty, lost), opening, |_| Ok(()))
+    }
+
+    /// The same where `admit` may still refuse what was found: then no byte of the journal was changed.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and what `admit` answers.
+    pub fn open_if<E: From<OpenError>>(
+        disk: Arc<D>,
+        dir: D::Dir,
+        (empty, lost): (F, Lost<F>),
+        opening: Opening,
+        admit: impl FnOnce(Inspected<'_, F>) -> Result<(), E>,
+    ) -> Result<(Self, Opened), E> {
+        Self::admitted(disk, dir, (empty, lost), opening, admit)
+    }
+
+    fn admitted<E: From<OpenError>>(
+        disk: Arc<D>,
+        dir: D::Dir,
+        (empty, lost): (F, Lost<F>),
+        opening: Opening,
+        admit: impl FnOnce(Inspected<'_, F>) -> Result<(), E>,
+    ) -> Result<(Self, Opened), E> {
         let doing = "lock the journal";
         let lock = Lock::take(&*disk, &dir).map_err(|source| OpenError::Io { doing, source })?;
         let lock = lock.ok_or(OpenError::Locked)?;
-        let (state, journal, opened) = open::open(&*disk, &dir, empty, &opening)?;
+        let (state, journal, opened) = open::open(&*disk, &dir, empty, &opening, admit)?;
         let ledger = Self {
             state: Box::new(state),
             writer: Box::new(Writer::new(disk, dir, lock, opening.segments, journal)),

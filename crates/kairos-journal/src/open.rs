@@ -1,7 +1,8 @@
 //! From files to a journal that can be written on.
 //!
 //! Owns the order of opening: sync what is there, read it, refuse or recover, put on disk again
-//! what nobody ever said was durable. Never skips a frame. [`Ledger::open`](crate::Ledger::open)
+//! what nobody ever said was durable. Never skips a frame, and changes nothing before the last
+//! reason to refuse is past. [`Ledger::open`](crate::Ledger::open)
 //! goes through here once; the findings come from [`crate::recover`].
 
 use std::ffi::OsString;
@@ -117,14 +118,71 @@ pub(crate) struct Journal<D: Fs> {
     pub(crate) segment_head: SegmentHead,
 }
 
+/// What was read, before anything is changed for it.
+#[derive(Debug)]
+pub struct Inspected<'a, F> {
+    pub state: &'a F,
+    /// The newest frame.
+    pub head: Seq,
+    /// As in [`Opened`].
+    pub repaired: &'a [Repaired],
+}
+
+/// All that is on disk. To find it, things were synced and nothing else.
+struct Whole<F: Snapshot, D: Fs> {
+    replay: Replay<F>,
+    /// `None` while there is no segment.
+    last: Option<Last<D>>,
+    snapshot: Option<Seq>,
+    passed_over: Vec<PassedOver>,
+    repaired: Vec<Repaired>,
+}
+
+/// The segment in use.
+struct Last<D: Fs> {
+    first: Seq,
+    file: D::File,
+    bytes: Vec<u8>,
+    scan: Scan,
+}
+
 /// Opens the journal in `dir`, or begins one, and applies every frame to `empty`, or to the newest
-/// snapshot those that come after it. The caller holds the lock.
-pub(crate) fn open<F, D>(
+/// snapshot those that come after it. What `admit` refuses, and what does not hold, stays as it is.
+/// The caller holds the lock.
+pub(crate) fn open<F, D, E>(
     disk: &D,
     dir: &D::Dir,
     empty: F,
     opening: &Opening,
-) -> Result<(F, Journal<D>, Opened), OpenError>
+    admit: impl FnOnce(Inspected<'_, F>) -> Result<(), E>,
+) -> Result<(F, Journal<D>, Opened), E>
+where
+    F: Snapshot,
+    F::Event: DeserializeOwned,
+    D: Fs,
+    E: From<OpenError>,
+{
+    let Whole { replay, last, snapshot, passed_over, repaired } = read(disk, dir, empty, opening)?;
+    let head = replay.cursor.head;
+    admit(Inspected { state: &replay.fold, head, repaired: &repaired })?;
+    snapshot::clear_up(disk, dir).map_err(cannot("clear up the snapshots"))?;
+    let mut last = match last {
+        Some(last) => last,
+        None => begin(disk, dir, opening.segments)?,
+    };
+    let recovered = mend(disk, dir, &mut last)?;
+    let Replay { fold, cursor, eventful, frames, segment_head, .. } = replay;
+    let SegmentHead { origin, epoch, .. } = segment_head;
+    let Last { first, file, bytes, scan } = last;
+    let used = scan.frames.last().map_or(0, |last| last.range().end as u64);
+    let bytes = bytes.len() as u64;
+    let journal = Journal { file, first, bytes, used, cursor, eventful, segment_head };
+    let opened = Opened { head, snapshot, passed_over, frames, recovered, repaired, origin, epoch };
+    Ok((fold, journal, opened))
+}
+
+/// Reads what is there, and refuses what does not hold.
+fn read<F, D>(disk: &D, dir: &D::Dir, empty: F, opening: &Opening) -> Result<Whole<F, D>, OpenError>
 where
     F: Snapshot,
     F::Event: DeserializeOwned,
@@ -144,7 +202,7 @@ where
         None => Replay::new(empty, opening),
     };
     let firsts = if snapshot.is_some() { firsts } else { founded(firsts, &passed_over)? };
-    let mut files = settle(disk, dir, firsts, opening.segments)?;
+    let mut files = settle(disk, dir, firsts)?;
     files.retain(|(first, _)| snapshot.is_none_or(|seq| *first > seq));
     let mut bytes = Vec::new();
     let mut last = None;
@@ -158,21 +216,26 @@ where
         let scan =
             recover::scan(&bytes, replay.cursor, place, cores()).map_err(|broken| broken.damage)?;
         replay.segment(&bytes, *first, &scan)?;
-        last = Some((*first, scan));
+        last = Some(scan);
     }
-    reaches(replay.cursor.head, &passed_over)?;
-    let (first, scan) = last.expect("a journal has at least one segment");
-    let (_, file) = files.into_iter().next_back().expect("and the last one was just read");
-    let recovered = mend(disk, dir, (first, &file), &mut bytes, &scan)?;
-    let Replay { fold, cursor, eventful, frames, segment_head, .. } = replay;
-    let SegmentHead { origin, epoch, .. } = segment_head;
-    let used = scan.frames.last().map_or(0, |last| last.range().end as u64);
-    let bytes = bytes.len() as u64;
-    let journal = Journal { file, first, bytes, used, cursor, eventful, segment_head };
-    let head = cursor.head;
+    let head = replay.cursor.head;
+    reaches(head, &passed_over)?;
     let repaired = repair::noted(disk, dir, head).map_err(cannot("read the note of a repair"))?;
-    let opened = Opened { head, snapshot, passed_over, frames, recovered, repaired, origin, epoch };
-    Ok((fold, journal, opened))
+    let last = files.pop().zip(last);
+    let last = last.map(|((first, file), scan)| Last { first, file, bytes, scan });
+    Ok(Whole { replay, last, snapshot, passed_over, repaired })
+}
+
+/// Makes the first segment.
+fn begin<D: Fs>(disk: &D, dir: &D::Dir, segments: Segments) -> Result<Last<D>, OpenError> {
+    let doing = "make the first segment";
+    segment::make_first(disk, dir, segments).map_err(cannot(doing))?;
+    let (first, file) = settle(disk, dir, vec![Seq(1)])?.pop().expect("it was just made");
+    let mut bytes = Vec::new();
+    read_whole(disk, &file, &mut bytes, cores()).map_err(cannot("read a segment"))?;
+    let scan = recover::scan(&bytes, Cursor::START, Place::Last, cores())
+        .map_err(|broken| broken.damage)?;
+    Ok(Last { first, file, bytes, scan })
 }
 
 /// Passes segments that reach back to the first frame; says why no snapshot stands for those that
@@ -197,20 +260,17 @@ pub(crate) fn reaches(head: Seq, passed_over: &[PassedOver]) -> Result<(), Damag
     }
 }
 
-/// Makes what is there durable before it is read, or makes the first segment: what a read saw and
-/// a later crash took away would have been believed for nothing.
+/// Makes what is there durable before it is read: what a read saw and a later crash took away would
+/// have been believed for nothing.
 fn settle<D: Fs>(
     disk: &D,
     dir: &D::Dir,
-    mut firsts: Vec<Seq>,
-    segments: Segments,
+    firsts: Vec<Seq>,
 ) -> Result<Vec<(Seq, D::File)>, OpenError> {
-    if firsts.is_empty() {
-        let doing = "make the first segment";
-        segment::make_first(disk, dir, segments).map_err(cannot(doing))?;
-        firsts.push(Seq(1));
-    }
     let mut files = Vec::with_capacity(firsts.len());
+    if firsts.is_empty() {
+        return Ok(files);
+    }
     for first in firsts {
         let file = segment::open(disk, dir, first, Access::ReadWrite)
             .map_err(cannot("open a segment"))??;
@@ -282,16 +342,14 @@ pub(crate) fn cores() -> NonZero<usize> {
 fn mend<D: Fs>(
     disk: &D,
     dir: &D::Dir,
-    (first, file): (Seq, &D::File),
-    bytes: &mut [u8],
-    scan: &Scan,
+    Last { first, file, bytes, scan }: &mut Last<D>,
 ) -> Result<Option<Torn>, OpenError> {
     let mut unsure = unmarked(bytes, scan);
     let recovered = match &scan.tail {
         Tail::Clean => None,
         Tail::Torn(torn) => {
             let after = scan.cursor.head;
-            let saved_as = save(disk, dir, (first, torn.start), &bytes[torn.clone()])
+            let saved_as = save(disk, dir, (*first, torn.start), &bytes[torn.clone()])
                 .map_err(cannot("save the torn bytes"))?;
             bytes[torn.clone()].fill(0);
             unsure.end = torn.end;

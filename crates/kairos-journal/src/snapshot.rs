@@ -152,14 +152,19 @@ pub(crate) fn list<D: Fs>(disk: &D, dir: &D::Dir, kind: &str) -> io::Result<Vec<
 /// in the way of the next snapshot, and told then.
 pub(crate) fn settle<D: Fs>(disk: &D, dir: &D::Dir) -> io::Result<()> {
     let Some(dir) = open_dir(disk, dir)? else { return Ok(()) };
-    for name in disk.list(&dir)? {
-        if name.as_encoded_bytes().ends_with(TEMP.as_bytes()) {
-            drop(disk.unlink(&dir, &name));
-        } else if is_named(&name) {
-            disk.sync(&disk.open(&dir, &name, Access::Read)?)?;
-        }
+    for name in disk.list(&dir)?.iter().filter(|name| is_named(name)) {
+        disk.sync(&disk.open(&dir, name, Access::Read)?)?;
     }
     disk.sync_dir(&dir)
+}
+
+/// Removes what a crash left of one that was being made.
+pub(crate) fn clear_up<D: Fs>(disk: &D, dir: &D::Dir) -> io::Result<()> {
+    let Some(dir) = open_dir(disk, dir)? else { return Ok(()) };
+    let names = disk.list(&dir)?;
+    let left = names.iter().filter(|name| name.as_encoded_bytes().ends_with(TEMP.as_bytes()));
+    left.for_each(|name| drop(disk.unlink(&dir, name)));
+    Ok(())
 }
 
 /// The newest snapshot of `F` that holds, and the frame it stands for with all before it. Needs no

@@ -5,6 +5,7 @@
 //! here too. Never writes, takes no lock, reads no event and no snapshot's form.
 
 use std::fmt;
+use std::io;
 use std::num::NonZero;
 
 use kairos_core::fold::Seq;
@@ -14,9 +15,10 @@ use kairos_disk::fs::Access;
 
 use crate::checkpoint::Places;
 use crate::damage::Damage;
-use crate::open::{self, read_whole};
+use crate::open::{self, OpenError, read_whole};
 use crate::reader::{ReadError, Tail, cannot};
 use crate::recover::{self, Place, Scan};
+use crate::repair;
 use crate::segment;
 use crate::snapshot::{self, Flaw, PassedOver};
 use crate::walk::Cursor;
@@ -80,6 +82,26 @@ pub fn verify_beside<D: Fs>(
     places.settled(|verdict: &Verdict| verdict.ok, || look(places, tail, cores))
 }
 
+/// Refuses to begin a journal where something tells of frames that are not there, with the words of
+/// [`verify_beside`]; whatever has a segment is for opening to judge.
+///
+/// # Errors
+/// `Damaged`, or the disk cannot be read.
+pub fn may_begin<D: Fs>(places: &Places<'_, D>) -> Result<(), OpenError> {
+    let doing = "list the journal";
+    let (firsts, _) = segment::list(places.disk, places.journal)
+        .map_err(|source| OpenError::Io { doing, source })?;
+    if !firsts.is_empty() {
+        return Ok(());
+    }
+    match snapshots(places) {
+        Ok(_) => Ok(()),
+        Err(ReadError::Damaged(damage)) => Err(damage.into()),
+        Err(ReadError::Io { doing, source }) => Err(OpenError::Io { doing, source }),
+        Err(error) => Err(OpenError::Io { doing, source: io::Error::other(error) }),
+    }
+}
+
 fn look<D: Fs>(
     places: &Places<'_, D>,
     tail: Tail,
@@ -90,11 +112,18 @@ fn look<D: Fs>(
     let deleted = base.frontier.size();
     let cursor = Cursor { head: Seq(deleted), link: base.link, durable: Seq(0) };
     let mut check = Check { disk, dir, tail, cores, cursor, frames: 0, origin: None };
-    let problem = match snapshots(places).and_then(|missing| {
+    let (_, stranger) = segment::list(disk, dir).map_err(cannot("list the journal"))?;
+    let found = snapshots(places).and_then(|missing| {
         let torn_bytes = check.segments(base.next())?;
         open::reaches(check.cursor.head, &missing)?;
         Ok(torn_bytes)
-    }) {
+    });
+    // It is the first that a start refuses; the frames beside it are counted all the same.
+    let found = match (found, stranger) {
+        (Ok(_) | Err(ReadError::Damaged(_)), Some(stranger)) => Err(stranger.into()),
+        (found, _) => found,
+    };
+    let problem = match found {
         Ok(torn_bytes) => torn_bytes.map(|bytes| Problem::Torn { bytes }),
         Err(ReadError::Damaged(damage)) => Some(Problem::Damaged(damage)),
         Err(error) => return Err(error),
@@ -116,7 +145,10 @@ fn snapshots<D: Fs>(places: &Places<'_, D>) -> Result<Vec<PassedOver>, ReadError
     loop {
         let before = snapshot::all(disk, journal).map_err(cannot(reading))?;
         let (firsts, _) = segment::list(disk, journal).map_err(cannot("list the journal"))?;
+        // A repair that found nothing to keep accounts for it.
+        let repaired = || repair::noted(disk, journal, Seq(0)).map(|noted| !noted.is_empty());
         if firsts.is_empty()
+            && !repaired().map_err(cannot("read the note of a repair"))?
             && let Some(kept) = places.remembers().map_err(cannot("list the checkpoints"))?
         {
             return Err(Damage::Vanished { kept }.into());
@@ -155,11 +187,8 @@ struct Check<'a, D: Fs> {
 impl<D: Fs> Check<'_, D> {
     /// Bytes of a torn tail, if there is one. Segments before `begin` are on their way out.
     fn segments(&mut self, begin: Seq) -> Result<Option<u64>, ReadError> {
-        let (mut firsts, stranger) =
+        let (mut firsts, _) =
             segment::list(self.disk, self.dir).map_err(cannot("list the journal"))?;
-        if let Some(stranger) = stranger {
-            return Err(stranger.into());
-        }
         firsts.retain(|first| *first >= begin);
         let mut bytes = Vec::new();
         let mut torn_bytes = None;

@@ -22,6 +22,7 @@ use kairos_engine::{
     Configuration, Engine, Focus, Identity, Notice, Options, Outside, Parts, Places, Reloaded,
     Retain, StartError, Started,
 };
+use kairos_journal::checkpoint::Places as Beside;
 use kairos_journal::retention::founded;
 use kairos_views::Views;
 
@@ -133,9 +134,15 @@ fn notices(log: &Arc<Log>, voice: &Voice) -> Box<dyn FnMut(Notice) + Send> {
     })
 }
 
-/// The journal's directory, once it is certain that what people see can be made of it.
+/// The journal's directory, once it is certain that none is begun where another was, and that what
+/// people see can be made of it.
 fn journal(workspace: &Workspace, focus: Focus) -> Result<Dir, Startup> {
     let journal = workspace.open_own("journal").map_err(Startup::cannot("open the journal"))?;
+    let kept =
+        workspace.open_own("checkpoints").map_err(Startup::cannot("open the checkpoints"))?;
+    let places = Beside { disk: &RealFs, journal: &journal, kept: Some(&kept), stop: None };
+    kairos_journal::may_begin(&places)
+        .map_err(|error| Startup::Engine(StartError::Journal(error)))?;
     if focus == Focus::Daemon {
         // Views would otherwise begin where the journal does, and not say so.
         let founded = founded::<Views, _>(&RealFs, &journal);

@@ -49,9 +49,9 @@ pub(crate) fn daemon(
     let config = assemble::read(workspace.root(), &paths)?;
     if adopt {
         talk::say(
-            "note: what this key signed of frames that are not here, or signs where they are, will \
-             not go with what it signs from now on; a new one, after `.kairos/keys` is moved away, \
-             has signed nothing",
+            "note: if a checkpoint of this journal was published, stop now, move `.kairos/keys` away \
+             and start again: else the same key may sign two histories that contradict each other, \
+             and whoever compares them will take this journal for forged",
         );
     }
     let lock = lock(workspace, &config.options.pid_path)?;

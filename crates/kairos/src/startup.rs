@@ -57,6 +57,27 @@ impl Startup {
     }
 }
 
+/// What a person can do about a damaged journal; `None` where only another program can.
+pub(crate) fn way_on(damage: &Damage) -> Option<String> {
+    match damage {
+        Damage::Unfounded { .. } => Some(
+            "put `.kairos/journal/snapshots` back from a copy: without one nobody can say what the \
+             deleted records came to"
+                .to_owned(),
+        ),
+        Damage::Vanished { .. } => Some(
+            "put `.kairos/journal` back from a copy, for nothing is left that could be repaired; to \
+             begin another history, move `.kairos/journal`, `.kairos/checkpoints`, `.kairos/keys` \
+             and `.kairos/run` away"
+                .to_owned(),
+        ),
+        Damage::Stranger { name } => {
+            Some(format!("move `.kairos/journal/{}` away", name.display()))
+        }
+        damage => damage.hint().map(str::to_owned),
+    }
+}
+
 /// An error with its causes, in one line.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
@@ -102,12 +123,7 @@ impl From<Startup> for Failure {
             }
             Startup::Engine(StartError::Journal(ref error)) if error.kind() == Kind::Corrupt => {
                 let hint = match error {
-                    OpenError::Damaged(Damage::Unfounded { .. }) => Some(
-                        "put `.kairos/journal/snapshots` back from a copy: without one nobody can \
-                         say what the deleted records came to"
-                            .to_owned(),
-                    ),
-                    OpenError::Damaged(damage) => damage.hint(),
+                    OpenError::Damaged(damage) => way_on(damage),
                     _ => None,
                 };
                 let hint = hint.unwrap_or_else(|| "kairos journal verify".to_owned());

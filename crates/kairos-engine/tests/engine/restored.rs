@@ -1,7 +1,8 @@
 //! A journal that comes from elsewhere, or has lost its end.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use kairos_core::digest::Digest;
 use kairos_core::event::Event;
@@ -64,6 +65,34 @@ fn a_journal_that_ends_before_its_heartbeat_is_refused_until_it_is_adopted() {
     assert!(head < seen && seen == Seq(99), "{head} {seen}");
     stop(start(dir.path(), Vec::new, Identity { adopt: true, ..HERE }).expect("adopted"));
     stop(start(dir.path(), Vec::new, HERE).expect("the heartbeat is its own again"));
+}
+
+/// Every file of the journal with its bytes.
+fn journal(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let entries = fs::read_dir(dir.join("journal")).expect("it is there");
+    let paths = entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file());
+    paths.map(|path| (path.clone(), fs::read(&path).expect("it reads"))).collect()
+}
+
+#[test]
+fn a_start_that_is_refused_changes_no_byte_of_the_journal() {
+    let dir = tempfile::tempdir().expect("a directory");
+    stop(start(dir.path(), Vec::new, HERE).expect("a new journal"));
+    let first = dir.path().join("journal/00000000000000000001.kj");
+    // A start that goes on makes it anew.
+    fs::remove_file(dir.path().join("journal/next.tmp")).ok();
+    let before = journal(dir.path());
+    let copied = start(dir.path(), Vec::new, ELSEWHERE);
+    assert!(matches!(copied, Err(StartError::Copied)), "{copied:?}");
+    assert_eq!(journal(dir.path()), before);
+    fs::write(dir.path().join("heartbeat.json"), r#"{"journal_head":99}"#).expect("written");
+    let restored = start(dir.path(), Vec::new, HERE);
+    assert!(matches!(restored, Err(StartError::Restored { .. })), "{restored:?}");
+    assert_eq!(journal(dir.path()), before);
+    fs::remove_file(&first).expect("removed");
+    let restored = start(dir.path(), Vec::new, HERE);
+    assert!(matches!(restored, Err(StartError::Restored { head: Seq(0), .. })), "{restored:?}");
+    assert!(!journal(dir.path()).contains_key(&first), "nothing is begun");
 }
 
 /// What a start says of the heartbeat it found.

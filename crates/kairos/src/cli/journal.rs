@@ -21,6 +21,7 @@ use super::checkpoint::{Against, Compared, Prove};
 use super::erase::Erase;
 use super::{Root, checkpoint, live, repair};
 use crate::output::{Exit, Failure, Out, hint, talk};
+use crate::startup::way_on;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -70,10 +71,10 @@ pub(crate) enum Verb {
     #[command(after_help = "Example: kairos journal erase 3a7bd3e2 --reason 'a key stood in it'")]
     Erase(Erase),
     /// Write the journal out for other programs
-    #[command(after_help = "Example: kairos journal export --jsonl > journal.jsonl")]
+    #[command(after_help = "Example: kairos journal export > journal.jsonl")]
     Export {
-        /// One JSON object a line, as `events --json` prints them
-        #[arg(long, required = true)]
+        /// One JSON object a line, as `events --json` prints them; the one form there is
+        #[arg(long)]
         jsonl: bool,
         /// Begin at this position
         #[arg(long, value_name = "SEQ", default_value_t = 1)]
@@ -112,7 +113,8 @@ impl Verb {
             Self::Show { seq } => show(Files::open(&root()?)?, seq, out),
             Self::Repair { accept_loss_after } => {
                 let root = root()?;
-                repair::perform(&root, Files::open(&root)?.dir, accept_loss_after, out)
+                let kept = kept(&root);
+                repair::perform(&root, (Files::open(&root)?.dir, kept), accept_loss_after, out)
             }
             Self::Erase(erase) => erase.perform(&root()?, out),
             Self::Export { jsonl: _, from } => {
@@ -179,10 +181,15 @@ impl Files {
     }
 }
 
+/// The directory of the checkpoints, where there is one.
+fn kept(root: &Root) -> Option<Dir> {
+    RealFs.root(&root.path().join(".kairos/checkpoints")).ok()
+}
+
 fn verify(root: &Root, against: &Against, out: &mut Out) -> Result<Exit, Failure> {
     let files = Files::open(root)?;
     let cores = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-    let kept = RealFs.root(&root.path().join(".kairos/checkpoints")).ok();
+    let kept = kept(root);
     let places = Places { disk: &RealFs, journal: &files.dir, kept: kept.as_ref(), stop: None };
     let found = kairos_journal::verify_beside(&places, files.tail, cores)?;
     let checkpoint = checkpoint::compare(root, against)?;
@@ -209,6 +216,11 @@ fn verify(root: &Root, against: &Against, out: &mut Out) -> Result<Exit, Failure
     }
     if let Some(problem) = &found.problem {
         out.line(problem.to_string())?;
+    }
+    if let Some(Problem::Damaged(damage)) = &found.problem
+        && let Some(hint) = way_on(damage)
+    {
+        talk::say(format!("hint: {hint}"));
     }
     if let Some(checkpoint) = checkpoint {
         out.line(checkpoint.line())?;

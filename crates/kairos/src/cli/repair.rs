@@ -8,11 +8,13 @@ use std::sync::Arc;
 use kairos_core::fold::Seq;
 use kairos_disk::RealFs;
 use kairos_disk::real::Dir;
-use kairos_journal::{Loss, RepairError, Repaired, examine, repair};
+use kairos_journal::checkpoint::Places;
+use kairos_journal::{Damage, Loss, OpenError, RepairError, Repaired, examine, may_begin, repair};
 use serde::Serialize;
 
 use super::Root;
 use crate::output::{Exit, Failure, Out};
+use crate::startup::way_on;
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -31,10 +33,15 @@ struct Shown {
 /// Shows what a repair would give up, or makes it.
 pub(super) fn perform(
     root: &Root,
-    dir: Dir,
+    (dir, kept): (Dir, Option<Dir>),
     accepted: Option<u64>,
     out: &mut Out,
 ) -> Result<Exit, Failure> {
+    let places = Places { disk: &RealFs, journal: &dir, kept: kept.as_ref(), stop: None };
+    // What else there is to repair, and whether it can be read, the repair says.
+    if let Err(OpenError::Damaged(damage @ Damage::Vanished { .. })) = may_begin(&places) {
+        return Err(refused(root, RepairError::Unrepairable(damage)));
+    }
     let Some(accepted) = accepted else {
         return show(root, examine(&RealFs, &dir), out);
     };
@@ -83,7 +90,10 @@ fn show(root: &Root, found: Result<Loss, RepairError>, out: &mut Out) -> Result<
         return Ok(Exit::No);
     }
     out.line(format!("damaged: {damage}"))?;
-    out.line(format!("would stay: frames {from} to {after}"))?;
+    match after {
+        Seq(0) => out.line("would stay: no frame")?,
+        after => out.line(format!("would stay: frames {from} to {after}"))?,
+    }
     out.line(format!("would be set aside: {}", counted(bytes, segments)))?;
     if let Some(highest) = highest {
         out.line(format!(
@@ -115,6 +125,9 @@ fn refused(root: &Root, error: RepairError) -> Failure {
     };
     let failure = Failure::of(error.kind().into(), code, &error);
     match error {
+        RepairError::Unrepairable(damage) => {
+            way_on(&damage).into_iter().fold(failure, Failure::hint)
+        }
         RepairError::Locked => failure.hint("stop the daemon first"),
         RepairError::OtherLoss { after, .. } => failure
             .hint(format!("kairos{} journal repair --accept-loss-after {after}", root.flag())),

@@ -1,6 +1,8 @@
 //! A damaged journal, and the way on that a person chooses.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -36,8 +38,8 @@ fn a_damaged_journal_is_refused_and_goes_on_once_its_loss_is_accepted() {
     let refused = home.kairos(&["daemon"]);
     let said = String::from_utf8(refused.stderr).expect("text");
     assert_eq!(refused.status.code(), Some(2), "{said}");
-    let command = "kairos journal repair --accept-loss-after 1";
-    assert!(said.contains("frame 2") && said.contains(command), "{said}");
+    assert!(said.contains("frame 2") && said.contains("kairos journal repair"), "{said}");
+    assert!(!said.contains("--accept-loss-after"), "it is shown first: {said}");
     let shown = home.kairos(&["journal", "repair"]);
     assert_eq!(shown.status.code(), Some(1));
     let shown = String::from_utf8(shown.stdout).expect("text");
@@ -54,4 +56,94 @@ fn a_damaged_journal_is_refused_and_goes_on_once_its_loss_is_accepted() {
     assert_eq!(home.json(&["journal", "verify"])["ok"], true);
     let kept = fs::read_dir(home.root().join(".kairos/journal/torn")).expect("it is there");
     assert_eq!(kept.count(), 1, "the bytes, and no note any more");
+}
+
+/// Every file of the journal with its bytes, but the lock.
+fn files(home: &Home) -> BTreeMap<PathBuf, Vec<u8>> {
+    let (mut files, mut dirs) = (BTreeMap::new(), vec![home.root().join(".kairos/journal")]);
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).expect("it is there") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                dirs.push(path);
+            } else if !path.ends_with("lock") {
+                files.insert(path.clone(), fs::read(&path).expect("it reads"));
+            }
+        }
+    }
+    files
+}
+
+/// A workspace whose journal had frames and a checkpoint, and has no segment any more.
+fn without_segments() -> Home {
+    let home = Home::new();
+    crate::lifecycle::stop(&mut home.daemon());
+    home.ok(&["journal", "checkpoint"]);
+    let mut daemon = home.daemon();
+    crate::lifecycle::stop(&mut daemon);
+    for path in files(&home).into_keys() {
+        let gone = path.extension().is_some_and(|ext| ext == "kj" || ext == "tmp");
+        gone.then(|| fs::remove_file(&path).expect("removed"));
+    }
+    home
+}
+
+/// Exit code, and all that was said.
+fn end(home: &Home, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = home.kairos(arguments);
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).expect("text"))
+}
+
+#[test]
+fn a_start_verify_and_repair_say_the_same_of_segments_that_are_gone() {
+    let home = without_segments();
+    let kept = fs::read_dir(home.root().join(".kairos/checkpoints")).expect("it is there");
+    assert!(kept.count() > 0, "a checkpoint is kept");
+    fs::remove_file(home.root().join(".kairos/run/heartbeat.json")).expect("removed");
+    let before = files(&home);
+    for (arguments, code) in [
+        (&["journal", "verify"][..], 1),
+        (&["journal", "repair"], 2),
+        (&["journal", "repair", "--accept-loss-after", "0"], 2),
+        (&["daemon"], 2),
+        (&["daemon", "--adopt"], 2),
+        (&["journal", "verify"], 1),
+    ] {
+        let (ended, said) = end(&home, arguments);
+        assert_eq!(ended, Some(code), "{arguments:?}: {said}");
+        assert!(said.contains("is of a journal that had frames"), "{arguments:?}: {said}");
+        assert!(said.contains("put `.kairos/journal` back"), "{arguments:?}: {said}");
+        assert_eq!(files(&home), before, "{arguments:?} changes nothing");
+    }
+}
+
+#[test]
+fn a_start_that_the_heartbeat_refuses_leaves_no_journal_behind() {
+    let home = without_segments();
+    fs::remove_dir_all(home.root().join(".kairos/checkpoints")).expect("removed");
+    let before = files(&home);
+    let (ended, said) = end(&home, &["daemon"]);
+    assert_eq!((ended, said.contains("a heartbeat saw")), (Some(2), true), "{said}");
+    assert_eq!(files(&home), before);
+    let daemon = home.command(&["daemon", "--adopt"]);
+    crate::lifecycle::stop(&mut crate::home::ready(daemon));
+}
+
+#[test]
+fn a_file_that_does_not_belong_in_the_journal_is_to_be_moved_away() {
+    let home = Home::new();
+    crate::lifecycle::stop(&mut home.daemon());
+    let (_, sound) = end(&home, &["journal", "verify"]);
+    home.write(".kairos/journal/foo", "");
+    let (code, said) = end(&home, &["journal", "verify"]);
+    assert_eq!(
+        (code, said.lines().next()),
+        (Some(1), Some(&*sound.trim().replace("sound", "damaged")))
+    );
+    for arguments in [&["journal", "verify"][..], &["journal", "repair"], &["daemon"]] {
+        let (_, said) = end(&home, arguments);
+        assert!(said.contains("`foo` does not belong in a journal"), "{arguments:?}: {said}");
+        assert!(said.contains("move `.kairos/journal/foo` away"), "{arguments:?}: {said}");
+    }
 }

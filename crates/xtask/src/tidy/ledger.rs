@@ -10,6 +10,7 @@ use super::source::Source;
 use super::tree::Tree;
 
 const RULE: &str = "ledger";
+const OPENS: [&str; 2] = ["open", "open_if"];
 const MAY_OPEN: [&str; 4] = [
     "crates/kairos-journal/",
     "crates/kairos-engine/",
@@ -29,7 +30,8 @@ fn of(source: &Source) -> Vec<Finding> {
     let opens = |at: &usize| {
         let words = source.tokens[at + 1..].iter().map(|token| token.text.as_str());
         let words: Vec<&str> = words.take(WORDS_MAX).collect();
-        words.starts_with(&[":", ":", "open"]) || after_generics(&words) == Some("open")
+        let named = if words.starts_with(&[":", ":"]) { words.get(2).copied() } else { None };
+        [named, after_generics(&words)].iter().flatten().any(|name| OPENS.contains(name))
     };
     source
         .find_all(&["Ledger"])
@@ -84,6 +86,7 @@ mod tests {
             "<Ledger<State, Vec<u8>>>::open(disk)",
             "<kairos_journal::Ledger>::open(disk)",
             "Some(disk).map(Ledger::open)",
+            "Ledger::open_if(disk)",
         ] {
             let text = format!("fn a() {{\n    {call};\n}}\n");
             assert_eq!(lines("crates/kairos/src/assemble.rs", &text), [2], "{call}");
