@@ -77,10 +77,6 @@ fn stages(nextest: bool) -> Vec<Stage> {
             act: Act::Inside(|root| crate::civil::civil(root, false), "cargo xtask civil"),
         },
         Stage { name: "slots", act: Act::Inside(crate::slots::usual, "cargo xtask slots") },
-        Stage {
-            name: "attack",
-            act: Act::Inside(crate::attack::usual, "cargo xtask attack --driver kairos"),
-        },
         Stage { name: "faults", act: Act::Inside(crate::faults::all, "cargo xtask faults") },
     ]
 }
@@ -139,7 +135,6 @@ mod tests {
             "recorded cases",
             "civil time",
             "slots",
-            "attack",
             "faults",
         ];
         assert_eq!(names, expected);
