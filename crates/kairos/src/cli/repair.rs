@@ -13,7 +13,7 @@ use kairos_journal::{Damage, Loss, OpenError, RepairError, Repaired, examine, ma
 use serde::Serialize;
 
 use super::Root;
-use crate::output::{Exit, Failure, Out};
+use crate::output::{Exit, Failure, Out, talk};
 use crate::startup::way_on;
 
 /// What `--json` prints.
@@ -84,6 +84,10 @@ fn show(root: &Root, found: Result<Loss, RepairError>, out: &mut Out) -> Result<
         found => found.map_err(|error| refused(root, error))?,
     };
     let Loss { from, after, damage, bytes, segments, readable, highest } = loss;
+    let way_round = match &damage {
+        Damage::Length { segment, .. } => Some(shortened(*segment)),
+        _ => None,
+    };
     if out.json {
         let (damage, readable) = (Some(damage.to_string()), Some(readable));
         out.object(&Shown { repaired: false, after: after.0, damage, bytes, segments, readable })?;
@@ -104,7 +108,20 @@ fn show(root: &Root, found: Result<Loss, RepairError>, out: &mut Out) -> Result<
         "to accept that: kairos{} journal repair --accept-loss-after {after}",
         root.flag()
     ))?;
+    if let Some(way_round) = way_round {
+        talk::say(format!("hint: {way_round}"));
+    }
     Ok(Exit::No)
+}
+
+/// A file that only lost zeros at its end gives up nothing once it has its length again.
+fn shortened(segment: Seq) -> String {
+    let file = format!(".kairos/journal/{segment:020}.kj");
+    format!(
+        "before that: `\"bytes\"` in the first line of `{file}` is its length (`head -n 1 {file}`); if only \
+         zeros are missing at its end, `truncate -s LENGTH {file}` brings them back, and `kairos journal \
+         verify` says whether all frames are there"
+    )
 }
 
 fn counted(bytes: u64, segments: u32) -> String {

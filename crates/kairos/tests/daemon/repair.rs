@@ -147,3 +147,25 @@ fn a_file_that_does_not_belong_in_the_journal_is_to_be_moved_away() {
         assert!(said.contains("move `.kairos/journal/foo` away"), "{arguments:?}: {said}");
     }
 }
+
+#[test]
+fn a_segment_that_only_lost_zeros_is_told_how_it_gets_them_back() {
+    let home = Home::new();
+    let mut daemon = home.daemon();
+    crate::lifecycle::stop(&mut daemon);
+    let sound = home.json(&["journal", "verify"]);
+    let file = home.root().join(".kairos/journal/00000000000000000001.kj");
+    let open = fs::OpenOptions::new().write(true).open(&file).expect("a segment");
+    let length = open.metadata().expect("it is there").len();
+    open.set_len(length / 2 + 1).expect("cut");
+    let shown = home.kairos(&["journal", "repair"]);
+    assert_eq!(shown.status.code(), Some(1));
+    let hint = String::from_utf8(shown.stderr).expect("text");
+    assert!(hint.contains("truncate -s LENGTH .kairos/journal/00000000000000000001.kj"), "{hint}");
+    let text = fs::read(&file).expect("a segment");
+    let named = format!("\"bytes\":{length}}}");
+    let line = text.split(|byte| *byte == b'\n').next().expect("a first line");
+    assert!(String::from_utf8_lossy(line).contains(&named), "the first line says the length");
+    open.set_len(length).expect("given back");
+    assert_eq!(home.json(&["journal", "verify"]), sound);
+}

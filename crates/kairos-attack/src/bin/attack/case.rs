@@ -253,19 +253,7 @@ impl Case {
         shows: Shows,
         args: &'static [&'static str],
     ) -> Self {
-        let act = Act::Tool(args);
-        Self {
-            number,
-            name,
-            act,
-            shows,
-            ground: Ground::Repository,
-            wish: USUAL,
-            told: None,
-            needs: Needs::Nothing,
-            kept_back: None,
-            not_claimed: None,
-        }
+        Self { act: Act::Tool(args), ..Self::probe(number, name, shows, args) }
     }
 
     pub(crate) const fn on(mut self, ground: Ground) -> Self {
