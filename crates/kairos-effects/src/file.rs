@@ -98,7 +98,8 @@ impl<F: Fs> Acting<'_, F> {
             Call::Reconcile { change, temp } => self.reconcile(change, *temp),
             Call::Clear { change, temp } => self.clear(change, *temp),
             Call::Verify { checks } => self.verify(checks),
-            Call::Ask { .. } | Call::Cancel { .. } => {
+            Call::Diff { change } => self.diff(change),
+            Call::Ask { .. } | Call::Execute { .. } | Call::Cancel { .. } => {
                 panic!("a call that is no file's was handed to the file performer")
             }
         };

@@ -47,7 +47,7 @@ use crate::{ENGINE_THREAD, heartbeat, poison};
 /// The version of events this program writes, and the highest it reads: one more with every event or
 /// field that a program before could not have read. Lower ones are read for ever. 2: retention, room,
 /// erasures, clocks, timings and pauses. 3: triggers and conditions.
-const SCHEMA: u32 = 3;
+const SCHEMA: u32 = 4;
 /// A segment is no longer than this part of what journal and blobs may take, within bounds: the one
 /// in use, the next, and those behind two snapshots cannot be deleted.
 const SEGMENTS_OF_CAP: u64 = 16;

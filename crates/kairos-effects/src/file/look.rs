@@ -38,6 +38,8 @@ pub enum Unclear {
     TooLong,
     #[error(transparent)]
     Text(#[from] TextError),
+    #[error("a command is not for whoever looks at files")]
+    Command,
     #[error("the workspace cannot be opened")]
     Root(#[source] std::io::Error),
 }
@@ -60,6 +62,7 @@ impl<F: Fs + Clone> Files<F> {
                 };
                 Ok(Found::Is(held))
             }
+            Test::Command { .. } => Err(Unclear::Command),
             Test::Changed(glob) => self.contents(glob, scopes, &mut |_| {}).map(Found::Files),
         }
     }
