@@ -74,6 +74,32 @@ pub enum Kind {
 }
 
 impl RunError {
+    /// What a person could do, where there is something to do.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::RootOwned { .. } => "give it to the user whose work it is, with `chown`",
+            Self::Setup { step: Step::View, source, .. }
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                "whoever owns the workspace has to reach it by its path: nothing of another's home"
+            }
+            Self::Large => "give the rest as input",
+            Self::Program { .. }
+            | Self::Account { .. }
+            | Self::Directory { .. }
+            | Self::Argument { .. }
+            | Self::Input { .. }
+            | Self::Unproven { .. }
+            | Self::Stream
+            | Self::Setup { .. }
+            | Self::Vanished
+            | Self::Slow
+            | Self::Stuck
+            | Self::Spawn { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+
     pub fn kind(&self) -> Kind {
         match self {
             Self::Directory { .. }

@@ -70,15 +70,38 @@ struct Seen {
     garbled: bool,
 }
 
-/// Kills a command from another thread.
+/// Ends a command from another thread.
 #[derive(Clone, Debug)]
 pub struct Killer(Arc<OwnedFd>);
 
+/// What a request to end adds to the counter; a kill adds more than there can be requests.
+const ASKED: u64 = 1;
+const KILLED: u64 = 1 << 32;
+
 impl Killer {
+    /// Everything inside is asked to end, and after the policy's grace killed. Does nothing once it has
+    /// ended.
+    pub fn end(&self) {
+        self.raise(ASKED);
+    }
+
     /// The tree ends now. Does nothing once it has ended.
     pub fn kill(&self) {
+        self.raise(KILLED);
+    }
+
+    fn raise(&self, by: u64) {
         // A counter that cannot be raised is raised already.
-        let _ = rustix::io::write(&*self.0, &1u64.to_ne_bytes());
+        let _ = rustix::io::write(&*self.0, &by.to_ne_bytes());
+    }
+
+    /// Takes what was raised, so that it is not ready for ever while the tree dies.
+    fn take(&self) -> u64 {
+        let mut raised = [0; 8];
+        match rustix::io::read(&*self.0, &mut raised) {
+            Ok(8) => u64::from_ne_bytes(raised),
+            _ => 0,
+        }
     }
 }
 
@@ -163,13 +186,13 @@ impl Running {
             if looks.control {
                 self.listen();
             }
-            if looks.kill {
-                // Taken, so that it is not ready for ever while the tree dies.
-                let _ = rustix::io::read(&*self.kill.0, &mut [0; 8]);
-            }
+            let raised = if looks.kill { self.kill.take() } else { 0 };
             if self.seen.ready && !ready {
                 ready = true;
-                until = self.began + limits.wall;
+                // Who was asked to end before has that long to do it.
+                if phase == Phase::Alive {
+                    until = self.began + limits.wall;
+                }
             }
             self.captures.iter_mut().for_each(|capture| {
                 capture.read();
@@ -182,10 +205,11 @@ impl Running {
                 self.captures.iter().any(Capture::is_over) && limits.on_flood == OnFlood::Kill;
             let late = Instant::now() >= until;
             phase = match phase {
-                Phase::Alive | Phase::Asked(_) if looks.kill => self.kill(Cause::Caller),
+                Phase::Alive | Phase::Asked(_) if raised >= KILLED => self.kill(Cause::Caller),
                 Phase::Alive if flood => self.kill(Cause::Flood),
                 Phase::Alive if late && !ready => self.kill(Cause::Setup),
-                Phase::Alive if late => self.ask(),
+                Phase::Alive if late => self.ask(Cause::Timeout),
+                Phase::Alive if raised >= ASKED => self.ask(Cause::Caller),
                 Phase::Asked(cause) if late => self.kill(cause),
                 Phase::Killed(_) if late => return Err(RunError::Stuck),
                 Phase::Alive | Phase::Asked(_) | Phase::Killed(_) => continue,
@@ -257,9 +281,9 @@ impl Running {
     }
 
     /// Asks everything inside to end.
-    fn ask(&self) -> Phase {
+    fn ask(&self, cause: Cause) -> Phase {
         let _ = rustix::net::send(&self.control, &[TERMINATE], SendFlags::NOSIGNAL);
-        Phase::Asked(Cause::Timeout)
+        Phase::Asked(cause)
     }
 
     fn kill(&self, cause: Cause) -> Phase {

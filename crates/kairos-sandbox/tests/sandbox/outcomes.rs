@@ -1,5 +1,6 @@
 //! Every way a command can end is told apart, on time, with bounded memory.
 
+use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -185,6 +186,27 @@ fn a_caller_may_kill_and_a_dropped_command_is_dead() {
     assert!(ended.is_err() || ended.is_ok_and(|outcome| outcome.exit == Exit::Killed));
     drop(sleep());
     assert!(began.elapsed() < SLACK);
+}
+
+#[test]
+fn a_caller_may_ask_a_command_to_end_before_it_is_killed() {
+    let limits = Limits { grace: SLACK, ..Limits::default() };
+    let (dir, policy) = limited(limits);
+    let (sandbox, policy) = (sandbox(), compiled(&policy));
+    let (mut said, stdout) = std::io::pipe().expect("a pipe");
+    let stderr = OwnedFd::from(stdout.try_clone().expect("a copy"));
+    let words = "trap 'echo asked; exit 3' TERM; echo up; while :; do sleep 0.01; done";
+    let streams = Streams::Given { stdout: OwnedFd::from(stdout), stderr };
+    let polite = command(dir.path(), &["sh", "-c", words]);
+    let running = sandbox.spawn(polite, &policy, streams).expect("starts");
+    let killer = running.killer();
+    let waiting = std::thread::spawn(move || running.wait());
+    said.read_exact(&mut [0; 3]).expect("it is up");
+    killer.end();
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).expect("it ends");
+    assert_eq!(rest, "asked\n");
+    assert_eq!(waiting.join().expect("no panic").expect("it began").exit, Exit::Killed);
 }
 
 #[test]
