@@ -253,6 +253,12 @@ pub fn proposal(view: &ProposalView, texts: Texts<'_>, erasures: &Erasures) -> w
         action: action.to_owned(),
         path: path.clone(),
         to,
+        command: match &view.what.subject {
+            Subject::Change(_) => None,
+            Subject::Command(invocation) => {
+                texts(invocation.shown).as_deref().map(words::command_of).map(ToOwned::to_owned)
+            }
+        },
         diff: texts(view.what.diff),
         hash: hash.clone(),
         risk: view.what.risk.word().to_owned(),
@@ -282,6 +288,7 @@ pub fn effect(view: &EffectView) -> wire::Effect {
         kairos_core::effect::Class::Read => "read",
         kairos_core::effect::Class::Model => "model",
         kairos_core::effect::Class::File => "file",
+        kairos_core::effect::Class::Opaque => "opaque",
     };
     let doubt = |doubt: Doubt| match doubt {
         Doubt::ChangedMeanwhile => "somebody else changed the file in the window",
@@ -289,6 +296,7 @@ pub fn effect(view: &EffectView) -> wire::Effect {
         Doubt::PathMoved => "the path leads to another directory now",
         Doubt::Neither => "neither the old nor the new content lies there",
         Doubt::Disk => "the disk failed in the middle",
+        Doubt::Interrupted => "the command did not come to its own end",
     };
     wire::Effect {
         id: view.id.to_string(),

@@ -5,7 +5,7 @@
 use kairos_core::cycle::retry::CallFailure;
 use kairos_core::effect::{Failure, FileRefusal};
 use kairos_core::plan::{Action, StepFailure};
-use kairos_core::shell::{CommandRefusal, Ended, Spoilt};
+use kairos_core::shell::{CommandRefusal, Spoilt};
 use serde::Serialize;
 
 /// What a step does: `edit docs/a.md`.
@@ -117,7 +117,7 @@ pub fn step(failure: StepFailure) -> Why {
         StepFailure::Unknown => Why::new("nobody could say whether it happened", &failure),
         StepFailure::TooManyWaiting => Why::new("as many proposals wait as may", &failure),
         StepFailure::Command(refusal) => Why::new(command(refusal), &refusal),
-        StepFailure::Ended(ended) => Why::new(self::ended(ended), &ended),
+        StepFailure::Ended(ended) => Why::new(format!("the command {}", ended.words()), &ended),
         StepFailure::Spoilt(spoilt) => Why::new(self::spoilt(spoilt), &spoilt),
         StepFailure::Repeated => Why::new("the same change waits for a person already", &failure),
     }
@@ -146,20 +146,11 @@ fn file(refusal: FileRefusal) -> String {
     }
 }
 
-/// How a command ended.
+/// The command in what a person reads of one.
 #[must_use]
-pub fn ended(ended: Ended) -> String {
-    match ended {
-        Ended::Code(code) => format!("the command exited with {code}"),
-        Ended::Signal(signal) => format!("signal {signal} ended the command"),
-        Ended::Timeout => "the command took longer than it may".to_owned(),
-        Ended::Oom => "the command had no memory left".to_owned(),
-        Ended::OutputCap => "the command wrote more than is kept".to_owned(),
-        Ended::PidsCap => "the command was refused a process".to_owned(),
-        Ended::CpuCap => "the command used up its processor time".to_owned(),
-        Ended::Filtered => "the command made a system call that is answered with death".to_owned(),
-        Ended::Killed => "the command was killed".to_owned(),
-    }
+pub fn command_of(shown: &str) -> &str {
+    let first = shown.lines().next().unwrap_or_default();
+    first.strip_prefix("asked: ").unwrap_or(first)
 }
 
 const fn command(refusal: CommandRefusal) -> &'static str {

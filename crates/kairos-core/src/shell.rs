@@ -140,6 +140,22 @@ impl Ended {
         matches!(self, Self::Code(0))
     }
 
+    /// How it ended, behind the command's name.
+    #[must_use]
+    pub fn words(self) -> String {
+        match self {
+            Self::Code(code) => format!("exited with {code}"),
+            Self::Signal(signal) => format!("was ended by signal {signal}"),
+            Self::Timeout => "took longer than it may".to_owned(),
+            Self::Oom => "had no memory left".to_owned(),
+            Self::OutputCap => "wrote more than is kept".to_owned(),
+            Self::PidsCap => "was refused a process".to_owned(),
+            Self::CpuCap => "used up its processor time".to_owned(),
+            Self::Filtered => "made a system call that is answered with death".to_owned(),
+            Self::Killed => "was killed".to_owned(),
+        }
+    }
+
     /// It came to its own end, so what it did is done.
     #[must_use]
     pub const fn is_certain(self) -> bool {

@@ -53,8 +53,17 @@ pub(super) fn lost(state: &State, now: &Now, effect: EffectId) -> Vec<Event> {
 /// Whether the step of this outcome can go on only by a further effect.
 fn needs_more(open: &Open, outcome: &Outcome) -> bool {
     match open.intent {
+        Intent::Ask { .. } | Intent::Observe | Intent::Verify => false,
         // What a command did is a fact; what it changed waits in the state.
-        Intent::Ask { .. } | Intent::Observe | Intent::Verify | Intent::Execute { .. } => false,
+        Intent::Execute { .. } => !matches!(
+            outcome,
+            Outcome::Executed(_)
+                | Outcome::NotExecuted { .. }
+                | Outcome::Stale
+                | Outcome::Failed(
+                    Failure::Blob | Failure::Busy | Failure::NoSpace | Failure::Oversize
+                )
+        ),
         Intent::Clear { .. } => is_unclear(outcome),
         Intent::Prepare { .. } | Intent::Reconcile { .. } | Intent::Diff { .. } => !matches!(
             outcome,

@@ -40,6 +40,12 @@ pub enum Unclear {
     Text(#[from] TextError),
     #[error("a command is not for whoever looks at files")]
     Command,
+    #[error("the command was not executed: {words}")]
+    NotExecuted { words: String },
+    #[error("the command was interrupted")]
+    Interrupted,
+    #[error("the command cannot be executed: {failure:?}")]
+    Failed { failure: kairos_core::effect::Failure },
     #[error("the workspace cannot be opened")]
     Root(#[source] std::io::Error),
 }
