@@ -13,7 +13,7 @@ use rustix::process::{getegid, geteuid};
 use rustix::time::{ClockId, Timespec};
 
 use super::RunError;
-use crate::changes::Layer;
+use crate::changes::{Layer, Shield};
 use crate::command::{Command, Stdin};
 use crate::compile::{Access, Compiled, HOME, Inner, MEMORY, Root, Skeleton};
 use crate::plan::{Ids, Kept, Made, Plan, Start, View};
@@ -251,20 +251,15 @@ pub(super) fn layer(
 ) -> Option<Layer<'_>> {
     let path = &inner.skeleton.mounts.get(usize::try_from(mount).ok()?)?.path;
     let root = inner.roots.iter().find(|root| root.path == *path)?;
-    let protected = inner.skeleton.protect.iter().filter(|rule| rule.root == root.path);
+    let mut shield = Shield::default();
+    for rule in &inner.skeleton.protect {
+        shield.add(&root.path, &rule.root, &rule.below);
+    }
     Some(Layer {
         root: &root.path,
         lower: root.fd.as_fd(),
         upper,
-        // By its own name, and by the one it leads to where a link is on the way.
-        protect: protected
-            .flat_map(|rule| {
-                let leads = rule.root.join(&rule.below).canonicalize().ok();
-                let leads = leads.and_then(|to| Some(to.strip_prefix(&root.path).ok()?.to_owned()));
-                [Some(rule.below.clone()), leads.filter(|to| !to.as_os_str().is_empty())]
-            })
-            .flatten()
-            .collect(),
+        shield,
         caches: inner
             .caches
             .iter()

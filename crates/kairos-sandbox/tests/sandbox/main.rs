@@ -3,6 +3,7 @@
 mod basics;
 mod common;
 mod egress;
+mod layer;
 mod outcomes;
 mod overlay;
 mod refusal;
