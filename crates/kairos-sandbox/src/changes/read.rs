@@ -100,9 +100,8 @@ impl Reader<'_> {
         let kind = FileType::from_raw_mode(upper.st_mode);
         let gone = kind == FileType::CharacterDevice && upper.st_rdev == 0;
         let was_dir = lower.as_ref().is_some_and(is_dir);
-        let diverts = lower.as_ref().is_some_and(|lower| !is_dir(lower))
-            || !kind.is_dir() && !(gone && was_dir);
-        if diverts && self.layer.shield.is_on_the_way(path) && !(gone && lower.is_none()) {
+        let stays_dir = (kind.is_dir() || gone) && (was_dir || lower.is_none());
+        if !stays_dir && self.layer.shield.is_on_the_way(path) {
             self.refuse(path, Why::Protected);
             return false;
         }

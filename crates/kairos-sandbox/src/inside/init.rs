@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
 use rustix::process::{
     DumpableBehavior, Pid, Signal, WaitOptions, set_dumpable_behavior,
-    set_parent_process_death_signal, wait,
+    set_parent_process_death_signal, waitpid,
 };
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 
@@ -65,8 +65,18 @@ fn identify(plan: &Plan) -> Result<(), Failure> {
     // Of what the account has for all its programs, one command takes a part.
     tell("/proc/sys/user/max_inotify_instances", b"16", step)?;
     tell("/proc/sys/user/max_inotify_watches", b"8192", step)?;
-    tell("/proc/self/oom_score_adj", b"500", step)?;
+    first_to_go(step)?;
     rustix::system::sethostname(HOST).at(step, || "host name".into())
+}
+
+/// Of all processes these are the first that are ended for want of memory; who is before them stays.
+fn first_to_go(step: Step) -> Result<(), Failure> {
+    const PATH: &str = "/proc/self/oom_score_adj";
+    let now = std::fs::read_to_string(PATH).at(step, || format!("`{PATH}`"))?;
+    match now.trim().parse::<i32>() {
+        Ok(500..) => Ok(()),
+        _ => tell(PATH, b"500", step),
+    }
 }
 
 /// Gives up every capability, every way to get one, and every raise of rights by a program.
@@ -131,10 +141,13 @@ fn reap(payload: Pid, control: &OwnedFd) -> Result<Never, Failure> {
     sys::close_between(0, 2).at(Step::Init, || "streams".into())?;
     loop {
         // The signal says that some ended, never how many; and before it was asked for, nothing.
-        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-            if pid == payload {
-                let usage = sys::children_usage();
-                let _ = Report::Ended { status: status.as_raw(), usage }.send(control, None);
+        while let Some(dead) = sys::next_dead() {
+            // Only of what was not reaped yet anything can be learnt.
+            let executed = dead != payload || has_executed(payload);
+            let Ok(Some((_, status))) = waitpid(Some(dead), WaitOptions::NOHANG) else { break };
+            if dead == payload {
+                let (status, usage) = (status.as_raw(), sys::children_usage());
+                let _ = Report::Ended { status, executed, usage }.send(control, None);
                 sys::exit_now(0);
             }
         }
@@ -148,6 +161,17 @@ fn reap(payload: Pid, control: &OwnedFd) -> Result<Never, Failure> {
             obey(control);
         }
     }
+}
+
+/// Whether a process that ended had become a program since it was made. The kernel keeps that with the
+/// process, where no program can change it; in doubt it had.
+fn has_executed(pid: Pid) -> bool {
+    const FORKED_ONLY: u64 = 0x40;
+    let stat = std::fs::read(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    let stat = String::from_utf8_lossy(&stat);
+    // After the name, which may hold anything: state, five numbers of others, flags.
+    let flags = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(6)?.parse().ok());
+    flags.is_none_or(|flags: u64| flags & FORKED_ONLY == 0)
 }
 
 /// Does what was asked; ends, and all with it, when nobody is there to ask.
