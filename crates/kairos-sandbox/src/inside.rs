@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use rustix::process::{
     DumpableBehavior, Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, getpid, getppid,
     getrlimit, pidfd_open, pidfd_send_signal, set_dumpable_behavior,
-    set_parent_process_death_signal, setrlimit, setsid, waitpid,
+    set_parent_process_death_signal, setrlimit, setsid, wait,
 };
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
@@ -288,7 +288,7 @@ fn attend(first: &OwnedFd, control: &OwnedFd) -> ! {
     }
     // What stays open here would keep the ends of the command's streams.
     let _ = sys::close_from(0);
-    while !matches!(waitpid(None, WaitOptions::empty()), Err(rustix::io::Errno::CHILD)) {}
+    while !matches!(wait(WaitOptions::empty()), Err(rustix::io::Errno::CHILD)) {}
     sys::exit_now(0)
 }
 

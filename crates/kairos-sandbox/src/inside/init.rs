@@ -39,6 +39,7 @@ pub(super) fn begin(plan: &Plan, control: &OwnedFd, parent: &OwnedFd) -> Result<
     drop_rights()?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .at(Step::Init, || "stays readable".into())?;
+    rustix::process::setsid().at(Step::Init, || "no session".into())?;
     match sys::fork().at(Step::Init, || "cannot fork".into())? {
         None => {
             let failure = payload::begin(plan, control);
@@ -163,15 +164,11 @@ fn reap(payload: Pid, control: &OwnedFd) -> Result<Never, Failure> {
     }
 }
 
-/// Whether a process that ended had become a program since it was made. The kernel keeps that with the
-/// process, where no program can change it; in doubt it had.
+/// Whether a child that ended had become a program. The kernel lets nobody move a child that has to
+/// another group, nor one that has left the session, which ours does only as a program; and what it
+/// remembers of that no program can change.
 fn has_executed(pid: Pid) -> bool {
-    const FORKED_ONLY: u64 = 0x40;
-    let stat = std::fs::read(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
-    let stat = String::from_utf8_lossy(&stat);
-    // After the name, which may hold anything: state, five numbers of others, flags.
-    let flags = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(6)?.parse().ok());
-    flags.is_none_or(|flags: u64| flags & FORKED_ONLY == 0)
+    rustix::process::setpgid(Some(pid), Some(pid)).is_err()
 }
 
 /// Does what was asked; ends, and all with it, when nobody is there to ask.

@@ -31,7 +31,7 @@ pub(super) fn begin(plan: &Plan, control: &OwnedFd) -> Failure {
 
 fn prepare(plan: &Plan, control: &OwnedFd) -> Result<OwnedFd, Failure> {
     // A group of its own: signals to a group do not stop at the border of a namespace.
-    rustix::process::setsid().at(Step::Limits, || "no session".into())?;
+    rustix::process::setpgid(None, None).at(Step::Limits, || "no group".into())?;
     leave_precedence()?;
     bound(plan.bounds)?;
     let cwd = &plan.start.cwd;
