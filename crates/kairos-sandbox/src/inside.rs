@@ -188,12 +188,16 @@ fn begin(
             return Err(Failure { step: Step::Cgroup, errno: libc::EBADF, what });
         }
     }
+    let trees = match plan.ids.switch {
+        true => view::Trees::open(&plan.view)?,
+        false => view::Trees::default(),
+    };
     account(&plan, parent)?;
     let own = pidfd_open(getpid(), PidfdFlags::empty())
         .at(Step::Namespaces, || "no descriptor of oneself".into())?;
     match sys::clone_into(NAMESPACES).at(Step::Namespaces, || "cannot be made".into())? {
         Cloned::Child => {
-            let Err(failure) = init::begin(&plan, control, &own);
+            let Err(failure) = init::begin(&plan, trees, control, &own);
             give_up(&failure, control)
         }
         Cloned::Parent { pidfd } => attend(&pidfd, control),

@@ -22,7 +22,12 @@ use crate::sys;
 /// Name of the machine inside.
 const HOST: &[u8] = b"sandbox";
 
-pub(super) fn begin(plan: &Plan, control: &OwnedFd, parent: &OwnedFd) -> Result<Never, Failure> {
+pub(super) fn begin(
+    plan: &Plan,
+    trees: view::Trees,
+    control: &OwnedFd,
+    parent: &OwnedFd,
+) -> Result<Never, Failure> {
     set_parent_process_death_signal(Some(Signal::KILL))
         .at(Step::Namespaces, || "no signal at the parent's death".into())?;
     if is_readable(parent) {
@@ -35,7 +40,7 @@ pub(super) fn begin(plan: &Plan, control: &OwnedFd, parent: &OwnedFd) -> Result<
     }
     // What the view is made of is read by one account, and what the command makes is its own affair.
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    view::build(&plan.view, control)?;
+    view::build(&plan.view, trees, control)?;
     drop_rights()?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .at(Step::Init, || "stays readable".into())?;

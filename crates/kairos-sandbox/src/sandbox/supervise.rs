@@ -28,7 +28,7 @@ use crate::spawner::{Spawner, wait_until};
 use crate::sys::Usage;
 
 /// Putting up the walls may take this long, and never longer than the command may.
-const SETUP_MAX: Duration = Duration::from_secs(30);
+pub(super) const SETUP_MAX: Duration = Duration::from_secs(30);
 
 /// What was killed is gone within this, or it is stuck in the kernel.
 const DYING_MAX: Duration = Duration::from_secs(30);

@@ -2,6 +2,7 @@
 
 mod basics;
 mod common;
+mod direct;
 mod egress;
 mod layer;
 mod outcomes;
