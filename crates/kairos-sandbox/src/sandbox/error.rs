@@ -90,6 +90,8 @@ impl RunError {
                 "whoever owns the workspace has to reach it by its path: nothing of another's home"
             }
             Self::Large => "give the rest as input",
+            Self::HardLink { .. } => "take one of the names away, or let the writes go to a layer",
+            Self::Unsearched { .. } => "let the writes go to a layer",
             Self::Program { .. }
             | Self::Account { .. }
             | Self::Directory { .. }
