@@ -214,6 +214,7 @@ fn why(why: Why) -> (Option<Spoilt>, &'static str) {
         Why::Special => (None, "it is no file, and is not taken over"),
         Why::Rights => (None, "its mode would give rights, and it is not taken over"),
         Why::LinkOut => (None, "it leads out of the workspace, and is not taken over"),
+        Why::Attributes => (None, "it has rights beside its mode, and is not taken over"),
         Why::Protected => (None, "it is protected from commands, and is not taken over"),
         Why::Conflict => (Some(Spoilt::Conflict), "somebody else changed it meanwhile"),
         Why::Unreadable => (Some(Spoilt::Unreadable), "it cannot be read"),
