@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use kairos_core::gate::scope::{Classified, Reason, Scope, Scopes};
 use kairos_core::path::RelPath;
-use kairos_disk::fs::FileKind;
+use kairos_disk::fs::{FileKind, Stat};
 use kairos_disk::{Fs, RealFs};
 use kairos_sandbox::{PathRule, WriteMode};
 
@@ -46,21 +46,41 @@ pub(super) struct Guarded {
     pub(super) hide: Vec<PathRule>,
 }
 
+/// The daemon's directory, which is looked at first.
+const OWN: &str = ".kairos";
+
 impl Guarded {
-    pub(super) fn look(workspace: &Path, scopes: &Scopes) -> Result<Self, NotResolved> {
+    /// Looks at a workspace for commands that run as `payload`, where that is not who looks.
+    pub(super) fn look(
+        workspace: &Path,
+        scopes: &Scopes,
+        payload: Option<u32>,
+    ) -> Result<Self, NotResolved> {
         let root = RealFs.root(workspace).map_err(NotResolved::Look)?;
         let (mut found, mut entries) = (Self::default(), 0);
         // Breadth first: what stands higher is seen before the bound is met.
-        let mut open = VecDeque::from([(PathBuf::from(".kairos"), 1), (PathBuf::new(), 0)]);
+        let mut open = VecDeque::from([(PathBuf::new(), 0)]);
+        if is_shut(&root, Path::new(OWN), payload) {
+            // Nothing instead of a refusal, on which whatever walks a workspace would stumble.
+            found.hide.push(PathRule::optional(workspace.join(OWN)));
+        } else {
+            found.takes(workspace, Path::new(OWN), 1, scopes);
+            open.push_front((PathBuf::from(OWN), 1));
+        }
         while let Some((dir, depth)) = open.pop_front() {
-            for (name, kind) in listed(&root, &dir, ENTRIES_MAX.saturating_sub(entries)) {
+            let room = ENTRIES_MAX.saturating_sub(entries);
+            for (name, stat) in listed(&root, &dir, room, payload) {
                 entries += 1;
                 let path = dir.join(&name);
-                if found.takes(workspace, &path, depth + 1, scopes) || kind != FileKind::Directory {
+                let is_dir = stat.kind == FileKind::Directory;
+                if path == Path::new(OWN)
+                    || found.takes(workspace, &path, depth + 1, scopes)
+                    || !is_dir
+                {
                     continue;
                 }
                 let heavy = HEAVY.iter().any(|heavy| name == *heavy);
-                if depth + 1 < DEPTH_MAX && !heavy && path != Path::new(".kairos") {
+                if depth + 1 < DEPTH_MAX && !heavy {
                     open.push_back((path, depth + 1));
                 }
             }
@@ -109,10 +129,28 @@ impl Guarded {
     }
 }
 
+/// Whether somebody else cannot enter a directory.
+fn is_shut(root: &<RealFs as Fs>::Dir, dir: &Path, payload: Option<u32>) -> bool {
+    /// Searching for the group, which bounds every access list too, and for others.
+    const SEARCH: u32 = 0o011;
+    let Some(payload) = payload else { return false };
+    let own = RealFs.open_dir(root, dir).and_then(|dir| RealFs.stat_dir(&dir));
+    own.is_ok_and(|own| own.uid != payload && own.mode & SEARCH == 0)
+}
+
 /// What is in a directory, as far as there is room; nothing where it cannot be listed, for then the
-/// command cannot see into it either, or it is a link.
-fn listed(root: &<RealFs as Fs>::Dir, dir: &Path, room: usize) -> Vec<(OsString, FileKind)> {
-    let names = || -> io::Result<Vec<(OsString, FileKind)>> {
+/// command cannot see into it either, or it is a link. What `payload` cannot enter needs no wall, and
+/// nothing in it could be reached to put one up.
+fn listed(
+    root: &<RealFs as Fs>::Dir,
+    dir: &Path,
+    room: usize,
+    payload: Option<u32>,
+) -> Vec<(OsString, Stat)> {
+    if is_shut(root, dir, payload) {
+        return Vec::new();
+    }
+    let names = || -> io::Result<Vec<(OsString, Stat)>> {
         let dir = RealFs.open_dir(root, dir)?;
         let mut names = Vec::new();
         RealFs.each_name(&dir, &mut |name| {
@@ -120,11 +158,11 @@ fn listed(root: &<RealFs as Fs>::Dir, dir: &Path, room: usize) -> Vec<(OsString,
                 names.push(name.to_owned());
             }
         })?;
-        let kind = |name: OsString| {
-            let kind = RealFs.stat(&dir, &name).ok()?.kind;
-            Some((name, kind))
+        let stat = |name: OsString| {
+            let stat = RealFs.stat(&dir, &name).ok()?;
+            Some((name, stat))
         };
-        Ok(names.into_iter().filter_map(kind).collect())
+        Ok(names.into_iter().filter_map(stat).collect())
     };
     names().unwrap_or_default()
 }

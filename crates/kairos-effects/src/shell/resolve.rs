@@ -45,10 +45,14 @@ impl Shell {
             return Err(NotResolved::Secret { at });
         }
         let mut place = self.place(&asked.cwd, settings)?;
-        self.has_owner(settings)?;
+        let payload = self.payload(settings).map_err(NotResolved::Look)?;
+        // As root a command is whoever owns the workspace, and that has to be somebody.
+        if payload == Some(0) {
+            return Err(NotResolved::RootOwned { workspace: self.workspace.clone() });
+        }
         let name = name.to_string_lossy();
         let known = known(&current, &name)?;
-        let guarded = Guarded::look(&self.workspace, &settings.scopes)?;
+        let guarded = Guarded::look(&self.workspace, &settings.scopes, payload)?;
         let rule = known.catalog.rule(&name).map_err(ResolveError::from)?;
         if let Some(question) = rule.question(&place) {
             let answer = self.answer(&question, &known.program, &place, &guarded, settings)?;
@@ -85,14 +89,6 @@ impl Shell {
             Some(home) => place.with_home(home),
             None => place,
         })
-    }
-
-    /// As root a command is whoever owns the workspace, and that has to be somebody.
-    fn has_owner(&self, settings: &Settings) -> Result<(), NotResolved> {
-        match self.payload(settings).map_err(NotResolved::Look)? {
-            Some(0) => Err(NotResolved::RootOwned { workspace: self.workspace.clone() }),
-            _ => Ok(()),
-        }
     }
 
     /// Who a command runs as, where that is not who we are.
