@@ -61,6 +61,7 @@ mod look;
 mod recover;
 mod relocate;
 mod stage;
+mod way;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -108,7 +109,9 @@ pub enum Change<'a> {
     },
 }
 
-/// A path beneath the root and the inode of the directory it led to when the change was prepared.
+/// A path beneath the root and the inode of the directory it led to when the change was prepared:
+/// [`MISSING`](crate::tree::MISSING) when there was none, which only a creation and the end of a move
+/// may have.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
     pub path: &'a Path,

@@ -50,7 +50,7 @@ fn names_cannot_lead_out_of_their_directory() {
             RealFs.stat(&inside, outside).map(drop),
             RealFs.unlink(&inside, outside),
             RealFs.rename((&inside, outside), (&inside, name("b")), Rename::Replace),
-            RealFs.make_dir(&inside, outside),
+            RealFs.make_dir(&inside, outside, 0o700),
         ] {
             assert_eq!(answer.unwrap_err().kind(), ErrorKind::InvalidInput, "{outside:?}");
         }

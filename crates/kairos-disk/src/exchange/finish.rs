@@ -3,13 +3,14 @@
 //! Owns the removal of what a change replaced. Never removes bytes that are not known to be kept
 //! elsewhere.
 
+use std::ffi::OsStr;
 use std::io;
 
 use super::look::Seen;
-use super::{Change, Finished, Intent, Names};
-use crate::digest::digest;
+use super::{Change, Finished, Intent, Names, Target};
+use crate::digest::{Digest, digest};
 use crate::fs::Fs;
-use crate::tree::Tree;
+use crate::tree::{MISSING, Tree};
 
 impl<F: Fs> Tree<F> {
     /// Removes what the change replaced. To be called once the outcome is durable, and as often
@@ -23,31 +24,48 @@ impl<F: Fs> Tree<F> {
         let (at, pre) = match intent.change {
             Change::Edit { at, pre, .. } | Change::Delete { at, pre } => (at, pre),
             Change::Move { from, pre, .. } => (from, pre),
-            Change::Create { at, .. } => (at, digest(b"")),
+            Change::Create { at, post, .. } => {
+                return self.finish_create(&names, at, &digest(post));
+            }
         };
         let Ok(place) = self.expected(at) else { return Ok(Finished::Kept) };
-        if let Change::Create { post, .. } = intent.change {
+        self.remove(&place.dir, &names.temp, &pre)
+    }
+
+    fn finish_create(&self, names: &Names, at: Target<'_>, post: &Digest) -> io::Result<Finished> {
+        let Ok(place) = self.found(at) else { return Ok(Finished::Kept) };
+        let mut marks = &self.root;
+        if let Some(place) = &place {
+            marks = self.marks(at, place);
             // Left only when somebody else made the same file in the very window.
             let new = self.look(&place.dir, &names.new)?;
-            if self.holds(&new, &digest(post))? {
+            if self.holds(&new, post)? {
                 self.fs.unlink(&place.dir, &names.new)?;
             }
+            if at.parent_inode == MISSING {
+                self.fs.sync_dir(&place.dir)?;
+            }
         }
-        let temp = self.look(&place.dir, &names.temp)?;
+        self.remove(marks, &names.temp, &digest(b""))
+    }
+
+    /// Removes `name`, durably, if it holds no other bytes than `pre`.
+    fn remove(&self, dir: &F::Dir, name: &OsStr, pre: &Digest) -> io::Result<Finished> {
+        let temp = self.look(dir, name)?;
         match &temp {
             Seen::Absent => {
                 // Perhaps removed a moment ago, by a process that ended before its sync.
-                self.fs.sync_dir(&place.dir)?;
+                self.fs.sync_dir(dir)?;
                 return Ok(Finished::Clean);
             }
             Seen::Other => return Ok(Finished::Kept),
             // One of several names: the bytes stay.
             Seen::File { stat, .. } if stat.links > 1 => {}
-            Seen::File { .. } if self.holds(&temp, &pre)? => {}
+            Seen::File { .. } if self.holds(&temp, pre)? => {}
             Seen::File { .. } => return Ok(Finished::Kept),
         }
-        self.fs.unlink(&place.dir, &names.temp)?;
-        self.fs.sync_dir(&place.dir)?;
+        self.fs.unlink(dir, name)?;
+        self.fs.sync_dir(dir)?;
         Ok(Finished::Removed)
     }
 }

@@ -132,7 +132,7 @@ fn exchange_and_rename_are_whole() {
 fn order_of_names_is_what_the_rules_say() {
     let moved = |order| {
         let (fs, root, _) = disk(Rules { order, names_with_sync: false });
-        fs.make_dir(&root, name("d")).unwrap();
+        fs.make_dir(&root, name("d"), 0o700).unwrap();
         let fs = fs.settled();
         let (root, dir) = (fs.root(), fs.open_dir(&fs.root(), Path::new("d")).unwrap());
         fs.link((&root, name("a")), (&dir, name("a"))).unwrap();

@@ -1,10 +1,12 @@
 //! Calls that fail: once or for ever, with and without effect, short, and lying.
 
+use std::path::Path;
+
 use kairos_sim::{Bound, Call, Due, Errno, Fault, Harm, Plan, Rules};
 
 use crate::count::{Count, Wrong, hold};
 use crate::world::{
-    Ended, KINDS, Kind, PRE, Recorded, Way, end, files, path_of, visible, workspace,
+    Ended, KINDS, Kind, PRE, Recorded, Way, end, files, is_beside, path_of, visible, workspace,
 };
 
 /// What must hold after a change in which calls failed: what was answered is true, now and after a
@@ -35,7 +37,7 @@ fn check_pieces(kind: Kind, listing: &kairos_sim::Listing, case: &dyn Fn() -> St
     for (path, file) in files(listing) {
         let whole = known.iter().any(|known| known.get(&path) == Some(&file));
         let told = || format!("{path} is in between\n{}", case());
-        hold(Wrong::Accepted, whole || path.contains("/.kairos-"), told);
+        hold(Wrong::Accepted, whole || is_beside(Path::new(&path)), told);
     }
 }
 
@@ -73,8 +75,12 @@ fn new_bytes_that_a_sync_lied_about_never_become_the_file() {
         let (way, ended) = begun.planned(Plan::fault(fault));
         check_answer(&way, &ended, &|| format!("{kind:?}"));
         match kind {
-            Kind::Edit | Kind::Create => assert!(matches!(ended, Ended::Refused(_)), "{ended:?}"),
-            Kind::Move | Kind::Delete => assert!(matches!(ended, Ended::Done), "{ended:?}"),
+            Kind::Edit | Kind::Create | Kind::CreateBelow => {
+                assert!(matches!(ended, Ended::Refused(_)), "{ended:?}");
+            }
+            Kind::Move | Kind::MoveBelow | Kind::Delete => {
+                assert!(matches!(ended, Ended::Done), "{ended:?}");
+            }
         }
     }
 }
@@ -103,7 +109,7 @@ fn refused_change_leaves_no_name_that_a_power_loss_brings_back() {
             let Ended::Refused(_) = ended else { continue };
             for image in way.fs.crash_images(Bound::default(), 8) {
                 let listing = files(&image.mount().listing());
-                let beside = listing.keys().find(|path| path.contains("/.kairos-"));
+                let beside = listing.keys().find(|path| is_beside(Path::new(path)));
                 assert_eq!(beside, None, "{kind:?} {fault:?}\n{image:?}");
             }
             refused += 1;

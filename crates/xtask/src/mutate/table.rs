@@ -292,9 +292,9 @@ pub(super) const MUTATIONS: [Mutation; 55] = [
     Mutation {
         name: "creation: directory syncs around its mark",
         file: "crates/kairos-disk/src/exchange/create.rs",
-        old: "            .sync_dir(&place.dir)\n            .and_then(|()| self.fs.create(&place.dir, \
+        old: "            .sync_dir(&place.dir)\n            .and_then(|()| self.fs.create(marks, \
               &names.temp, 0o600).map(drop))\n",
-        new: "            .create(&place.dir, &names.temp, 0o600)\n            .map(drop)\n",
+        new: "            .create(marks, &names.temp, 0o600)\n            .map(drop)\n",
         test: CHANGE,
     },
     Mutation {
