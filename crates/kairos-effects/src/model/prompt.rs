@@ -52,8 +52,8 @@ wanted `depends_on` (ids) and `failure_policy` (`halt`, `skip_dependents` or `co
 - code_edit: `path`, `old_string`, `new_string`, `replace_all` if every occurrence is meant. \
 `old_string` is copied byte for byte from the file and occurs in it exactly once, else with enough lines \
 around it.
-- file_create: `path`, `content`. The directory exists and the file does not.
-- file_move: `path`, `to`.
+- file_create: `path`, `content`. The file does not exist; directories that are missing are made.
+- file_move: `path`, `to`. The same of `to`.
 - file_delete: `path`.
 - noop: nothing.
 Paths are relative to the workspace. At most 64 steps. Plan only what the goal asks for.";

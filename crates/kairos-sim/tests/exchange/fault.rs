@@ -6,7 +6,8 @@ use kairos_sim::{Bound, Call, Due, Errno, Fault, Harm, Plan, Rules};
 
 use crate::count::{Count, Wrong, hold};
 use crate::world::{
-    Ended, KINDS, Kind, PRE, Recorded, Way, end, files, is_beside, path_of, visible, workspace,
+    BELOW, Ended, KINDS, Kind, PRE, Recorded, Way, all, end, files, is_beside, path_of, visible,
+    workspace,
 };
 
 /// What must hold after a change in which calls failed: what was answered is true, now and after a
@@ -43,10 +44,15 @@ fn check_pieces(kind: Kind, listing: &kairos_sim::Listing, case: &dyn Fn() -> St
 
 #[test]
 fn whichever_call_fails_the_answer_is_true() {
-    let calls = KINDS.map(|kind| Way::new(kind, Rules::default()).calls());
-    let mut faults = Count::new("failing calls, exchange");
-    faults.of = Some(calls.iter().sum::<u64>() * 7 * 2);
-    for kind in KINDS {
+    fails_everywhere(&KINDS, "failing calls, exchange");
+    fails_everywhere(&BELOW, "failing calls, new directory");
+}
+
+fn fails_everywhere(kinds: &[Kind], name: &'static str) {
+    let calls = kinds.iter().map(|&kind| Way::new(kind, Rules::default()).calls());
+    let mut faults = Count::new(name);
+    faults.of = Some(calls.sum::<u64>() * 7 * 2);
+    for &kind in kinds {
         let begun = Way::new(kind, Rules::default());
         for number in 0..begun.calls() {
             let harms = [Errno::IO, Errno::NOSPC, Errno::DQUOT]
@@ -69,7 +75,7 @@ fn whichever_call_fails_the_answer_is_true() {
 /// A sync that lied beside the target: nothing of what it was to keep may come to be the target.
 #[test]
 fn new_bytes_that_a_sync_lied_about_never_become_the_file() {
-    for kind in KINDS {
+    for kind in all() {
         let begun = Way::new(kind, Rules::default());
         let fault = Fault::once(Due::NthOf(Call::SyncAll, 0), Harm::Lies);
         let (way, ended) = begun.planned(Plan::fault(fault));
@@ -87,7 +93,7 @@ fn new_bytes_that_a_sync_lied_about_never_become_the_file() {
 
 #[test]
 fn short_reads_and_writes_change_nothing() {
-    for kind in KINDS {
+    for kind in all() {
         for bytes in [1, 5, 512, 1000] {
             let fault = Fault::for_ever(Due::Nth(0), Harm::Short(bytes));
             let (way, ended) = Way::new(kind, Rules::default()).planned(Plan::fault(fault));
@@ -101,7 +107,7 @@ fn short_reads_and_writes_change_nothing() {
 #[test]
 fn refused_change_leaves_no_name_that_a_power_loss_brings_back() {
     let mut refused = 0;
-    for kind in KINDS {
+    for kind in all() {
         let begun = Way::new(kind, Rules::default());
         for number in 0..begun.calls() {
             let fault = Fault::once(Due::Nth(number), Harm::Fails(Errno::IO));

@@ -13,7 +13,8 @@ use kairos_sim::{Bound, Item, Plan, Rules, SimFs, Stop};
 
 use crate::count::{Count, Wrong, hold};
 use crate::world::{
-    Ended, KINDS, Kind, POST, PRE, Way, files, is_beside, path_of, stops, visible, workspace,
+    BELOW, Ended, KINDS, Kind, POST, PRE, Way, all, files, is_beside, path_of, stops, visible,
+    workspace,
 };
 
 const THEIRS: &[u8] = b"a person's own words\n";
@@ -34,6 +35,10 @@ enum Act {
 }
 
 const ACTS: [Act; 5] = [Act::Overwrite, Act::Replace, Act::Remove, Act::Undo, Act::Away];
+
+/// What is counted together.
+const GROUPS: [(&[Kind], &str); 2] =
+    [(&KINDS, "people beside an exchange"), (&BELOW, "people beside a new directory")];
 
 /// Where the change shows.
 fn target(kind: Kind) -> &'static Path {
@@ -162,7 +167,7 @@ fn check(way: &Way, ended: &Ended, act: Act, acted: bool, case: &dyn Fn() -> Str
         let before = 1 + usize::from(matches!(way.kind, Kind::Create | Kind::CreateBelow));
         hold(Wrong::Duplicated, said || seen.count() <= before, case);
     }
-    for path in KINDS.map(target) {
+    for path in all().map(target) {
         let whole = bytes(&way.fs, path)
             .is_none_or(|bytes| [PRE, POST, THEIRS].contains(&bytes.as_slice()));
         hold(Wrong::Accepted, whole, || format!("{} is in between\n{}", path.display(), case()));
@@ -184,14 +189,16 @@ fn beside(begun: &Way, what: Act, before: u64, stop: Option<Stop>) -> (Way, Ende
 
 #[test]
 fn what_a_person_does_between_two_calls_stays() {
-    let mut tried = Count::new("people beside an exchange");
-    for kind in KINDS {
-        let begun = Way::new(kind, Rules::default());
-        for what in ACTS {
-            for before in 0..begun.calls() {
-                let (way, ended, acted) = beside(&begun, what, before, None);
-                check(&way, &ended, what, acted, &|| format!("{kind:?}, {what:?} at {before}"));
-                tried.add();
+    for (kinds, name) in GROUPS {
+        let mut tried = Count::new(name);
+        for &kind in kinds {
+            let begun = Way::new(kind, Rules::default());
+            for what in ACTS {
+                for before in 0..begun.calls() {
+                    let (way, ended, acted) = beside(&begun, what, before, None);
+                    check(&way, &ended, what, acted, &|| format!("{kind:?}, {what:?} at {before}"));
+                    tried.add();
+                }
             }
         }
     }
@@ -199,21 +206,23 @@ fn what_a_person_does_between_two_calls_stays() {
 
 #[test]
 fn what_a_person_does_stays_when_the_power_goes_after_it() {
-    let mut tried = Count::new("people beside an exchange");
-    for kind in KINDS {
-        let begun = Way::new(kind, Rules::default());
-        for what in ACTS {
-            for before in 0..begun.calls() {
-                let (way, ..) = beside(&begun, what, before, None);
-                for stop in stops(way.fs.calls()).filter(|stop| stop.number() >= before) {
-                    let (stopped, _, acted) = beside(&begun, what, before, Some(stop));
-                    let killed = [stopped.fs.kill()].into_iter();
-                    let images = stopped.fs.crash_images(BOUND, before);
-                    for fs in killed.chain(images.map(|image| image.mount())) {
-                        let case = || format!("{kind:?}, {what:?} at {before}, {stop:?}");
-                        let (way, ended) = stopped.after_crash(fs).planned(Plan::default());
-                        check(&way, &ended, what, acted, &case);
-                        tried.add();
+    for (kinds, name) in GROUPS {
+        let mut tried = Count::new(name);
+        for &kind in kinds {
+            let begun = Way::new(kind, Rules::default());
+            for what in ACTS {
+                for before in 0..begun.calls() {
+                    let (way, ..) = beside(&begun, what, before, None);
+                    for stop in stops(way.fs.calls()).filter(|stop| stop.number() >= before) {
+                        let (stopped, _, acted) = beside(&begun, what, before, Some(stop));
+                        let killed = [stopped.fs.kill()].into_iter();
+                        let images = stopped.fs.crash_images(BOUND, before);
+                        for fs in killed.chain(images.map(|image| image.mount())) {
+                            let case = || format!("{kind:?}, {what:?} at {before}, {stop:?}");
+                            let (way, ended) = stopped.after_crash(fs).planned(Plan::default());
+                            check(&way, &ended, what, acted, &case);
+                            tried.add();
+                        }
                     }
                 }
             }
@@ -223,21 +232,23 @@ fn what_a_person_does_stays_when_the_power_goes_after_it() {
 
 #[test]
 fn what_a_person_does_after_the_crash_stays() {
-    let mut tried = Count::new("people beside an exchange");
-    for kind in KINDS {
-        let begun = Way::new(kind, Rules::default());
-        for stop in stops(begun.calls()) {
-            let (stopped, _) = begun.planned(Plan::stop(stop));
-            let killed = [stopped.fs.kill()].into_iter();
-            let images = stopped.fs.crash_images(Bound::default(), 6);
-            for fs in killed.chain(images.map(|image| image.mount())) {
-                for what in ACTS {
-                    let left = stopped.after_crash(fs.kill());
-                    let acted = act(&left.fs, kind, what).expect("nothing fails for them");
-                    let (way, ended) = left.planned(Plan::default());
-                    let case = || format!("{kind:?}, {stop:?}, then {what:?}");
-                    check(&way, &ended, what, acted, &case);
-                    tried.add();
+    for (kinds, name) in GROUPS {
+        let mut tried = Count::new(name);
+        for &kind in kinds {
+            let begun = Way::new(kind, Rules::default());
+            for stop in stops(begun.calls()) {
+                let (stopped, _) = begun.planned(Plan::stop(stop));
+                let killed = [stopped.fs.kill()].into_iter();
+                let images = stopped.fs.crash_images(Bound::default(), 6);
+                for fs in killed.chain(images.map(|image| image.mount())) {
+                    for what in ACTS {
+                        let left = stopped.after_crash(fs.kill());
+                        let acted = act(&left.fs, kind, what).expect("nothing fails for them");
+                        let (way, ended) = left.planned(Plan::default());
+                        let case = || format!("{kind:?}, {stop:?}, then {what:?}");
+                        check(&way, &ended, what, acted, &case);
+                        tried.add();
+                    }
                 }
             }
         }

@@ -25,8 +25,14 @@ pub(crate) enum Kind {
     Delete,
 }
 
-pub(crate) const KINDS: [Kind; 6] =
-    [Kind::Edit, Kind::Create, Kind::CreateBelow, Kind::Move, Kind::MoveBelow, Kind::Delete];
+pub(crate) const KINDS: [Kind; 4] = [Kind::Edit, Kind::Create, Kind::Move, Kind::Delete];
+
+/// Those that make directories.
+pub(crate) const BELOW: [Kind; 2] = [Kind::CreateBelow, Kind::MoveBelow];
+
+pub(crate) fn all() -> impl Iterator<Item = Kind> {
+    KINDS.into_iter().chain(BELOW)
+}
 
 /// `docs/a.md` holds [`PRE`]; `docs/b.md` and `other/a.md` are vacant, and `new` is missing.
 pub(crate) fn workspace(rules: Rules) -> SimFs {
