@@ -83,13 +83,10 @@ impl Fs for RealFs {
         let (name, mode) = (component(name)?, mode & PERMISSION_BITS);
         retry_on_intr(|| rustix::fs::mkdirat(&dir.0, name, Mode::from_raw_mode(mode)))?;
         let made = open_beneath(dir, Path::new(name), DIRECTORY, Mode::empty())?;
-        let got = stat_open(made.as_fd())?.mode;
-        // The umask and the directory's default ACL may have changed what was asked for.
-        if got & PERMISSION_BITS != mode {
-            let mode = Mode::from_raw_mode(got & !PERMISSION_BITS | mode);
-            retry_on_intr(|| rustix::fs::fchmod(&made, mode))?;
-        }
-        Ok(())
+        // The umask and the directory's default ACL have changed what was asked for.
+        let inherited = stat_open(made.as_fd())?.mode & !PERMISSION_BITS;
+        let mode = Mode::from_raw_mode(inherited | mode);
+        Ok(retry_on_intr(|| rustix::fs::fchmod(&made, mode))?)
     }
 
     fn list(&self, dir: &Dir) -> io::Result<Vec<OsString>> {

@@ -298,6 +298,22 @@ pub(super) const MUTATIONS: [Mutation; 55] = [
         test: CHANGE,
     },
     Mutation {
+        name: "new directory: sync of its parent",
+        file: "crates/kairos-disk/src/exchange/way.rs",
+        old: "        self.fs.sync_dir(dir).map_err(failed(\"syncing a directory on the way\"))\n",
+        new: "        Ok(())\n",
+        test: CHANGE,
+    },
+    Mutation {
+        name: "new directory: mark in the root",
+        file: "crates/kairos-disk/src/exchange/way.rs",
+        old: "        if at.parent_inode == MISSING { &self.root } else { &place.dir }\n",
+        new: "        if at.parent_inode == MISSING { &place.dir } else { &place.dir }\n",
+        test: window(
+            "below::creation_whose_directory_is_missing_is_retried_only_without_its_mark",
+        ),
+    },
+    Mutation {
         name: "blob: fdatasync",
         file: "crates/kairos-disk/src/blob.rs",
         old: "            .and_then(|()| self.fs.sync(&file))\n",
