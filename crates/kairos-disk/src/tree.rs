@@ -101,7 +101,7 @@ impl<F: Fs> Tree<F> {
 
     /// Walks to the directory of `path`.
     pub(crate) fn place(&self, path: &Path) -> Result<Place<F>, Refusal> {
-        self.walk(path, &mut |_, _| Ok(()))
+        self.walk(path, |_, _| Ok(()))
     }
 
     /// The same, with `before` called for each directory on the way before it is opened: with the
@@ -109,7 +109,7 @@ impl<F: Fs> Tree<F> {
     pub(crate) fn walk(
         &self,
         path: &Path,
-        before: &mut dyn FnMut(&F::Dir, &OsStr) -> Result<(), Reason>,
+        mut before: impl FnMut(&F::Dir, &OsStr) -> Result<(), Reason>,
     ) -> Result<Place<F>, Refusal> {
         let refuse = |reason| Refusal { path: path.to_owned(), reason };
         let (parents, name) = plain(path).map_err(refuse)?;

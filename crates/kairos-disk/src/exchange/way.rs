@@ -20,7 +20,7 @@ impl<F: Fs> Tree<F> {
     /// is there by now is taken if it passes every check.
     pub(super) fn made(&self, at: Target<'_>) -> Result<Place<F>, Refusal> {
         if at.parent_inode == MISSING {
-            self.walk(at.path, &mut |dir, name| self.make(dir, name))
+            self.walk(at.path, |dir, name| self.make(dir, name))
         } else {
             self.expected(at)
         }

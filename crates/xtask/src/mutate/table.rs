@@ -55,7 +55,7 @@ const LIVES: Test = sim("whole", "whatever_happens_nothing_is_lost_or_done_twice
 const SLOTS: Test = sim("whole", "every_slot_has_one_fate_whatever_becomes_of_its_schedule");
 
 // tidy: table
-pub(super) const MUTATIONS: [Mutation; 55] = [
+pub(super) const MUTATIONS: [Mutation; 57] = [
     Mutation {
         name: "commit: fdatasync",
         file: "crates/kairos-journal/src/writer.rs",
@@ -309,9 +309,7 @@ pub(super) const MUTATIONS: [Mutation; 55] = [
         file: "crates/kairos-disk/src/exchange/way.rs",
         old: "        if at.parent_inode == MISSING { &self.root } else { &place.dir }\n",
         new: "        if at.parent_inode == MISSING { &place.dir } else { &place.dir }\n",
-        test: window(
-            "below::creation_whose_directory_is_missing_is_retried_only_without_its_mark",
-        ),
+        test: window("below::creation_whose_directory_is_missing_is_retried_only_without_its_mark"),
     },
     Mutation {
         name: "blob: fdatasync",
