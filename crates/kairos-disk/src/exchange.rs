@@ -23,8 +23,9 @@
 //! Where the directory of a creation, or the one a move leads to, was missing when that was prepared,
 //! what is still missing is made first, with mode 0755: one directory after the other, each checked
 //! like any on the way and its parent synced before the next. They stay, whatever comes of the change:
-//! empty ones are litter, and no doubt. The mark of such a creation is *temp* in the root, which no
-//! one can take away with the directory.
+//! empty ones are litter, and no doubt. Such a creation sets its mark twice: once both names *temp*
+//! in the directory and *temp* in the root are durable, in this order, new → target follows. They are
+//! removed the other way round, but by *finish*.
 //!
 //! All renames but the exchange replace nothing. Where the file system cannot do one of the steps, or
 //! the two names of a file that is moved do not show one number, the change is refused.
@@ -32,8 +33,8 @@
 //! # After a crash
 //!
 //! Whatever the table does not name is unsettled and left alone, as is everything when the path
-//! does not lead to the same directory any more. Of one that was missing nobody knows which it is:
-//! any that passes the checks will do.
+//! does not lead to the same directory any more. One that was missing is another when it lacks the
+//! mark that the root has.
 //!
 //! | change | target | temp | verdict |
 //! |---|---|---|---|
@@ -44,7 +45,7 @@
 //! | | absent | mark, and no new | reverted: it was renamed away, and somebody removed it |
 //! | | absent | mark, and new = post | retry; both are unlinked, the mark first |
 //! | | absent | absent | retry; new is unlinked |
-//! | | no directory, as before | absent | retry |
+//! | | no directory, as before | no mark in the root | retry |
 //! | delete | absent | absent or pre | done |
 //! | | pre | pre | reverted |
 //! | | pre | absent | retry |
@@ -57,8 +58,8 @@
 //! | pre | absent | absent | retry |
 //! | pre | the file at `from` | absent | retry; `to` is unlinked |
 //!
-//! Where `to` has no directory, as before, it is absent; a file at `from` that has a second name all
-//! the same is unsettled.
+//! Where `to` has no directory, as before, it is absent. If the directory was missing before, a file at
+//! `from` that has a second name elsewhere is unsettled.
 //!
 //! **Invariant:** a verdict of retry means that the change is not in effect and, but for what is
 //! said above, never was (`tests/exchange/crash.rs` stops before every call, with and without a person who

@@ -25,25 +25,24 @@ impl<F: Fs> Tree<F> {
         wait: &mut dyn FnMut(Duration),
     ) -> Result<Applied, Failure> {
         let place = self.made(at)?;
-        let marks = self.marks(at, &place);
         self.check_vacant(&place)?;
         let post_digest = digest(post);
         let staged = self.stage(&place, names, post, mode & MODE_BITS, None)?;
-        self.mark(&place, marks, names)?;
+        self.mark(&place, at, names)?;
         let (new, target) = ((&place.dir, &*names.new), (&place.dir, &*place.name));
         if let Err(source) = self.fs.rename(new, target, Rename::NoReplace) {
             let taken = source.kind() == io::ErrorKind::AlreadyExists;
             let what = "rename without replacing";
             let failure = self.not_renamed(&place, &place.name, staged, what, source);
             let Failure::Refused(refusal) = failure else { return Err(failure) };
-            self.abandon_create(&place, marks, names);
+            self.abandon_create(&place, at, names);
             let refusal = if taken { place.refuse(Reason::Occupied) } else { refusal };
             return Err(refusal.into());
         }
         self.check_target(&place, staged, &post_digest)
             .and_then(|()| self.check_place(&place))
             .map_err(|doubt| {
-                let left = self.uncreate(&place, marks, names, staged, &post_digest, wait);
+                let left = self.uncreate(&place, at, names, staged, &post_digest, wait);
                 place.unsettled(doubt, left.unwrap_or(Left::Unknown))
             })?;
         self.seal(&place)?;
@@ -51,41 +50,43 @@ impl<F: Fs> Tree<F> {
     }
 
     /// Sets the mark. It must not be durable before the new file is, nor later than the rename.
-    fn mark(&self, place: &Place<F>, marks: &F::Dir, names: &Names) -> Result<(), Refusal> {
+    fn mark(&self, place: &Place<F>, at: Target<'_>, names: &Names) -> Result<(), Refusal> {
         let refuse = |step| move |source| place.refuse(Reason::Disk { step, source });
         let marked = self
             .fs
             .sync_dir(&place.dir)
-            .and_then(|()| self.fs.create(marks, &names.temp, 0o600).map(drop))
-            .map_err(refuse("creating a mark"));
+            .and_then(|()| self.fs.create(&place.dir, &names.temp, 0o600).map(drop))
+            .map_err(refuse("creating a mark beside it"));
         if marked.is_err() {
             self.discard(place, &names.new);
             return marked;
         }
-        self.fs.sync_dir(marks).map_err(|source| {
-            self.abandon_create(place, marks, names);
+        let durable = self.fs.sync_dir(&place.dir).and_then(|()| self.mark_way(at, names));
+        durable.map_err(|source| {
+            self.abandon_create(place, at, names);
             refuse("syncing the directory")(source)
         })
     }
 
     /// Removes what a refused creation has made. A failure here leaves names behind, and no doubt.
-    fn abandon_create(&self, place: &Place<F>, marks: &F::Dir, names: &Names) {
-        let unmarked = self.unmark(place, marks, names);
+    fn abandon_create(&self, place: &Place<F>, at: Target<'_>, names: &Names) {
+        let unmarked = self.unmark(place, at, names);
         drop(unmarked.and_then(|()| self.fs.sync_dir(&place.dir)));
     }
 
     /// Removes mark and new file, the mark durably first: alone it would mean that the file was
     /// created.
-    pub(super) fn unmark(&self, place: &Place<F>, marks: &F::Dir, names: &Names) -> io::Result<()> {
-        self.fs.unlink(marks, &names.temp)?;
-        self.fs.sync_dir(marks)?;
+    pub(super) fn unmark(&self, place: &Place<F>, at: Target<'_>, names: &Names) -> io::Result<()> {
+        self.unmark_way(place, at, names)?;
+        self.fs.unlink(&place.dir, &names.temp)?;
+        self.fs.sync_dir(&place.dir)?;
         self.fs.unlink(&place.dir, &names.new)
     }
 
     fn uncreate(
         &self,
         place: &Place<F>,
-        marks: &F::Dir,
+        at: Target<'_>,
         names: &Names,
         staged: Identity,
         post: &Digest,
@@ -100,9 +101,7 @@ impl<F: Fs> Tree<F> {
             self.fs.rename(new, target, Rename::NoReplace)?;
             return Ok(Left::Standing);
         }
-        // The mark outlives the target: without it, a directory that is gone was never written to.
-        self.fs.sync_dir(&place.dir)?;
-        self.unmark(place, marks, names)?;
+        self.unmark(place, at, names)?;
         self.fs.sync_dir(&place.dir)?;
         Ok(Left::Restored)
     }

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::io;
 
 use super::look::Seen;
-use super::{Change, Finished, Intent, Names, Target};
+use super::{Change, Finished, Intent, Names};
 use crate::digest::{Digest, digest};
 use crate::fs::Fs;
 use crate::tree::{MISSING, Tree};
@@ -24,29 +24,28 @@ impl<F: Fs> Tree<F> {
         let (at, pre) = match intent.change {
             Change::Edit { at, pre, .. } | Change::Delete { at, pre } => (at, pre),
             Change::Move { from, pre, .. } => (from, pre),
-            Change::Create { at, post, .. } => {
-                return self.finish_create(&names, at, &digest(post));
+            Change::Create { at, .. } => (at, digest(b"")),
+        };
+        let place = match intent.change {
+            Change::Create { .. } => self.found(at),
+            Change::Edit { .. } | Change::Move { .. } | Change::Delete { .. } => {
+                self.expected(at).map(Some)
             }
         };
-        let Ok(place) = self.expected(at) else { return Ok(Finished::Kept) };
-        self.remove(&place.dir, &names.temp, &pre)
-    }
-
-    fn finish_create(&self, names: &Names, at: Target<'_>, post: &Digest) -> io::Result<Finished> {
-        let Ok(place) = self.found(at) else { return Ok(Finished::Kept) };
-        let mut marks = &self.root;
-        if let Some(place) = &place {
-            marks = self.marks(at, place);
+        let Ok(place) = place else { return Ok(Finished::Kept) };
+        let Some(place) = place else { return self.remove(&self.root, &names.temp, &pre) };
+        if let Change::Create { post, .. } = intent.change {
             // Left only when somebody else made the same file in the very window.
             let new = self.look(&place.dir, &names.new)?;
-            if self.holds(&new, post)? {
+            if self.holds(&new, &digest(post))? {
                 self.fs.unlink(&place.dir, &names.new)?;
             }
-            if at.parent_inode == MISSING {
-                self.fs.sync_dir(&place.dir)?;
-            }
         }
-        self.remove(marks, &names.temp, &digest(b""))
+        let finished = self.remove(&place.dir, &names.temp, &pre)?;
+        if at.parent_inode == MISSING {
+            self.remove(&self.root, &names.temp, &pre)?;
+        }
+        Ok(finished)
     }
 
     /// Removes `name`, durably, if it holds no other bytes than `pre`.

@@ -10,7 +10,7 @@ use super::look::{Seen, disk};
 use super::{Change, Doubt, Intent, Names, Target, Verdict};
 use crate::digest::{Digest, digest};
 use crate::fs::Fs;
-use crate::tree::{Place, Tree};
+use crate::tree::{MISSING, Place, Tree};
 
 /// What a name holds, in the words of the tables.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,10 +64,17 @@ impl<F: Fs> Tree<F> {
         post: &Digest,
     ) -> Result<Verdict, Doubt> {
         let mark = digest(b"");
-        let Some(place) = self.found(at)? else { return self.recover_below(names, &mark) };
-        let marks = self.marks(at, &place);
+        let place = self.found(at)?;
+        let is_marked = self.is_way_marked(at, names)?;
+        let Some(place) = place else {
+            // Its directories, and the mark in the last of them, were durable before.
+            return if is_marked { Err(Doubt::ParentMoved) } else { Ok(Verdict::Retry) };
+        };
         let target = self.holding(&place.dir, &place.name, None, Some(post))?;
-        let temp = self.holding(marks, &names.temp, Some(&mark), None)?;
+        let temp = self.holding(&place.dir, &names.temp, Some(&mark), None)?;
+        if is_marked && temp == Holds::Absent {
+            return Err(Doubt::ParentMoved);
+        }
         let new = self.holding(&place.dir, &names.new, None, Some(post))?;
         match (target, temp, new) {
             (Holds::Post, Holds::Absent | Holds::Pre, Holds::Absent | Holds::Post) => {
@@ -75,14 +82,10 @@ impl<F: Fs> Tree<F> {
             }
             (Holds::Absent, Holds::Pre, Holds::Absent) => self.done(&place, Verdict::Reverted),
             (Holds::Absent, Holds::Pre, Holds::Post) => {
-                // That the target is absent, before the mark is.
-                self.sync(&place.dir)?;
-                self.unmark(&place, marks, names).map_err(disk("removing what was begun"))?;
+                self.unmark(&place, at, names).map_err(disk("removing what was begun"))?;
                 self.done(&place, Verdict::Retry)
             }
             (Holds::Absent, Holds::Absent, _) => {
-                // A recovery before this may have ended between removing the mark and its sync.
-                self.sync(marks)?;
                 self.clear(&place, &names.new)?;
                 self.done(&place, Verdict::Retry)
             }
@@ -90,15 +93,15 @@ impl<F: Fs> Tree<F> {
         }
     }
 
-    /// Of a creation whose directory is missing, as it was when that was prepared.
-    fn recover_below(&self, names: &Names, mark: &Digest) -> Result<Verdict, Doubt> {
-        match self.holding(&self.root, &names.temp, Some(mark), None)? {
-            Holds::Absent => {
-                self.sync(&self.root)?;
-                Ok(Verdict::Retry)
-            }
-            // Its directories were durable before the mark: somebody has taken them away.
-            Holds::Pre => Err(Doubt::ParentMoved),
+    /// Whether the root says that the directories of a creation were there. What is answered is
+    /// durable.
+    fn is_way_marked(&self, at: Target<'_>, names: &Names) -> Result<bool, Doubt> {
+        if at.parent_inode != MISSING {
+            return Ok(false);
+        }
+        match self.holding(&self.root, &names.temp, Some(&digest(b"")), None)? {
+            Holds::Pre => Ok(true),
+            Holds::Absent => self.sync(&self.root).map(|()| false),
             Holds::Post | Holds::Other => Err(Doubt::Neither),
         }
     }
@@ -127,6 +130,7 @@ impl<F: Fs> Tree<F> {
         to: Target<'_>,
         pre: &Digest,
     ) -> Result<Verdict, Doubt> {
+        let was_missing = to.parent_inode == MISSING;
         let (from, to) = (self.expected(from)?, self.found(to)?);
         let looking = "looking at the names";
         let first = self.look(&from.dir, &from.name).map_err(disk(looking))?;
@@ -151,9 +155,9 @@ impl<F: Fs> Tree<F> {
             (_, _, Seen::File { .. }) if moved && (first_is_pre || temp.is_same_file(&first)) => {
                 self.moved(&from, to.as_ref(), Verdict::Reverted)
             }
-            // The directory went with the second name in it.
+            // The directory that was made went with the second name in it.
             (Seen::File { stat, .. }, Seen::Absent, Seen::Absent)
-                if to.is_none() && stat.links > 1 =>
+                if was_missing && stat.links > 1 =>
             {
                 Err(Doubt::ParentMoved)
             }

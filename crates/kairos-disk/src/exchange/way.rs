@@ -7,7 +7,7 @@
 use std::ffi::OsStr;
 use std::io;
 
-use super::{Target, is_reserved};
+use super::{Names, Target, is_reserved};
 use crate::fs::Fs;
 use crate::refusal::{Reason, Refusal};
 use crate::tree::{MISSING, Place, Tree};
@@ -26,10 +26,32 @@ impl<F: Fs> Tree<F> {
         }
     }
 
-    /// Where the mark of a creation lies. Beside its target, where it goes wherever its directory
-    /// goes; in the root, where there was no directory whose inode would say that it went.
-    pub(super) fn marks<'a>(&'a self, at: Target<'_>, place: &'a Place<F>) -> &'a F::Dir {
-        if at.parent_inode == MISSING { &self.root } else { &place.dir }
+    /// Sets the mark of a creation in the root too, where nobody takes it away with the directories
+    /// that were made. It stands for these, and for the mark in the last of them: both are durable.
+    pub(super) fn mark_way(&self, at: Target<'_>, names: &Names) -> io::Result<()> {
+        if at.parent_inode != MISSING {
+            return Ok(());
+        }
+        self.fs.create(&self.root, &names.temp, 0o600)?;
+        self.fs.sync_dir(&self.root)
+    }
+
+    /// Removes that mark, if it is there, as soon as it is durable that the target is not.
+    pub(super) fn unmark_way(
+        &self,
+        place: &Place<F>,
+        at: Target<'_>,
+        names: &Names,
+    ) -> io::Result<()> {
+        if at.parent_inode != MISSING {
+            return Ok(());
+        }
+        self.fs.sync_dir(&place.dir)?;
+        match self.fs.unlink(&self.root, &names.temp) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        self.fs.sync_dir(&self.root)
     }
 
     /// Walks to the place of `at`; none where it was missing and is.

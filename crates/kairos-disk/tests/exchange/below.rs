@@ -48,7 +48,9 @@ fn directories_are_made_for_everybody_to_read_and_stay() {
     let world = World::new();
     let intent = world.create_below();
     perform(&world.tree(), &intent).unwrap();
-    assert_eq!(world.files(), files(&[("docs/a.md", PRE), ("new/deep/b.md", POST), (TEMP, b"")]));
+    let beside = format!("new/deep/{TEMP}");
+    let standing = [("docs/a.md", PRE), ("new/deep/b.md", POST), (TEMP, b""), (&beside, b"")];
+    assert_eq!(world.files(), files(&standing));
     for dir in ["new", "new/deep"] {
         assert_eq!(fs::metadata(world.path(dir)).unwrap().mode() & 0o7777, 0o755, "{dir}");
     }
@@ -150,11 +152,28 @@ fn creation_whose_directory_is_missing_is_retried_only_without_its_mark() {
     assert!(matches!(verdict, Verdict::Unsettled(Doubt::ParentMoved)), "{verdict:?}");
     assert_eq!(world.files(), left);
     assert_eq!(world.tree().finish(&intent).unwrap(), Finished::Removed);
-    assert_eq!(world.files(), files(&[("docs/a.md", PRE), ("was/deep/b.md", POST)]));
+    let beside = format!("was/deep/{TEMP}");
+    let standing = [("docs/a.md", PRE), ("was/deep/b.md", POST), (&beside, b"")];
+    assert_eq!(world.files(), files(&standing));
     fs::write(world.path(TEMP), "theirs").unwrap();
     let verdict = world.tree().recover(&intent);
     assert!(matches!(verdict, Verdict::Unsettled(Doubt::Neither)), "{verdict:?}");
     assert_eq!(world.tree().finish(&intent).unwrap(), Finished::Kept);
+}
+
+/// Somebody has put another directory where the change was on its way.
+#[test]
+fn creation_in_another_directory_than_the_one_that_was_made_is_unsettled() {
+    let world = World::new();
+    let intent = world.create_below();
+    perform(&world.tree(), &intent).unwrap();
+    fs::rename(world.path("new"), world.path("was")).unwrap();
+    fs::create_dir_all(world.path("new/deep")).unwrap();
+    let verdict = world.tree().recover(&intent);
+    assert!(matches!(verdict, Verdict::Unsettled(Doubt::ParentMoved)), "{verdict:?}");
+    fs::write(world.path("new/deep/b.md"), POST).unwrap();
+    let verdict = world.tree().recover(&intent);
+    assert!(matches!(verdict, Verdict::Unsettled(Doubt::ParentMoved)), "{verdict:?}");
 }
 
 #[test]
@@ -165,6 +184,9 @@ fn move_whose_directory_is_missing_is_judged_by_the_names_that_are_left() {
     // Stopped after its link, and then somebody took the directory away.
     fs::create_dir(world.path("was")).unwrap();
     fs::hard_link(world.path("docs/a.md"), world.path("was/a.md")).unwrap();
+    let verdict = world.tree().recover(&intent);
+    assert!(matches!(verdict, Verdict::Unsettled(Doubt::ParentMoved)), "{verdict:?}");
+    fs::create_dir_all(world.path("new/deep")).unwrap();
     let verdict = world.tree().recover(&intent);
     assert!(matches!(verdict, Verdict::Unsettled(Doubt::ParentMoved)), "{verdict:?}");
     fs::remove_file(world.path("was/a.md")).unwrap();

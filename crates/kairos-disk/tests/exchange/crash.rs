@@ -66,7 +66,7 @@ fn change_stands_once_wherever_it_was_cut_off() {
             points += 1;
         }
     }
-    assert_eq!(points, 7 + 8 + 4 + 2 + 12 + 8);
+    assert_eq!(points, 7 + 8 + 4 + 2 + 14 + 8);
 }
 
 #[test]

@@ -99,10 +99,11 @@ fn calls_stand_in_the_order_of_the_table() {
     ];
     let relocate = [Call::Link, Call::SyncDir, RENAME, Call::SyncDir, Call::Unlink, Call::SyncDir];
     let delete = [RENAME, Call::SyncDir, Call::Unlink, Call::SyncDir];
-    // Two directories; the mark lies in another one than the file.
+    // Two directories, and two marks.
     let way = [Call::MakeDir, Call::SyncDir, Call::MakeDir, Call::SyncDir];
-    let (begun, ended) = create.split_at(8);
-    let create_below = [&way, begun, &[Call::SyncDir], ended].concat();
+    let (begun, renamed) = create.split_at(6);
+    let (mark, unmark) = ([Call::Create, Call::SyncDir], [Call::Unlink, Call::SyncDir]);
+    let create_below = [&way, begun, &mark, renamed, &unmark].concat();
     let relocate_below = [&way, &relocate[..]].concat();
     let tables: [&[Call]; CHANGES] =
         [&edit, &create, &relocate, &delete, &create_below, &relocate_below];

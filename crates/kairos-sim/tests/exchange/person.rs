@@ -32,9 +32,11 @@ enum Act {
     Undo,
     /// Gives the directory, and with it all that lies below, another name.
     Away,
+    /// The same, and makes another in its place.
+    Anew,
 }
 
-const ACTS: [Act; 5] = [Act::Overwrite, Act::Replace, Act::Remove, Act::Undo, Act::Away];
+const ACTS: [Act; 6] = [Act::Overwrite, Act::Replace, Act::Remove, Act::Undo, Act::Away, Act::Anew];
 
 /// What is counted together.
 const GROUPS: [(&[Kind], &str); 2] =
@@ -115,12 +117,15 @@ fn act(fs: &SimFs, kind: Kind, act: Act) -> io::Result<bool> {
             fs.rename((&dir, name(&beside)), (&dir, name(path)), Rename::Replace)?;
         }
         Act::Remove => remove(&fs, path)?,
-        Act::Away => {
+        Act::Away | Act::Anew => {
             let top = path.iter().next().expect("it lies in a directory");
             let (root, away) = (fs.root(), OsStr::new("away"));
             match fs.rename((&root, top), (&root, away), Rename::NoReplace) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
                 renamed => renamed?,
+            }
+            if act == Act::Anew {
+                fs.put(&path.with_file_name("theirs.txt"), THEIRS, 0o640)?;
             }
         }
         Act::Undo if !shows(&fs, kind) => return Ok(false),
@@ -156,22 +161,35 @@ fn check(way: &Way, ended: &Ended, act: Act, acted: bool, case: &dyn Fn() -> Str
         let before = visible(&workspace(Rules::default()));
         hold(Wrong::Duplicated, visible(&way.fs) == before, case);
     }
-    if acted && act == Act::Away {
-        let listing = way.fs.listing();
-        let holds =
-            |item: &Item| matches!(item, Item::File { bytes, .. } if bytes == POST || bytes == PRE);
-        let seen = listing.iter().filter(|(path, item)| holds(item) && !is_beside(path));
-        // A file that was to be moved may have both names, and then that is said.
-        let said = matches!(way.kind, Kind::Move | Kind::MoveBelow)
-            && matches!(ended, Ended::Unsettled(_));
-        let before = 1 + usize::from(matches!(way.kind, Kind::Create | Kind::CreateBelow));
-        hold(Wrong::Duplicated, said || seen.count() <= before, case);
+    if acted && matches!(act, Act::Away | Act::Anew) {
+        check_once(way, ended, &case);
     }
     for path in all().map(target) {
         let whole = bytes(&way.fs, path)
             .is_none_or(|bytes| [PRE, POST, THEIRS].contains(&bytes.as_slice()));
         hold(Wrong::Accepted, whole, || format!("{} is in between\n{}", path.display(), case()));
     }
+}
+
+/// However its directories are called by now, the change is made once if that is what was said, and
+/// never twice.
+fn check_once(way: &Way, ended: &Ended, case: &dyn Fn() -> String) {
+    let listing = way.fs.listing();
+    let seen = |wanted: &[u8]| {
+        let holds = |item: &Item| matches!(item, Item::File { bytes, .. } if bytes == wanted);
+        listing.iter().filter(|(path, item)| holds(item) && !is_beside(path)).count()
+    };
+    // A file that was to be moved may have both names, and then that is said.
+    let moves = matches!(way.kind, Kind::Move | Kind::MoveBelow);
+    let said = moves && matches!(ended, Ended::Unsettled(_));
+    hold(Wrong::Duplicated, seen(POST) <= 1 && (said || seen(PRE) <= 1), case);
+    let done = matches!(ended, Ended::Done | Ended::Reverted);
+    let stands = match way.kind {
+        Kind::Edit | Kind::Create | Kind::CreateBelow => seen(POST) == 1,
+        Kind::Move | Kind::MoveBelow => seen(PRE) == 1,
+        Kind::Delete => seen(PRE) == 0,
+    };
+    hold(Wrong::Lost, !done || stands, case);
 }
 
 /// The change with a person acting before call `before`, stopped at `stop`; whether they did

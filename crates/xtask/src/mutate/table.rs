@@ -292,9 +292,9 @@ pub(super) const MUTATIONS: [Mutation; 57] = [
     Mutation {
         name: "creation: directory syncs around its mark",
         file: "crates/kairos-disk/src/exchange/create.rs",
-        old: "            .sync_dir(&place.dir)\n            .and_then(|()| self.fs.create(marks, \
+        old: "            .sync_dir(&place.dir)\n            .and_then(|()| self.fs.create(&place.dir, \
               &names.temp, 0o600).map(drop))\n",
-        new: "            .create(marks, &names.temp, 0o600)\n            .map(drop)\n",
+        new: "            .create(&place.dir, &names.temp, 0o600)\n            .map(drop)\n",
         test: CHANGE,
     },
     Mutation {
@@ -307,8 +307,8 @@ pub(super) const MUTATIONS: [Mutation; 57] = [
     Mutation {
         name: "new directory: mark in the root",
         file: "crates/kairos-disk/src/exchange/way.rs",
-        old: "        if at.parent_inode == MISSING { &self.root } else { &place.dir }\n",
-        new: "        if at.parent_inode == MISSING { &place.dir } else { &place.dir }\n",
+        old: "        self.fs.create(&self.root, &names.temp, 0o600)?;\n",
+        new: "",
         test: window("below::creation_whose_directory_is_missing_is_retried_only_without_its_mark"),
     },
     Mutation {
