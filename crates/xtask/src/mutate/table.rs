@@ -224,7 +224,7 @@ pub(super) const MUTATIONS: [Mutation; 57] = [
     Mutation {
         name: "exchange: directory sync after the last unlink",
         file: "crates/kairos-disk/src/exchange/finish.rs",
-        old: "        self.fs.sync_dir(&place.dir)?;\n        Ok(Finished::Removed)\n",
+        old: "        self.fs.sync_dir(dir)?;\n        Ok(Finished::Removed)\n",
         new: "        Ok(Finished::Removed)\n",
         test: CHANGE,
     },
