@@ -17,7 +17,6 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::egress;
 use crate::enforcement::{Enforcement, Layer, State};
 use crate::filter;
 use crate::plan::{Bounds, Rules, variable};
@@ -25,11 +24,9 @@ use crate::policy::{ExecRule, Net, Policy, Requirement, WriteMode};
 use crate::probe::Capabilities;
 use crate::sys::Instruction;
 
+pub use crate::policy::HOME;
 pub(crate) use roots::{Access, Root};
 pub(crate) use skeleton::Skeleton;
-
-/// The home directory inside: empty, and gone with the command.
-pub const HOME: &str = "/agent";
 
 /// The first version of the kernel's access rules that knows signals and sockets without a path.
 const SCOPED: u32 = 6;
@@ -285,7 +282,7 @@ const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_prox
 /// Where the network's one door listens; 0 where nothing may be reached.
 fn door(net: &Net) -> u16 {
     match net {
-        Net::Allow(hosts) if !hosts.is_empty() => egress::PORT,
+        Net::Allow(hosts) if !hosts.is_empty() => crate::policy::PROXY_PORT,
         Net::Allow(_) | Net::Deny => 0,
     }
 }

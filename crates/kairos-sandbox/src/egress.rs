@@ -22,9 +22,6 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use crate::policy::HostPort;
 use hello::Hello;
 
-/// The door inside. No other program is there to have it.
-pub(crate) const PORT: u16 = 3128;
-
 /// Connections at once; a further one waits to be accepted.
 const CONNECTIONS_MAX: usize = 64;
 

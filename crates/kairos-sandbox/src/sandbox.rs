@@ -28,7 +28,7 @@ use crate::outcome::Outcome;
 use crate::plan::PLAN_BYTES_MAX;
 use crate::spawner::{Program, Spawner, Started, null};
 
-pub use error::{Kind, RunError};
+pub use error::RunError;
 use proof::Proven;
 use supervise::Beside;
 pub use supervise::{Killer, Running};
