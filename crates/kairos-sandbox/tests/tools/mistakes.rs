@@ -104,6 +104,15 @@ fn installing_is_refused_with_the_reason_and_nothing_is_written_at_home() {
     );
 }
 
+#[test]
+fn a_repository_that_begins_above_the_workspace_is_none() {
+    both("mistakes::a_repository_that_begins_above_the_workspace_is_none", Home::Bare, |desk| {
+        let status = desk.asks("git", &["status"]);
+        assert_eq!(status.exit, Exit::Code(128), "{}", said(&status));
+        assert!(said(&status).contains("fatal: not a git repository"), "{}", said(&status));
+    });
+}
+
 /// A daemon of root's, whose own toolchain nobody else may look at.
 #[test]
 fn a_toolchain_that_the_workspaces_owner_cannot_reach_is_named() {
