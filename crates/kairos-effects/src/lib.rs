@@ -1,13 +1,14 @@
 //! Performers: one permit, one thing done once.
 //!
 //! Owns how each effect is carried out: files through `kairos-disk`, model calls over HTTP or from a
-//! playbook. A performer takes a [`Permit`] by value and gives back [`Settled`]; it never records,
+//! playbook, commands through `kairos-sandbox`. A performer takes a [`Permit`] by value and gives back [`Settled`]; it never records,
 //! never decides, never tries again. The assembly hands permits over and outcomes back.
 
 pub mod cancel;
 pub mod file;
 pub mod model;
 pub mod secret;
+pub mod shell;
 pub mod store;
 
 use kairos_core::effect::Outcome;

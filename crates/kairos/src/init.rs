@@ -147,6 +147,7 @@ impl Made {
             [] => "API keys in the environment: none; a local model needs none".to_owned(),
             keys => format!("API keys in the environment: {}", keys.join(", ")),
         });
+        lines.push(crate::doctor::line());
         lines.push("next: name a model in .kairos/config/daemon.yml, then `kairos daemon`".into());
         lines.join("\n") + "\n"
     }

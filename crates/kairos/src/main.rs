@@ -3,6 +3,7 @@
 //! Owns the way from the command line to an exit code: parse, find the verb, let it talk, end.
 //! Everything a verb does stands under [`cli`]; everything it says, under [`output`].
 
+mod accounts;
 mod assemble;
 mod checkpoints;
 mod cli;
@@ -10,6 +11,7 @@ mod config;
 mod crontab;
 mod daemon;
 mod demo;
+mod doctor;
 mod door;
 mod hints;
 mod identity;
@@ -22,6 +24,7 @@ mod once;
 mod output;
 mod performers;
 mod protected;
+mod shell;
 mod signals;
 mod startup;
 mod watching;
@@ -35,7 +38,15 @@ use clap::Parser;
 use cli::Cli;
 use output::{Exit, Failure, Out};
 
+/// The first argument of a copy of this program that confines a command, where the small program made
+/// for it is not beside this one.
+const CONFINES: &str = "__sbx";
+
 fn main() -> ExitCode {
+    // Before anything else: what follows would only be in the way of whoever confines itself.
+    if std::env::args_os().nth(1).is_some_and(|first| first == CONFINES) {
+        return kairos_sandbox::inside::main();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return misunderstood(&error),

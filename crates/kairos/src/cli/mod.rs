@@ -8,6 +8,7 @@ mod budget;
 mod checkpoint;
 mod clock;
 mod config;
+mod doctor;
 mod effect;
 mod erase;
 mod event;
@@ -19,6 +20,7 @@ mod proposal;
 mod repair;
 mod root;
 mod schedule;
+mod shell;
 mod source;
 mod spec;
 mod standing;
@@ -109,6 +111,11 @@ enum Verb {
     /// Check and show the configuration
     #[command(subcommand)]
     Config(config::Verb),
+    /// Try a command as a step would get it, behind the same walls
+    #[command(after_help = "Example: kairos shell -- cargo test")]
+    Shell(shell::Shell),
+    /// Say what this machine can enforce, what is missing, and what adds it
+    Doctor,
 }
 
 impl Cli {
@@ -121,6 +128,8 @@ impl Cli {
             Verb::Demo(demo) => demo.perform(out),
             Verb::Once(spec) => work::once(&global.root()?, *spec, out),
             Verb::Config(verb) => verb.perform(global, out),
+            Verb::Shell(shell) => shell.perform(&global.root()?, out),
+            Verb::Doctor => doctor::perform(global.root().ok().as_ref(), out),
             Verb::Status => status::show(&global.root()?, out),
             Verb::Mandate(verb) => verb.perform(&global.root()?, out),
             Verb::Proposal(verb) => verb.perform(&global.root()?, out),

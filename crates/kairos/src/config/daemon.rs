@@ -13,9 +13,11 @@ use kairos_core::budget::{Caps, Price};
 use kairos_core::gate::scope::{Raise, RuleError, Scope, Scopes};
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
 use kairos_engine::Retention;
+use kairos_sandbox::catalog::CommandRule;
 use kairos_wire::duration;
 use serde::{Deserialize, Deserializer};
 
+use super::commands::{self, RawCommand};
 use super::env::Env;
 use super::node::{Node, Value};
 use super::problem::{File, Problem};
@@ -23,6 +25,7 @@ use super::secrets::{Secret, Secrets};
 use super::size::{self, Size, Usd};
 use super::witnesses::{self, RawCheckpoint};
 use super::{whole, zone};
+use crate::accounts::Account;
 use crate::log::{Level, LogOptions};
 use crate::witness::Witness;
 
@@ -46,6 +49,10 @@ pub(crate) struct DaemonOptions {
     pub(crate) witnesses: Vec<Witness>,
     /// How much of the past is kept.
     pub(crate) retention: Retention,
+    /// What the operator says of programs, each tried with its examples.
+    pub(crate) commands: Vec<CommandRule>,
+    /// Who commands run as, where root is told so.
+    pub(crate) commands_as: Option<Account>,
 }
 
 /// How the model is reached.
@@ -92,6 +99,8 @@ struct Raw {
     scopes: Option<Vec<RawScope>>,
     checkpoint: Option<RawCheckpoint>,
     retention: Option<RawRetention>,
+    commands: Option<Vec<RawCommand>>,
+    commands_as: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -206,6 +215,8 @@ pub(super) fn read(
     let file = &without_key(file, node);
     let raw: Raw = whole::read(file, node, out)?;
     let witnesses = witnesses::read(raw.checkpoint, file, node, out);
+    let commands = commands::read(raw.commands, file, node, out);
+    let commands_as = commands::account(raw.commands_as.as_deref(), file, node, out);
     let mut check = Check { file, node, out };
     if let Some(mode) = raw.mode.filter(|mode| mode != "daemon") {
         check.wrong(&["mode"], format!("mode `{mode}` is not `daemon`"), "the only mode there is");
@@ -260,6 +271,8 @@ pub(super) fn read(
         model,
         witnesses,
         retention: check.retention(&raw.retention.unwrap_or_default()),
+        commands,
+        commands_as,
     };
     Some((rules, options))
 }

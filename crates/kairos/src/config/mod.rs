@@ -5,6 +5,7 @@
 //! ([`shape`]), each file has a module of its own, and [`resolve`] joins them.
 
 pub(crate) mod append;
+mod commands;
 pub(crate) mod daemon;
 pub(crate) mod draft;
 pub(crate) mod env;

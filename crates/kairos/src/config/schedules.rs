@@ -19,7 +19,7 @@ use kairos_core::schedule::definition::{
 use kairos_core::schedule::missed::{MAX_FIRES, MissedPolicy};
 use kairos_core::schedule::{InFold, InGap, Trigger};
 use kairos_core::time::Time;
-use kairos_wire::mandate::{MandateRequest, RiskBudget};
+use kairos_wire::mandate::{MandateRequest, RiskBudget, Verify};
 use serde::Deserialize;
 
 use super::daemon::Length;
@@ -359,7 +359,8 @@ impl Check<'_> {
             }
         }
         for (n, verify) in mandate.verify.iter().enumerate() {
-            if let Err(error) = RelPath::parse(&verify.file) {
+            let Verify::Contains { file, .. } = verify else { continue };
+            if let Err(error) = RelPath::parse(file) {
                 self.wrong(self.entry("verify", n, Some("file")), error.to_string(), None);
             }
         }

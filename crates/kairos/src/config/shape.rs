@@ -143,16 +143,8 @@ impl de::Error for Fault {
 const FORMER: &[&str] = &["rotate_interval", "wal_dir"];
 
 /// Keys that belong to what is not built yet.
-const LATER: &[&str] = &[
-    "commands",
-    "fallback",
-    "file_edit",
-    "http",
-    "journal",
-    "notify_again_after",
-    "plan",
-    "workspace",
-];
+const LATER: &[&str] =
+    &["fallback", "file_edit", "http", "journal", "notify_again_after", "plan", "workspace"];
 
 fn wanted(expected: &dyn de::Expected) -> String {
     match expected.to_string().as_str() {

@@ -14,6 +14,7 @@ use super::problem::{File, Problem, Problems, Told};
 use super::resolve::{Paths, Resolved, load};
 use super::show::{check, show};
 
+mod commands;
 mod page;
 
 fn shipped() -> Vec<NamedPrice> {
@@ -137,7 +138,7 @@ fn each_wrong_key_of_the_daemon_is_told_with_its_place() {
             "wal_dir: wal",
             "daemon:1:1 [wal_dir] unknown key `wal_dir` | KairosChain had it, kairos does not; delete it",
         ),
-        ("commands: []", "daemon:1:1 [commands] unknown key `commands` | not in this version"),
+        ("http: none", "daemon:1:1 [http] unknown key `http` | not in this version"),
         ("tick_interval: 0", "daemon:1:16 [0] `tick_interval` is out of range | 0.001s to 1d"),
         (
             "tick_interval: -1",

@@ -50,6 +50,7 @@ fn the_page_has_every_key_and_no_other() {
                 daemon("scopes[].", "scopes: [{NONE}]\n"),
                 daemon("checkpoint.", "checkpoint: {NONE}\n"),
                 daemon("checkpoint.publish[].", "checkpoint: {publish: [{NONE}]}\n"),
+                daemon("commands[].", "commands: [{NONE}]\n"),
             ]
             .concat(),
         ),
