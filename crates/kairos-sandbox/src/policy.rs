@@ -10,6 +10,12 @@ use std::path::PathBuf;
 use crate::enforcement::Layer;
 use crate::limits::Limits;
 
+/// The home directory inside: empty, and gone with the command.
+pub const HOME: &str = "/agent";
+
+/// Where a command finds the one door of its network, if it has one. No other program is there to have it.
+pub(crate) const PROXY_PORT: u16 = 3128;
+
 /// What a command may see, write, execute and reach. Everything not named here it may not.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Policy {
@@ -168,12 +174,7 @@ pub(crate) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// `PATH`, `HOME`, `TMPDIR` and `LANG`, as the view has them.
 impl Default for EnvPolicy {
     fn default() -> Self {
-        let set = [
-            ("PATH", PATH),
-            ("HOME", crate::compile::HOME),
-            ("TMPDIR", "/tmp"),
-            ("LANG", "C.UTF-8"),
-        ];
+        let set = [("PATH", PATH), ("HOME", HOME), ("TMPDIR", "/tmp"), ("LANG", "C.UTF-8")];
         Self { set: set.map(|(name, value)| (name.into(), value.into())).into(), allow: Vec::new() }
     }
 }
