@@ -72,11 +72,6 @@ impl RunError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::RootOwned { .. } => "give it to the user whose work it is, with `chown`",
-            Self::Setup { step: Step::View, source, .. }
-                if source.kind() == io::ErrorKind::PermissionDenied =>
-            {
-                "whoever owns the workspace has to reach it by its path: nothing of another's home"
-            }
             Self::Large => "give the rest as input",
             Self::HardLink { .. } => "take one of the names away, or let the writes go to a layer",
             Self::Unsearched { .. } => "let the writes go to a layer",

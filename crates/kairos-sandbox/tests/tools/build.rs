@@ -5,7 +5,7 @@ use std::fs;
 use kairos_sandbox::Exit;
 use kairos_sandbox::catalog::CommandRule;
 
-use crate::account::{Home, both};
+use crate::account::{Home, both, sbx};
 use crate::desk::{Desk, changed, made, said};
 
 /// A crate with one dependency, which is vendored.
@@ -71,6 +71,24 @@ fn a_test_that_fails_says_so_and_changes_nothing() {
         assert_eq!(changed(&test), ["Cargo.lock", "left.txt"]);
         assert!(!desk.workspace().join("left.txt").exists());
     });
+}
+
+/// A daemon of root's, whose own home nobody else may look into.
+#[test]
+fn a_toolchain_that_only_root_reaches_builds_for_somebody_else() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let home = std::env::var_os("HOME").expect("root has a home");
+    let desk = Desk::new(home.as_ref(), &sbx());
+    vendored(&desk);
+    let build = desk.asks("cargo", &["build", "--offline"]);
+    assert_eq!(
+        (build.exit, changed(&build)),
+        (Exit::Code(0), vec!["Cargo.lock".into()]),
+        "{}",
+        said(&build)
+    );
 }
 
 /// One that rustup did not choose: its compiler stands beside it, and is no program of the system.

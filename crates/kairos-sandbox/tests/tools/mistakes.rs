@@ -6,8 +6,8 @@ use std::fs;
 use kairos_sandbox::Exit;
 use kairos_sandbox::catalog::{Catalog, Trust};
 
-use crate::account::{Home, both, mode, sbx};
-use crate::desk::{Desk, changed, said, whole};
+use crate::account::{Home, both};
+use crate::desk::{changed, said};
 
 fn words(argv: &[&str]) -> Vec<OsString> {
     argv.iter().map(OsString::from).collect()
@@ -104,24 +104,11 @@ fn installing_is_refused_with_the_reason_and_nothing_is_written_at_home() {
     );
 }
 
-/// A daemon of root's, whose own toolchain nobody else may look at.
 #[test]
-fn a_toolchain_that_the_workspaces_owner_cannot_reach_is_named() {
-    if !rustix::process::geteuid().is_root() {
-        return;
-    }
-    let home = tempfile::tempdir_in("/home").unwrap();
-    fs::create_dir_all(home.path().join(".cargo/bin")).unwrap();
-    fs::copy("/bin/true", home.path().join(".cargo/bin/cargo")).unwrap();
-    mode(home.path(), 0o700);
-    let desk = Desk::new(home.path(), &sbx());
-    let (command, policy) = desk.ready(desk.catalog(), "cargo", &["build"]);
-    let refusal = desk.sandbox().run(command, &policy).unwrap_err();
-    let said = format!(
-        "the sandbox could not be put up: step `view` of layer `mount_ns`: `{}`: Permission denied (os error 13)",
-        home.path().join(".cargo/bin").display()
-    );
-    assert_eq!(whole(&refusal), said);
-    let hint = "whoever owns the workspace has to reach it by its path: nothing of another's home";
-    assert_eq!(refusal.hint().as_deref(), Some(hint));
+fn a_repository_that_begins_above_the_workspace_is_none() {
+    both("mistakes::a_repository_that_begins_above_the_workspace_is_none", Home::Bare, |desk| {
+        let status = desk.asks("git", &["status"]);
+        assert_eq!(status.exit, Exit::Code(128), "{}", said(&status));
+        assert!(said(&status).contains("fatal: not a git repository"), "{}", said(&status));
+    });
 }
