@@ -158,6 +158,8 @@ fn listed(
                 names.push(name.to_owned());
             }
         })?;
+        // A policy is the same text for the same workspace.
+        names.sort_unstable();
         let stat = |name: OsString| {
             let stat = RealFs.stat(&dir, &name).ok()?;
             Some((name, stat))

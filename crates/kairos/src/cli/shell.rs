@@ -149,7 +149,11 @@ fn not_resolved(error: &NotResolved) -> Failure {
 }
 
 fn not_executed(error: &NotExecuted) -> Failure {
-    Failure::of(error.kind().into(), "not_executed", error).hint(doctor::HINT)
+    let hint = match error.kind() {
+        Kind::Denied => "root alone can choose who a command runs as",
+        _ => doctor::HINT,
+    };
+    Failure::of(error.kind().into(), "not_executed", error).hint(hint)
 }
 
 fn beyond(resolved: &Resolved) -> Failure {
