@@ -12,7 +12,7 @@ use kairos_core::mandate::spec::{Check, FILES_MAX, MAX_CYCLES, MandateSpec, VERI
 use kairos_core::path::{PathError, RelPath};
 use kairos_core::plan::ActionKind;
 use kairos_wire::MandateRequest;
-use kairos_wire::mandate::{RiskBudget, UploadScope};
+use kairos_wire::mandate::{RiskBudget, UploadScope, Verify};
 
 /// Bytes of a goal, of hints and of an expected content.
 const TEXT_BYTES_MAX: usize = 64 * 1024;
@@ -89,8 +89,16 @@ pub fn spec<E: std::error::Error + 'static>(
     };
     let mut verify = Vec::with_capacity(request.verify.len());
     for check in &request.verify {
-        let file = RelPath::parse(&check.file).map_err(|source| SpecError::Path { source })?;
-        verify.push(Check::Contains { file, text: store("verify", &check.contains)? });
+        verify.push(match check {
+            Verify::Contains { file, contains } => {
+                let file = RelPath::parse(file).map_err(|source| SpecError::Path { source })?;
+                Check::Contains { file, text: store("verify", contains)? }
+            }
+            Verify::Command { command } => {
+                let argv = serde_json::to_string(command).expect("words are JSON");
+                Check::Command { argv: store("verify", &argv)? }
+            }
+        });
     }
     let hints = request.hints_text();
     Ok(MandateSpec {

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use kairos_core::digest::BlobRef;
-use kairos_core::effect::Doubt;
+use kairos_core::effect::{Change, Doubt};
 use kairos_core::erasure::ErasureEnd;
-use kairos_core::gate::proposal::Closed;
+use kairos_core::gate::proposal::{Closed, Subject};
 use kairos_core::mandate::outcome::{EndReason, ParkReason};
 use kairos_core::mandate::spec::Check;
 use kairos_core::schedule::definition::{Concurrency, Timing};
@@ -86,7 +86,10 @@ pub fn mandate(view: &MandateView, texts: Texts<'_>, erasures: &Erasures) -> wir
 
 /// The texts that are shown of a mandate, and both sides of its edits.
 fn of_mandate(view: &MandateView) -> impl Iterator<Item = BlobRef> {
-    let checks = view.spec.verify.iter().map(|Check::Contains { file: _, text }| *text);
+    let checks = view.spec.verify.iter().map(|check| match check {
+        Check::Contains { file: _, text } => *text,
+        Check::Command { argv } => *argv,
+    });
     let troubles = view.troubles.list().iter().filter_map(|trouble| match trouble {
         Trouble::Call { said, .. } => *said,
         Trouble::Answer { problem, .. } => Some(*problem),
@@ -133,9 +136,17 @@ pub fn erasure(view: &ErasureView, texts: Texts<'_>) -> wire::blob::Erasure {
 }
 
 fn verify(check: &Check, texts: Texts<'_>) -> wire::mandate::Verify {
-    let Check::Contains { file, text } = check;
-    let contains = texts(*text).unwrap_or_else(|| "(erased)".to_owned());
-    wire::mandate::Verify { file: file.to_string(), contains }
+    let shown = |text: &BlobRef| texts(*text).unwrap_or_else(|| "(erased)".to_owned());
+    match check {
+        Check::Contains { file, text } => {
+            wire::mandate::Verify::Contains { file: file.to_string(), contains: shown(text) }
+        }
+        Check::Command { argv } => {
+            let text = shown(argv);
+            let argv = serde_json::from_str(&text).unwrap_or_else(|_| vec![text]);
+            wire::mandate::Verify::Command { command: argv }
+        }
+    }
 }
 
 /// Characters of a model's reason that are shown.
@@ -210,16 +221,22 @@ fn edit(view: &EditView) -> wire::mandate::Edit {
     }
 }
 
+/// What a proposal does, where, and where a move goes.
+fn acts(subject: &Subject) -> (&'static str, String, Option<String>) {
+    let Subject::Change(change) = subject else { return ("shell", String::new(), None) };
+    let action = match change {
+        Change::Edit { .. } => "code_edit",
+        Change::Create { .. } => "file_create",
+        Change::Move { .. } => "file_move",
+        Change::Delete { .. } => "file_delete",
+    };
+    (action, change.path().to_string(), change.to().map(ToString::to_string))
+}
+
 /// A proposal, with its diff.
 #[must_use]
 pub fn proposal(view: &ProposalView, texts: Texts<'_>, erasures: &Erasures) -> wire::Proposal {
-    let change = &view.what.change;
-    let action = match change {
-        kairos_core::effect::Change::Edit { .. } => "code_edit",
-        kairos_core::effect::Change::Create { .. } => "file_create",
-        kairos_core::effect::Change::Move { .. } => "file_move",
-        kairos_core::effect::Change::Delete { .. } => "file_delete",
-    };
+    let (action, path, to) = acts(&view.what.subject);
     let (state, former) = match view.state {
         ProposalState::Waiting => (wire::proposal::State::Waiting, "pending_approval"),
         ProposalState::Closed(Closed::Approved) => (wire::proposal::State::Approved, "approved"),
@@ -227,7 +244,7 @@ pub fn proposal(view: &ProposalView, texts: Texts<'_>, erasures: &Erasures) -> w
         ProposalState::Closed(Closed::Expired) => (wire::proposal::State::Expired, "expired"),
         ProposalState::Closed(Closed::Stale) => (wire::proposal::State::Stale, "stale"),
     };
-    let (path, hash) = (change.path().to_string(), format!("sha256:{}", view.what.hash));
+    let hash = format!("sha256:{}", view.what.hash);
     wire::Proposal {
         id: view.id.to_string(),
         mandate_id: view.mandate.to_string(),
@@ -235,7 +252,13 @@ pub fn proposal(view: &ProposalView, texts: Texts<'_>, erasures: &Erasures) -> w
         scope: view.what.scope.to_string(),
         action: action.to_owned(),
         path: path.clone(),
-        to: change.to().map(ToString::to_string),
+        to,
+        command: match &view.what.subject {
+            Subject::Change(_) => None,
+            Subject::Command(invocation) => {
+                texts(invocation.shown).as_deref().map(words::command_of).map(ToOwned::to_owned)
+            }
+        },
         diff: texts(view.what.diff),
         hash: hash.clone(),
         risk: view.what.risk.word().to_owned(),
@@ -244,7 +267,7 @@ pub fn proposal(view: &ProposalView, texts: Texts<'_>, erasures: &Erasures) -> w
         expires_at: view.expires.to_string(),
         decided_by: view.decided_by.as_ref().map(ToString::to_string),
         erased: erased(
-            [view.what.diff].into_iter().chain(change.pre()).chain(change.post()),
+            [view.what.diff].into_iter().chain(view.what.subject.texts()),
             texts,
             erasures,
         ),
@@ -265,6 +288,7 @@ pub fn effect(view: &EffectView) -> wire::Effect {
         kairos_core::effect::Class::Read => "read",
         kairos_core::effect::Class::Model => "model",
         kairos_core::effect::Class::File => "file",
+        kairos_core::effect::Class::Opaque => "opaque",
     };
     let doubt = |doubt: Doubt| match doubt {
         Doubt::ChangedMeanwhile => "somebody else changed the file in the window",
@@ -272,6 +296,7 @@ pub fn effect(view: &EffectView) -> wire::Effect {
         Doubt::PathMoved => "the path leads to another directory now",
         Doubt::Neither => "neither the old nor the new content lies there",
         Doubt::Disk => "the disk failed in the middle",
+        Doubt::Interrupted => "the command did not come to its own end",
     };
     wire::Effect {
         id: view.id.to_string(),

@@ -5,6 +5,7 @@
 use kairos_core::cycle::retry::CallFailure;
 use kairos_core::effect::{Failure, FileRefusal};
 use kairos_core::plan::{Action, StepFailure};
+use kairos_core::shell::{CommandRefusal, Spoilt};
 use serde::Serialize;
 
 /// What a step does: `edit docs/a.md`.
@@ -115,6 +116,9 @@ pub fn step(failure: StepFailure) -> Why {
         StepFailure::Expired => Why::new("nobody decided in time", &failure),
         StepFailure::Unknown => Why::new("nobody could say whether it happened", &failure),
         StepFailure::TooManyWaiting => Why::new("as many proposals wait as may", &failure),
+        StepFailure::Command(refusal) => Why::new(command(refusal), &refusal),
+        StepFailure::Ended(ended) => Why::new(format!("the command {}", ended.words()), &ended),
+        StepFailure::Spoilt(spoilt) => Why::new(self::spoilt(spoilt), &spoilt),
         StepFailure::Repeated => Why::new("the same change waits for a person already", &failure),
     }
 }
@@ -139,6 +143,33 @@ fn file(refusal: FileRefusal) -> String {
         FileRefusal::NoExchange => "this file system cannot exchange two names".to_owned(),
         FileRefusal::NotPermitted => "the daemon may not read or write there".to_owned(),
         FileRefusal::NoSpace => "the disk is full".to_owned(),
+    }
+}
+
+/// The command in what a person reads of one.
+#[must_use]
+pub fn command_of(shown: &str) -> &str {
+    let first = shown.lines().next().unwrap_or_default();
+    first.strip_prefix("asked: ").unwrap_or(first)
+}
+
+const fn command(refusal: CommandRefusal) -> &'static str {
+    match refusal {
+        CommandRefusal::Name => "no such program may be named",
+        CommandRefusal::Arguments => "its rule does not take these arguments",
+        CommandRefusal::Directory => "it cannot stand there",
+        CommandRefusal::Secret => "it holds a known secret",
+        CommandRefusal::Sandbox => {
+            "a wall that it needs cannot be put up here; see `kairos doctor`"
+        }
+    }
+}
+
+const fn spoilt(spoilt: Spoilt) -> &'static str {
+    match spoilt {
+        Spoilt::Conflict => "somebody else changed a file meanwhile; nothing of it was taken over",
+        Spoilt::TooMany => "it changed more than may be taken over; nothing of it was",
+        Spoilt::Unreadable => "what it changed cannot all be read; nothing of it was taken over",
     }
 }
 

@@ -104,7 +104,7 @@ impl State {
                 self.index.effects.remove(effect);
             }
             Event::StopAsked { .. } => {
-                if let Some(effect) = asking(mandate) {
+                if let Some(effect) = stoppable(mandate) {
                     // Its own id is one that no effect has: what counts is the other's outcome.
                     let none = EffectId::from_u128(!effect.as_u128());
                     out.push(Effect::new(none, id, Call::Cancel { effect }));
@@ -243,10 +243,10 @@ pub(crate) fn scopes(rules: &Rules) -> Arc<Scopes> {
     Arc::new(Scopes::new(rules.scopes.clone(), rules.secrets.clone()).unwrap_or_default())
 }
 
-/// The model call under way.
-fn asking(mandate: &Mandate) -> Option<EffectId> {
+/// The model call or the command under way.
+fn stoppable(mandate: &Mandate) -> Option<EffectId> {
     let open = mandate.open.as_ref()?;
-    matches!(open.intent, Intent::Ask { .. }).then_some(open.effect)
+    matches!(open.intent, Intent::Ask { .. } | Intent::Execute { .. }).then_some(open.effect)
 }
 
 /// Rebuilds from the state what a performer needs to know of an intent. `None` only for a step of
@@ -288,5 +288,15 @@ fn call(
         }
         Intent::Clear { change, temp, .. } => Call::Clear { change: change.clone(), temp: *temp },
         Intent::Verify => Call::Verify { checks: spec.verify.clone() },
+        Intent::Execute { step, invocation, .. } => {
+            let cycle = mandate.cycle.as_ref()?;
+            let step = cycle.plan.as_ref()?.steps.get(usize::from(*step))?;
+            Call::Execute {
+                invocation: *invocation,
+                answer: cycle.decision.as_ref()?.text,
+                step: step.name.clone(),
+            }
+        }
+        Intent::Diff { change, .. } => Call::Diff { change: change.clone() },
     })
 }

@@ -20,6 +20,7 @@ use crate::id::{EffectId, MandateId, ProposalId};
 use crate::mandate::spec::Check;
 use crate::path::RelPath;
 use crate::plan::{Action, StepName};
+use crate::shell::{CommandRefusal, Invocation, Ran};
 
 /// One asking of the world, ready for a performer.
 #[derive(Clone, Debug)]
@@ -74,6 +75,15 @@ pub enum Intent {
     Clear { step: u8, change: Change, temp: TempName },
     /// Look whether the mandate's checks hold.
     Verify,
+    /// Execute a resolved command.
+    Execute {
+        step: u8,
+        invocation: Invocation,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        elevation: Option<ProposalId>,
+    },
+    /// Make what a person reads of a change that a command made.
+    Diff { step: u8, change: Change },
 }
 
 /// What recovery does with an intent that has no outcome.
@@ -86,6 +96,8 @@ pub enum Class {
     Model,
     /// The hashes on disk say whether it happened.
     File,
+    /// Never done again: a person says whether it happened.
+    Opaque,
 }
 
 impl Intent {
@@ -96,9 +108,11 @@ impl Intent {
             | Self::Prepare { .. }
             | Self::Reconcile { .. }
             | Self::Clear { .. }
+            | Self::Diff { .. }
             | Self::Verify => Class::Read,
             Self::Ask { .. } => Class::Model,
             Self::Change { .. } => Class::File,
+            Self::Execute { invocation, .. } => invocation.class(),
         }
     }
 
@@ -109,7 +123,9 @@ impl Intent {
             Self::Prepare { step }
             | Self::Change { step, .. }
             | Self::Reconcile { step, .. }
-            | Self::Clear { step, .. } => Some(*step),
+            | Self::Clear { step, .. }
+            | Self::Execute { step, .. }
+            | Self::Diff { step, .. } => Some(*step),
             Self::Observe | Self::Ask { .. } | Self::Verify => None,
         }
     }
@@ -151,6 +167,16 @@ pub enum Call {
     },
     Verify {
         checks: Vec<Check>,
+    },
+    /// Resolve the command of step `step` of the stored `answer` once more, and execute it if it still
+    /// is `invocation`.
+    Execute {
+        invocation: Invocation,
+        answer: BlobRef,
+        step: StepName,
+    },
+    Diff {
+        change: Change,
     },
     /// Stop another effect of the same mandate. Never journaled by itself and settled by nobody:
     /// what counts is the outcome of the other one.
@@ -199,10 +225,27 @@ crate::text::serde_as_text!(TempName => "`.kairos-` and 16 hex digits");
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    Edit { at: Place, pre: FileFact, post: BlobRef },
-    Create { at: Place, post: BlobRef },
-    Move { at: Place, to: Place, pre: FileFact },
-    Delete { at: Place, pre: FileFact },
+    Edit {
+        at: Place,
+        pre: FileFact,
+        post: BlobRef,
+    },
+    Create {
+        at: Place,
+        post: BlobRef,
+        /// Permission bits; those of any new file where nothing is said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mode: Option<u32>,
+    },
+    Move {
+        at: Place,
+        to: Place,
+        pre: FileFact,
+    },
+    Delete {
+        at: Place,
+        pre: FileFact,
+    },
 }
 
 /// A path and the directory it was found to lead to.
@@ -246,7 +289,7 @@ impl Change {
     pub fn hash(&self) -> Digest {
         let (action, mode) = match self {
             Self::Edit { pre, .. } => ("edit", Some(pre.mode)),
-            Self::Create { .. } => ("create", None),
+            Self::Create { mode, .. } => ("create", *mode),
             Self::Move { pre, .. } => ("move", Some(pre.mode)),
             Self::Delete { pre, .. } => ("delete", Some(pre.mode)),
         };
@@ -299,6 +342,16 @@ pub enum Outcome {
         change: Change,
         diff: BlobRef,
     },
+    /// A step's command was found and its argv taken.
+    Resolved {
+        invocation: Invocation,
+    },
+    /// A command that was not executed, with what is told of it.
+    NotExecuted {
+        why: CommandRefusal,
+        told: BlobRef,
+    },
+    Executed(Box<Ran>),
     /// Refused before anything happened.
     Refused(FileRefusal),
     /// The target is not as it was prepared; nothing was done.
@@ -408,6 +461,8 @@ pub enum Doubt {
     Neither,
     /// The disk failed in the middle.
     Disk,
+    /// A command that reaches the world did not come to its own end.
+    Interrupted,
 }
 
 /// Why a file step was refused before anything happened.

@@ -16,7 +16,8 @@ use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cycle::standing::{CallStanding, Cycle, Held, Invalid, Plan, Settled};
+use crate::cycle::promotion::Promotion;
+use crate::cycle::standing::{CallStanding, Cycle, Held, Invalid, Plan, Settled, Told};
 use crate::digest::{BlobRef, Digest};
 use crate::effect::{Change, Intent, Seen};
 use crate::gate::proposal::Proposal;
@@ -122,9 +123,11 @@ fn of_mandate(mandate: &Mandate, each: Each<'_>) -> ControlFlow<()> {
         plans: _,
         failed_checks,
         lessons,
+        told,
         provider_parks: _,
     } = past;
     every(of_spec(spec).chain(origin.body()).chain(*failed_checks).chain(*lessons), each)?;
+    every(told.iter().flatten().copied(), each)?;
     if let Some(cycle) = cycle {
         of_cycle(cycle, each)?;
     }
@@ -155,7 +158,10 @@ pub fn of_spec(spec: &MandateSpec) -> impl Iterator<Item = BlobRef> {
         model: _,
         timeout_ms: _,
     } = spec;
-    let checks = verify.iter().map(|Check::Contains { file: _, text }| *text);
+    let checks = verify.iter().map(|check| match check {
+        Check::Contains { file: _, text } => *text,
+        Check::Command { argv } => *argv,
+    });
     [*goal].into_iter().chain(*hints).chain(checks)
 }
 
@@ -180,23 +186,30 @@ fn of_cycle(cycle: &Cycle, each: Each<'_>) -> ControlFlow<()> {
     every(decision.iter().map(|Settled { answer: _, text }| *text), each)?;
     let invalid = invalid.iter();
     every(invalid.flat_map(|Invalid { text, problem, repaired: _ }| [*text, *problem]), each)?;
-    let Some(Plan { steps: _, graph: _, ends: _, held, tries: _, so_far: _ }) = plan else {
-        return ControlFlow::Continue(());
-    };
+    let Some(plan) = plan else { return ControlFlow::Continue(()) };
+    let Plan { steps: _, graph: _, ends: _, held, tries: _, so_far: _, promotion, told } = plan;
+    every(told.iter().map(|Told { step: _, text }| *text), each)?;
+    let promotion = promotion.iter();
+    let changes = promotion.flat_map(|Promotion { step: _, risk: _, changes, left: _ }| &**changes);
+    every(changes.flat_map(of_change), each)?;
     held.iter().try_for_each(|Held { proposal: _, expires: _, what, decision: _ }| {
-        let Proposal { step: _, change, diff, scope: _, risk: _, reason: _, hash: _ } = what;
-        every([*diff].into_iter().chain(of_change(change)), each)
+        let Proposal { step: _, subject, diff, scope: _, risk: _, reason: _, hash: _ } = what;
+        every([*diff].into_iter().chain(subject.texts()), each)
     })
 }
 
 fn of_intent(intent: &Intent) -> impl Iterator<Item = BlobRef> {
-    let change = match intent {
-        Intent::Observe | Intent::Ask { .. } | Intent::Prepare { .. } | Intent::Verify => None,
+    let (change, command) = match intent {
+        Intent::Observe | Intent::Ask { .. } | Intent::Prepare { .. } | Intent::Verify => {
+            (None, None)
+        }
+        Intent::Execute { step: _, invocation, elevation: _ } => (None, Some(invocation.shown)),
         Intent::Change { step: _, change, temp: _, elevation: _ }
         | Intent::Reconcile { step: _, change, temp: _ }
-        | Intent::Clear { step: _, change, temp: _ } => Some(change),
+        | Intent::Clear { step: _, change, temp: _ }
+        | Intent::Diff { step: _, change } => (Some(change), None),
     };
-    change.into_iter().flat_map(of_change)
+    change.into_iter().flat_map(of_change).chain(command)
 }
 
 fn of_change(change: &Change) -> impl Iterator<Item = BlobRef> {

@@ -30,7 +30,7 @@ use crate::time::Time;
 
 impl Snapshot for State {
     const KIND: &'static str = "state";
-    const SCHEMA: u32 = 6;
+    const SCHEMA: u32 = 7;
     type Form = Self;
 
     fn form(&self) -> &Self {

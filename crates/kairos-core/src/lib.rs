@@ -32,6 +32,7 @@ pub mod refusal;
 pub mod resume;
 pub mod rules;
 pub mod schedule;
+pub mod shell;
 pub mod space;
 pub mod state;
 mod text;

@@ -37,7 +37,7 @@ fn same(one: &str, other: &str, after: &dyn std::fmt::Debug) {
 }
 
 /// What a state can hold that is easy to lose.
-const EVERYTHING: [&str; 20] = [
+const EVERYTHING: [&str; 22] = [
     "approval",
     "approved",
     "budget",
@@ -52,10 +52,12 @@ const EVERYTHING: [&str; 20] = [
     "half a plan",
     "invalid",
     "key",
+    "promotion",
     "provider",
     "queued",
     "ready",
     "schedule",
+    "told",
     "undecided",
     "unsettled",
 ];
@@ -63,7 +65,7 @@ const EVERYTHING: [&str; 20] = [
 #[test]
 fn a_state_read_back_decides_and_folds_as_the_one_that_was_written() {
     let mut seen = BTreeSet::new();
-    for seed in 1..=7 {
+    for seed in 1..=9 {
         let mut chance = Chance::new(seed);
         let mut world = World::default();
         let mut twin = read(&written(&State::empty()));
@@ -117,6 +119,7 @@ fn a_state_that_each_version_wrote_is_read_as_it_was() {
         include_str!("snapshot/state-4.json"),
         include_str!("snapshot/state-5.json"),
         include_str!("snapshot/state-6.json"),
+        include_str!("snapshot/state-7.json"),
     ];
     for text in texts {
         assert_eq!(written(&read(text)), text.trim_end());
@@ -124,33 +127,41 @@ fn a_state_that_each_version_wrote_is_read_as_it_was() {
     let kept_from = texts.map(|text| read(text).kept_from());
     assert_eq!(
         kept_from,
-        [1, 4711, 4711, 4711, 4711, 4711].map(Seq),
+        [1, 4711, 4711, 4711, 4711, 4711, 4711].map(Seq),
         "version 1 knew of no deleted segment"
     );
     let low = Shortage::Free { free_bytes: 1, keep_free_bytes: 2 };
     let read_low = texts.map(|text| read(text).low());
     assert_eq!(
         read_low,
-        [None, None, Some(low), Some(low), Some(low), Some(low)],
+        [None, None, Some(low), Some(low), Some(low), Some(low), Some(low)],
         "version 2 knew of no shortage"
     );
     let erasing = texts.map(|text| read(text).erasing().count());
-    assert_eq!(erasing, [0, 0, 0, 1, 1, 1], "version 3 knew of no erasure");
+    assert_eq!(erasing, [0, 0, 0, 1, 1, 1, 1], "version 3 knew of no erasure");
     let yearly = "yearly".parse().expect("a name");
     let begins = texts.map(|text| read(text).begins(&yearly, Time::EPOCH).as_ms());
     let went = 1_800_068_400_000;
-    assert_eq!(begins, [0, 0, 0, went, went, went], "nor the first three of a schedule that went");
+    assert_eq!(
+        begins,
+        [0, 0, 0, went, went, went, went],
+        "nor the first three of a schedule that went"
+    );
     let beat = "beat".parse().expect("a name");
     let fares = texts.map(|text| read(text).fare(&beat).map(|fare| fare.failures));
-    assert_eq!(fares, [None, None, None, None, Some(2), Some(2)], "version 4 knew of no pause");
+    assert_eq!(
+        fares,
+        [None, None, None, None, Some(2), Some(2), Some(2)],
+        "version 4 knew of no pause"
+    );
     let tick = Some("tick".to_owned());
     let named = texts.map(|text| Some(read(text).identified(&beat)?.definition.name.to_string()));
-    assert_eq!(named, [None, None, None, None, tick.clone(), tick]);
+    assert_eq!(named, [None, None, None, None, tick.clone(), tick.clone(), tick]);
     let clock = texts.map(|text| read(text).clock());
     let held = Some(Held { by_ms: -7_200_000 });
     assert_eq!(
         clock,
-        [None, None, None, None, held, held],
+        [None, None, None, None, held, held, held],
         "version 4 knew of no clock that was set"
     );
     let watches = |text| {
@@ -161,9 +172,17 @@ fn a_state_that_each_version_wrote_is_read_as_it_was() {
     let inbox = Some(("inbox/**".to_owned(), 2_000));
     assert_eq!(
         texts.map(watches),
-        [None, None, None, None, None, inbox],
+        [None, None, None, None, None, inbox.clone(), inbox],
         "version 5 knew of no trigger"
     );
+    let promoted = |text| {
+        let state = read(text);
+        let plans = state.mandates().filter_map(|mandate| mandate.cycle.as_ref()?.plan.clone());
+        plans.filter_map(|plan| plan.promotion).map(|promotion| promotion.left).collect::<Vec<_>>()
+    };
+    let mut left = vec![Vec::new(); 6];
+    left.push(vec![vec![1]]);
+    assert_eq!(texts.map(promoted).to_vec(), left, "version 6 knew of no command");
     assert_eq!(State::SCHEMA as usize, texts.len());
 }
 

@@ -9,6 +9,7 @@ mod diff;
 mod look;
 mod observe;
 mod prepare;
+mod promote;
 mod refusal;
 mod verify;
 mod walk;
@@ -18,6 +19,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use kairos_core::digest::BlobRef;
 use kairos_core::effect::{Call, Effect, Failure, Outcome};
 use kairos_core::fold::Fold;
 use kairos_core::path::RelPath;
@@ -25,6 +27,8 @@ use kairos_disk::fs::Identity;
 use kairos_disk::{Fs, RealFs, Tree};
 
 pub use look::Unclear;
+pub(crate) use promote::Promotable;
+pub(crate) use refusal::NotDone;
 
 use crate::store::Texts;
 use crate::{Permit, Settled};
@@ -66,7 +70,7 @@ impl<F: Fs> Files<F> {
 }
 
 impl<F: Fs + Clone> Files<F> {
-    /// Performs one file effect.
+    /// Performs one file effect; a check that is a command is none.
     ///
     /// # Panics
     /// On a call that is no file's: dispatching it here is a bug, and the permit is lost then.
@@ -78,6 +82,12 @@ impl<F: Fs + Clone> Files<F> {
             Err(_) => Outcome::Failed(Failure::Disk),
         };
         permit.settle(outcome)
+    }
+
+    /// Why a check about a file does not hold; `None` when it does.
+    pub(crate) fn unmet(&self, file: &RelPath, text: BlobRef) -> Result<Option<String>, NotDone> {
+        let acting = self.acting().map_err(|_| NotDone::Failed(Failure::Disk))?;
+        acting.unmet(file, text)
     }
 
     fn acting(&self) -> io::Result<Acting<'_, F>> {
@@ -98,7 +108,8 @@ impl<F: Fs> Acting<'_, F> {
             Call::Reconcile { change, temp } => self.reconcile(change, *temp),
             Call::Clear { change, temp } => self.clear(change, *temp),
             Call::Verify { checks } => self.verify(checks),
-            Call::Ask { .. } | Call::Cancel { .. } => {
+            Call::Diff { change } => self.diff(change),
+            Call::Ask { .. } | Call::Execute { .. } | Call::Cancel { .. } => {
                 panic!("a call that is no file's was handed to the file performer")
             }
         };
@@ -113,7 +124,7 @@ impl<F: Fs> fmt::Debug for Files<F> {
 }
 
 /// The path as the system wants it.
-fn os(path: &RelPath) -> &Path {
+pub(crate) fn os(path: &RelPath) -> &Path {
     use std::os::unix::ffi::OsStrExt;
     Path::new(std::ffi::OsStr::from_bytes(path.as_bytes()))
 }

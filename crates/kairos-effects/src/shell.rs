@@ -12,11 +12,13 @@
 mod error;
 mod guard;
 mod inputs;
+mod perform;
 mod redact;
 mod resolve;
 mod resolved;
 mod settings;
 mod stop;
+mod told;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -28,6 +30,7 @@ use kairos_sandbox::{
 
 pub use error::{NotExecuted, NotResolved, Unavailable};
 pub use inputs::BoundInputs;
+pub use perform::{Commands, Open};
 pub use resolved::{Asked, Resolved};
 pub use settings::Settings;
 pub use stop::Stop;

@@ -46,8 +46,21 @@ use crate::{ENGINE_THREAD, heartbeat, poison};
 
 /// The version of events this program writes, and the highest it reads: one more with every event or
 /// field that a program before could not have read. Lower ones are read for ever. 2: retention, room,
-/// erasures, clocks, timings and pauses. 3: triggers and conditions.
-const SCHEMA: u32 = 3;
+/// erasures, clocks, timings and pauses. 3: triggers and conditions. 4: commands.
+const SCHEMA: u32 = 4;
+
+/// How long is waited for commands that were killed, in milliseconds.
+const KILLED_WAIT_MS: u64 = 2_000;
+
+/// A drain under way.
+#[derive(Clone, Copy, Debug)]
+struct Drain {
+    /// When its grace ends, in milliseconds since the machine was started.
+    until: u64,
+    /// The grace is over, and what has to be is killed.
+    killed: bool,
+}
+
 /// A segment is no longer than this part of what journal and blobs may take, within bounds: the one
 /// in use, the next, and those behind two snapshots cannot be deleted.
 const SEGMENTS_OF_CAP: u64 = 16;
@@ -125,6 +138,15 @@ impl Pending {
     }
 }
 
+/// What a drain stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancel {
+    /// Model calls, at once.
+    Calls,
+    /// Commands, when their grace is over.
+    Commands,
+}
+
 /// What the engine reaches outside through. None of these may block.
 pub struct Outside {
     /// Reads the configuration again: all of it, or says why not.
@@ -133,8 +155,8 @@ pub struct Outside {
     pub dispatch: Box<dyn FnMut(Permit<State>) + Send>,
     /// Looks at files for schedules.
     pub look: Box<dyn FnMut(LookAt) + Send>,
-    /// Stops the model calls under way.
-    pub cancel: Box<dyn FnMut() + Send>,
+    /// Stops what is under way of a kind.
+    pub cancel: Box<dyn FnMut(Cancel) + Send>,
     pub notice: Box<dyn FnMut(Notice) + Send>,
 }
 
@@ -360,8 +382,7 @@ struct Running {
     pending: Vec<Pending>,
     /// Permits out.
     out: usize,
-    /// When the grace of a drain ends, in milliseconds since the machine was started.
-    drain: Option<u64>,
+    drain: Option<Drain>,
     pulse: Pulse,
 }
 
@@ -533,16 +554,25 @@ impl Running {
             } else if self.pulse.room.wait().is_some_and(|left| left.is_zero()) {
                 self.look();
             }
-            if let Some(grace) = self.drain {
-                let over = boot_ms() >= grace;
-                if self.out == 0 || over {
-                    if self.out > 0 {
-                        (self.outside.notice)(Notice::GracefulTimeoutExceeded { open: self.out });
-                    }
-                    return self.stop(ledger);
-                }
+            if self.drain.is_some() && self.drained() {
+                return self.stop(ledger);
             }
         }
+    }
+
+    /// Whether a drain is over. When its grace is, commands are killed, and what became of them is
+    /// waited for once more.
+    fn drained(&mut self) -> bool {
+        let Some(drain) = &mut self.drain else { return false };
+        let over = boot_ms() >= drain.until;
+        if self.out > 0 && over && !drain.killed {
+            drain.killed = true;
+            drain.until = boot_ms().saturating_add(KILLED_WAIT_MS);
+            (self.outside.notice)(Notice::GracefulTimeoutExceeded { open: self.out });
+            (self.outside.cancel)(Cancel::Commands);
+            return false;
+        }
+        self.out == 0 || over
     }
 
     /// The last turn: what settled at the last moment, and the durable mark.
@@ -873,16 +903,19 @@ impl Running {
         let now = boot_ms();
         if self.drain.is_some() {
             // Asked again: the grace ends now.
-            self.drain = Some(now);
+            if let Some(drain) = self.drain.as_mut().filter(|drain| !drain.killed) {
+                drain.until = now;
+            }
             return;
         }
-        self.drain = Some(now.saturating_add(self.options.graceful_timeout_ms));
+        let until = now.saturating_add(self.options.graceful_timeout_ms);
+        self.drain = Some(Drain { until, killed: false });
         self.shown.status.state = Lifecycle::Draining;
         (self.outside.notice)(Notice::ShutdownBegin { open: self.out });
         self.inbox.close();
         self.shown.snapshots.stop();
         self.shown.upkeep.stop();
-        (self.outside.cancel)();
+        (self.outside.cancel)(Cancel::Calls);
     }
 
     /// How long nothing can be due.
@@ -894,7 +927,8 @@ impl Running {
             Focus::Daemon => state.next_due(),
             Focus::Once => self.only.and_then(|only| state.due_of(only)),
         };
-        self.pulse.wait(due, self.drain, self.options.tick_interval_ms)
+        let until = self.drain.map(|drain| drain.until);
+        self.pulse.wait(due, until, self.options.tick_interval_ms)
     }
 
     fn heartbeat(&mut self) {

@@ -38,7 +38,9 @@ pub use calendar::{Calendar, Unusable, Zones};
 pub use clocks::HeldClock;
 pub use condition::Probe;
 pub use configuration::{Configuration, Options, Retention};
-pub use engine::{Engine, Focus, Identity, Outside, Parts, Places, Reloaded, StartError, Started};
+pub use engine::{
+    Cancel, Engine, Focus, Identity, Outside, Parts, Places, Reloaded, StartError, Started,
+};
 pub use feed::Follower;
 pub use handle::{BlobProblem, Control, Handle, TEXT_BYTES_MAX};
 pub use inbox::{Returns, WAITING_MAX};

@@ -248,7 +248,7 @@ impl Catalog {
         let name = &entry.rule.program;
         let walked = match &entry.path {
             Some(path) => self.trust.named(path).map_err(untrusted(name))?,
-            None => self.find(name)?,
+            None => self.find(name, &entry.rule.home)?,
         };
         // A link that leads to a shell or to a program of many names is not what its name says; an
         // operator who gave the path has looked.
@@ -286,12 +286,18 @@ impl Catalog {
         }
     }
 
-    /// The first file of that name in a directory of the system. One that is there and cannot be
-    /// trusted is passed over for a later one, and told when there is none.
-    fn find(&self, name: &str) -> Result<Walked, ResolveError> {
+    /// The first file of that name in one of the directories `below` a home that is known, or in one of
+    /// the system. One that is there and cannot be trusted is passed over for a later one, and told
+    /// when there is none.
+    fn find(&self, name: &str, below: &[PathBuf]) -> Result<Walked, ResolveError> {
         let mut first = None;
-        for prefix in self.trust.prefixes() {
-            match self.trust.found(&prefix.join(name)) {
+        let home = self.trust.home().into_iter();
+        let own: Vec<PathBuf> =
+            home.flat_map(|home| below.iter().map(|dir| home.join(dir))).collect();
+        let system = self.trust.prefixes();
+        for (at, dir) in own.iter().chain(system).enumerate() {
+            let path = dir.join(name);
+            match if at < own.len() { self.trust.named(&path) } else { self.trust.found(&path) } {
                 Ok(walked) => return Ok(walked),
                 Err(Untrusted::Missing { .. }) => {}
                 Err(untrusted) => {
@@ -302,7 +308,7 @@ impl Catalog {
         let name = name.to_owned();
         Err(match first {
             Some(source) => ResolveError::Untrusted { name, source },
-            None => ResolveError::Missing { name, prefixes: self.trust.prefixes().to_vec() },
+            None => ResolveError::Missing { name, prefixes: [&own, system].concat() },
         })
     }
 
@@ -326,7 +332,7 @@ impl Catalog {
         let walked = match (listed, line.path()) {
             (Some(path), _) => self.trust.named(path).map_err(untrusted(name))?,
             (None, Some(path)) => self.trust.found(path).map_err(untrusted(name))?,
-            (None, None) => self.find(name)?,
+            (None, None) => self.find(name, &[])?,
         };
         let binary = Binary::walked(walked)?;
         match Head::read(&binary)? {

@@ -7,6 +7,7 @@
 
 mod below;
 mod read;
+mod shield;
 
 use std::fs::File;
 use std::io;
@@ -14,6 +15,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 pub(crate) use read::{Layer, read};
+pub(crate) use shield::Shield;
 
 /// The changes of one write root.
 #[derive(Debug)]
@@ -88,8 +90,10 @@ pub enum Why {
     Rights,
     /// A link that leads out of the root.
     LinkOut,
-    /// The policy protects it.
+    /// The policy protects it, or it would lead a protected path elsewhere.
     Protected,
+    /// It has an access list or capabilities, which are not taken over, or was given others.
+    Attributes,
     /// Somebody else changed it while the command ran.
     Conflict,
     /// It cannot be read.

@@ -12,6 +12,7 @@ use std::ffi::CString;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -29,6 +30,9 @@ pub(crate) use skeleton::Skeleton;
 
 /// The home directory inside: empty, and gone with the command.
 pub const HOME: &str = "/agent";
+
+/// Nothing about a command takes longer; clocks have an end.
+const TIME_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// Directories that are writable, empty and bounded for every command.
 pub(crate) const MEMORY: [&str; 3] = ["/tmp", "/dev/shm", HOME];
@@ -149,6 +153,10 @@ fn limits(policy: &Policy) -> Result<(), Unenforceable> {
     ];
     if let Some((name, _)) = zero.into_iter().find(|(_, zero)| *zero) {
         return Err(Unenforceable::Limit { name, why: "is 0" });
+    }
+    let long = [("wall", limits.wall), ("grace", limits.grace), ("cpu", limits.cpu)];
+    if let Some((name, _)) = long.into_iter().find(|(_, time)| *time > TIME_MAX) {
+        return Err(Unenforceable::Limit { name, why: "is more than a year" });
     }
     match limits.nofile < 16 {
         true => Err(Unenforceable::Limit { name: "nofile", why: "is below 16" }),

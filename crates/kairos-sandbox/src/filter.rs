@@ -66,17 +66,20 @@ const fn errno(number: i32) -> u16 {
 ///
 /// `bounded` says that the memory of the whole tree is.
 pub(crate) fn compile(net: &Net, exec: &ExecRule, bounded: bool) -> Vec<Instruction> {
-    let mut answers: Vec<(u32, Answer)> = calls::ALLOWED
-        .concat()
-        .into_iter()
-        .map(|number| (number, Answer::Allow))
-        .chain(calls::DENIED.concat().into_iter().map(|number| (number, Answer::Errno(EPERM))))
-        .chain(calls::ABSENT.concat().into_iter().map(|number| (number, Answer::Errno(ENOSYS))))
-        .chain(asked(net, exec))
-        // Such memory belongs to no process, so only a bound of the tree holds it.
-        .chain([(libc::SYS_shmget, if bounded { Answer::Allow } else { Answer::Errno(ENOSYS) })])
-        .filter_map(|(number, answer)| Some((u32::try_from(number).ok()?, answer)))
-        .collect();
+    let mut answers: Vec<(u32, Answer)> =
+        calls::ALLOWED
+            .concat()
+            .into_iter()
+            .map(|number| (number, Answer::Allow))
+            .chain(calls::DENIED.concat().into_iter().map(|number| (number, Answer::Errno(EPERM))))
+            .chain(calls::ABSENT.concat().into_iter().map(|number| (number, Answer::Errno(ENOSYS))))
+            .chain(asked(net, exec))
+            // Its memory belongs to no process, so only a bound of the tree holds it.
+            .chain(calls::OF_NOBODY.iter().map(|number| {
+                (*number, if bounded { Answer::Allow } else { Answer::Errno(ENOSYS) })
+            }))
+            .filter_map(|(number, answer)| Some((u32::try_from(number).ok()?, answer)))
+            .collect();
     answers.sort_by_key(|(number, _)| *number);
     let mut program = vec![load(4), jump(JEQ, ARCH, 1, 0), ret(KILL), load(0)];
     #[cfg(target_arch = "x86_64")]

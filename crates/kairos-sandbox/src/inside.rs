@@ -20,8 +20,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use rustix::process::{
-    DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, getpid, getppid, pidfd_open,
-    pidfd_send_signal, set_dumpable_behavior, set_parent_process_death_signal, setsid, waitpid,
+    DumpableBehavior, Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, getpid, getppid,
+    getrlimit, pidfd_open, pidfd_send_signal, set_dumpable_behavior,
+    set_parent_process_death_signal, setrlimit, setsid, wait,
 };
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
@@ -110,13 +111,21 @@ fn start(door: &OwnedFd, given: Vec<OwnedFd>) -> io::Result<()> {
             };
             command(given, own)
         }
-        Ok(Cloned::Parent { pidfd }) => Report::Started.send(door, Some(pidfd.as_fd())),
-        Err(error) => {
-            let errno = error.raw_os_error().unwrap_or(libc::EIO);
-            let what = "no process for it".into();
-            Report::Failed { step: Step::Reset, errno, what }.send(door, None)
+        Ok(Cloned::Parent { pidfd }) => {
+            Report::Started.send(door, Some(pidfd.as_fd())).or_else(|error| {
+                // Nobody would know whom to kill; others that were started go on.
+                let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+                refuse(door, &error)
+            })
         }
+        Err(error) => refuse(door, &error),
     }
+}
+
+fn refuse(door: &OwnedFd, error: &io::Error) -> io::Result<()> {
+    let errno = error.raw_os_error().unwrap_or(libc::EIO);
+    let what = "no process for it".into();
+    Report::Failed { step: Step::Reset, errno, what }.send(door, None)
 }
 
 /// The process that puts up the walls, with what came along.
@@ -179,12 +188,16 @@ fn begin(
             return Err(Failure { step: Step::Cgroup, errno: libc::EBADF, what });
         }
     }
+    let trees = match plan.ids.switch {
+        true => view::Trees::open(&plan.view)?,
+        false => view::Trees::default(),
+    };
     account(&plan, parent)?;
     let own = pidfd_open(getpid(), PidfdFlags::empty())
         .at(Step::Namespaces, || "no descriptor of oneself".into())?;
     match sys::clone_into(NAMESPACES).at(Step::Namespaces, || "cannot be made".into())? {
         Cloned::Child => {
-            let Err(failure) = init::begin(&plan, control, &own);
+            let Err(failure) = init::begin(&plan, trees, control, &own);
             give_up(&failure, control)
         }
         Cloned::Parent { pidfd } => attend(&pidfd, control),
@@ -223,7 +236,15 @@ fn reset() -> io::Result<()> {
     sys::forget_children();
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     setsid()?;
-    Ok(())
+    sys::leave_personality()?;
+    more_files()
+}
+
+/// Descriptors on their way to others are counted for each user, against this bound of whoever sends the
+/// next one. A command of the same user may have many on the way.
+fn more_files() -> io::Result<()> {
+    let most = getrlimit(Resource::Nofile).maximum;
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most })?)
 }
 
 /// Dies with the process that made this one.
@@ -271,7 +292,7 @@ fn attend(first: &OwnedFd, control: &OwnedFd) -> ! {
     }
     // What stays open here would keep the ends of the command's streams.
     let _ = sys::close_from(0);
-    while !matches!(waitpid(None, WaitOptions::empty()), Err(rustix::io::Errno::CHILD)) {}
+    while !matches!(wait(WaitOptions::empty()), Err(rustix::io::Errno::CHILD)) {}
     sys::exit_now(0)
 }
 

@@ -123,8 +123,8 @@ pub(crate) enum Report {
     Ready,
     /// A step failed, and nothing was executed.
     Failed { step: Step, errno: i32, what: String },
-    /// The command ended: a wait status.
-    Ended { status: i32, usage: Usage },
+    /// The command's process ended: a wait status, and whether it had become the command.
+    Ended { status: i32, executed: bool, usage: Usage },
 }
 
 /// To the first process of the namespace: ask everything to end.
@@ -206,9 +206,10 @@ impl Report {
                 let end = what.floor_char_boundary(BYTES_MAX / 2);
                 out.bytes(&what.as_bytes()[..end]);
             }
-            Self::Ended { status, usage } => {
+            Self::Ended { status, executed, usage } => {
                 out.byte(5);
                 out.number(u64::from(status.cast_unsigned()));
+                out.flag(*executed);
                 out.number(usage.cpu_us);
                 out.number(usage.rss_bytes);
             }
@@ -231,6 +232,7 @@ impl Report {
             },
             5 => Self::Ended {
                 status: from.small()?.cast_signed(),
+                executed: from.flag()?,
                 usage: Usage { cpu_us: from.number()?, rss_bytes: from.number()? },
             },
             _ => return None,
@@ -302,7 +304,7 @@ mod tests {
             Report::Door,
             Report::Ready,
             Report::Failed { step: Step::Exec, errno: 2, what: "`/x`".into() },
-            Report::Ended { status: -1, usage },
+            Report::Ended { status: -1, executed: true, usage },
         ] {
             assert_eq!(Report::decode(&report.encode()), Some(report));
         }

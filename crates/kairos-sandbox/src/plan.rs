@@ -11,7 +11,7 @@ use crate::bytes::{In, Out};
 use crate::sys::Instruction;
 
 /// First bytes of every plan; the last of them count changes of the form.
-pub(crate) const MARK: &[u8] = concat!("kairos-sbx ", env!("CARGO_PKG_VERSION"), " 1\n").as_bytes();
+pub(crate) const MARK: &[u8] = concat!("kairos-sbx ", env!("CARGO_PKG_VERSION"), " 2\n").as_bytes();
 
 /// Bytes of a plan at most: arguments and environment are bounded by the kernel at 6 MiB.
 pub(crate) const PLAN_BYTES_MAX: u64 = 8 << 20;

@@ -162,11 +162,14 @@ impl EnvPolicy {
     }
 }
 
+/// Where programs are looked for inside.
+pub(crate) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
 /// `PATH`, `HOME`, `TMPDIR` and `LANG`, as the view has them.
 impl Default for EnvPolicy {
     fn default() -> Self {
         let set = [
-            ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+            ("PATH", PATH),
             ("HOME", crate::compile::HOME),
             ("TMPDIR", "/tmp"),
             ("LANG", "C.UTF-8"),

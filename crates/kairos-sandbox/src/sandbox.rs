@@ -5,6 +5,7 @@
 //! no sandbox.
 
 mod error;
+mod links;
 mod orders;
 mod supervise;
 
@@ -153,6 +154,8 @@ impl Sandbox {
             Stdin::Bytes(bytes) => sealed("stdin", &bytes).map_err(failed)?,
             Stdin::Fd(fd) => no_dir(fd)?,
         };
+        let until = began + policy.inner().policy.limits.wall.min(supervise::SETUP_MAX);
+        links::search(policy.inner(), plan.ids.uid, until)?;
         let before = orders::Before::now(policy);
         let [out_end, err_end] = theirs;
         let cell = self.cell(policy)?;

@@ -136,7 +136,12 @@ impl Waiting {
     }
 
     fn order(&self, given: &[OwnedFd]) -> io::Result<Started> {
-        Order::Start.send(&self.door, given)?;
+        if let Err(error) = Order::Start.send(&self.door, given) {
+            // Only one that is gone is started again: to end it is to end all it started.
+            let gone = [io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionReset];
+            let is_gone = gone.contains(&error.kind());
+            return if is_gone { Err(error) } else { Ok(Started::Refused(error)) };
+        }
         match self.answer()? {
             (Report::Started, Some(process)) => Ok(Started::Process(process)),
             (Report::Failed { errno, .. }, _) => {

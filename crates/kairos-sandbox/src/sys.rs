@@ -196,6 +196,46 @@ pub(crate) fn heed_children() {
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
 }
 
+/// Leaves whatever a parent gained for itself over others: a real-time policy, and a place before them
+/// at the disk. What it gave up stays given up.
+pub(crate) fn leave_precedence() -> io::Result<()> {
+    const RESET_ON_FORK: c_int = 0x4000_0000;
+    const DEADLINE: c_int = 6;
+    // SAFETY: asks for a number about this process.
+    let policy = answer(c_long::from(unsafe { libc::sched_getscheduler(0) }))?;
+    let urgent = [libc::SCHED_FIFO, libc::SCHED_RR, DEADLINE];
+    if urgent.iter().any(|urgent| c_long::from(*urgent) == policy & !c_long::from(RESET_ON_FORK)) {
+        // SAFETY: all zeroes are a valid value of this structure of numbers.
+        let normal: libc::sched_param = unsafe { std::mem::zeroed() };
+        // SAFETY: the parameters outlive the call, which reads them.
+        let set = unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const normal) };
+        answer(c_long::from(set))?;
+    }
+    const OF_PROCESS: c_int = 1;
+    // SAFETY: takes three numbers: this process, and to have no class of its own.
+    answer(unsafe { libc::syscall(libc::SYS_ioprio_set, OF_PROCESS, 0, 0) })?;
+    Ok(())
+}
+
+/// Takes the address layout and the other habits every program has that nobody started specially.
+pub(crate) fn leave_personality() -> io::Result<()> {
+    // SAFETY: takes a number.
+    answer(c_long::from(unsafe { libc::personality(0) }))?;
+    Ok(())
+}
+
+/// A child that ended and was not reaped.
+pub(crate) fn next_dead() -> Option<Pid> {
+    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: all zeroes are a valid value of this structure of numbers, and say that there is none.
+    let mut dead: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the call fills what it is given, which outlives it.
+    let found = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut dead, flags) };
+    // SAFETY: filled by a wait for a child, or zeroes.
+    let pid = unsafe { dead.si_pid() };
+    (found == 0).then(|| Pid::from_raw(pid)).flatten()
+}
+
 fn set_mask(how: c_int, signals: &[c_int]) -> io::Result<()> {
     let set = signal_set(signals);
     // SAFETY: the set is initialised, and nobody asks for the old one.

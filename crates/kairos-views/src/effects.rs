@@ -36,6 +36,8 @@ impl EffectView {
             | Intent::Ask { .. }
             | Intent::Prepare { .. }
             | Intent::Clear { .. }
+            | Intent::Execute { .. }
+            | Intent::Diff { .. }
             | Intent::Verify => None,
         }
     }
@@ -55,13 +57,15 @@ impl EffectView {
         match &self.intent {
             Intent::Observe => "read files".to_owned(),
             Intent::Ask { phase, attempt } => format!("ask the model ({phase}, attempt {attempt})"),
-            Intent::Prepare { .. } => "prepare a change".to_owned(),
+            Intent::Prepare { .. } => "prepare a step".to_owned(),
             Intent::Change { change, .. } => in_words(change),
             Intent::Reconcile { change, .. } => {
                 format!("{} (interrupted, then compared with the disk)", in_words(change))
             }
             Intent::Clear { change, .. } => format!("clear up beside {}", change.path()),
             Intent::Verify => "look at the checks".to_owned(),
+            Intent::Execute { step, .. } => format!("run the command of step {}", step + 1),
+            Intent::Diff { change, .. } => format!("show {}", in_words(change)),
         }
     }
 }

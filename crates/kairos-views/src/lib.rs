@@ -89,8 +89,8 @@ impl Fold for Views {
 
 impl Snapshot for Views {
     const KIND: &'static str = "views";
-    /// 2 added the erasures, 3 how schedules fare, 4 triggers and conditions.
-    const SCHEMA: u32 = 4;
+    /// 2 added the erasures, 3 how schedules fare, 4 triggers and conditions, 5 commands.
+    const SCHEMA: u32 = 5;
     type Form = Self;
 
     fn form(&self) -> &Self {

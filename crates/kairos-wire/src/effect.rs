@@ -11,7 +11,7 @@ pub struct Effect {
     pub mandate_id: String,
     /// The step of the plan, from 0; null where it belongs to none.
     pub step: Option<u8>,
-    /// What recovery does with it: `read`, `model`, `file`.
+    /// What recovery does with it: `read`, `model`, `file`, `opaque`.
     pub class: String,
     pub state: State,
     /// In words.

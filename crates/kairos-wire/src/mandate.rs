@@ -5,6 +5,7 @@
 //! or actions: the door that takes a request turns it into the rules' own form.
 
 mod shown;
+mod verify;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::duration;
+
+pub use verify::{Verify, words};
 
 pub use shown::{Created, Edit, Failure, Mandate, Mandates, Observed, Spent, State, Stopped};
 
@@ -79,14 +82,6 @@ pub struct MandateRequest {
     pub timeout: Option<Duration>,
 }
 
-/// One thing that must hold: the file exists and contains the text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Verify {
-    /// Relative to the workspace.
-    pub file: String,
-    pub contains: String,
-}
-
 /// How much a mandate may risk without asking.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -105,10 +100,6 @@ pub enum UploadScope {
     L1,
     L2,
 }
-
-/// Why a command under `verify` is refused.
-pub const NO_COMMANDS: &str =
-    "commands in `verify` need the sandbox, which this version does not have";
 
 impl MandateRequest {
     /// The hints as the text a model is shown.
@@ -134,46 +125,6 @@ impl MandateRequest {
         given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
     }
 }
-
-impl<'de> Deserialize<'de> for Verify {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entry;
-        impl<'de> Visitor<'de> for Entry {
-            type Value = Verify;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a mapping with `file` and `contains`")
-            }
-
-            fn visit_str<E: de::Error>(self, _command: &str) -> Result<Verify, E> {
-                Err(E::custom(NO_COMMANDS))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Verify, A::Error> {
-                let (mut file, mut contains) = (None, None);
-                while let Some(key) = map.next_key::<String>()? {
-                    match key.as_str() {
-                        "file" if file.is_none() => file = Some(map.next_value()?),
-                        "contains" if contains.is_none() => contains = Some(map.next_value()?),
-                        "file" => return Err(de::Error::duplicate_field("file")),
-                        "contains" => return Err(de::Error::duplicate_field("contains")),
-                        "command" | "run" | "argv" | "shell" => {
-                            return Err(de::Error::custom(NO_COMMANDS));
-                        }
-                        other => return Err(de::Error::unknown_field(other, VERIFY_FIELDS)),
-                    }
-                }
-                Ok(Verify {
-                    file: file.ok_or_else(|| de::Error::missing_field("file"))?,
-                    contains: contains.ok_or_else(|| de::Error::missing_field("contains"))?,
-                })
-            }
-        }
-        deserializer.deserialize_any(Entry)
-    }
-}
-
-const VERIFY_FIELDS: &[&str] = &["file", "contains"];
 
 fn cycles<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
     let Some(Number(number)) = Option::deserialize(deserializer)? else { return Ok(None) };

@@ -15,13 +15,18 @@ pub struct Proposal {
     pub state: State,
     /// `l0`, `l1` or `l2`.
     pub scope: String,
-    /// What the step does: `code_edit`, `file_create`, `file_move`, `file_delete`.
+    /// What the step does: `code_edit`, `file_create`, `file_move`, `file_delete`, `shell`.
     pub action: String,
+    /// Empty of a command.
     pub path: String,
     /// Where a move goes; absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// A unified diff of exactly what would change; null when it was erased.
+    /// What a `shell` step asked for, in one line; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// A unified diff of exactly what would change, or everything about a command; null when it was
+    /// erased.
     pub diff: Option<String>,
     /// `sha256:…` over what the change means: what a decision binds to.
     pub hash: String,

@@ -31,7 +31,7 @@ fn every_field_is_read_and_written_back() {
     let expected = MandateRequest {
         goal: "tidy the docs".into(),
         files: vec!["docs/**/*.md".into()],
-        verify: vec![Verify { file: "docs/a.md".into(), contains: "1.1".into() }],
+        verify: vec![Verify::Contains { file: "docs/a.md".into(), contains: "1.1".into() }],
         max_cycles: Some(5),
         checkpoint_every: Some(2),
         allow_high_risk: None,
@@ -61,7 +61,7 @@ fn looser_spellings_mean_the_same() {
     let expected = MandateRequest {
         goal: "g".into(),
         files: vec!["a.md".into()],
-        verify: vec![Verify { file: "a.md".into(), contains: "x".into() }],
+        verify: vec![Verify::Contains { file: "a.md".into(), contains: "x".into() }],
         max_cycles: Some(5),
         allowed_actions: Some(vec![]),
         allow_llm_upload: Some(vec![UploadScope::L2]),

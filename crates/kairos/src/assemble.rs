@@ -17,6 +17,7 @@ use kairos_disk::{Blobs, RealFs};
 use kairos_effects::file::Files;
 use kairos_effects::model::{Client, Model, ModelOptions, Notify, Playbook, Wire, prices};
 use kairos_effects::secret::Secret;
+use kairos_effects::shell::{Commands, Open};
 use kairos_effects::store::Texts;
 use kairos_engine::{
     Configuration, Engine, Focus, Identity, Notice, Options, Outside, Parts, Places, Reloaded,
@@ -37,7 +38,8 @@ use crate::looks::Looks;
 use crate::output::Voice;
 use crate::performers::{FileThreads, InUse, Performers};
 use crate::protected::{self, ProtectedFiles};
-use crate::startup::Startup;
+use crate::shell;
+use crate::startup::{self, Startup};
 use crate::workspace::Workspace;
 
 /// Reads the configuration: all files, or none.
@@ -81,8 +83,11 @@ pub(crate) fn start(
     let protected = ProtectedFiles::default();
     protect(&protected, &paths, &config);
     let files = Arc::new(files(workspace, &texts, &protected)?);
-    let looks = Looks::begin(Arc::clone(&files), engine.returns())?;
-    let performers = Performers::new(files, Arc::clone(&in_use), runtime.clone(), engine.returns());
+    let commands = commands(workspace, &paths, &config, (&files, &texts), &log)?;
+    let looks = Looks::begin(Arc::clone(&files), Arc::clone(&commands), engine.returns())?;
+    let performs = (files, Arc::clone(&commands));
+    let performers =
+        Performers::new(performs, Arc::clone(&in_use), runtime.clone(), engine.returns());
     let (mut performers, files) = performers.map_err(Startup::cannot("start the file threads"))?;
     let calls = performers.calls();
     let hooks = hooked(&config);
@@ -100,6 +105,7 @@ pub(crate) fn start(
         audience: Audience::of(voice, &config),
         checkpoints: checkpoints.clone(),
         hooks: hooks.clone(),
+        commands,
     };
     let (journal, retain) = (journal(workspace, focus)?, retain(&checkpoints));
     let started = engine.start(Parts {
@@ -117,7 +123,7 @@ pub(crate) fn start(
             reload: Box::new(move || reload.read()),
             dispatch: Box::new(move |permit| performers.dispatch(permit)),
             look: Box::new(move |probe| looks.ask(probe)),
-            cancel: Box::new(move || calls.cancel_all()),
+            cancel: Box::new(move |kind| calls.cancel_all(kind)),
             notice: notices(&log, voice),
         },
         retain: Some(retain),
@@ -182,6 +188,34 @@ fn files(
         Ok(Files::new(RealFs, root, protected.with(own), texts.clone(), std::thread::sleep))
     })();
     made.map_err(Startup::cannot::<std::io::Error>("open the workspace"))
+}
+
+/// The performer of commands. Its place is opened beside the start, which need not wait for it, and the
+/// log says where that is not to be had.
+fn commands(
+    workspace: &Workspace,
+    paths: &Paths,
+    config: &Resolved,
+    (files, texts): (&Arc<Files>, &Texts<RealFs>),
+    log: &Arc<Log>,
+) -> Result<Arc<Commands>, Startup> {
+    let root = workspace.root().to_owned();
+    let settings = shell::settings(&root, paths, config);
+    let open: Open = Box::new(move |settings| {
+        shell::open(&root, shell::For::Daemon, settings).map_err(|error| startup::chain(&error))
+    });
+    let commands = Commands::new(open, settings, Arc::clone(files), texts.clone());
+    let commands = Arc::new(commands);
+    let (opened, log) = (Arc::clone(&commands), Arc::clone(log));
+    let open = move || {
+        if let Err(why) = opened.shell() {
+            let details = [("error", Detail::Text(why.to_owned()))];
+            log.line(Level::Warn, "commands_unavailable", "shell", &details);
+        }
+    };
+    let made = std::thread::Builder::new().name("opens".into()).spawn(open);
+    made.map_err(Startup::cannot("make a thread"))?;
+    Ok(commands)
 }
 
 fn notify(log: &Arc<Log>) -> Notify {
@@ -307,6 +341,7 @@ struct Reload {
     audience: Audience,
     checkpoints: Checkpoints,
     hooks: Hooks,
+    commands: Arc<Commands>,
 }
 
 /// Who is told of a reload, and which warnings are no news there.
@@ -349,6 +384,8 @@ impl Reload {
         let (protected, paths) = (self.protected.clone(), self.paths.clone());
         let (audience, file) = (self.audience.clone(), self.paths.daemon.clone());
         let (checkpoints, hooks) = (self.checkpoints.clone(), self.hooks.clone());
+        let commands = Arc::clone(&self.commands);
+        let settings = shell::settings(self.workspace.root(), &self.paths, &config);
         let apply = Box::new(move || {
             protect(&protected, &paths, &config);
             *in_use.lock().unwrap_or_else(PoisonError::into_inner) = model;
@@ -356,6 +393,7 @@ impl Reload {
             checkpoints.witness_by(config.options.witnesses.clone());
             hide(&log, &config);
             hook(&hooks, &config);
+            commands.replace(settings);
             audience.hear(&log, &config, &file);
         });
         Ok(Reloaded { configuration, apply })

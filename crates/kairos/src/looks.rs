@@ -1,20 +1,23 @@
 //! Looks at the workspace on behalf of schedules.
 //!
-//! Owns the one thread that takes them, one after the other: conditions when they are asked, of which
-//! the engine asks at most one for each schedule, and watched files between them. Never decides what
-//! follows.
+//! Owns the thread that takes them, one after the other: conditions when they are asked, of which the
+//! engine asks at most one for each schedule, and watched files between them; and beside it one for
+//! conditions that are commands, behind which no file waits. Never decides what follows.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use kairos_core::schedule::condition::Test;
 use kairos_core::schedule::definition::ScheduleName;
 use kairos_effects::file::{Files, Unclear};
-use kairos_engine::{LookAt, Returns};
+use kairos_effects::shell::Commands;
+use kairos_engine::{LookAt, Probe, Returns};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use crate::hints::Hints;
@@ -56,12 +59,25 @@ impl Queue {
 impl Looks {
     /// # Errors
     /// The thread cannot be made.
-    pub(crate) fn begin(files: Arc<Files>, returns: Returns) -> Result<Self, Startup> {
+    pub(crate) fn begin(
+        files: Arc<Files>,
+        commands: Arc<Commands>,
+        returns: Returns,
+    ) -> Result<Self, Startup> {
         let begun = || {
+            let (sender, probes) = channel::<Probe>();
+            let back = returns.clone();
+            // It ends with the other thread, which has the sender.
+            thread::Builder::new().name("conditions".into()).spawn(move || {
+                for probe in probes {
+                    let found = told(|| commands.look(&probe.condition, &probe.scopes));
+                    back.looked(probe, found);
+                }
+            })?;
             let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
             let asked = Arc::new(Asked { queue: Mutex::default(), bell });
             let (queue, made) = (Arc::clone(&asked), thread::Builder::new().name("looks".into()));
-            made.spawn(move || Looking::new(files, returns).serve(&queue))?;
+            made.spawn(move || Looking::new(files, sender, returns).serve(&queue))?;
             Ok::<_, io::Error>(Self(asked))
         };
         begun().map_err(Startup::cannot("start the thread of looks"))
@@ -97,6 +113,8 @@ impl Asked {
 /// The thread's own things.
 struct Looking {
     files: Arc<Files>,
+    /// Conditions that are commands: at most one for each schedule.
+    commands: Sender<Probe>,
     returns: Returns,
     watching: Watching,
     hints: Hints,
@@ -104,9 +122,9 @@ struct Looking {
 }
 
 impl Looking {
-    fn new(files: Arc<Files>, returns: Returns) -> Self {
+    fn new(files: Arc<Files>, commands: Sender<Probe>, returns: Returns) -> Self {
         let (watching, hints) = (Watching::default(), Hints::default());
-        Self { files, returns, watching, hints, deaf_until: Instant::now() }
+        Self { files, commands, returns, watching, hints, deaf_until: Instant::now() }
     }
 
     fn serve(mut self, asked: &Asked) {
@@ -121,6 +139,10 @@ impl Looking {
 
     fn asked(&mut self, look: LookAt) {
         match look {
+            LookAt::Condition(probe) if matches!(probe.condition.test, Test::Command { .. }) => {
+                // The thread ends only with this sender.
+                self.commands.send(probe).ok();
+            }
             LookAt::Condition(probe) => {
                 let found = told(|| self.files.look(&probe.condition, &probe.scopes));
                 self.returns.looked(probe, found);

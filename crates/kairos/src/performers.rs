@@ -1,7 +1,7 @@
 //! Where permits go.
 //!
-//! Owns the threads that perform file effects and the tasks that ask models, and the way to stop
-//! the latter. Never decides and never keeps a permit: a thread that panics drops it, and the engine
+//! Owns the threads that perform file effects, those of commands, the tasks that ask models, and the
+//! way to stop the latter two. Never decides and never keeps a permit: a thread that panics drops it, and the engine
 //! hears of that.
 
 use std::collections::HashMap;
@@ -17,8 +17,9 @@ use kairos_core::id::EffectId;
 use kairos_effects::cancel::{self, Cancel};
 use kairos_effects::file::Files;
 use kairos_effects::model::Model;
+use kairos_effects::shell::{Commands, Stop};
 use kairos_effects::{Permit, Settled};
-use kairos_engine::Returns;
+use kairos_engine::{Cancel as Kind, Returns};
 
 /// Threads that perform file effects.
 const FILE_THREADS: usize = 4;
@@ -38,35 +39,58 @@ impl FileThreads {
     }
 }
 
-/// Hands permits over. Open permits bound every queue in here: one for each running mandate.
+/// Hands permits over. Open permits bound every queue and every number of threads in here: one for each
+/// running mandate.
 pub(crate) struct Performers {
     files: Sender<Permit>,
+    commands: Arc<Commands>,
+    /// Closes with the last thread that performs.
+    alive: Sender<Infallible>,
     model: InUse,
     runtime: tokio::runtime::Handle,
     returns: Returns,
     calls: Calls,
 }
 
-/// Model calls under way.
+/// What is under way and can be stopped.
 #[derive(Clone, Default)]
-pub(crate) struct Calls(Arc<Mutex<HashMap<EffectId, Cancel>>>);
+pub(crate) struct Calls(Arc<Mutex<HashMap<EffectId, Brake>>>);
+
+/// How one of them is stopped.
+enum Brake {
+    Model(Cancel),
+    Command(Stop),
+}
+
+impl Brake {
+    fn pull(&self) {
+        match self {
+            Self::Model(cancel) => cancel.cancel(),
+            Self::Command(stop) => stop.kill(),
+        }
+    }
+}
 
 impl Calls {
-    /// Stops all of them.
-    pub(crate) fn cancel_all(&self) {
+    /// Stops all of a kind.
+    pub(crate) fn cancel_all(&self, kind: Kind) {
         let calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        calls.values().for_each(Cancel::cancel);
+        let of = |brake: &&Brake| match brake {
+            Brake::Model(_) => kind == Kind::Calls,
+            Brake::Command(_) => kind == Kind::Commands,
+        };
+        calls.values().filter(of).for_each(Brake::pull);
     }
 
     fn cancel(&self, effect: EffectId) {
         let calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(call) = calls.get(&effect) {
-            call.cancel();
+            call.pull();
         }
     }
 
-    fn insert(&self, effect: EffectId, cancel: Cancel) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(effect, cancel);
+    fn insert(&self, effect: EffectId, brake: Brake) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(effect, brake);
     }
 
     fn remove(&self, effect: EffectId) {
@@ -76,7 +100,7 @@ impl Calls {
 
 impl Performers {
     pub(crate) fn new(
-        files: Arc<Files>,
+        (files, commands): (Arc<Files>, Arc<Commands>),
         model: InUse,
         runtime: tokio::runtime::Handle,
         returns: Returns,
@@ -93,7 +117,8 @@ impl Performers {
             })?;
         }
         let calls = Calls::default();
-        Ok((Self { files: sender, model, runtime, returns, calls }, FileThreads(ended)))
+        let made = Self { files: sender, commands, alive, model, runtime, returns, calls };
+        Ok((made, FileThreads(ended)))
     }
 
     pub(crate) fn calls(&self) -> Calls {
@@ -102,6 +127,9 @@ impl Performers {
 
     /// Hands one permit over; never blocks.
     pub(crate) fn dispatch(&mut self, permit: Permit) {
+        if Commands::is_for(permit.effect().call()) {
+            return self.command(permit);
+        }
         match permit.effect().call() {
             Call::Ask { .. } => self.ask(permit),
             Call::Cancel { effect } => {
@@ -114,11 +142,36 @@ impl Performers {
             | Call::Change { .. }
             | Call::Reconcile { .. }
             | Call::Clear { .. }
+            | Call::Diff { .. }
+            | Call::Execute { .. }
             | Call::Verify { .. } => {
                 // The threads end only with this sender, so the queue takes it; were they gone, the
                 // permit would be dropped and the engine would hear of it.
                 self.files.send(permit).ok();
             }
+        }
+    }
+
+    /// A thread for each: a command takes as long as it does, and files must not wait behind it.
+    fn command(&self, permit: Permit) {
+        let effect = permit.effect().id();
+        let stop = Stop::default();
+        self.calls.insert(effect, Brake::Command(stop.clone()));
+        let (commands, calls) = (Arc::clone(&self.commands), self.calls.clone());
+        let (returns, alive) = (self.returns.clone(), self.alive.clone());
+        let perform = move || {
+            let performed =
+                catch_unwind(AssertUnwindSafe(|| -> Settled { commands.perform(permit, &stop) }));
+            calls.remove(effect);
+            // A panic has dropped the permit, and with it told the engine.
+            if let Ok(settled) = performed {
+                returns.settled(settled);
+            }
+            drop(alive);
+        };
+        // Without a thread the permit is dropped with what it was to be called in.
+        if thread::Builder::new().name("command".into()).spawn(perform).is_err() {
+            self.calls.remove(effect);
         }
     }
 
@@ -129,7 +182,7 @@ impl Performers {
         };
         let effect = permit.effect().id();
         let (cancel, token) = cancel::pair();
-        self.calls.insert(effect, cancel);
+        self.calls.insert(effect, Brake::Model(cancel));
         let (returns, calls) = (self.returns.clone(), self.calls.clone());
         self.runtime.spawn(async move {
             let settled = model.perform(permit, token).await;

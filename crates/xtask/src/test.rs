@@ -15,6 +15,16 @@ use crate::{Verdict, packages};
 
 /// Known to build with our toolchain; newer ones may ask for a newer compiler.
 const NEXTEST_VERSION: &str = "0.9.143";
+/// Program and package of the tools that a sandbox is tried with, as their users have them.
+const TOOLS: [(&str, &str); 7] = [
+    ("cc", "gcc"),
+    ("jq", "jq"),
+    ("make", "make"),
+    ("npm", "npm"),
+    ("pandoc", "pandoc"),
+    ("python3", "python3"),
+    ("rg", "ripgrep"),
+];
 /// Building nextest takes 5 to 10 minutes on two cores. Past this the plain runner is quicker.
 const INSTALL_LIMIT: Duration = Duration::from_secs(20 * 60);
 
@@ -77,6 +87,10 @@ fn stages(nextest: bool) -> Vec<Stage> {
             act: Act::Inside(|root| crate::civil::civil(root, false), "cargo xtask civil"),
         },
         Stage { name: "slots", act: Act::Inside(crate::slots::usual, "cargo xtask slots") },
+        Stage {
+            name: "attack",
+            act: Act::Inside(crate::attack::usual, "cargo xtask attack --driver kairos"),
+        },
         Stage { name: "faults", act: Act::Inside(crate::faults::all, "cargo xtask faults") },
     ]
 }
@@ -93,7 +107,10 @@ fn install_components(root: &Path) -> Result<()> {
             bail!("`{component}` cannot be installed; repeat it alone: {install}");
         }
     }
-    packages::install(root, "git", "lists the tree")
+    packages::install_in_system(root, "git", "git", "lists the tree")?;
+    TOOLS.iter().try_for_each(|(program, package)| {
+        packages::install_in_system(root, program, package, "is tried in the sandbox")
+    })
 }
 
 /// Whether nextest is there in the end. The tests do not depend on it: without it the runner that
@@ -135,6 +152,7 @@ mod tests {
             "recorded cases",
             "civil time",
             "slots",
+            "attack",
             "faults",
         ];
         assert_eq!(names, expected);

@@ -198,7 +198,7 @@ fn start(dir: &Path, path: &'static str) -> Started {
                 returns.settled(permit.settle(outcome));
             }),
             look: Box::new(drop),
-            cancel: Box::new(|| {}),
+            cancel: Box::new(|_| {}),
             notice: Box::new(|_| {}),
         },
         retain: None,

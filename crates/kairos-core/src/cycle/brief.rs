@@ -61,6 +61,10 @@ pub enum Part {
     FailedChecks,
     /// Reflect's answer of the last cycle.
     Lessons,
+    /// What a command of this cycle told.
+    Told(StepName),
+    /// What a command of the last cycle told.
+    ToldBefore,
     /// The answer that could not be read, before a repair.
     Rejected,
     /// Why it could not be read.
@@ -84,6 +88,7 @@ pub const OWN_BYTES_MAX: u64 = 16 * 1024;
 /// Bytes shown of one file, and of one answer of a model.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 const ANSWER_BYTES_MAX: u64 = 16 * 1024;
+const TOLD_BYTES_MAX: u64 = 64 * 1024;
 const GOAL_BYTES_MAX: u64 = 32 * 1024;
 const DELIVERY_BYTES_MAX: u64 = 64 * 1024;
 
@@ -114,6 +119,18 @@ pub fn of(mandate: &Mandate, phase: Phase) -> Brief {
     if phase == Phase::Reflect {
         let decision = cycle.decision.as_ref().map(|decided| decided.text);
         brief.push(Part::Decision, From::Model, decision, ANSWER_BYTES_MAX);
+    }
+    if phase == Phase::Reflect {
+        let plan = cycle.plan.iter();
+        for (plan, told) in plan.flat_map(|plan| plan.told.iter().map(move |told| (plan, told))) {
+            let Some(step) = plan.steps.get(usize::from(told.step)) else { continue };
+            let part = Part::Told(step.name.clone());
+            brief.push(part, From::Workspace, Some(told.text), TOLD_BYTES_MAX);
+        }
+    } else {
+        for told in past.told {
+            brief.push(Part::ToldBefore, From::Workspace, told, TOLD_BYTES_MAX);
+        }
     }
     if let Some(invalid) = cycle.call.invalid {
         brief.push(Part::Rejected, From::Model, Some(invalid.text), ANSWER_BYTES_MAX);

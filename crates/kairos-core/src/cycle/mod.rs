@@ -3,5 +3,6 @@
 pub mod answer;
 pub mod brief;
 pub mod phase;
+pub mod promotion;
 pub mod retry;
 pub mod standing;

@@ -17,14 +17,16 @@ use serde::{Deserialize, Serialize};
 use crate::cycle::answer::{Answer, Decide};
 use crate::cycle::brief::StepResult;
 use crate::cycle::phase::Phase;
+use crate::cycle::promotion::Promotion;
 use crate::digest::BlobRef;
-use crate::effect::{Failure, Intent, Outcome, Reconciled, Reply, Seen};
+use crate::effect::{Change, Class, Failure, Intent, Outcome, Reconciled, Reply, Seen};
 use crate::event::Event;
 use crate::form::is_default;
 use crate::gate::judge::SoFar;
 use crate::gate::proposal::{Closed, Decision, Proposal};
 use crate::id::ProposalId;
 use crate::plan::{Graph, Status as NodeStatus, Step, StepEnd};
+use crate::shell::{Invocation, Ran};
 use crate::time::Time;
 
 /// A cycle under way.
@@ -97,6 +99,19 @@ pub struct Plan {
     pub tries: u8,
     /// What changes of this cycle add up to.
     pub so_far: SoFar,
+    /// What a command changed, while it is brought to the tree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<Promotion>,
+    /// What commands told, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<Told>,
+}
+
+/// What the command of a step told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    pub step: u8,
+    pub text: BlobRef,
 }
 
 /// A plan as it is read: the graph follows from the steps and where each stands.
@@ -108,19 +123,23 @@ struct PlanForm {
     held: Vec<Held>,
     tries: u8,
     so_far: SoFar,
+    #[serde(default)]
+    promotion: Option<Promotion>,
+    #[serde(default)]
+    told: Vec<Told>,
 }
 
 impl TryFrom<PlanForm> for Plan {
     type Error = &'static str;
 
     fn try_from(form: PlanForm) -> Result<Self, Self::Error> {
-        let PlanForm { steps, graph, ends, held, tries, so_far } = form;
+        let PlanForm { steps, graph, ends, held, tries, so_far, promotion, told } = form;
         if ends.len() != steps.len() {
             return Err("a plan has as many ends as steps");
         }
         let graph = Graph::standing(steps.iter().map(Step::node).collect(), &graph)
             .ok_or("the steps of a plan are no graph")?;
-        Ok(Self { steps, graph, ends, held, tries, so_far })
+        Ok(Self { steps, graph, ends, held, tries, so_far, promotion, told })
     }
 }
 
@@ -182,7 +201,9 @@ impl Cycle {
             Intent::Prepare { .. }
             | Intent::Change { .. }
             | Intent::Reconcile { .. }
-            | Intent::Clear { .. } => {
+            | Intent::Clear { .. }
+            | Intent::Execute { .. }
+            | Intent::Diff { .. } => {
                 if let Some(plan) = &mut self.plan {
                     plan.tries = plan.tries.saturating_add(1);
                 }
@@ -217,9 +238,23 @@ impl Cycle {
             ) => {
                 self.changed = true;
                 if let Some(plan) = &mut self.plan {
-                    plan.so_far.files = plan.so_far.files.saturating_add(1);
-                    let bytes = change.post().map_or(0, |post| post.bytes);
-                    plan.so_far.bytes = plan.so_far.bytes.saturating_add(bytes);
+                    plan.stands(change);
+                }
+            }
+            // A person says that it happened.
+            (Intent::Execute { .. }, Outcome::Reconciled(Reconciled::Done)) => self.changed = true,
+            (Intent::Execute { step, invocation, .. }, Outcome::Executed(ran)) => {
+                self.changed |= invocation.class() == Class::Opaque && ran.end.is_well();
+                if let Some(plan) = &mut self.plan {
+                    plan.executed(*step, invocation, ran);
+                }
+            }
+            (
+                Intent::Prepare { step } | Intent::Execute { step, .. },
+                Outcome::NotExecuted { told, .. },
+            ) => {
+                if let Some(plan) = &mut self.plan {
+                    plan.told.push(Told { step: *step, text: *told });
                 }
             }
             _ => {}
@@ -273,7 +308,28 @@ impl Plan {
             held: Vec::new(),
             tries: 0,
             so_far: SoFar::default(),
+            promotion: None,
+            told: Vec::new(),
         })
+    }
+
+    /// One more change of this cycle stands.
+    fn stands(&mut self, change: &Change) {
+        self.so_far.files = self.so_far.files.saturating_add(1);
+        let bytes = change.post().map_or(0, |post| post.bytes);
+        self.so_far.bytes = self.so_far.bytes.saturating_add(bytes);
+        if let Some(promotion) = &mut self.promotion {
+            promotion.stands(change);
+            self.tries = 0;
+        }
+    }
+
+    fn executed(&mut self, step: u8, invocation: &Invocation, ran: &Ran) {
+        self.tries = 0;
+        self.told.push(Told { step, text: ran.told });
+        if ran.end.is_well() && ran.spoilt.is_none() && !ran.changes.is_empty() {
+            self.promotion = Some(Promotion::new(step, invocation.risk, &ran.changes));
+        }
     }
 
     fn apply(&mut self, event: &Event) {
@@ -285,6 +341,7 @@ impl Plan {
             Event::StepFinished { step, end, .. } => {
                 self.tries = 0;
                 self.held.retain(|held| held.what.step != *step);
+                self.promotion.take_if(|promotion| promotion.step == *step);
                 if let Some(place) = self.ends.get_mut(usize::from(*step)) {
                     *place = Some(*end);
                 }
@@ -309,7 +366,11 @@ impl Plan {
                     held.decision = Some(*decision);
                 }
             }
-            Event::ProposalClosed { proposal, how: Closed::Stale | Closed::Expired, .. } => {
+            Event::ProposalClosed {
+                proposal,
+                how: Closed::Stale | Closed::Expired | Closed::Approved,
+                ..
+            } => {
                 self.held.retain(|held| held.proposal != *proposal);
             }
             _ => {}

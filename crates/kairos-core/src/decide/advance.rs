@@ -3,7 +3,7 @@
 //! Owns the order of phases and the end of cycles and mandates; the table stands in
 //! `cycle::standing`. Never looks at an outcome: by the time this is asked, outcomes are folded in.
 
-use crate::cycle::answer::Status;
+use crate::cycle::answer::{Decide, Status};
 use crate::cycle::phase::Phase;
 use crate::effect::Intent;
 use crate::event::Event;
@@ -12,7 +12,7 @@ use crate::id::MandateId;
 use crate::input::{Now, Pace};
 use crate::mandate::outcome::{EndReason, Outcome, ParkReason};
 use crate::mandate::standing::{Mandate, Standing};
-use crate::plan::StepEnd;
+use crate::plan::{Action, StepEnd};
 use crate::state::State;
 
 use super::draft::Draft;
@@ -129,12 +129,20 @@ fn decided(draft: &mut Draft<'_>) {
     if answer.steps.is_empty() {
         return draft.emit(Event::PhaseEntered { mandate, phase: Phase::Reflect });
     }
-    if draft.mandate.past.plans.contains(&Some(answer.fingerprint)) {
+    if is_loop(&draft.mandate, answer) {
         return finish(draft, Outcome::Looped, None, None);
     }
     let steps = u8::try_from(answer.steps.len()).unwrap_or(u8::MAX);
     draft.emit(Event::PlanAccepted { mandate, fingerprint: answer.fingerprint, steps });
     draft.emit(Event::PhaseEntered { mandate, phase: Phase::Act });
+}
+
+/// The same plan as the last one, or as the one before. Commands alone may be given again behind
+/// another plan: tests, a change, the same tests.
+fn is_loop(mandate: &Mandate, answer: &Decide) -> bool {
+    let [last, before] = mandate.past.plans.map(|plan| plan == Some(answer.fingerprint));
+    let only_commands = answer.steps.iter().all(|step| step.action == Action::Shell);
+    last || (before && !only_commands)
 }
 
 /// How the steps of a cycle went.

@@ -201,6 +201,10 @@ fn judge(
         }
         (PersonSays::Happened, intent) => {
             if let Some(step) = intent.step() {
+                if let Some(proposal) = settle::approved(&draft, step) {
+                    let how = Closed::Approved;
+                    draft.emit(Event::ProposalClosed { mandate, proposal, how });
+                }
                 step::end(&mut draft, step, StepEnd::Succeeded);
             }
         }

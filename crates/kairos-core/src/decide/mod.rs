@@ -10,6 +10,8 @@ mod command;
 mod configure;
 mod draft;
 mod due;
+mod execute;
+mod promote;
 mod settle;
 mod slots;
 mod step;

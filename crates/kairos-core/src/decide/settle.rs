@@ -6,7 +6,7 @@
 
 use crate::budget::Usage;
 use crate::cycle::retry::{self, CallFailure, Next};
-use crate::effect::{Change, Doubt, Failure, Intent, Outcome, Reconciled, Reply, TempName};
+use crate::effect::{Change, Class, Doubt, Failure, Intent, Outcome, Reconciled, Reply, TempName};
 use crate::event::Event;
 use crate::gate::proposal::Closed;
 use crate::id::EffectId;
@@ -18,7 +18,7 @@ use crate::state::State;
 
 use super::advance::advance;
 use super::draft::Draft;
-use super::step;
+use super::{execute, promote, step};
 
 /// Records an outcome and goes on. An outcome of no open effect means nothing any more.
 pub(super) fn decide(state: &State, now: &Now, effect: EffectId, outcome: &Outcome) -> Vec<Event> {
@@ -30,7 +30,10 @@ pub(super) fn decide(state: &State, now: &Now, effect: EffectId, outcome: &Outco
         // It stays open: the next start finds it lost and compares or asks again.
         return Vec::new();
     }
-    if let Some(doubt) = doubt(outcome).or_else(|| no_way_to_tell(&draft, open, outcome)) {
+    if let Some(doubt) = doubt(outcome)
+        .or_else(|| interrupted(open, outcome))
+        .or_else(|| no_way_to_tell(&draft, open, outcome))
+    {
         unsettled(&mut draft, effect, doubt);
         return draft.done();
     }
@@ -51,10 +54,21 @@ pub(super) fn lost(state: &State, now: &Now, effect: EffectId) -> Vec<Event> {
 fn needs_more(open: &Open, outcome: &Outcome) -> bool {
     match open.intent {
         Intent::Ask { .. } | Intent::Observe | Intent::Verify => false,
+        // What a command did is a fact; what it changed waits in the state.
+        Intent::Execute { .. } => !matches!(
+            outcome,
+            Outcome::Executed(_)
+                | Outcome::NotExecuted { .. }
+                | Outcome::Stale
+                | Outcome::Failed(
+                    Failure::Blob | Failure::Busy | Failure::NoSpace | Failure::Oversize
+                )
+        ),
         Intent::Clear { .. } => is_unclear(outcome),
-        Intent::Prepare { .. } | Intent::Reconcile { .. } => {
-            !matches!(outcome, Outcome::Refused(_) | Outcome::Unsettled(_))
-        }
+        Intent::Prepare { .. } | Intent::Reconcile { .. } | Intent::Diff { .. } => !matches!(
+            outcome,
+            Outcome::Refused(_) | Outcome::NotExecuted { .. } | Outcome::Unsettled(_)
+        ),
         Intent::Change { .. } => {
             !matches!(outcome, Outcome::Refused(_) | Outcome::Unsettled(_) | Outcome::Stale)
         }
@@ -73,6 +87,19 @@ fn doubt(outcome: &Outcome) -> Option<Doubt> {
         }
         _ => None,
     }
+}
+
+/// A command that reaches the world and did not come to its own end, or of which nothing was heard.
+fn interrupted(open: &Open, outcome: &Outcome) -> Option<Doubt> {
+    let is_opaque = open.intent.class() == Class::Opaque;
+    let is_certain = match outcome {
+        Outcome::Executed(ran) => ran.end.is_certain(),
+        // Looked at before it was begun.
+        Outcome::NotExecuted { .. } | Outcome::Stale => true,
+        Outcome::Failed(failure) => matches!(failure, Failure::Busy),
+        _ => false,
+    };
+    (is_opaque && !is_certain).then_some(Doubt::Interrupted)
 }
 
 /// A comparison that was tried often enough and never came to an end: a person has to look.
@@ -144,7 +171,27 @@ fn after(draft: &mut Draft<'_>, open: &Open, outcome: &Outcome) {
                 draft.begin(Intent::Clear { step, change, temp });
             }
             // What cannot be removed beside the target is litter, not an open question.
-            _ => step::end(draft, *step, StepEnd::Succeeded),
+            _ if !promote::is_under_way(draft, *step) => {
+                step::end(draft, *step, StepEnd::Succeeded);
+            }
+            _ if draft.may_begin() && draft.mandate.ending.is_none() => {
+                promote::next(draft, *step);
+            }
+            // Stopped, or the next start finds changes that do not stand.
+            _ => {}
+        },
+        Intent::Execute { step, invocation, elevation } => {
+            execute::settled(draft, (*step, *invocation, *elevation), outcome);
+        }
+        Intent::Diff { step, change } => match outcome {
+            Outcome::Prepared { change, diff } => step::prepared(draft, *step, change, *diff),
+            Outcome::Failed(failure @ (Failure::Blob | Failure::NoSpace)) => {
+                step::fail(draft, *step, StepFailure::Performer(*failure));
+            }
+            _ if step::is_tired(draft) => {
+                step::fail(draft, *step, StepFailure::Performer(Failure::Disk));
+            }
+            _ => draft.begin(Intent::Diff { step: *step, change: change.clone() }),
         },
     }
 }
@@ -181,13 +228,20 @@ fn must_go_on(open: &Open, outcome: &Outcome) -> bool {
             !matches!(outcome, Outcome::Reconciled(Reconciled::Retry) | Outcome::Refused(_))
         }
         Intent::Clear { .. } => true,
-        Intent::Observe | Intent::Ask { .. } | Intent::Prepare { .. } | Intent::Verify => false,
+        Intent::Observe
+        | Intent::Ask { .. }
+        | Intent::Prepare { .. }
+        | Intent::Execute { .. }
+        | Intent::Diff { .. }
+        | Intent::Verify => false,
     }
 }
 
 fn after_prepare(draft: &mut Draft<'_>, step: u8, outcome: &Outcome) {
     match outcome {
         Outcome::Prepared { change, diff } => step::prepared(draft, step, change, *diff),
+        Outcome::Resolved { invocation } => execute::resolved(draft, step, invocation),
+        Outcome::NotExecuted { why, .. } => step::fail(draft, step, StepFailure::Command(*why)),
         Outcome::Refused(refusal) => step::fail(draft, step, StepFailure::File(*refusal)),
         Outcome::Failed(failure) => step::fail(draft, step, StepFailure::Performer(*failure)),
         _ => step::prepare_again(draft, step),

@@ -1,6 +1,7 @@
 //! The act phase: steps through the gate, one effect at a time.
 //!
-//! Owns the order prepare → gate → change → clear, and what holds, refuses or fails a step. A step
+//! Owns the order prepare → gate → change → clear, and what holds, refuses or fails a step; what is a
+//! command's own is in `execute` and `promote`. A step
 //! held for a person lets independent ones go on; the mandate parks when nothing else is left.
 
 use crate::cycle::phase::Phase;
@@ -9,12 +10,13 @@ use crate::digest::BlobRef;
 use crate::effect::{Change, Intent, TempName};
 use crate::event::Event;
 use crate::gate::judge::{Verdict, judge};
-use crate::gate::proposal::{Closed, Decision, Proposal};
+use crate::gate::proposal::{Closed, Decision, Proposal, Subject};
 use crate::id::ProposalId;
 use crate::mandate::outcome::ParkReason;
 use crate::plan::{Action, Status as NodeStatus, StepEnd, StepFailure};
 
 use super::draft::Draft;
+use super::{execute, promote};
 
 /// Effects begun for one step at most; a target that keeps changing is left alone then.
 const TRIES_MAX: u8 = 8;
@@ -26,12 +28,21 @@ pub(super) fn act(draft: &mut Draft<'_>) {
         return;
     };
     if let Some(held) = plan.held.iter().find(|held| held.decision == Some(Decision::Approve)) {
-        let (step, change, proposal) = (held.what.step, held.what.change.clone(), held.proposal);
-        return change_again(draft, step, change, Some(proposal));
+        let (step, subject, proposal) = (held.what.step, held.what.subject.clone(), held.proposal);
+        return match subject {
+            Subject::Change(change) => change_again(draft, step, change, Some(proposal)),
+            Subject::Command(invocation) => {
+                execute::again(draft, step, invocation, Some(proposal));
+            }
+        };
     }
     if let Some(step) = begun(plan) {
-        // Begun, not held, and nothing under way: a person said that its change did not happen.
-        return prepare_again(draft, step);
+        // Begun, not held, and nothing under way: a person said that its change did not happen, or
+        // what its command changed is not all brought to the tree.
+        return match promote::is_under_way(draft, step) {
+            true => promote::next(draft, step),
+            false => prepare_again(draft, step),
+        };
     }
     let next = plan.graph.next_runnable().cloned();
     if let Some(step) = next.and_then(|name| plan.steps.iter().position(|s| s.name == name)) {
@@ -63,10 +74,9 @@ fn begin(draft: &mut Draft<'_>, step: u8, action: &Action) {
     }
     match action {
         Action::Noop => end(draft, step, StepEnd::Succeeded),
-        Action::Shell | Action::ToolCall | Action::PdfBuild => {
-            fail(draft, step, StepFailure::Unsupported);
-        }
-        Action::CodeEdit { .. }
+        Action::ToolCall | Action::PdfBuild => fail(draft, step, StepFailure::Unsupported),
+        Action::Shell
+        | Action::CodeEdit { .. }
         | Action::FileCreate { .. }
         | Action::FileMove { .. }
         | Action::FileDelete { .. } => draft.begin(Intent::Prepare { step }),
@@ -75,20 +85,24 @@ fn begin(draft: &mut Draft<'_>, step: u8, action: &Action) {
 
 /// A step's target is open and both sides are stored: the gate decides.
 pub(super) fn prepared(draft: &mut Draft<'_>, step: u8, change: &Change, diff: BlobRef) {
-    match gate(draft, change) {
+    match gate(draft, step, change) {
         Verdict::Permit => change_tree(draft, step, change.clone(), None),
         Verdict::Refuse(failure) => fail(draft, step, failure),
         Verdict::Hold { scope, risk, reason } => {
-            let hash = change.hash();
-            hold(draft, Proposal { step, change: change.clone(), diff, scope, risk, reason, hash });
+            let (subject, hash) = (Subject::Change(change.clone()), change.hash());
+            hold(draft, Proposal { step, subject, diff, scope, risk, reason, hash });
         }
     }
 }
 
-fn gate(draft: &Draft<'_>, change: &Change) -> Verdict {
+/// Judges a change. One that a command made may risk as much as the command itself.
+pub(super) fn gate(draft: &Draft<'_>, step: u8, change: &Change) -> Verdict {
     let plan = draft.mandate.cycle.as_ref().and_then(|cycle| cycle.plan.as_ref());
     let so_far = plan.map(|plan| plan.so_far).unwrap_or_default();
-    judge(&draft.state.scopes, draft.mandate.spec.risk_budget, so_far, change)
+    let promotion = plan.and_then(|plan| plan.promotion.as_ref());
+    let risk = promotion.filter(|promotion| promotion.step == step).map(|promotion| promotion.risk);
+    let budget = draft.mandate.spec.risk_budget.max(risk.unwrap_or_default());
+    judge(&draft.state.scopes, budget, so_far, change)
 }
 
 /// Begins a change that was allowed some time ago, if the rules of today still allow it: by
@@ -101,7 +115,7 @@ pub(super) fn change_again(
 ) {
     let decided = elevation.and_then(|proposal| draft.mandate.held(proposal));
     let decided = decided.map(|held| held.what.scope);
-    match gate(draft, &change) {
+    match gate(draft, step, &change) {
         Verdict::Refuse(failure) => fail(draft, step, failure),
         Verdict::Permit => change_tree(draft, step, change, elevation),
         Verdict::Hold { scope, .. } if decided.is_some_and(|decided| scope <= decided) => {
@@ -111,7 +125,7 @@ pub(super) fn change_again(
     }
 }
 
-fn hold(draft: &mut Draft<'_>, what: Proposal) {
+pub(super) fn hold(draft: &mut Draft<'_>, what: Proposal) {
     let mandate = draft.id();
     let step = what.step;
     let rules = draft.state.rules.as_ref();
@@ -146,6 +160,10 @@ pub(super) fn stale(draft: &mut Draft<'_>, step: u8, elevation: Option<ProposalI
     let mandate = draft.id();
     if let Some(proposal) = elevation {
         draft.emit(Event::ProposalClosed { mandate, proposal, how: Closed::Stale });
+    }
+    if promote::is_under_way(draft, step) {
+        // Somebody else's file now: the command does not get to change it.
+        return fail(draft, step, StepFailure::Stale);
     }
     if draft.may_begin() {
         prepare_again(draft, step);

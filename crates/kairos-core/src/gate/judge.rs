@@ -8,12 +8,15 @@
 //! | l2 | permit | proposal |
 //! | l1, l0 | proposal | proposal |
 //! | control plane | refuse | refuse |
+//! | command of the catalogue | permit | proposal |
+//! | command that reaches the world, is in no catalogue, or executes files nobody can list | proposal | proposal |
 
-use crate::effect::Change;
+use crate::effect::{Change, Class};
 use crate::gate::proposal::HoldReason;
 use crate::gate::risk::Risk;
 use crate::gate::scope::{Classified, Scope, Scopes};
 use crate::plan::StepFailure;
+use crate::shell::{Inputs, Invocation};
 
 /// Files one cycle may change before its edits count as medium risk.
 pub const FILES_LOW_MAX: u32 = 20;
@@ -50,6 +53,24 @@ pub fn judge(scopes: &Scopes, risk_budget: Risk, so_far: SoFar, change: &Change)
         Verdict::Hold { scope, risk, reason: HoldReason::ProtectedScope }
     } else if risk > risk_budget {
         Verdict::Hold { scope, risk, reason: HoldReason::RiskAboveBudget }
+    } else {
+        Verdict::Permit
+    }
+}
+
+/// Judges a resolved command.
+#[must_use]
+pub fn judge_command(risk_budget: Risk, invocation: &Invocation) -> Verdict {
+    let risk = invocation.risk;
+    let hold = |scope, reason| Verdict::Hold { scope, risk, reason };
+    if !invocation.listed {
+        hold(Scope::L0, HoldReason::Unlisted)
+    } else if invocation.inputs == Inputs::NotBound {
+        hold(Scope::L0, HoldReason::InputsNotBound)
+    } else if invocation.class() == Class::Opaque {
+        hold(Scope::L2, HoldReason::Opaque)
+    } else if risk > risk_budget {
+        hold(Scope::L2, HoldReason::RiskAboveBudget)
     } else {
         Verdict::Permit
     }

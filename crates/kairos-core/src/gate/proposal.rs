@@ -1,7 +1,7 @@
 //! A step held for a person.
 //!
-//! Owns what a person decides on: the change with both sides' hashes, and the one hash a decision
-//! binds to. Never holds bytes; the diff and both sides are blobs.
+//! Owns what a person decides on, a change with both sides' hashes or a command as it was resolved, and
+//! the one hash a decision binds to. Never holds bytes; what a person reads, and both sides, are blobs.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,18 +9,48 @@ use crate::digest::{BlobRef, Digest};
 use crate::effect::Change;
 use crate::gate::risk::Risk;
 use crate::gate::scope::Scope;
+use crate::shell::Invocation;
 
 /// A proposal as it was opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proposal {
     pub step: u8,
-    pub change: Change,
+    #[serde(flatten)]
+    pub subject: Subject,
+    /// What a person reads: a diff, or a command in full.
     pub diff: BlobRef,
     pub scope: Scope,
     pub risk: Risk,
     pub reason: HoldReason,
-    /// SHA-256 over the change's meaning only; see [`Change::hash`].
+    /// SHA-256 over the meaning only; see [`Change::hash`] and [`Invocation::hash`].
     pub hash: Digest,
+}
+
+/// What a person decides on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    Change(Change),
+    Command(Invocation),
+}
+
+impl Subject {
+    #[must_use]
+    pub fn hash(&self) -> Digest {
+        match self {
+            Self::Change(change) => change.hash(),
+            Self::Command(invocation) => invocation.hash(),
+        }
+    }
+
+    /// The stored texts it names, beside what a person reads.
+    pub fn texts(&self) -> impl Iterator<Item = BlobRef> {
+        let (pre, post) = match self {
+            Self::Change(change) => (change.pre(), change.post()),
+            Self::Command(invocation) => (Some(invocation.shown), None),
+        };
+        pre.into_iter().chain(post)
+    }
 }
 
 /// Why the gate holds a step.
@@ -31,6 +61,12 @@ pub enum HoldReason {
     ProtectedScope,
     /// The action's risk is above the mandate's budget for it.
     RiskAboveBudget,
+    /// Nobody can take it back or tell afterwards whether it happened.
+    Opaque,
+    /// No rule of the catalogue knows the program.
+    Unlisted,
+    /// Which files of the workspace it executes cannot be listed.
+    InputsNotBound,
 }
 
 /// How a proposal ended.
@@ -72,6 +108,9 @@ impl HoldReason {
         match self {
             Self::ProtectedScope => "protected_scope",
             Self::RiskAboveBudget => "risk_above_budget",
+            Self::Opaque => "opaque",
+            Self::Unlisted => "unlisted",
+            Self::InputsNotBound => "inputs_not_bound",
         }
     }
 }

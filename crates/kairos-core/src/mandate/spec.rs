@@ -51,4 +51,6 @@ pub struct MandateSpec {
 pub enum Check {
     /// The file exists and its bytes contain the text.
     Contains { file: RelPath, text: BlobRef },
+    /// The command exits with 0; its argv is the stored text, a JSON list.
+    Command { argv: BlobRef },
 }

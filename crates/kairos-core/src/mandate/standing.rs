@@ -80,6 +80,9 @@ pub struct Mandate {
     pub spent: Spent,
 }
 
+/// Commands of a cycle whose words the next one hears.
+const TOLD_KEPT: usize = 4;
+
 /// What earlier cycles leave to later ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Past {
@@ -94,6 +97,9 @@ pub struct Past {
     pub failed_checks: Option<BlobRef>,
     /// Reflect's answer of the last cycle.
     pub lessons: Option<BlobRef>,
+    /// What the last commands of the last cycle told.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub told: [Option<BlobRef>; TOLD_KEPT],
     /// Times it was parked for the provider since the last answer.
     pub provider_parks: u8,
 }
@@ -250,6 +256,11 @@ impl Mandate {
     fn cycle_finished(&mut self, failed: bool) {
         if let Some(cycle) = self.cycle.take() {
             self.past.lessons = cycle.reflection.or(self.past.lessons);
+            let told = cycle.plan.iter().flat_map(|plan| plan.told.iter().rev());
+            self.past.told = [None; TOLD_KEPT];
+            for (kept, told) in self.past.told.iter_mut().zip(told) {
+                *kept = Some(told.text);
+            }
         }
         self.past.cycles = self.past.cycles.saturating_add(1);
         self.past.failed_in_row = if failed { self.past.failed_in_row + 1 } else { 0 };

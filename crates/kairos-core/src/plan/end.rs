@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::effect::{Failure, FileRefusal};
+use crate::shell::{CommandRefusal, Ended, Spoilt};
 
 /// A finished step's end. Only [`StepEnd::Succeeded`] is a success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,12 @@ pub enum StepFailure {
     TooManyWaiting,
     /// The same change waits for a person already.
     Repeated,
+    /// Its command was not executed.
+    Command(CommandRefusal),
+    /// Its command was executed and did not end with 0.
+    Ended(Ended),
+    /// What its command changed cannot be taken over.
+    Spoilt(Spoilt),
 }
 
 impl StepFailure {
@@ -51,6 +58,12 @@ impl StepFailure {
             | Self::ControlPlane
             | Self::TooManyWaiting
             | Self::Repeated
+            | Self::Command(
+                CommandRefusal::Name
+                | CommandRefusal::Arguments
+                | CommandRefusal::Directory
+                | CommandRefusal::Secret,
+            )
             | Self::File(
                 FileRefusal::Escapes
                 | FileRefusal::Symlink
@@ -64,7 +77,10 @@ impl StepFailure {
             | Self::Stale
             | Self::Rejected
             | Self::Expired
-            | Self::Unknown => false,
+            | Self::Unknown
+            | Self::Command(CommandRefusal::Sandbox)
+            | Self::Ended(_)
+            | Self::Spoilt(_) => false,
         }
     }
 }

@@ -32,6 +32,8 @@ pub enum Test {
     Changed(String),
     /// There is such a file and its bytes contain the text.
     Contains { path: RelPath, text: BlobRef },
+    /// The command exits with 0; its argv is the stored text, a JSON list.
+    Command { argv: BlobRef },
 }
 
 /// What a look found.
@@ -62,6 +64,7 @@ impl Condition {
     pub const fn text(&self) -> Option<BlobRef> {
         match &self.test {
             Test::Contains { text, .. } => Some(*text),
+            Test::Command { argv } => Some(*argv),
             Test::Exists(_) | Test::Changed(_) => None,
         }
     }

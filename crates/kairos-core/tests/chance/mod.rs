@@ -27,6 +27,7 @@ use kairos_core::schedule::civil::{Dst, Slot};
 use kairos_core::schedule::contents::Contents;
 use kairos_core::schedule::definition::{Concurrency, Definition, Timing};
 use kairos_core::schedule::missed::{Accounted, Fate, MissedPolicy, Unfired};
+use kairos_core::shell::{CommandRefusal, Ended, Inputs, Invocation, Ran, Spoilt, Writes};
 use kairos_core::state::State;
 use kairos_core::time::Time;
 
@@ -245,6 +246,9 @@ pub(crate) fn holds(state: &State) -> Vec<&'static str> {
         let statuses = plan.into_iter().flat_map(|plan| plan.graph.steps()).map(|(_, s)| s);
         let statuses: Vec<_> = statuses.collect();
         let (done, left) = (StepStatus::Completed, StepStatus::Pending);
+        let promoted = plan.and_then(|plan| plan.promotion.as_ref());
+        say("promotion", promoted.is_some_and(|some| !some.left.is_empty()));
+        say("told", plan.is_some_and(|plan| !plan.told.is_empty()));
         say("half a plan", statuses.contains(&done) && statuses.contains(&left));
     }
     words
@@ -347,6 +351,7 @@ fn outcome(chance: &mut Chance, call: &Call) -> Outcome {
             chance.of(&[Outcome::Observed { files, left_out: 1 }, Outcome::Failed(Failure::Disk)])
         }
         Call::Ask { brief, .. } => asked(chance, brief.phase),
+        Call::Prepare { action: Action::Shell, .. } => resolved(chance),
         Call::Prepare { action, .. } => prepared(chance, action),
         Call::Change { .. } => chance.of(&[
             Outcome::Changed { writers: WritersKnown::None },
@@ -367,8 +372,65 @@ fn outcome(chance: &mut Chance, call: &Call) -> Outcome {
             let failed = chance.of(&[Vec::new(), vec![0]]);
             Outcome::Verified { failed, report: chance.of(&[None, Some(blob("report"))]) }
         }
+        Call::Execute { invocation, .. } => executed(chance, invocation),
+        Call::Diff { change } => Outcome::Prepared { change: change.clone(), diff: blob("diff") },
         Call::Cancel { .. } => Outcome::Lost,
     }
+}
+
+fn resolved(chance: &mut Chance) -> Outcome {
+    if chance.one_in(6) {
+        return Outcome::NotExecuted { why: CommandRefusal::Arguments, told: blob("refused") };
+    }
+    let digest = |chance: &mut Chance| Digest::of(chance.of(&["a", "b"]).as_bytes());
+    let bound = Inputs::Bound { files: 2, digest: Digest::of(b"inputs") };
+    let invocation = Invocation {
+        shown: blob("cargo test"),
+        program: Digest::of(b"program"),
+        argv: digest(chance),
+        policy: Digest::of(b"policy"),
+        inputs: chance.of(&[bound, bound, bound, bound, Inputs::NotBound]),
+        listed: !chance.one_in(9),
+        risk: chance.of(&[Risk::Low, Risk::Low, Risk::Medium]),
+        writes: match chance.below(8) {
+            0 => Writes::Nothing,
+            1 => Writes::Direct,
+            _ => Writes::Layer,
+        },
+        network: chance.one_in(9),
+    };
+    Outcome::Resolved { invocation }
+}
+
+fn executed(chance: &mut Chance, invocation: &Invocation) -> Outcome {
+    let place = |path: &str| Place { path: path.parse().expect("a path"), parent: 2 };
+    let pre = FileFact { content: blob("old"), mode: 0o644 };
+    let all = [
+        Change::Edit { at: place("a.md"), pre, post: blob("made") },
+        Change::Create { at: place(".github/workflows/x"), post: blob("made"), mode: Some(0o755) },
+        Change::Delete { at: place("docs/b.md"), pre },
+    ];
+    let count = if invocation.writes == Writes::Layer { chance.below(4) } else { 0 };
+    let well = Ended::Code(0);
+    let end = chance.of(&[well, well, well, well, Ended::Code(1), Ended::Timeout]);
+    let ran = Ran {
+        end,
+        told: blob("told"),
+        stdout: chance.of(&[None, Some(blob("out"))]),
+        stderr: None,
+        report: blob("report"),
+        wall_ms: 7,
+        changes: if end.is_well() { all[..count].to_vec() } else { Vec::new() },
+        spoilt: chance.one_in(6).then_some(Spoilt::Conflict),
+    };
+    chance.of(&[
+        Outcome::Executed(Box::new(ran.clone())),
+        Outcome::Executed(Box::new(ran.clone())),
+        Outcome::Executed(Box::new(ran)),
+        Outcome::Stale,
+        Outcome::Failed(Failure::Busy),
+        Outcome::NotExecuted { why: CommandRefusal::Sandbox, told: blob("no walls") },
+    ])
 }
 
 fn asked(chance: &mut Chance, phase: Phase) -> Outcome {
@@ -403,11 +465,11 @@ fn decided(chance: &mut Chance) -> Decide {
     for n in 0..count {
         let target =
             path(chance.of(&["a.md", "docs/b.md", ".kairos/knowledge/k.md", ".kairos/run/x"]));
-        let action = match chance.below(6) {
+        let action = match chance.below(7) {
             0 => Action::FileDelete { path: target },
             1 => Action::FileMove { path: target, to: path("moved.md") },
             2 => Action::FileCreate { path: target },
-            3 => Action::Shell,
+            3 | 4 => Action::Shell,
             _ => Action::CodeEdit { path: target },
         };
         let depends_on = match chance.below(3) {
@@ -435,7 +497,7 @@ fn prepared(chance: &mut Chance, action: &Action) -> Outcome {
     let pre = FileFact { content: blob("old"), mode: 0o644 };
     let post = blob("new");
     let change = match action {
-        Action::FileCreate { path } => Change::Create { at: place(path), post },
+        Action::FileCreate { path } => Change::Create { at: place(path), post, mode: None },
         Action::FileMove { path, to } => Change::Move { at: place(path), to: place(to), pre },
         Action::FileDelete { path } => Change::Delete { at: place(path), pre },
         other => {

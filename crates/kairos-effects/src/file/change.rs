@@ -64,9 +64,9 @@ impl<F: Fs> Acting<'_, F> {
                 bytes = self.texts.get(*post)?;
                 exchange::Change::Edit { at: target(at), pre: name(pre.content), post: &bytes }
             }
-            Change::Create { at, post } => {
+            Change::Create { at, post, mode } => {
                 bytes = self.texts.get(*post)?;
-                let mode = NEW_FILE_MODE;
+                let mode = mode.unwrap_or(NEW_FILE_MODE);
                 exchange::Change::Create { at: target(at), post: &bytes, mode }
             }
             Change::Move { at, to, pre } => {

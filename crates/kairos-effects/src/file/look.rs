@@ -38,6 +38,14 @@ pub enum Unclear {
     TooLong,
     #[error(transparent)]
     Text(#[from] TextError),
+    #[error("a command is not for whoever looks at files")]
+    Command,
+    #[error("the command was not executed: {words}")]
+    NotExecuted { words: String },
+    #[error("the command was interrupted")]
+    Interrupted,
+    #[error("the command cannot be executed: {failure:?}")]
+    Failed { failure: kairos_core::effect::Failure },
     #[error("the workspace cannot be opened")]
     Root(#[source] std::io::Error),
 }
@@ -60,6 +68,7 @@ impl<F: Fs + Clone> Files<F> {
                 };
                 Ok(Found::Is(held))
             }
+            Test::Command { .. } => Err(Unclear::Command),
             Test::Changed(glob) => self.contents(glob, scopes, &mut |_| {}).map(Found::Files),
         }
     }

@@ -42,6 +42,21 @@ impl<F: Fs> Acting<'_, F> {
         Ok(Outcome::Prepared { change: made.change, diff })
     }
 
+    /// What a person reads of a change whose both sides are stored.
+    pub(super) fn diff(&self, change: &Change) -> Result<Outcome, NotDone> {
+        let path = change.path().to_string();
+        let text = |side: Option<BlobRef>| side.map(|side| self.texts.get(side)).transpose();
+        let diff = match change {
+            Change::Move { to, .. } => diff::renamed(&path, &to.path.to_string()),
+            Change::Edit { .. } | Change::Create { .. } | Change::Delete { .. } => {
+                let (pre, post) = (text(change.pre())?, text(change.post())?);
+                diff::unified(&path, pre.as_deref(), post.as_deref())
+            }
+        };
+        let diff = self.texts.put(diff.as_bytes())?;
+        Ok(Outcome::Prepared { change: change.clone(), diff })
+    }
+
     /// The answer was read when it came, so one that cannot be read now is not what was stored.
     fn step_texts(&self, answer: BlobRef, step: &StepName) -> Result<StepTexts, NotDone> {
         let bytes = self.texts.get(answer)?;
@@ -72,7 +87,8 @@ impl<F: Fs> Acting<'_, F> {
         let parent = self.tree.vacant(os(path))?;
         let post = self.put(content.as_bytes())?;
         let diff = diff::unified(&path.to_string(), None, Some(content.as_bytes()));
-        Ok(Made { change: Change::Create { at: Place { path: path.clone(), parent }, post }, diff })
+        let at = Place { path: path.clone(), parent };
+        Ok(Made { change: Change::Create { at, post, mode: None }, diff })
     }
 
     fn relocate(&self, path: &RelPath, to: &RelPath) -> Result<Made, NotDone> {

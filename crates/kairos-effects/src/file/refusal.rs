@@ -14,7 +14,7 @@ use crate::store::TextError;
 
 /// How an effect ends that did nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NotDone {
+pub(crate) enum NotDone {
     Refused(FileRefusal),
     Stale,
     Failed(Failure),

@@ -3,8 +3,10 @@
 //! Owns looking, and the words for what was found: the next cycle's model reads them. A file that
 //! cannot be read does not contain the text; a failing disk says nothing about it.
 
+use kairos_core::digest::BlobRef;
 use kairos_core::effect::{Failure, Outcome};
 use kairos_core::mandate::spec::Check;
+use kairos_core::path::RelPath;
 use kairos_disk::Fs;
 use kairos_disk::refusal::Reason;
 
@@ -19,7 +21,10 @@ impl<F: Fs> Acting<'_, F> {
         let mut failing = Vec::new();
         let mut report = String::new();
         for (place, check) in (0..=u8::MAX).zip(checks) {
-            if let Some(words) = self.problem(check)? {
+            let Check::Contains { file, text } = check else {
+                panic!("a check that is a command was handed to the file performer");
+            };
+            if let Some(words) = self.unmet(file, *text)? {
                 failing.push(place);
                 report.push_str(&words);
                 report.push('\n');
@@ -30,10 +35,9 @@ impl<F: Fs> Acting<'_, F> {
         Ok(Outcome::Verified { failed: failing, report })
     }
 
-    /// Why `check` does not hold; `None` when it does.
-    fn problem(&self, check: &Check) -> Result<Option<String>, NotDone> {
-        let Check::Contains { file, text } = check;
-        let text = self.texts.get(*text)?;
+    /// Why a check does not hold; `None` when it does.
+    pub(super) fn unmet(&self, file: &RelPath, text: BlobRef) -> Result<Option<String>, NotDone> {
+        let text = self.texts.get(text)?;
         match self.tree.read(os(file)) {
             Ok(found) if contains(&found.bytes, &text) => Ok(None),
             Ok(_) => Ok(Some(format!("`{file}` does not contain \"{}\"", shown(&text)))),

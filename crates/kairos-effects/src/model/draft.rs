@@ -55,6 +55,11 @@ pub enum StepTexts {
     Create {
         content: String,
     },
+    Command {
+        argv: Vec<String>,
+        /// Where it stands; `None` is the workspace.
+        cwd: Option<RelPath>,
+    },
     /// The action has none.
     None,
 }
@@ -135,7 +140,7 @@ impl Draft {
                 (Some(old.as_str()), Some(new.as_str()), Some(*which == Occurrences::All))
             }
             StepTexts::Create { content } => (None, Some(content.as_str()), None),
-            StepTexts::None => (None, None, None),
+            StepTexts::Command { .. } | StepTexts::None => (None, None, None),
         };
         let to = match &self.action {
             Action::FileMove { to, .. } => Some(to.to_string()),
@@ -178,7 +183,14 @@ fn action(kind: ActionKind, fields: &Fields<'_>) -> Result<(Action, StepTexts, T
             if !(1..=ARGV_MAX).contains(&argv.len()) {
                 return Err(StepProblem::Argv { count: argv.len() });
             }
-            extra = Tree::list(argv);
+            let cwd = match fields.has("cwd") {
+                true => cwd(fields)?,
+                false => None,
+            };
+            let stands = cwd.as_ref().map(ToString::to_string);
+            extra = Tree::map([("argv", Tree::list(argv.iter().copied())), ("cwd", stands.into())]);
+            let argv = argv.into_iter().map(ToOwned::to_owned).collect();
+            texts = StepTexts::Command { argv, cwd };
             Action::Shell
         }
         ActionKind::ToolCall => {
@@ -226,6 +238,14 @@ fn path(fields: &Fields<'_>, field: &'static str) -> Result<RelPath, StepProblem
         return Err(StepProblem::Control { field, path: shown(&path.to_string()) });
     }
     Ok(path)
+}
+
+/// Where a command stands; `.` is the workspace.
+fn cwd(fields: &Fields<'_>) -> Result<Option<RelPath>, StepProblem> {
+    match fields.needed("cwd")?.trim_end_matches('/') {
+        "" | "." => Ok(None),
+        _ => path(fields, "cwd").map(Some),
+    }
 }
 
 const fn policy_word(policy: FailurePolicy) -> &'static str {

@@ -52,9 +52,12 @@ wanted `depends_on` (ids) and `failure_policy` (`halt`, `skip_dependents` or `co
 - code_edit: `path`, `old_string`, `new_string`, `replace_all` if every occurrence is meant. \
 `old_string` is copied byte for byte from the file and occurs in it exactly once, else with enough lines \
 around it.
-- file_create: `path`, `content`. The directory exists and the file does not.
+- file_create: `path`, `content`. The file does not exist.
 - file_move: `path`, `to`.
 - file_delete: `path`.
+- shell: `argv`, a program's name and its arguments; no shell reads them. `cwd`, a directory, if not the \
+workspace. It sees the workspace and no network; what it changes is taken over file by file if it exits \
+with 0. Its output is shown to you.
 - noop: nothing.
 Paths are relative to the workspace. At most 64 steps. Plan only what the goal asks for.";
 
@@ -183,6 +186,8 @@ fn heading(part: &Part) -> String {
         Part::Decision => "Your plan in this cycle".to_owned(),
         Part::FailedChecks => "Checks that did not hold".to_owned(),
         Part::Lessons => "Your reflection on the last cycle".to_owned(),
+        Part::Told(step) => format!("What the command of step `{step}` printed"),
+        Part::ToldBefore => "What a command of the last cycle printed".to_owned(),
         Part::Rejected => "Your answer, which could not be read".to_owned(),
         Part::Problem => "Why it could not be read; answer again".to_owned(),
     }

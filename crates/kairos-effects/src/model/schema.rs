@@ -69,6 +69,7 @@ fn step() -> Value {
             "content": text,
             "to": text,
             "argv": texts,
+            "cwd": text,
             "tool": text,
             "arguments": {"type": "object"},
             "depends_on": texts,

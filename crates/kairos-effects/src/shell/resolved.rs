@@ -167,7 +167,7 @@ fn risk(risk: Risk) -> &'static str {
 }
 
 /// An argv in one line, so that two that differ look different.
-fn words(argv: &[OsString]) -> String {
+pub(super) fn words(argv: &[OsString]) -> String {
     argv.iter().map(|arg| word(arg)).collect::<Vec<_>>().join(" ")
 }
 

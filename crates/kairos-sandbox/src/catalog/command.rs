@@ -8,7 +8,7 @@
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
-use super::grant::{Grant, Inputs, Risk, Starts, Writes};
+use super::grant::{Grant, Inputs, ReadRoot, Risk, Starts, Writes};
 use super::place::Place;
 use super::repository::RepositoryConfig;
 use super::rule::{ArgvRule, Forms};
@@ -42,6 +42,8 @@ pub struct CommandRule {
     /// Directories that it fills for itself: kept from one command to the next, in place of the
     /// workspace's own, and never among its changes.
     pub scratch: Vec<String>,
+    /// Directories and files it reads beside the workspace: absolute, or `~/…`.
+    pub reads: Vec<String>,
     /// Programs that may interpret it, where it is a script. No step can name them for that.
     pub interpreters: Vec<String>,
 }
@@ -59,6 +61,8 @@ pub enum CommandError {
     Host { name: String, host: String },
     #[error("`{flag}`, which `{name}` refuses, is no flag")]
     Flag { name: String, flag: String },
+    #[error("`{path}`, which `{name}` reads, is no path from the root or from a home")]
+    Reads { name: String, path: String },
     #[error("`{path}` of `{name}` does not stay in the workspace")]
     Outside { name: String, path: String },
     #[error("the rule of `{name}` has no subcommand `{subcommand}`")]
@@ -86,6 +90,7 @@ impl CommandError {
             Self::Path { .. } => "write it whole, without `..`".to_owned(),
             Self::Host { .. } => "write `network: {allow: [\"example.org:443\"]}`".to_owned(),
             Self::Flag { .. } => "write it with its dashes: `--output`".to_owned(),
+            Self::Reads { .. } => "write `/opt/x` or `~/x`, without `..`".to_owned(),
             Self::Outside { .. } => "write it from the workspace's root, without `..`".to_owned(),
             Self::Subcommand { .. } => "name one that the shipped rule takes".to_owned(),
             Self::Risk { .. } => "leave `risk:` out, or raise it".to_owned(),
@@ -147,6 +152,8 @@ impl CommandRule {
             risk,
             scratch: self.scratch.clone(),
             inputs: self.inputs.clone().unwrap_or_default(),
+            reads: self.reads()?,
+            path: self.first_on_path(),
             net,
         };
         let mut rule = ArgvRule { screen, ..shipped.clone() };
@@ -170,6 +177,7 @@ impl CommandRule {
         let screen = Screen {
             subcommands: self.subcommands.clone(),
             refuse: self.refuse_flags.clone(),
+            path: self.first_on_path(),
             ..Screen::default()
         };
         Ok(ArgvRule {
@@ -181,14 +189,28 @@ impl CommandRule {
                 risk,
                 writes: Writes::Files,
                 starts: Starts::Any,
-                reads: Vec::new(),
+                reads: self.reads()?,
                 scratch: self.scratch.clone(),
                 dropped: Vec::new(),
                 inputs,
                 net,
             },
             interpreters: self.interpreters.clone(),
+            home: Vec::new(),
         })
+    }
+
+    fn reads(&self) -> Result<Vec<ReadRoot>, CommandError> {
+        let read = |path: &String| {
+            let wrong = || CommandError::Reads { name: self.name.clone(), path: path.clone() };
+            ReadRoot::parse(path).ok_or_else(wrong)
+        };
+        self.reads.iter().map(read).collect()
+    }
+
+    /// Where it is, so that it finds what came with it.
+    fn first_on_path(&self) -> Option<PathBuf> {
+        self.path.as_ref()?.parent().map(Path::to_owned)
     }
 
     fn net(&self) -> Result<Net, CommandError> {

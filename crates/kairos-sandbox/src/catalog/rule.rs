@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
@@ -33,6 +33,8 @@ pub struct ArgvRule {
     pub(crate) grant: Grant,
     /// Programs that may interpret the tool, where it is a script.
     pub(crate) interpreters: Vec<String>,
+    /// Directories below a home that it is looked for in first: who has a toolchain there means it.
+    pub(crate) home: Vec<PathBuf>,
 }
 
 /// What the shipped table says of a tool.

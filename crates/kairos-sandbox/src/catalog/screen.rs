@@ -6,8 +6,9 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 
-use super::grant::{Inputs, Risk};
+use super::grant::{Inputs, ReadRoot, Risk};
 use super::rule::Rewritten;
 use super::violation::{Violation, shown};
 use crate::policy::Net;
@@ -22,6 +23,9 @@ pub(crate) struct Screen {
     pub(crate) risk: Option<Risk>,
     pub(crate) scratch: Vec<String>,
     pub(crate) inputs: Vec<String>,
+    pub(crate) reads: Vec<ReadRoot>,
+    /// The directory of the program that the entry names: what came with it is found there first.
+    pub(crate) path: Option<PathBuf>,
     pub(crate) net: Net,
 }
 
@@ -55,7 +59,18 @@ impl Screen {
 
     /// Puts what the entry says on top of what the table grants. Risk is only ever raised.
     pub(crate) fn raise(&self, mut rewritten: Rewritten) -> Rewritten {
+        // A colon would end the name there.
+        if let Some(first) =
+            self.path.as_ref().filter(|path| !path.as_os_str().as_bytes().contains(&b':'))
+            && !rewritten.env.iter().any(|(name, _)| name == "PATH")
+        {
+            let mut path = OsString::from(first);
+            path.push(":");
+            path.push(crate::policy::PATH);
+            rewritten.env.push(("PATH".to_owned(), path));
+        }
         let grant = &mut rewritten.grant;
+        grant.reads.extend(self.reads.iter().cloned());
         grant.risk = self.risk.map_or(grant.risk, |risk| grant.risk.max(risk));
         grant.scratch.extend(self.scratch.iter().cloned());
         if let Inputs::Bound { globs, .. } = &mut grant.inputs {

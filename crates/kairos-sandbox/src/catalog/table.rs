@@ -5,6 +5,7 @@
 //! through here.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -84,6 +85,7 @@ struct Set {
     refuse: BTreeMap<String, String>,
 }
 
+// tidy: table
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Tool {
@@ -94,6 +96,9 @@ struct Tool {
     explicit: Option<String>,
     #[serde(default)]
     interpreters: Vec<String>,
+    /// Directories below a home that it is looked for in first: who has a toolchain there means it.
+    #[serde(default)]
+    home: Vec<PathBuf>,
     style: Style,
     #[serde(default)]
     repository: bool,
@@ -174,6 +179,7 @@ impl Tool {
             table: Some(table),
             grant,
             interpreters: self.interpreters.clone(),
+            home: self.home.clone(),
         })
     }
 }

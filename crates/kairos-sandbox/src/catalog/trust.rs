@@ -18,6 +18,8 @@ const LINKS_MAX: usize = 40;
 /// Where programs of the system are, in the order they are looked for.
 const PREFIXES: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
 const OTHERS_WRITE: u32 = 0o022;
+/// A directory that is meant to be written by others.
+const EVERYBODYS: u32 = 0o1000;
 const SET_ID: u32 = 0o6000;
 const EXECUTE: u32 = 0o111;
 
@@ -34,6 +36,7 @@ pub struct Trust {
     prefixes: Vec<PathBuf>,
     owners: Vec<u32>,
     workspace: PathBuf,
+    home: Option<PathBuf>,
 }
 
 /// A file that was walked to.
@@ -87,6 +90,9 @@ impl Untrusted {
     /// What an operator could do, where there is something to do.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Writable { mode, .. } if mode & EVERYBODYS != 0 => {
+                Some("put the program where nobody else can write".to_owned())
+            }
             Self::Writable { path, .. } => Some(format!("chmod go-w {}", path.display())),
             Self::Owner { .. } => {
                 Some("where the file is yours, name it by `path:` in `commands:`".to_owned())
@@ -116,17 +122,33 @@ impl Trust {
         owners: Vec<u32>,
         workspace: impl Into<PathBuf>,
     ) -> Self {
-        Self { root: root.into(), prefixes, owners, workspace: workspace.into() }
+        Self { root: root.into(), prefixes, owners, workspace: workspace.into(), home: None }
+    }
+
+    /// Adds the home of whom commands run as, an absolute path. What stands there may be its owner's:
+    /// a toolchain that a person has installed for themselves.
+    #[must_use]
+    pub fn with_home(mut self, home: impl Into<PathBuf>) -> Self {
+        self.home = Some(home.into());
+        self
+    }
+
+    pub(crate) fn home(&self) -> Option<&Path> {
+        self.home.as_deref()
     }
 
     pub fn prefixes(&self) -> &[PathBuf] {
         &self.prefixes
     }
 
-    /// Walks to `path`, which an operator named: it may be theirs, whose daemon this is.
+    /// Walks to `path`, which an operator or a shipped rule named: it may be theirs, whose daemon this
+    /// is, or theirs whom commands run as.
     pub(crate) fn named(&self, path: &Path) -> Result<Walked, Untrusted> {
         let mut owners = self.owners.clone();
         owners.push(rustix::process::geteuid().as_raw());
+        let below = |home: &PathBuf| self.root.join(home.strip_prefix("/").unwrap_or(home));
+        let home = self.home.as_ref().and_then(|home| rustix::fs::stat(below(home)).ok());
+        owners.extend(home.map(|home| home.st_uid));
         self.walk(path, &owners)
     }
 

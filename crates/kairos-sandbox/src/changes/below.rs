@@ -4,7 +4,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -76,15 +76,61 @@ pub(super) fn is_opaque(root: impl AsFd, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Digest of a regular file.
-pub(super) fn digest(root: impl AsFd, path: &Path) -> io::Result<[u8; 32]> {
+/// Digest of a regular file of so many bytes. A file that has another length by now is no valid data:
+/// somebody is writing to it, perhaps without end.
+pub(super) fn digest(root: impl AsFd, path: &Path, bytes: u64) -> io::Result<[u8; 32]> {
     let file = open_file(root, path)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 64 << 10];
+    let mut read = 0;
     loop {
         match rustix::io::read(&file, &mut buffer[..])? {
-            0 => return Ok(hash.finalize().into()),
-            n => hash.update(&buffer[..n]),
+            0 if read == bytes => return Ok(hash.finalize().into()),
+            0 => return Err(io::ErrorKind::InvalidData.into()),
+            n => {
+                hash.update(&buffer[..n]);
+                read += n as u64;
+                if read > bytes {
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+            }
         }
     }
+}
+
+/// Rights of a file that its mode does not tell: of a program, and of others than owner and group.
+const TELLING: [&str; 3] =
+    ["security.capability", "system.posix_acl_access", "system.posix_acl_default"];
+
+/// Bytes of one of them at most; what is longer cannot be read.
+const VALUE_MAX: usize = 4096;
+
+/// Values of [`TELLING`]; empty where there is none.
+pub(super) type Attributes = [Vec<u8>; 3];
+
+/// The attributes of what stands there.
+pub(super) fn attributes(root: impl AsFd, path: &Path, stat: &Stat) -> io::Result<Attributes> {
+    let kind = FileType::from_raw_mode(stat.st_mode);
+    if !kind.is_dir() && !kind.is_file() {
+        return Ok(Attributes::default());
+    }
+    let fd = open(root, path, OFlags::PATH)?;
+    // Attributes are not read by a descriptor that is only a path, but by the name it has here.
+    let at = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let mut found = Attributes::default();
+    for (name, value) in TELLING.into_iter().zip(&mut found) {
+        let mut bytes = [0; VALUE_MAX];
+        match rustix::fs::getxattr(&at, name, &mut bytes[..]) {
+            Ok(length) => *value = bytes[..length].to_vec(),
+            Err(rustix::io::Errno::NODATA | rustix::io::Errno::OPNOTSUPP) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a directory gives what is made in it an access list.
+pub(super) fn hands_down(root: impl AsFd, path: &Path) -> io::Result<bool> {
+    let Some(found) = stat(&root, path)? else { return Ok(false) };
+    Ok(!attributes(root, path, &found)?[2].is_empty())
 }

@@ -1,6 +1,6 @@
 //! The reading of one layer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -9,7 +9,10 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{FileType, Stat};
 use rustix::time::Timespec;
 
-use super::{Change, ChangeSet, Node, Refused, What, Why, below};
+use super::{Change, ChangeSet, Node, Refused, Shield, What, Why, below};
+
+/// Bytes of paths looked at in one layer, on both sides; every further directory is one refusal.
+const PATH_BYTES_MAX: usize = 64 << 20;
 
 /// A layer above a root, and what is needed to judge it.
 #[derive(Debug)]
@@ -18,7 +21,7 @@ pub(crate) struct Layer<'a> {
     pub(crate) lower: BorrowedFd<'a>,
     pub(crate) upper: OwnedFd,
     /// Paths below the root that the policy protects.
-    pub(crate) protect: Vec<PathBuf>,
+    pub(crate) shield: Shield,
     /// Paths below the root where something else stood.
     pub(crate) caches: Vec<PathBuf>,
     /// When the command began, by the clock that files are stamped with.
@@ -31,9 +34,14 @@ pub(crate) struct Layer<'a> {
 
 /// Reads a layer. Nobody writes to it any more.
 pub(crate) fn read(layer: Layer<'_>) -> ChangeSet {
-    let (changes, refused) = (BTreeMap::new(), Vec::new());
-    let mut reader = Reader { layer: &layer, changes, refused, bytes_left: layer.bytes_max };
-    reader.walk(Path::new(""));
+    let mut reader = Reader {
+        layer: &layer,
+        changes: BTreeMap::new(),
+        refused: Vec::new(),
+        bytes_left: layer.bytes_max,
+        paths_left: PATH_BYTES_MAX,
+    };
+    reader.walk();
     let (changes, refused) = (reader.changes, reader.refused);
     let changes = renames(changes);
     ChangeSet { root: layer.root.to_owned(), changes, refused, upper: layer.upper }
@@ -44,66 +52,99 @@ struct Reader<'a> {
     changes: BTreeMap<PathBuf, What>,
     refused: Vec<Refused>,
     bytes_left: u64,
+    paths_left: usize,
+}
+
+/// A directory of the layer that is still to be read.
+struct Open {
+    path: PathBuf,
+    /// A directory above hides what was here before. The kernel marks that one only.
+    hidden: bool,
 }
 
 impl Reader<'_> {
-    /// Every directory of the layer below `path`, `path` first.
-    fn walk(&mut self, path: &Path) {
-        let mut open = vec![path.to_owned()];
-        while let Some(dir) = open.pop() {
+    /// Every directory of the layer.
+    fn walk(&mut self) {
+        let mut open = vec![Open { path: PathBuf::new(), hidden: false }];
+        while let Some(Open { path: dir, hidden }) = open.pop() {
             let Some(names) = self.names(self.layer.upper.as_fd(), &dir) else { continue };
-            if self.is_opaque(&dir) {
+            let hidden = hidden || self.is_opaque(&dir);
+            if hidden {
                 self.hidden(&dir, &names);
             }
             for name in names {
                 let path = dir.join(name);
-                if let Some(dir) = self.entry(&path) {
-                    open.push(dir);
+                if self.entry(&path) {
+                    open.push(Open { path, hidden });
                 }
             }
         }
     }
 
-    /// One entry of the layer. Answers with the path where there is more below it.
-    fn entry(&mut self, path: &Path) -> Option<PathBuf> {
+    /// One entry of the layer. Answers whether it is a directory to be read.
+    fn entry(&mut self, path: &Path) -> bool {
         if self.layer.caches.iter().any(|cache| cache == path) {
-            return None;
+            return false;
         }
-        if self.changes.len() + self.refused.len() >= self.layer.changes_max {
+        if self.is_full() {
             let full = self.refused.last().is_some_and(|last| last.why == Why::TooMany);
             if !full {
                 self.refuse(path, Why::TooMany);
             }
-            return None;
+            return false;
         }
-        let upper = self.or_refuse(path, below::stat(&self.layer.upper, path))??;
-        let lower = self.or_refuse(path, below::stat(self.layer.lower, path))?;
+        let upper = self.or_refuse(path, below::stat(&self.layer.upper, path)).flatten();
+        let Some(upper) = upper else { return false };
+        let lower = below::stat(self.layer.lower, path);
+        let Some(lower) = self.or_refuse(path, lower) else { return false };
         let kind = FileType::from_raw_mode(upper.st_mode);
+        let gone = kind == FileType::CharacterDevice && upper.st_rdev == 0;
         let was_dir = lower.as_ref().is_some_and(is_dir);
-        if kind.is_dir() && was_dir {
-            let same = permissions(&upper) == lower.as_ref().map_or(0, permissions);
-            if !same {
-                self.changed(path, &upper, lower.as_ref());
-            }
-            return Some(path.to_owned());
+        let stays_dir = (kind.is_dir() || gone) && (was_dir || lower.is_none());
+        if !stays_dir && self.layer.shield.is_on_the_way(path) {
+            self.refuse(path, Why::Protected);
+            return false;
         }
-        if kind == FileType::CharacterDevice && upper.st_rdev == 0 {
+        if gone {
             if let Some(lower) = lower {
                 self.deleted(path, &lower);
             }
-            return None;
+            return false;
+        }
+        if kind.is_dir() && was_dir {
+            self.changed(path, &upper, lower.as_ref());
+            return true;
+        }
+        if let Some(why) = self.why_not(path, &upper, lower.as_ref()) {
+            self.refuse(path, why);
+            // What is protected is named to its last file; else the directory stands for what it holds.
+            return why == Why::Protected && kind.is_dir();
         }
         if was_dir && let Some(lower) = &lower {
             self.deleted(path, lower);
         }
         self.changed(path, &upper, lower.as_ref().filter(|_| !was_dir));
-        kind.is_dir().then(|| path.to_owned())
+        kind.is_dir()
+    }
+
+    fn is_full(&self) -> bool {
+        self.changes.len() + self.refused.len() >= self.layer.changes_max
     }
 
     /// Something new, or something else than before.
     fn changed(&mut self, path: &Path, upper: &Stat, lower: Option<&Stat>) {
+        let both_dirs = is_dir(upper) && lower.is_some_and(is_dir);
+        let same_mode = lower.is_some_and(|lower| permissions(lower) == permissions(upper));
+        let marks = self.marks(path, upper, lower);
+        let Some(marks) = self.or_refuse(path, marks) else { return };
+        if both_dirs && same_mode && marks != Marks::Changed {
+            return;
+        }
         if let Some(why) = self.why_not(path, upper, lower) {
             return self.refuse(path, why);
+        }
+        if marks == Marks::Changed {
+            return self.refuse(path, Why::Attributes);
         }
         let Some(after) = self.node(self.layer.upper.as_fd(), path, upper) else { return };
         let what = match lower {
@@ -112,6 +153,10 @@ impl Reader<'_> {
                 let Some(before) = self.node(self.layer.lower, path, lower) else { return };
                 match (before, after) {
                     (before, after) if before == after => return,
+                    // A file that takes its place would be without them.
+                    _ if marks == Marks::Kept && !both_dirs => {
+                        return self.refuse(path, Why::Attributes);
+                    }
                     (before, after) if is_mode_only(&before, &after) => {
                         What::Mode { before: permissions(lower), after: permissions(upper) }
                     }
@@ -129,29 +174,65 @@ impl Reader<'_> {
 
     /// What the layer hides: one file, or a directory with all it held.
     fn deleted(&mut self, path: &Path, lower: &Stat) {
-        if self.changes.len() + self.refused.len() >= self.layer.changes_max {
-            return self.refuse(path, Why::TooMany);
-        }
-        if let Some(why) = self.theirs(path, Some(lower)) {
-            return self.refuse(path, why);
-        }
-        let Some(before) = self.node(self.layer.lower, path, lower) else { return };
-        self.changes.insert(path.to_owned(), What::Deleted(before));
-        if is_dir(lower) {
-            self.hidden(path, &[]);
+        let mut open = vec![(path.to_owned(), *lower)];
+        while let Some((path, lower)) = open.pop() {
+            if self.is_full() {
+                return self.refuse(&path, Why::TooMany);
+            }
+            let way = !is_dir(&lower) && self.layer.shield.is_on_the_way(&path);
+            let why = way.then_some(Why::Protected);
+            if let Some(why) = why.or_else(|| self.theirs(&path, Some(&lower))) {
+                self.refuse(&path, why);
+                continue;
+            }
+            let Some(before) = self.node(self.layer.lower, &path, &lower) else { continue };
+            self.changes.insert(path.clone(), What::Deleted(before));
+            if is_dir(&lower) {
+                open.extend(self.lower_entries(&path, &[]));
+            }
         }
     }
 
     /// What a directory held before and the layer has no entry for.
     fn hidden(&mut self, dir: &Path, kept: &[OsString]) {
-        let Some(names) = self.names(self.layer.lower, dir) else { return };
-        for name in names.iter().filter(|name| !kept.contains(name)) {
+        for (path, lower) in self.lower_entries(dir, kept) {
+            self.deleted(&path, &lower);
+        }
+    }
+
+    /// What a directory held before, but for these.
+    fn lower_entries(&mut self, dir: &Path, but: &[OsString]) -> Vec<(PathBuf, Stat)> {
+        let was_dir = matches!(below::stat(self.layer.lower, dir), Ok(Some(at)) if is_dir(&at));
+        let names = was_dir.then(|| self.names(self.layer.lower, dir)).flatten();
+        let mut found = Vec::new();
+        for name in names.unwrap_or_default() {
+            if but.binary_search(&name).is_ok() {
+                continue;
+            }
             let path = dir.join(name);
             let lower = below::stat(self.layer.lower, &path);
             if let Some(Some(lower)) = self.or_refuse(&path, lower) {
-                self.deleted(&path, &lower);
+                found.push((path, lower));
             }
         }
+        found
+    }
+
+    /// What its attributes are beside what they were.
+    fn marks(&self, path: &Path, upper: &Stat, lower: Option<&Stat>) -> io::Result<Marks> {
+        let after = below::attributes(&self.layer.upper, path, upper)?;
+        let lower = lower.filter(|lower| is_dir(lower) == is_dir(upper));
+        let before = match lower {
+            Some(lower) => below::attributes(self.layer.lower, path, lower)?,
+            None => below::Attributes::default(),
+        };
+        if before != after {
+            let above = path.parent().unwrap_or(Path::new(""));
+            // Whatever is made there gets them from the directory, here as there.
+            let inherited = lower.is_none() && below::hands_down(&self.layer.upper, above)?;
+            return Ok(if inherited { Marks::None } else { Marks::Changed });
+        }
+        Ok(if after == below::Attributes::default() { Marks::None } else { Marks::Kept })
     }
 
     /// What stands there, if there is room to read it.
@@ -162,7 +243,13 @@ impl Reader<'_> {
             return None;
         };
         self.bytes_left = left;
-        self.or_refuse(path, node(root, path, stat))
+        match node(root, path, stat) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                self.refuse(path, Why::Conflict);
+                None
+            }
+            found => self.or_refuse(path, found),
+        }
     }
 
     fn why_not(&self, path: &Path, upper: &Stat, lower: Option<&Stat>) -> Option<Why> {
@@ -185,7 +272,7 @@ impl Reader<'_> {
 
     /// Why a path is not the command's to change.
     fn theirs(&self, path: &Path, lower: Option<&Stat>) -> Option<Why> {
-        if self.layer.protect.iter().any(|protected| path.starts_with(protected)) {
+        if self.layer.shield.covers(path) {
             return Some(Why::Protected);
         }
         let began = (self.layer.began.tv_sec, self.layer.began.tv_nsec);
@@ -205,7 +292,16 @@ impl Reader<'_> {
 
     fn names(&mut self, root: BorrowedFd<'_>, dir: &Path) -> Option<Vec<OsString>> {
         match below::names(root, dir, self.layer.changes_max) {
-            Ok(names) => Some(names),
+            Ok(names) => {
+                let one = |name: &OsString| dir.as_os_str().len() + name.len() + 1;
+                let bytes = names.iter().map(one).sum();
+                let Some(left) = self.paths_left.checked_sub(bytes) else {
+                    self.refuse(dir, Why::TooMany);
+                    return None;
+                };
+                self.paths_left = left;
+                Some(names)
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => {
                 self.refuse(dir, Why::TooMany);
@@ -232,6 +328,14 @@ impl Reader<'_> {
     }
 }
 
+/// What became of the attributes that say more than a mode does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Marks {
+    None,
+    Kept,
+    Changed,
+}
+
 fn is_dir(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode).is_dir()
 }
@@ -247,7 +351,7 @@ fn node(root: impl AsFd, path: &Path, stat: &Stat) -> io::Result<Node> {
         FileType::Symlink => Ok(Node::Link { to: below::link(root, path)? }),
         FileType::RegularFile => {
             let bytes = u64::try_from(stat.st_size).unwrap_or(0);
-            Ok(Node::File { mode, bytes, sha256: below::digest(root, path)? })
+            Ok(Node::File { mode, bytes, sha256: below::digest(root, path, bytes)? })
         }
         _ => Err(io::ErrorKind::InvalidInput.into()),
     }
@@ -261,13 +365,15 @@ fn is_mode_only(before: &Node, after: &Node) -> bool {
     }
 }
 
-/// Whether a link at `path` leads, by its words alone, to somewhere outside the root.
+/// Whether a link at `path` may lead outside the root. Steps up are counted where they stand first, in
+/// directories that are known; after a name they would start from wherever that name leads.
 fn leads_out(path: &Path, to: &Path) -> bool {
     let mut depth = path.components().count() - 1;
+    let mut named = false;
     for part in to.components() {
         match part {
-            Component::Normal(_) => depth += 1,
-            Component::ParentDir if depth > 0 => depth -= 1,
+            Component::Normal(_) => named = true,
+            Component::ParentDir if depth > 0 && !named => depth -= 1,
             Component::CurDir => {}
             Component::ParentDir | Component::RootDir | Component::Prefix(_) => return true,
         }
@@ -297,18 +403,12 @@ fn renames(changes: BTreeMap<PathBuf, What>) -> Vec<Change> {
             moved.insert(to.clone(), from.clone());
         }
     }
-    let from: Vec<&PathBuf> = moved.values().collect();
-    changes
-        .iter()
-        .filter(|(path, _)| !from.contains(path))
-        .map(|(path, what)| {
-            let what = match (moved.get(path), what) {
-                (Some(from), What::Added(node)) => {
-                    What::Renamed { from: from.clone(), node: node.clone() }
-                }
-                _ => what.clone(),
-            };
-            Change { path: path.clone(), what }
+    let from: BTreeSet<PathBuf> = moved.values().cloned().collect();
+    let stays = changes.into_iter().filter(|(path, _)| !from.contains(path));
+    stays
+        .map(|(path, what)| match (moved.remove(&path), what) {
+            (Some(from), What::Added(node)) => Change { path, what: What::Renamed { from, node } },
+            (_, what) => Change { path, what },
         })
         .collect()
 }
@@ -320,10 +420,10 @@ mod tests {
     #[test]
     fn a_link_leads_out_by_its_words() {
         let out = |path: &str, to: &str| leads_out(Path::new(path), Path::new(to));
-        for (path, to) in [("a", "b"), ("d/a", "../b"), ("d/e/a", "../../b/../c"), ("a", "./b")] {
+        for (path, to) in [("a", "b"), ("d/a", "../b"), ("d/e/a", "../../b/c"), ("a", "./b")] {
             assert!(!out(path, to), "{path} {to}");
         }
-        for (path, to) in [("a", "/etc"), ("a", ".."), ("d/a", "../../b"), ("a", "b/../../c")] {
+        for (path, to) in [("a", "/etc"), ("a", ".."), ("d/a", "../../b"), ("a", "b/../c")] {
             assert!(out(path, to), "{path} {to}");
         }
     }

@@ -74,6 +74,7 @@ impl Skeleton {
                 view.protect.extend(protected(rule, roots, hide));
             }
         }
+        view.protect.extend(nested(roots));
         view
     }
 
@@ -215,6 +216,19 @@ fn protected(rule: &PathRule, roots: &[Root], hide: bool) -> impl Iterator<Item 
         };
         let below = below.to_owned();
         (!below.as_os_str().is_empty()).then(|| Protect { root: root.path.clone(), below, hide })
+    })
+}
+
+/// What may only be read inside of what may be written: a name on the way to it would else be moved, and
+/// something put in its place.
+fn nested(roots: &[Root]) -> impl Iterator<Item = Protect> {
+    let read = roots.iter().filter(|root| !root.is_writable());
+    read.flat_map(move |root| {
+        let outer = roots.iter().filter(|outer| outer.is_writable());
+        outer.filter_map(|outer| {
+            let below = root.path.strip_prefix(&outer.path).ok()?.to_owned();
+            Some(Protect { root: outer.path.clone(), below, hide: false })
+        })
     })
 }
 

@@ -60,11 +60,9 @@ const ALLOWED_EVERYWHERE: &[c_long] = &[
     libc::SYS_wait4,
     libc::SYS_kill,
     libc::SYS_uname,
-    libc::SYS_semget,
     libc::SYS_semop,
     libc::SYS_semctl,
     libc::SYS_shmdt,
-    libc::SYS_msgget,
     libc::SYS_msgsnd,
     libc::SYS_msgrcv,
     libc::SYS_msgctl,
@@ -145,11 +143,6 @@ const ALLOWED_EVERYWHERE: &[c_long] = &[
     libc::SYS_futex,
     libc::SYS_sched_setaffinity,
     libc::SYS_sched_getaffinity,
-    libc::SYS_io_setup,
-    libc::SYS_io_destroy,
-    libc::SYS_io_getevents,
-    libc::SYS_io_submit,
-    libc::SYS_io_cancel,
     libc::SYS_remap_file_pages,
     libc::SYS_getdents64,
     libc::SYS_set_tid_address,
@@ -351,10 +344,23 @@ const DENIED_HERE: &[c_long] = &[libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_mod
 #[cfg(not(target_arch = "x86_64"))]
 const DENIED_HERE: &[c_long] = &[];
 
-/// What hides its arguments behind a pointer and has an older form, and what is gone.
+/// Segments, semaphores and queues of System V.
+pub(super) const OF_NOBODY: [c_long; 3] = [libc::SYS_shmget, libc::SYS_semget, libc::SYS_msgget];
+
+/// What hides its arguments behind a pointer and has an older form, what one number bounds for the whole
+/// machine, and what is gone.
 pub(super) const ABSENT: [&[c_long]; 2] = [ABSENT_EVERYWHERE, ABSENT_HERE];
 
-const ABSENT_EVERYWHERE: &[c_long] = &[libc::SYS_clone3, libc::SYS_openat2, libc::SYS_nfsservctl];
+const ABSENT_EVERYWHERE: &[c_long] = &[
+    libc::SYS_clone3,
+    libc::SYS_openat2,
+    libc::SYS_nfsservctl,
+    libc::SYS_io_setup,
+    libc::SYS_io_destroy,
+    libc::SYS_io_getevents,
+    libc::SYS_io_submit,
+    libc::SYS_io_cancel,
+];
 
 #[cfg(target_arch = "x86_64")]
 const ABSENT_HERE: &[c_long] = &[

@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
 use rustix::process::{
     DumpableBehavior, Pid, Signal, WaitOptions, set_dumpable_behavior,
-    set_parent_process_death_signal, wait,
+    set_parent_process_death_signal, waitpid,
 };
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 
@@ -22,7 +22,12 @@ use crate::sys;
 /// Name of the machine inside.
 const HOST: &[u8] = b"sandbox";
 
-pub(super) fn begin(plan: &Plan, control: &OwnedFd, parent: &OwnedFd) -> Result<Never, Failure> {
+pub(super) fn begin(
+    plan: &Plan,
+    trees: view::Trees,
+    control: &OwnedFd,
+    parent: &OwnedFd,
+) -> Result<Never, Failure> {
     set_parent_process_death_signal(Some(Signal::KILL))
         .at(Step::Namespaces, || "no signal at the parent's death".into())?;
     if is_readable(parent) {
@@ -35,10 +40,11 @@ pub(super) fn begin(plan: &Plan, control: &OwnedFd, parent: &OwnedFd) -> Result<
     }
     // What the view is made of is read by one account, and what the command makes is its own affair.
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    view::build(&plan.view, control)?;
+    view::build(&plan.view, trees, control)?;
     drop_rights()?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .at(Step::Init, || "stays readable".into())?;
+    rustix::process::setsid().at(Step::Init, || "no session".into())?;
     match sys::fork().at(Step::Init, || "cannot fork".into())? {
         None => {
             let failure = payload::begin(plan, control);
@@ -65,8 +71,18 @@ fn identify(plan: &Plan) -> Result<(), Failure> {
     // Of what the account has for all its programs, one command takes a part.
     tell("/proc/sys/user/max_inotify_instances", b"16", step)?;
     tell("/proc/sys/user/max_inotify_watches", b"8192", step)?;
-    tell("/proc/self/oom_score_adj", b"500", step)?;
+    first_to_go(step)?;
     rustix::system::sethostname(HOST).at(step, || "host name".into())
+}
+
+/// Of all processes these are the first that are ended for want of memory; who is before them stays.
+fn first_to_go(step: Step) -> Result<(), Failure> {
+    const PATH: &str = "/proc/self/oom_score_adj";
+    let now = std::fs::read_to_string(PATH).at(step, || format!("`{PATH}`"))?;
+    match now.trim().parse::<i32>() {
+        Ok(500..) => Ok(()),
+        _ => tell(PATH, b"500", step),
+    }
 }
 
 /// Gives up every capability, every way to get one, and every raise of rights by a program.
@@ -131,10 +147,13 @@ fn reap(payload: Pid, control: &OwnedFd) -> Result<Never, Failure> {
     sys::close_between(0, 2).at(Step::Init, || "streams".into())?;
     loop {
         // The signal says that some ended, never how many; and before it was asked for, nothing.
-        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-            if pid == payload {
-                let usage = sys::children_usage();
-                let _ = Report::Ended { status: status.as_raw(), usage }.send(control, None);
+        while let Some(dead) = sys::next_dead() {
+            // Only of what was not reaped yet anything can be learnt.
+            let executed = dead != payload || has_executed(payload);
+            let Ok(Some((_, status))) = waitpid(Some(dead), WaitOptions::NOHANG) else { break };
+            if dead == payload {
+                let (status, usage) = (status.as_raw(), sys::children_usage());
+                let _ = Report::Ended { status, executed, usage }.send(control, None);
                 sys::exit_now(0);
             }
         }
@@ -148,6 +167,13 @@ fn reap(payload: Pid, control: &OwnedFd) -> Result<Never, Failure> {
             obey(control);
         }
     }
+}
+
+/// Whether a child that ended had become a program. The kernel lets nobody move a child that has to
+/// another group, nor one that has left the session, which ours does only as a program; and what it
+/// remembers of that no program can change.
+fn has_executed(pid: Pid) -> bool {
+    rustix::process::setpgid(Some(pid), Some(pid)).is_err()
 }
 
 /// Does what was asked; ends, and all with it, when nobody is there to ask.

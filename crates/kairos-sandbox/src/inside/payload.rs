@@ -15,6 +15,13 @@ use crate::message::{Report, Step};
 use crate::plan::{Bounds, Plan, Start};
 use crate::sys;
 
+/// Signals and timers of all processes that wait at once.
+const SIGNALS_MAX: u64 = 1024;
+
+/// Bytes of a stack at first, and of one that somebody asks for.
+const STACK: u64 = 8 << 20;
+const STACK_MAX: u64 = 1 << 30;
+
 pub(super) fn begin(plan: &Plan, control: &OwnedFd) -> Failure {
     match prepare(plan, control) {
         Ok(program) => launch(&plan.start, &program),
@@ -24,7 +31,8 @@ pub(super) fn begin(plan: &Plan, control: &OwnedFd) -> Failure {
 
 fn prepare(plan: &Plan, control: &OwnedFd) -> Result<OwnedFd, Failure> {
     // A group of its own: signals to a group do not stop at the border of a namespace.
-    rustix::process::setsid().at(Step::Limits, || "no session".into())?;
+    rustix::process::setpgid(None, None).at(Step::Limits, || "no group".into())?;
+    leave_precedence()?;
     bound(plan.bounds)?;
     let cwd = &plan.start.cwd;
     rustix::process::chdir(cwd).at(Step::Start, || format!("directory `{}`", cwd.display()))?;
@@ -40,6 +48,21 @@ fn prepare(plan: &Plan, control: &OwnedFd) -> Result<OwnedFd, Failure> {
     Ok(program)
 }
 
+/// Comes before nobody at the processor or the disk, whatever the daemon may. Looked at again: to raise
+/// itself once more it would only need a bound that was never set.
+fn leave_precedence() -> Result<(), Failure> {
+    let step = Step::Limits;
+    sys::leave_precedence().at(step, || "precedence over others".into())?;
+    let nice = || rustix::process::getpriority_process(None).at(step, || "nice".into());
+    if nice()? < 0 {
+        rustix::process::setpriority_process(None, 0).at(step, || "nice to 0".into())?;
+    }
+    match nice()? < 0 {
+        true => Err(Failure { step, errno: libc::EPERM, what: "precedence stays".into() }),
+        false => Ok(()),
+    }
+}
+
 fn bound(bounds: Bounds) -> Result<(), Failure> {
     let each = [
         // Not 0: the kernel hands the core of a process with that to the host's program for cores, and
@@ -52,6 +75,8 @@ fn bound(bounds: Bounds) -> Result<(), Failure> {
         (Resource::Nproc, bounds.pids.saturating_add(1), "nproc"),
         (Resource::Memlock, 64 << 10, "memlock"),
         (Resource::Msgqueue, 64 << 10, "msgqueue"),
+        // Signals and timers that wait are counted for each user of the machine, like the next.
+        (Resource::Sigpending, SIGNALS_MAX, "sigpending"),
         (Resource::Rtprio, 0, "rtprio"),
         (Resource::Nice, 0, "nice"),
     ];
@@ -61,6 +86,9 @@ fn bound(bounds: Bounds) -> Result<(), Failure> {
         }
         limit(resource, bound, bound, name)?;
     }
+    // What a stack grows to is in no other count of one process.
+    let stack = if bounds.memory == 0 { STACK_MAX } else { bounds.memory.min(STACK_MAX) };
+    limit(Resource::Stack, stack.min(STACK), stack, "stack")?;
     // A second between the signal that can be told from others and the one that cannot be caught.
     limit(Resource::Cpu, bounds.cpu_s, bounds.cpu_s.saturating_add(1), "cpu")
 }

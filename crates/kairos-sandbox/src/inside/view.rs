@@ -5,6 +5,7 @@
 //! into a mount that nobody else can move. The host's own tree is let go of at the end, whole. Makes
 //! nothing on the host.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
@@ -26,7 +27,33 @@ const STEP: Step = Step::View;
 /// Where layers for changes stand while they are mounted; gone before the command starts.
 const LAYER: &str = ".layer";
 
-pub(super) fn build(view: &View, control: &OwnedFd) -> Result<(), Failure> {
+/// Copies of what a view mounts of the host, made by somebody who reaches it where the command's own
+/// account does not: below a directory that is closed to it. What the account may do with the files
+/// themselves stays as it is.
+#[derive(Default)]
+pub(super) struct Trees {
+    mounts: BTreeMap<usize, OwnedFd>,
+    caches: BTreeMap<usize, OwnedFd>,
+}
+
+impl Trees {
+    /// Copies every root by its path; that it is the one that was meant is seen when it is mounted.
+    pub(super) fn open(view: &View) -> Result<Self, Failure> {
+        let tree = |path: &Path| copy(CWD, path).at(STEP, || format!("`{}`", path.display()));
+        let mut trees = Self::default();
+        for (at, mount) in view.mounts.iter().enumerate() {
+            if matches!(mount.from, Source::Root { .. } | Source::Overlay { .. }) {
+                trees.mounts.insert(at, tree(&mount.path)?);
+            }
+        }
+        for (at, kept) in view.caches.iter().enumerate() {
+            trees.caches.insert(at, tree(&kept.host)?);
+        }
+        Ok(trees)
+    }
+}
+
+pub(super) fn build(view: &View, mut trees: Trees, control: &OwnedFd) -> Result<(), Failure> {
     let all = MountPropagationFlags::REC | MountPropagationFlags::PRIVATE;
     mount_change("/", all).at(STEP, || "mounts stay shared".into())?;
     let root = memory(view).at(STEP, || "the view's own file system".into())?;
@@ -39,18 +66,21 @@ pub(super) fn build(view: &View, control: &OwnedFd) -> Result<(), Failure> {
     for (at, mount) in view.mounts.iter().enumerate() {
         let what = || format!("`{}`", mount.path.display());
         match mount.from {
-            Source::Overlay { .. } => overlay(&root, view, mount, at, control)?,
+            Source::Overlay { .. } => {
+                put(&root, &Mount { write: false, ..mount.clone() }, trees.mounts.remove(&at))?;
+                overlay(&root, view, mount, at, control)?;
+            }
             Source::Proc => attach(&processes().at(STEP, what)?, root.as_fd(), below(&mount.path))
                 .at(STEP, what)?,
             Source::Memory | Source::Root { .. } | Source::System | Source::Device => {
-                put(&root, mount)?;
+                put(&root, mount, trees.mounts.remove(&at))?;
             }
         }
     }
-    for kept in &view.caches {
-        keep(&root, kept)?;
+    for (at, kept) in view.caches.iter().enumerate() {
+        keep(&root, kept, trees.caches.remove(&at))?;
     }
-    protect(&root, &view.protect)?;
+    protect(&root, view)?;
     let fixed = MountAttrFlags::MOUNT_ATTR_RDONLY.bits();
     sys::set_mount(root.as_fd(), false, fixed.into(), 0).at(STEP, || "stays writable".into())?;
     enter(&root)
@@ -122,11 +152,12 @@ fn file(root: &OwnedFd, path: &Path, bytes: &[u8]) -> rustix::io::Result<()> {
 }
 
 /// Mounts something of the host, or a writable directory of the view itself.
-fn put(root: &OwnedFd, mount: &Mount) -> Result<(), Failure> {
+fn put(root: &OwnedFd, mount: &Mount, tree: Option<OwnedFd>) -> Result<(), Failure> {
     let what = || format!("`{}`", mount.path.display());
-    let tree = match mount.from {
-        Source::Memory => copy(root.as_fd(), below(&mount.path)),
-        _ => copy(CWD, &mount.path),
+    let tree = match (tree, mount.from) {
+        (Some(tree), _) => Ok(tree),
+        (None, Source::Memory) => copy(root.as_fd(), below(&mount.path)),
+        (None, _) => copy(CWD, &mount.path),
     }
     .at(STEP, what)?;
     check(&tree, mount)?;
@@ -199,7 +230,7 @@ fn find(root: BorrowedFd<'_>, path: &Path) -> rustix::io::Result<OwnedFd> {
     rustix::fs::openat2(root, path, flags, Mode::empty(), resolve)
 }
 
-/// Mounts a layer that takes every change, and hands its descriptor out before anything can write.
+/// Mounts a layer that takes every change above what stands there, and hands its descriptor out before anything can write.
 fn overlay(
     root: &OwnedFd,
     view: &View,
@@ -208,8 +239,6 @@ fn overlay(
     control: &OwnedFd,
 ) -> Result<(), Failure> {
     let what = || format!("layer above `{}`", mount.path.display());
-    let below_it = Mount { write: false, ..mount.clone() };
-    put(root, &below_it)?;
     let lower = find(root.as_fd(), below(&mount.path)).at(STEP, what)?;
     let mode = rustix::fs::fstat(&lower).at(STEP, what)?.st_mode;
     let layer = memory(view).at(STEP, what)?;
@@ -252,7 +281,7 @@ fn merge(lower: &OwnedFd, upper: &OwnedFd, work: &OwnedFd) -> rustix::io::Result
 }
 
 /// Mounts a directory of the host where a command looks for it, inside a layer.
-fn keep(root: &OwnedFd, kept: &Kept) -> Result<(), Failure> {
+fn keep(root: &OwnedFd, kept: &Kept, tree: Option<OwnedFd>) -> Result<(), Failure> {
     let what = || format!("cache `{}`", kept.at.display());
     let (dev, ino) = (kept.dev, kept.ino);
     let mount = Mount {
@@ -262,7 +291,7 @@ fn keep(root: &OwnedFd, kept: &Kept) -> Result<(), Failure> {
         exec: kept.exec,
         inside: true,
     };
-    let tree = copy(CWD, &kept.host).at(STEP, what)?;
+    let tree = tree.map_or_else(|| copy(CWD, &kept.host), Ok).at(STEP, what)?;
     check(&tree, &mount)?;
     sys::set_mount(tree.as_fd(), true, attributes(&mount).bits().into(), libc::MS_PRIVATE)
         .at(STEP, what)?;
@@ -291,16 +320,30 @@ fn reach(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
 
 /// Makes what is protected read-only, and each directory on the way to it immovable: a directory that
 /// something is mounted on can neither be renamed nor removed.
-fn protect(root: &OwnedFd, rules: &[Protect]) -> Result<(), Failure> {
+fn protect(root: &OwnedFd, view: &View) -> Result<(), Failure> {
     let mut fixed: Vec<PathBuf> = Vec::new();
-    for rule in rules {
+    for rule in &view.protect {
         let path = rule.root.join(&rule.below);
-        if let Some(leads) = walk(root, rule, &path, &mut fixed)?
-            // What stands outside of the root is read-only or not there.
-            && leads.starts_with(&rule.root)
-            && leads != rule.root
-        {
-            walk(root, rule, &leads, &mut fixed)?;
+        let Some(leads) = walk(root, rule, &path, &mut fixed)? else { continue };
+        let of_host = |mount: &&Mount| {
+            matches!(mount.from, Source::Root { .. } | Source::Overlay { .. })
+                && (mount.write || rule.hide)
+                && leads.starts_with(&mount.path)
+        };
+        let around = view.mounts.iter().filter(of_host);
+        let Some(mount) = around.max_by_key(|mount| mount.path.components().count()) else {
+            // What stands outside of every root is read-only or not there.
+            continue;
+        };
+        let below = leads.strip_prefix(&mount.path).unwrap_or(&leads).to_owned();
+        if below.as_os_str().is_empty() {
+            continue;
+        }
+        let there = Protect { root: mount.path.clone(), below, hide: rule.hide };
+        if walk(root, &there, &leads, &mut fixed)?.is_some() {
+            // Somebody puts links where there were none just now.
+            return Err(rustix::io::Errno::LOOP)
+                .at(STEP, || format!("protected `{}`", path.display()));
         }
     }
     Ok(())
@@ -362,7 +405,7 @@ fn kind(root: &OwnedFd, path: &Path) -> Result<Option<FileType>, Failure> {
             Ok(Some(FileType::from_raw_mode(found.st_mode)))
         }
         Err(rustix::io::Errno::NOENT) => Ok(None),
-        // The last part is a link: with `NO_SYMLINKS` it cannot be opened, not even as itself.
+        // A link on the way, put there since the way was looked at.
         Err(rustix::io::Errno::LOOP) => Ok(Some(FileType::Symlink)),
         Err(error) => Err(error).at(STEP, what),
     }

@@ -24,6 +24,12 @@ pub enum RunError {
     Argument { at: usize, why: &'static str },
     #[error("{given} bytes of input, and {max} are allowed")]
     Input { given: usize, max: usize },
+    /// Written directly, it would be changed outside of the workspace too.
+    #[error("`{path}` has another name outside of what may be written")]
+    HardLink { path: PathBuf },
+    /// What may have other names outside is not known.
+    #[error("`{path}` {why}, so that nothing is written to it directly")]
+    Unsearched { path: PathBuf, why: &'static str },
     #[error("arguments and environment are more than a program can be given")]
     Large,
     /// Walls that stand by name only.
@@ -74,14 +80,43 @@ pub enum Kind {
 }
 
 impl RunError {
+    /// What a person could do, where there is something to do.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::RootOwned { .. } => "give it to the user whose work it is, with `chown`",
+            Self::Setup { step: Step::View, source, .. }
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                "whoever owns the workspace has to reach it by its path: nothing of another's home"
+            }
+            Self::Large => "give the rest as input",
+            Self::HardLink { .. } => "take one of the names away, or let the writes go to a layer",
+            Self::Unsearched { .. } => "let the writes go to a layer",
+            Self::Program { .. }
+            | Self::Account { .. }
+            | Self::Directory { .. }
+            | Self::Argument { .. }
+            | Self::Input { .. }
+            | Self::Unproven { .. }
+            | Self::Stream
+            | Self::Setup { .. }
+            | Self::Vanished
+            | Self::Slow
+            | Self::Stuck
+            | Self::Spawn { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+
     pub fn kind(&self) -> Kind {
         match self {
             Self::Directory { .. }
             | Self::Argument { .. }
             | Self::Input { .. }
             | Self::Stream
+            | Self::Unsearched { .. }
             | Self::Large => Kind::Refused,
-            Self::RootOwned { .. } | Self::Account { .. } => Kind::Denied,
+            Self::RootOwned { .. } | Self::Account { .. } | Self::HardLink { .. } => Kind::Denied,
             Self::Setup { step: Step::Start | Step::Exec, .. } => Kind::Refused,
             Self::Setup { step: Step::Plan, .. } => Kind::Bug,
             Self::Program { .. }

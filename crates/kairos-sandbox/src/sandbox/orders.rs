@@ -4,7 +4,7 @@
 //! what it executes. Refuses here whatever can be refused without starting a process.
 
 use std::ffi::{CString, OsString};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +12,8 @@ use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::process::{getegid, geteuid};
 use rustix::time::{ClockId, Timespec};
 
-use super::RunError;
-use crate::changes::Layer;
+use super::{NOBODY, RunError};
+use crate::changes::{Layer, Shield};
 use crate::command::{Command, Stdin};
 use crate::compile::{Access, Compiled, HOME, Inner, MEMORY, Root, Skeleton};
 use crate::plan::{Ids, Kept, Made, Plan, Start, View};
@@ -148,7 +148,7 @@ fn workspace_owner(inner: &Inner, cwd: &Path) -> Result<(u32, u32), RunError> {
     if uid == 0 {
         return Err(RunError::RootOwned { path: path.to_owned() });
     }
-    let gid = if gid == 0 { primary_group(uid).unwrap_or(uid) } else { gid };
+    let gid = if gid == 0 { primary_group(uid).unwrap_or(NOBODY) } else { gid };
     Ok((uid, gid))
 }
 
@@ -176,8 +176,9 @@ fn accounts(ids: Ids) -> [Made; 2] {
 /// What is remembered of the time before a command.
 #[derive(Debug)]
 pub(super) struct Before {
-    /// Protected paths that no mount holds, where a command writes directly, and what stood in the
-    /// way: without leaving something on the host nothing can, so they are looked at afterwards.
+    /// Protected paths where a command writes directly, and what stood there. Nothing holds one that is
+    /// absent without leaving something on the host, nor one that somebody outside replaces meanwhile;
+    /// so they are looked at afterwards.
     loose: Vec<(PathBuf, Stands)>,
     /// By the clock that files are stamped with.
     pub(super) stamp: Timespec,
@@ -186,10 +187,10 @@ pub(super) struct Before {
 /// How far a protected path goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stands {
-    /// To its end, through directories.
-    Whole,
-    /// To a link, which nothing can be mounted on.
-    Link { at: PathBuf, ino: u64 },
+    /// To its end, through directories: device and inode.
+    Whole(u64, u64),
+    /// To a link, which nothing can be mounted on, and what that leads to.
+    Link { at: PathBuf, ino: u64, to: Option<(u64, u64)> },
     /// To where nothing is.
     Absent,
 }
@@ -200,9 +201,8 @@ impl Before {
         let protected = inner.skeleton.protect.iter();
         let loose = protected.filter_map(|rule| {
             let root = inner.roots.iter().find(|root| root.path == rule.root)?;
-            let stands = stands(&root.fd, &rule.below);
-            let loose = root.access == Access::Write && stands != Stands::Whole;
-            loose.then(|| (rule.root.join(&rule.below), stands))
+            let loose = root.access == Access::Write;
+            loose.then(|| (rule.root.join(&rule.below), stands(root, &rule.below)))
         });
         Self { loose: loose.collect(), stamp: rustix::time::clock_gettime(ClockId::RealtimeCoarse) }
     }
@@ -213,8 +213,10 @@ impl Before {
         let changed = |(path, before): &&(PathBuf, Stands)| {
             roots.iter().filter_map(|root| Some((root, path.strip_prefix(&root.path).ok()?))).any(
                 |(root, below)| {
-                    let now = stands(&root.fd, below);
-                    now != *before && (now != Stands::Absent || *before != Stands::Absent)
+                    let now = stands(root, below);
+                    // What was whole and is gone was taken away by somebody else.
+                    let gone = now == Stands::Absent && matches!(before, Stands::Whole(..));
+                    now != *before && !gone
                 },
             )
         };
@@ -222,24 +224,30 @@ impl Before {
     }
 }
 
-fn stands(root: &OwnedFd, below: &Path) -> Stands {
-    let mut at = PathBuf::new();
+fn stands(root: &Root, below: &Path) -> Stands {
+    let (mut at, mut end) = (PathBuf::new(), (root.dev, root.ino));
     for part in below.components() {
         at.push(part);
         let resolve =
             ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let found = rustix::fs::openat2(root, &at, flags, Mode::empty(), resolve)
-            .and_then(|fd| rustix::fs::fstat(&fd));
-        let Ok(found) = found else { return Stands::Absent };
+        let found = rustix::fs::openat2(&root.fd, &at, flags, Mode::empty(), resolve);
+        let Ok(found) = found.and_then(|fd| rustix::fs::fstat(&fd)) else { return Stands::Absent };
+        end = (found.st_dev, found.st_ino);
         match FileType::from_raw_mode(found.st_mode) {
             FileType::Directory => {}
-            FileType::Symlink => return Stands::Link { at, ino: found.st_ino },
+            FileType::Symlink => return link(root, at, end.1, below),
             // What stands where a directory should is mounted on itself.
             _ => break,
         }
     }
-    Stands::Whole
+    Stands::Whole(end.0, end.1)
+}
+
+/// A link on the way, and what stands where the whole path leads.
+fn link(root: &Root, at: PathBuf, ino: u64, below: &Path) -> Stands {
+    let to = rustix::fs::stat(root.path.join(below)).ok();
+    Stands::Link { at, ino, to: to.map(|to| (to.st_dev, to.st_ino)) }
 }
 
 /// A layer that came out of a command, with what it is judged by.
@@ -251,20 +259,15 @@ pub(super) fn layer(
 ) -> Option<Layer<'_>> {
     let path = &inner.skeleton.mounts.get(usize::try_from(mount).ok()?)?.path;
     let root = inner.roots.iter().find(|root| root.path == *path)?;
-    let protected = inner.skeleton.protect.iter().filter(|rule| rule.root == root.path);
+    let mut shield = Shield::default();
+    for rule in &inner.skeleton.protect {
+        shield.add(&root.path, &rule.root, &rule.below);
+    }
     Some(Layer {
         root: &root.path,
         lower: root.fd.as_fd(),
         upper,
-        // By its own name, and by the one it leads to where a link is on the way.
-        protect: protected
-            .flat_map(|rule| {
-                let leads = rule.root.join(&rule.below).canonicalize().ok();
-                let leads = leads.and_then(|to| Some(to.strip_prefix(&root.path).ok()?.to_owned()));
-                [Some(rule.below.clone()), leads.filter(|to| !to.as_os_str().is_empty())]
-            })
-            .flatten()
-            .collect(),
+        shield,
         caches: inner
             .caches
             .iter()

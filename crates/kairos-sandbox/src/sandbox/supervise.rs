@@ -28,7 +28,7 @@ use crate::spawner::{Spawner, wait_until};
 use crate::sys::Usage;
 
 /// Putting up the walls may take this long, and never longer than the command may.
-const SETUP_MAX: Duration = Duration::from_secs(30);
+pub(super) const SETUP_MAX: Duration = Duration::from_secs(30);
 
 /// What was killed is gone within this, or it is stuck in the kernel.
 const DYING_MAX: Duration = Duration::from_secs(30);
@@ -46,6 +46,8 @@ pub struct Running {
     began: Instant,
     kill: Killer,
     seen: Seen,
+    /// The process that waits for the tree's first has ended, and it is not known who that is.
+    unattended: bool,
     over: bool,
     beside: Beside,
 }
@@ -65,6 +67,8 @@ struct Seen {
     ready: bool,
     failed: Option<(Step, i32, String)>,
     ended: Option<(i32, Usage)>,
+    /// Its process ended before it became the command.
+    unborn: bool,
     /// Layers for changes, by the number of their mount.
     layers: Vec<(u32, OwnedFd)>,
     garbled: bool,
@@ -144,6 +148,7 @@ impl Running {
             began,
             kill: Killer(Arc::new(kill)),
             seen: Seen::default(),
+            unattended: false,
             over: false,
             beside,
         })
@@ -166,7 +171,7 @@ impl Running {
             Phase::Asked(cause) | Phase::Killed(cause) => Some(cause),
             Phase::Alive => None,
         };
-        if !self.seen.ready {
+        if !self.seen.ready || self.seen.unborn {
             return Err(match cause {
                 Some(Cause::Setup | Cause::Timeout) => RunError::Slow,
                 _ => RunError::Vanished,
@@ -182,6 +187,7 @@ impl Running {
         let mut until = self.began + limits.wall.min(SETUP_MAX);
         let mut ready = false;
         loop {
+            let known = self.first.is_some();
             let looks = self.look(until).map_err(|source| RunError::Spawn { source })?;
             if looks.control {
                 self.listen();
@@ -197,7 +203,10 @@ impl Running {
             self.captures.iter_mut().for_each(|capture| {
                 capture.read();
             });
-            if looks.ended {
+            if looks.ended && !known {
+                self.unattended = true;
+            }
+            if self.is_over(looks.ended && known) {
                 self.over = true;
                 return Ok(phase);
             }
@@ -222,22 +231,30 @@ impl Running {
         }
     }
 
+    /// Whether the whole tree is gone. Until it is known who its first process is, that is only sure
+    /// when nobody holds the other end of the talk any more.
+    fn is_over(&self, first_ended: bool) -> bool {
+        match self.first {
+            Some(_) => first_ended,
+            None => self.unattended && self.seen.garbled,
+        }
+    }
+
     /// Waits for something to happen.
     fn look(&self, until: Instant) -> io::Result<Looks> {
         // Once it is known, the tree's first process says more than the one that waits for it: it is
         // gone when everything below it is.
         let tree = self.first.as_ref().unwrap_or(&self.child);
-        let mut looks = vec![
-            PollFd::new(tree, PollFlags::IN),
-            PollFd::new(&self.control, PollFlags::IN),
-            PollFd::new(&*self.kill.0, PollFlags::IN),
-        ];
-        for stream in self.captures.iter().filter_map(|capture| capture.stream.as_ref()) {
-            looks.push(PollFd::new(stream, PollFlags::IN));
+        let mut looks = vec![PollFd::new(&*self.kill.0, PollFlags::IN)];
+        if self.first.is_some() || !self.unattended {
+            looks.push(PollFd::new(tree, PollFlags::IN));
         }
         // Nobody is left to speak; a closed socket would be ready for ever.
-        if self.seen.garbled {
-            looks.remove(1);
+        if !self.seen.garbled {
+            looks.push(PollFd::new(&self.control, PollFlags::IN));
+        }
+        for stream in self.captures.iter().filter_map(|capture| capture.stream.as_ref()) {
+            looks.push(PollFd::new(stream, PollFlags::IN));
         }
         wait_until(&mut looks, until)?;
         let ready = |fd: &OwnedFd| {
@@ -276,7 +293,10 @@ impl Running {
             Report::Started => self.first = fd,
             Report::Ready => self.seen.ready = true,
             Report::Failed { step, errno, what } => self.seen.failed = Some((step, errno, what)),
-            Report::Ended { status, usage } => self.seen.ended = Some((status, usage)),
+            Report::Ended { status, executed, usage } => {
+                self.seen.ended = Some((status, usage));
+                self.seen.unborn = !executed;
+            }
         }
     }
 

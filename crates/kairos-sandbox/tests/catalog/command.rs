@@ -1,5 +1,8 @@
 //! Operators' entries.
 
+use std::ffi::OsString;
+
+use kairos_sandbox::PathRule;
 use kairos_sandbox::catalog::{
     Catalog, CommandError, CommandRule, Inputs, Place, RepositoryConfig, Risk, Starts, Violation,
 };
@@ -62,6 +65,37 @@ fn an_entry_of_ones_own_holds_its_bounds() {
     assert_eq!((grant.risk, grant.starts), (Risk::Medium, Starts::Any));
     let why = "the entry of `mytool` names no `inputs:`".to_owned();
     assert_eq!(grant.inputs, Inputs::NotBound { why });
+}
+
+#[test]
+fn what_came_with_a_program_is_found_beside_it() {
+    let entry = |name: &str| CommandRule {
+        name: name.into(),
+        path: Some(format!("/opt/x/bin/{name}").into()),
+        reads: strings(&["/opt/x", "~/.x"]),
+        accept: argvs(&[&["build"]]),
+        ..CommandRule::default()
+    };
+    let path = OsString::from("/opt/x/bin:/usr/local/bin:/usr/bin:/bin");
+    for name in ["cargo", "mytool"] {
+        let catalog = catalog().with(entry(name)).unwrap();
+        let rewritten = catalog.check(name, &words(&["build"]), &place()).unwrap();
+        assert!(rewritten.env.contains(&("PATH".to_owned(), path.clone())), "{name}");
+        let policy = rewritten.policy(&place().with_home("/srv/ada"));
+        for path in ["/opt/x", "/srv/ada/.x"] {
+            assert!(policy.read.contains(&PathRule::optional(path)), "{name}: {path}");
+        }
+        assert_eq!(policy.env.set.iter().filter(|(name, _)| name == "PATH").count(), 1);
+    }
+    // Git is left without git, wherever it is.
+    let git = CommandRule { accept: vec![], ..entry("git") };
+    let git = catalog().with(git).unwrap().check("git", &words(&["status"]), &place()).unwrap();
+    let shipped = catalog().check("git", &words(&["status"]), &place()).unwrap();
+    assert_eq!(git.env, shipped.env);
+    for path in ["opt", "", "~", "/a/../b"] {
+        let wrong = CommandRule { reads: strings(&[path]), ..entry("mytool") };
+        assert_eq!(error(wrong), CommandError::Reads { name: "mytool".into(), path: path.into() });
+    }
 }
 
 #[test]

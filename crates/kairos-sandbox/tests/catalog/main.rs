@@ -7,7 +7,6 @@ mod command;
 mod git;
 mod git_vectors;
 mod resolve;
-mod sandboxed;
 
 use std::ffi::OsString;
 use std::sync::LazyLock;

@@ -201,6 +201,52 @@ fn an_operator_names_a_program_by_its_path() {
 }
 
 #[test]
+fn a_toolchain_below_a_home_comes_before_that_of_the_system() {
+    let system = System::new();
+    system.program("usr/bin/cargo", PROGRAM);
+    let bin = "srv/ada/.cargo/bin";
+    fs::create_dir_all(system.path(bin)).unwrap();
+    system.program(&format!("{bin}/rustup"), PROGRAM);
+    symlink("rustup", system.path(bin).join("cargo")).unwrap();
+    system.program(&format!("{bin}/git"), PROGRAM);
+    let catalog = |home: &str| {
+        let owner = fs::metadata(system.root.path()).unwrap().uid();
+        let prefixes = vec!["/usr/bin".into()];
+        let trust = Trust::new(system.root.path(), prefixes, vec![owner], system.path("srv/w"));
+        Catalog::shipped(trust.with_home(home))
+    };
+    let found = |home: &str| catalog(home).resolve("cargo").unwrap().binary().path().to_owned();
+    assert_eq!(found("/srv/ada"), Path::new("/srv/ada/.cargo/bin/rustup"));
+    assert_eq!(found("/srv/eve"), Path::new("/usr/bin/cargo"));
+    // Only for what its rule says so.
+    assert!(catalog("/srv/ada").resolve("git").is_err());
+    mode(&system.path(bin), 0o777);
+    assert_eq!(found("/srv/ada"), Path::new("/usr/bin/cargo"));
+    mode(&system.path(bin), 0o755);
+    if rustix::process::geteuid().is_root() {
+        let own = |path: &str, uid| {
+            std::os::unix::fs::lchown(system.path(path), Some(uid), None).unwrap();
+        };
+        for path in ["srv/ada", "srv/ada/.cargo", bin, &format!("{bin}/rustup")] {
+            own(path, 4242);
+        }
+        assert_eq!(found("/srv/ada"), Path::new("/srv/ada/.cargo/bin/rustup"));
+        // Somebody else's file in that home is nobody's toolchain.
+        own(&format!("{bin}/rustup"), 4243);
+        assert_eq!(found("/srv/ada"), Path::new("/usr/bin/cargo"));
+    }
+}
+
+#[test]
+fn a_directory_that_everybody_writes_is_left_as_it_is() {
+    let system = System::new();
+    system.program("usr/bin/git", PROGRAM);
+    mode(&system.path("usr"), 0o1777);
+    let hint = system.catalog().resolve("git").unwrap_err().hint();
+    assert_eq!(hint.as_deref(), Some("put the program where nobody else can write"));
+}
+
+#[test]
 fn a_script_has_an_interpreter_that_its_rule_names() {
     let system = System::new();
     let script = "usr/lib/node/bin/npm-cli.js";

@@ -66,3 +66,12 @@ pub(crate) fn says(policy: &Policy, words: &str) -> String {
     String::from_utf8_lossy(&outcome.stdout.bytes()).into_owned()
         + &String::from_utf8_lossy(&outcome.stderr.bytes())
 }
+
+/// Lets the clock that stamps files tick, so that what follows is later than what was.
+pub(crate) fn settle() {
+    let stamp = || rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    let first = stamp();
+    while stamp() == first {
+        std::hint::spin_loop();
+    }
+}

@@ -2,7 +2,9 @@
 
 mod basics;
 mod common;
+mod direct;
 mod egress;
+mod layer;
 mod outcomes;
 mod overlay;
 mod refusal;

@@ -286,3 +286,63 @@ fn a_command_outlives_the_thread_that_asked_for_it() {
     let outcome = running.wait().expect("runs");
     assert_eq!((outcome.exit, outcome.stdout.bytes()), (Exit::Code(0), b"still\n".to_vec()));
 }
+
+/// Set where this program is started again before others: its workspace.
+const HASTY: &str = "KAIROS_SANDBOX_TEST_HASTY";
+
+/// Not a test of its own: a caller that comes before others.
+#[test]
+fn say_what_comes_first() {
+    let Some(dir) = std::env::var_os(HASTY) else { return };
+    let policy = policy(std::path::Path::new(&dir), WriteMode::ReadOnly);
+    println!("inside: {}", says(&policy, "nice; ionice; chrt -p $$").replace('\n', "; "));
+}
+
+#[test]
+fn a_command_of_somebody_hasty_comes_before_nobody() {
+    let hasty = || {
+        let mut hasty = std::process::Command::new("nice");
+        hasty.args(["-n", "-12", "ionice", "-c1", "-n4", "chrt", "-f", "1"]);
+        hasty
+    };
+    if !hasty().arg("true").status().is_ok_and(|status| status.success()) {
+        return eprintln!("nobody may be hasty here");
+    }
+    let dir = workspace();
+    let output = hasty()
+        .arg(std::env::current_exe().expect("a path"))
+        .args(["--exact", "outcomes::say_what_comes_first", "--nocapture"])
+        .env(HASTY, dir.path())
+        .output()
+        .expect("starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let inside = said.lines().find_map(|line| line.split_once("inside: "));
+    let inside = inside.expect("it says").1;
+    assert!(inside.starts_with("0; none"), "{inside}");
+    assert!(inside.contains("SCHED_OTHER"), "{inside}");
+}
+
+#[test]
+fn what_a_user_has_little_of_is_taken_in_part_only() {
+    let (_dir, policy) = limited(Limits { mem: 256 << 20, ..Limits::default() });
+    let said = says(&policy, "cat /proc/self/limits");
+    let bound = |name: &str| {
+        let line = said.lines().find(|line| line.starts_with(name)).expect("a bound");
+        line[name.len()..].split_whitespace().take(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(bound("Max pending signals"), ["1024", "1024"]);
+    assert_eq!(bound("Max stack size"), ["8388608", "268435456"]);
+}
+
+#[test]
+fn a_bound_that_no_clock_reaches_is_refused() {
+    let dir = workspace();
+    let policy = |limits| Policy { limits, ..policy(dir.path(), WriteMode::ReadOnly) };
+    for limits in [
+        Limits { wall: Duration::MAX, ..Limits::default() },
+        Limits { grace: Duration::MAX, ..Limits::default() },
+        Limits { cpu: Duration::MAX, ..Limits::default() },
+    ] {
+        assert!(kairos_sandbox::compile(&policy(limits), &kairos_sandbox::probe()).is_err());
+    }
+}

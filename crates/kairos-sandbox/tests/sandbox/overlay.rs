@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::common::{command, compiled, give, policy, run, sandbox, workspace};
+use crate::common::{command, compiled, give, policy, run, sandbox, settle, workspace};
 use kairos_sandbox::{
     Cache, ChangeSet, ExecRule, Exit, Node, PathRule, Policy, Streams, What, Why, WriteMode,
     compile, probe,
@@ -37,15 +37,6 @@ fn tree() -> TempDir {
     symlink("a.txt", root.join("link")).expect("link");
     settle();
     dir
-}
-
-/// Lets the clock that stamps files tick, so that what follows is later than what was.
-fn settle() {
-    let stamp = || rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
-    let first = stamp();
-    while stamp() == first {
-        std::hint::spin_loop();
-    }
 }
 
 /// Every file, with all that can be told of it.

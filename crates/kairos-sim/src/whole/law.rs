@@ -11,7 +11,7 @@ use kairos_core::digest::Digest;
 use kairos_core::effect::{Change, Intent, Outcome, PersonSays, Reconciled};
 use kairos_core::event::{Event, Origin};
 use kairos_core::fold::{At, Seq};
-use kairos_core::gate::proposal::Decision;
+use kairos_core::gate::proposal::{Decision, Subject};
 use kairos_core::gate::risk::Risk;
 use kairos_core::gate::scope::{Classified, Scope, Scopes};
 use kairos_core::id::{EffectId, MandateId, ProposalId};
@@ -196,7 +196,9 @@ impl Law {
                 self.step(event);
             }
             Event::ProposalOpened { proposal, what, .. } => {
-                let (change, hash) = (what.change.clone(), what.hash);
+                // The simulated model plans no command.
+                let Subject::Change(change) = what.subject.clone() else { return };
+                let hash = what.hash;
                 let asked = Asked { change, hash, decision: None, uses: 0 };
                 self.proposals.insert(*proposal, asked);
             }

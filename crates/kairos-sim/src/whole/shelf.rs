@@ -385,7 +385,9 @@ fn before(change: &Change, file: usize) -> Option<Held> {
 fn after(change: &Change, file: usize) -> Option<Held> {
     match change {
         Change::Edit { at, pre, post } if is(&at.path, file) => Some(Some((post.digest, pre.mode))),
-        Change::Create { at, post } if is(&at.path, file) => Some(Some((post.digest, NEW_MODE))),
+        Change::Create { at, post, .. } if is(&at.path, file) => {
+            Some(Some((post.digest, NEW_MODE)))
+        }
         Change::Delete { at, .. } | Change::Move { at, .. } if is(&at.path, file) => Some(None),
         Change::Move { to, pre, .. } if is(&to.path, file) => {
             Some(Some((pre.content.digest, pre.mode)))

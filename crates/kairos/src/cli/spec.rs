@@ -26,6 +26,9 @@ pub(crate) struct SpecArgs {
     /// Count it as achieved only if FILE contains TEXT (repeatable)
     #[arg(long, value_name = "FILE=TEXT", value_parser = verify)]
     verify_contains: Vec<Verify>,
+    /// Count it as achieved only if COMMAND exits with 0; words, or a JSON list (repeatable)
+    #[arg(long, value_name = "COMMAND", value_parser = command)]
+    verify: Vec<Verify>,
     /// Give it at most this many cycles
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=50))]
     max_cycles: Option<u8>,
@@ -68,8 +71,16 @@ impl SpecArgs {
         file.iter().for_each(|file| add("file", file));
         one(&self.goal).iter().for_each(|goal| add("goal", goal));
         self.files.iter().for_each(|glob| add("files", &quoted(glob)));
-        for check in &self.verify_contains {
-            add("verify-contains", &quoted(&format!("{}={}", check.file, check.contains)));
+        for check in self.verify_contains.iter().chain(&self.verify) {
+            match check {
+                Verify::Contains { file, contains } => {
+                    add("verify-contains", &quoted(&format!("{file}={contains}")));
+                }
+                Verify::Command { command } => {
+                    let list = serde_json::to_string(command).expect("words are JSON");
+                    add("verify", &quoted(&list));
+                }
+            }
         }
         self.max_cycles.iter().for_each(|n| add("max-cycles", &n.to_string()));
         self.risk_budget.iter().for_each(|risk| add("risk-budget", &word(risk)));
@@ -95,8 +106,8 @@ impl SpecArgs {
         if !self.files.is_empty() {
             request.files = self.files;
         }
-        if !self.verify_contains.is_empty() {
-            request.verify = self.verify_contains;
+        if !self.verify_contains.is_empty() || !self.verify.is_empty() {
+            request.verify = self.verify_contains.into_iter().chain(self.verify).collect();
         }
         request.max_cycles = self.max_cycles.or(request.max_cycles);
         request.risk_budget = self.risk_budget.map(Into::into).or(request.risk_budget);
@@ -141,10 +152,23 @@ impl From<Risk> for RiskBudget {
 fn verify(text: &str) -> Result<Verify, String> {
     match text.split_once('=') {
         Some((file, contains)) if !file.is_empty() && !contains.is_empty() => {
-            Ok(Verify { file: file.to_owned(), contains: contains.to_owned() })
+            Ok(Verify::Contains { file: file.to_owned(), contains: contains.to_owned() })
         }
         _ => Err("expected FILE=TEXT".to_owned()),
     }
+}
+
+fn command(text: &str) -> Result<Verify, String> {
+    if text.starts_with('[') {
+        let list: Result<Vec<String>, _> = serde_json::from_str(text);
+        return match list {
+            Ok(command) if !command.is_empty() => Ok(Verify::Command { command }),
+            Ok(_) => Err("the command is empty".to_owned()),
+            Err(error) => Err(format!("not a list of words: {error}")),
+        };
+    }
+    let command = kairos_wire::mandate::words(text)?;
+    Ok(Verify::Command { command })
 }
 
 fn read(path: &std::path::Path) -> Result<MandateRequest, Failure> {

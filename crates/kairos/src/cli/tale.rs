@@ -10,7 +10,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
 use globset::GlobBuilder;
-use kairos_api::words::{action, call, invalid, step};
+use kairos_api::words::{action, call, command_of, invalid, step};
 use kairos_core::cycle::answer::{Answer, Assessment, Decide, Status};
 use kairos_core::cycle::retry::MAX_ATTEMPTS;
 use kairos_core::effect::{Attempt, Doubt, Intent, Outcome, Reply, Seen};
@@ -19,6 +19,7 @@ use kairos_core::glob::is_deep;
 use kairos_core::mandate::outcome::{EndReason, Outcome as MandateOutcome};
 use kairos_core::mandate::spec::MandateSpec;
 use kairos_core::plan::StepEnd;
+use kairos_core::shell::Ran;
 use kairos_wire::event::Event;
 use serde::de::DeserializeOwned;
 
@@ -214,7 +215,16 @@ impl Tale {
                     n => format!("{n} do not hold"),
                 },
             ),
-            Some(Outcome::Stale) => say("act", "the file changed meanwhile".to_owned()),
+            Some(Outcome::Stale) => say("act", "it changed meanwhile".to_owned()),
+            Some(Outcome::Resolved { invocation }) => {
+                let shown = self.stored.text(invocation.shown)?;
+                say("act", format!("command: {}", command_of(&shown)))
+            }
+            Some(Outcome::NotExecuted { told, .. }) => {
+                let told = self.stored.text(told)?;
+                say("act", format!("not executed: {told}"))
+            }
+            Some(Outcome::Executed(ran)) => say("act", executed(&ran)),
             Some(Outcome::Lost) => {
                 self.asked = asked?;
                 self.lost = true;
@@ -283,7 +293,7 @@ impl Tale {
         let Some(proposal) = typed::<Proposal>(event, "what") else {
             return format!("{id} waits for you");
         };
-        let held = words::held_in_event(&proposal);
+        let held = words::held_in_event(&proposal, |text| self.stored.text(text));
         let line = match &self.flag {
             Some(flag) => format!("waits for you: {held}; `kairos proposal approve {id}{flag}`"),
             None => format!("{id} waits for you: {held}"),
@@ -338,6 +348,17 @@ fn created(event: &Event) -> String {
         (None, Some(by)) => format!("created by {by}"),
         (None, None) => "created".to_owned(),
     }
+}
+
+/// `the command exited with 0 after 2.1 s, 3 files to take over`
+fn executed(ran: &Ran) -> String {
+    let files = match ran.changes.len() {
+        0 => String::new(),
+        1 => ", 1 file to take over".to_owned(),
+        n => format!(", {n} files to take over"),
+    };
+    let tenths = ran.wall_ms / 100;
+    format!("the command {} after {}.{} s{files}", ran.end.words(), tenths / 10, tenths % 10)
 }
 
 fn finished(event: &Event) -> String {

@@ -3,20 +3,35 @@
 //! Owns the words for held steps, doubts and ends: words first, the code word for programs after
 //! them in brackets. Those for steps and failures are the API's. Never chooses what is shown.
 
-use kairos_api::words::code;
+use kairos_api::words::{code, command_of};
+use kairos_core::digest::BlobRef;
 use kairos_core::effect::{Change, Doubt};
+use kairos_core::gate::proposal::Subject;
 use kairos_core::mandate::outcome::{EndReason, Outcome};
 use kairos_wire::Proposal;
 
 /// A held step as a person would say it: `1 edit to docs/a.md (protected: knowledge)`.
 pub(super) fn held(proposal: &Proposal) -> String {
+    if let Some(command) = &proposal.command {
+        return command_words(command, &proposal.reason, &proposal.risk);
+    }
     let to = proposal.to.as_deref();
     words_of(&proposal.action, &proposal.path, to, &proposal.scope, &proposal.risk)
 }
 
-/// The same of a proposal as its event has it.
-pub(super) fn held_in_event(proposal: &kairos_core::gate::proposal::Proposal) -> String {
-    let change = &proposal.change;
+/// The same of a proposal as its event has it; `text` reads what it names.
+pub(super) fn held_in_event(
+    proposal: &kairos_core::gate::proposal::Proposal,
+    text: impl Fn(BlobRef) -> Option<String>,
+) -> String {
+    let change = match &proposal.subject {
+        Subject::Change(change) => change,
+        Subject::Command(invocation) => {
+            let shown = text(invocation.shown).unwrap_or_default();
+            let (reason, risk) = (proposal.reason.word(), proposal.risk.word());
+            return command_words(command_of(&shown), reason, risk);
+        }
+    };
     let action = match change {
         Change::Edit { .. } => "code_edit",
         Change::Create { .. } => "file_create",
@@ -26,6 +41,17 @@ pub(super) fn held_in_event(proposal: &kairos_core::gate::proposal::Proposal) ->
     let (path, to) = (change.path().to_string(), change.to().map(ToString::to_string));
     let scope = proposal.scope.to_string();
     words_of(action, &path, to.as_deref(), &scope, proposal.risk.word())
+}
+
+/// `1 command: cargo test (medium risk)`
+fn command_words(command: &str, reason: &str, risk: &str) -> String {
+    let why = match reason {
+        "unlisted" => "in no catalogue",
+        "inputs_not_bound" => "nobody can list what it executes",
+        "opaque" => "cannot be taken back",
+        _ => return format!("1 command: {command} ({risk} risk)"),
+    };
+    format!("1 command: {command} ({why})")
 }
 
 fn words_of(action: &str, path: &str, to: Option<&str>, scope: &str, risk: &str) -> String {
@@ -51,6 +77,7 @@ pub(super) fn doubt(doubt: Doubt) -> String {
         Doubt::PathMoved => "the path leads to another directory now",
         Doubt::Neither => "neither the old nor the new content lies there",
         Doubt::Disk => "the disk failed in the middle",
+        Doubt::Interrupted => "the command did not come to its own end",
     };
     format!("{words} [{}]", code(&doubt))
 }

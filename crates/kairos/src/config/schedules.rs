@@ -359,7 +359,8 @@ impl Check<'_> {
             }
         }
         for (n, verify) in mandate.verify.iter().enumerate() {
-            if let Err(error) = RelPath::parse(&verify.file) {
+            let Verify::Contains { file, .. } = verify else { continue };
+            if let Err(error) = RelPath::parse(file) {
                 self.wrong(self.entry("verify", n, Some("file")), error.to_string(), None);
             }
         }

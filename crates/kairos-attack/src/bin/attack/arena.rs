@@ -22,9 +22,8 @@ use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 use rustix::process::{Resource, Rlimit, WaitOptions, WaitStatus};
 use rustix::thread::UnshareFlags;
 
-/// First of the machine's users that the users in here are.
-const USERS_FROM: u32 = 1_000_000_000;
-const USERS: u32 = 65_536;
+use crate::mapping;
+
 /// Where the new root is put together: a directory that every machine has.
 const SCAFFOLD: &str = "/mnt";
 /// Programs of ours in here.
@@ -32,9 +31,7 @@ pub(crate) const PROGRAMS: &str = "/opt/attack";
 
 /// Enters the arena with these arguments and answers how the attack in it ended.
 pub(crate) fn enter(args: &[String], programs: &[PathBuf]) -> Result<ExitCode> {
-    if !rustix::process::geteuid().is_root() {
-        bail!("mapping a range of users into the arena takes root; nothing in it will be");
-    }
+    let ranges = mapping::ranges()?;
     widen_limits();
     let opened: Vec<String> = programs.iter().map(|path| path.display().to_string()).collect();
     let mut child = Command::new("/proc/self/exe")
@@ -53,11 +50,7 @@ pub(crate) fn enter(args: &[String], programs: &[PathBuf]) -> Result<ExitCode> {
         let _ = child.wait();
         bail!("this host gives no user namespaces, so nothing can be attacked without danger");
     }
-    for map in ["uid_map", "gid_map"] {
-        let path = format!("/proc/{}/{map}", child.id());
-        fs::write(&path, format!("0 {USERS_FROM} {USERS}"))
-            .with_context(|| format!("`{path}` cannot be written"))?;
-    }
+    mapping::map(child.id(), ranges)?;
     child.stdin.take().expect("stdin is a pipe").write_all(b"mapped\n")?;
     std::io::copy(&mut from, &mut std::io::stdout())?;
     let status = child.wait()?;

@@ -14,6 +14,7 @@ mod driver;
 mod filter;
 mod hostile;
 mod listed;
+mod mapping;
 mod matrix;
 mod numbers;
 mod outside;
@@ -152,7 +153,15 @@ fn inside(request: &Request) -> Result<ExitCode> {
             }
         }
     }
-    let wrongs = wrongs(request, &matrix, &names);
+    let found = listed::compare(&matrix.unshown(), |id| {
+        case::all().any(|case| case.id() == id && request.wants(case))
+    });
+    if let Some(section) = found.to_add.filter(|_| request.cases.is_empty()) {
+        let text = format!("\n{section}");
+        if request.json { eprint!("{text}") } else { print!("{text}") }
+    }
+    let mut wrongs = found.wrongs;
+    wrongs.extend(ours(request, &matrix, &names));
     for wrong in &wrongs {
         // One write each: the other end prints what comes from two pipes.
         let line = format!("{wrong}\n");
@@ -185,31 +194,14 @@ fn attack(case: &Case, drivers: &[&dyn Driver], matrix: &mut Matrix) -> Result<(
     Ok(())
 }
 
-/// Why it is not good, a line each.
-fn wrongs(request: &Request, matrix: &Matrix, names: &[&str]) -> Vec<String> {
-    let mut wrongs = Vec::new();
-    let machine = listed::machine();
-    match listed::unshown(&machine) {
-        None => wrongs.push(format!("no list is there for a machine like this: [{machine}]")),
-        Some(listed) => {
-            let wanted =
-                |id: &&str| case::all().any(|case| case.id() == **id && request.wants(case));
-            let listed = listed.into_iter().filter(|id| wanted(id)).collect();
-            for id in matrix.unshown().symmetric_difference(&listed) {
-                let what = match listed.contains(id) {
-                    true => "is listed and can",
-                    false => "is not listed and cannot",
-                };
-                wrongs.push(format!("`{id}` {what} run on a machine like this: [{machine}]"));
-            }
-        }
+/// Why ours is not good.
+fn ours(request: &Request, matrix: &Matrix, names: &[&str]) -> Option<String> {
+    if !request.wants_driver(OURS) {
+        return None;
     }
-    if request.wants_driver(OURS) {
-        match (names.contains(&OURS), matrix.not_held(OURS)) {
-            (false, _) => wrongs.push("ours was not attacked".to_owned()),
-            (true, 0) => {}
-            (true, count) => wrongs.push(format!("ours: {count} not held")),
-        }
+    match (names.contains(&OURS), matrix.not_held(OURS)) {
+        (false, _) => Some("ours was not attacked".to_owned()),
+        (true, 0) => None,
+        (true, count) => Some(format!("ours: {count} not held")),
     }
-    wrongs
 }

@@ -3,7 +3,7 @@
 //! Owns the verdict over one attempt, the rows, how they are printed, and whether all of it is good: no
 //! escape from ours, and exactly those cases without a control that are listed for this machine.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -166,13 +166,15 @@ impl Matrix {
         self.cells.push(Cell { case: case.id(), driver, verdict, took_ms });
     }
 
-    /// Ids of the cases whose control showed nothing.
-    pub(crate) fn unshown(&self) -> BTreeSet<&str> {
-        let cells = self.cells.iter();
-        cells
-            .filter(|cell| matches!(cell.verdict, Verdict::CannotRun { .. }))
-            .map(|cell| cell.case.as_str())
-            .collect()
+    /// Cases whose control showed nothing, each with what it was told.
+    pub(crate) fn unshown(&self) -> BTreeMap<&str, &str> {
+        let mut unshown = BTreeMap::new();
+        for cell in &self.cells {
+            if let Verdict::CannotRun { why } = &cell.verdict {
+                unshown.insert(cell.case.as_str(), why.trim());
+            }
+        }
+        unshown
     }
 
     /// Cells of one driver that are not held.

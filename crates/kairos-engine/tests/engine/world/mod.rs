@@ -177,7 +177,7 @@ pub(crate) fn begin_with(
                 None => kept.push(permit),
             }),
             look: Box::new(drop),
-            cancel: Box::new(|| {}),
+            cancel: Box::new(|_| {}),
             notice,
         },
         retain,

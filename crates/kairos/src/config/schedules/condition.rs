@@ -1,6 +1,6 @@
 //! What must hold before a slot fires: `condition`.
 //!
-//! Owns what may stand there. Never looks at a file.
+//! Owns what may stand there. Never looks at a file and executes nothing.
 
 use globset::GlobBuilder;
 use kairos_api::convert::leads_out;
@@ -22,7 +22,16 @@ pub(super) struct RawCondition {
     exists: Option<String>,
     changed: Option<String>,
     contains: Option<RawContains>,
+    command: Option<Command>,
     not: Option<bool>,
+}
+
+/// A command as a list, or as words.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Command {
+    List(Vec<String>),
+    Words(String),
 }
 
 #[derive(Debug, Deserialize)]
@@ -33,12 +42,14 @@ struct RawContains {
 }
 
 /// What may stand there.
-const TESTS: &str = "one of `exists: PATH`, `changed: GLOB`, `contains: {path: PATH, text: TEXT}`";
+const TESTS: &str = "one of `exists: PATH`, `changed: GLOB`, `contains: {path: PATH, text: TEXT}`, \
+                     `command: [NAME, ARGUMENT]`";
 
 enum RawTest<'a> {
     Exists(&'a str),
     Changed(&'a str),
     Contains(&'a RawContains),
+    Command(&'a Command),
 }
 
 /// A condition whose text is not stored yet.
@@ -53,6 +64,7 @@ enum TestConfig {
     Exists(RelPath),
     Changed(String),
     Contains { path: RelPath, text: String },
+    Command(Vec<String>),
 }
 
 impl ConditionConfig {
@@ -69,6 +81,10 @@ impl ConditionConfig {
             TestConfig::Changed(glob) => Test::Changed(glob.clone()),
             TestConfig::Contains { path, text } => {
                 Test::Contains { path: path.clone(), text: put(text)? }
+            }
+            TestConfig::Command(words) => {
+                let list = serde_json::to_string(words).expect("words are JSON");
+                Test::Command { argv: put(&list)? }
             }
         };
         Ok(Condition { test, not: self.not })
@@ -89,6 +105,7 @@ impl Check<'_> {
             given.exists.as_ref().map(|path| ("exists", RawTest::Exists(path))),
             given.changed.as_ref().map(|glob| ("changed", RawTest::Changed(glob))),
             given.contains.as_ref().map(|contains| ("contains", RawTest::Contains(contains))),
+            given.command.as_ref().map(|command| ("command", RawTest::Command(command))),
         ];
         let mut tests = tests.into_iter().flatten();
         let test = match (tests.next(), tests.next()) {
@@ -115,6 +132,18 @@ impl Check<'_> {
             RawTest::Exists(path) => Some(TestConfig::Exists(self.path(&["exists"], path)?)),
             RawTest::Changed(glob) => {
                 Some(TestConfig::Changed(self.glob(&["condition", "changed"], glob)?))
+            }
+            RawTest::Command(command) => {
+                let read = match command {
+                    Command::List(list) if list.is_empty() => {
+                        Err("the command is empty".to_owned())
+                    }
+                    Command::List(list) => Ok(list.clone()),
+                    Command::Words(text) => kairos_wire::mandate::words(text),
+                };
+                let at = self.item.place(&["condition", "command"]);
+                let words = read.map_err(|message| self.wrong(at, message, None)).ok()?;
+                Some(TestConfig::Command(words))
             }
             RawTest::Contains(RawContains { path, text }) => {
                 let path = self.path(&["contains", "path"], path)?;

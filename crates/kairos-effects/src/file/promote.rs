@@ -1,0 +1,223 @@
+//! Making changes out of what a command left in its layer.
+//!
+//! Owns the fixing of both sides of each file, as `prepare` does for a step: what stands in the
+//! workspace, which has to be what stood there before the command began, and what the layer has.
+//! Stores both; changes nothing else. What is no file's content is named and left out.
+
+use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use kairos_core::effect::{Change, FileFact, Place};
+use kairos_core::path::RelPath;
+use kairos_core::shell::{PROMOTED_BYTES_MAX, PROMOTED_FILES_MAX, Spoilt};
+use kairos_disk::tree::{Found, TARGET_BYTES_MAX};
+use kairos_disk::{Fs, digest};
+use kairos_sandbox::{ChangeSet, Node, What, Why};
+
+use super::refusal::NotDone;
+use super::{Acting, Files, os};
+
+/// Permission bits of a new file where a command said nothing else.
+const USUAL_MODE: u32 = 0o644;
+/// Of those a command may set on a new file.
+const MODE_BITS: u32 = 0o777;
+
+/// What can be brought to the tree of a change set.
+#[derive(Debug, Default)]
+pub(crate) struct Promotable {
+    pub(crate) changes: Vec<Change>,
+    /// In words, what cannot.
+    pub(crate) left: Vec<String>,
+    pub(crate) spoilt: Option<Spoilt>,
+}
+
+/// Why a file is none of a promotion's, or spoils all of it.
+enum Not {
+    Left(String),
+    Spoilt(Spoilt, String),
+    Done(NotDone),
+}
+
+impl From<NotDone> for Not {
+    fn from(not_done: NotDone) -> Self {
+        Self::Done(not_done)
+    }
+}
+
+impl<F: Fs + Clone> Files<F> {
+    /// The changes of `set` to paths that `is_kept` takes.
+    pub(crate) fn promotable(
+        &self,
+        set: &ChangeSet,
+        is_kept: &dyn Fn(&Path) -> bool,
+    ) -> Result<Promotable, NotDone> {
+        let acting =
+            self.acting().map_err(|_| NotDone::Failed(kairos_core::effect::Failure::Disk))?;
+        let mut out = Promotable::default();
+        for refused in set.refused.iter().filter(|refused| is_kept(&refused.path)) {
+            let (spoilt, words) = why(refused.why);
+            out.spoilt = out.spoilt.or(spoilt);
+            out.left.push(format!("{}: {words}", refused.path.display()));
+        }
+        let kept = || set.changes.iter().filter(|change| is_kept(&change.path));
+        if kept().count() > PROMOTED_FILES_MAX * 4 {
+            out.spoilt = out.spoilt.or(Some(Spoilt::TooMany));
+        }
+        let mut bytes_left = PROMOTED_BYTES_MAX;
+        for change in kept() {
+            if out.spoilt.is_some() {
+                break;
+            }
+            match acting.promoted(set, &change.path, &change.what, &mut bytes_left) {
+                Ok(change) => out.changes.push(change),
+                Err(Not::Left(words)) if words.is_empty() => {}
+                Err(Not::Left(words)) => {
+                    out.left.push(format!("{}: {words}", change.path.display()));
+                }
+                Err(Not::Spoilt(spoilt, words)) => {
+                    out.spoilt = Some(spoilt);
+                    out.left.push(format!("{}: {words}", change.path.display()));
+                }
+                Err(Not::Done(not_done)) => return Err(not_done),
+            }
+        }
+        if out.changes.len() > PROMOTED_FILES_MAX {
+            out.spoilt = out.spoilt.or(Some(Spoilt::TooMany));
+            let (count, most) = (out.changes.len(), PROMOTED_FILES_MAX);
+            out.left.push(format!("{count} files changed, and {most} are taken over at most"));
+        }
+        if out.spoilt.is_some() {
+            out.changes.clear();
+        }
+        // What gives way first, what only goes last.
+        out.changes.sort_by_key(|change| match change {
+            Change::Edit { .. } => 1,
+            Change::Create { .. } => 2,
+            Change::Move { .. } => 3,
+            Change::Delete { .. } => 4,
+        });
+        Ok(out)
+    }
+}
+
+impl<F: Fs> Acting<'_, F> {
+    fn promoted(
+        &self,
+        set: &ChangeSet,
+        path: &Path,
+        what: &What,
+        bytes_left: &mut u64,
+    ) -> Result<Change, Not> {
+        let at = rel(path)?;
+        match what {
+            What::Added(Node::File { mode, bytes, .. }) => {
+                let post = self.layer(set, path, *bytes, bytes_left)?;
+                let parent = self.tree.vacant(os(&at)).map_err(|_| conflict())?;
+                let at = Place { path: at, parent };
+                let mode = (mode & 0o111 != 0 || mode & 0o077 == 0).then_some(mode & MODE_BITS);
+                let mode = mode.filter(|mode| *mode != USUAL_MODE);
+                Ok(Change::Create { at, post, mode })
+            }
+            What::Modified {
+                before: Node::File { mode: before, sha256, .. },
+                after: Node::File { bytes, .. },
+            } => {
+                let post = self.layer(set, path, *bytes, bytes_left)?;
+                let (place, pre) = self.stood(&at, *before, sha256)?;
+                // An exchange keeps the mode that the file had.
+                Ok(Change::Edit { at: place, pre, post })
+            }
+            What::Deleted(Node::File { mode, sha256, .. }) => {
+                let (at, pre) = self.stood(&at, *mode, sha256)?;
+                Ok(Change::Delete { at, pre })
+            }
+            What::Renamed { from, node: Node::File { mode, sha256, .. } } => {
+                let (place, pre) = self.stood(&rel(from)?, *mode, sha256)?;
+                let parent = self.tree.vacant(os(&at)).map_err(|_| conflict())?;
+                Ok(Change::Move { at: place, to: Place { path: at, parent }, pre })
+            }
+            // Directories come with what is in them.
+            What::Added(Node::Dir { .. }) | What::Deleted(Node::Dir { .. }) => {
+                Err(Not::Left(String::new()))
+            }
+            What::Mode { .. } => Err(Not::Left("a changed mode alone is not taken over".into())),
+            What::Added(Node::Link { .. })
+            | What::Renamed { node: Node::Link { .. }, .. }
+            | What::Deleted(Node::Link { .. }) => Err(Not::Left("links are not taken over".into())),
+            What::Modified { .. } | What::Renamed { node: Node::Dir { .. }, .. } => Err(Not::Left(
+                "it became something else than a file, which is not taken over".into(),
+            )),
+        }
+    }
+
+    /// Stores what the layer has at `path`.
+    fn layer(
+        &self,
+        set: &ChangeSet,
+        path: &Path,
+        bytes: u64,
+        bytes_left: &mut u64,
+    ) -> Result<kairos_core::digest::BlobRef, Not> {
+        let many = |words: String| Not::Spoilt(Spoilt::TooMany, words);
+        if bytes > TARGET_BYTES_MAX {
+            return Err(many(format!(
+                "it has {bytes} bytes, and {TARGET_BYTES_MAX} are taken over"
+            )));
+        }
+        let left = bytes_left.checked_sub(bytes);
+        *bytes_left = left.ok_or_else(|| {
+            many(format!("its changes have more than {PROMOTED_BYTES_MAX} bytes together"))
+        })?;
+        let unread = || Not::Spoilt(Spoilt::Unreadable, "it cannot be read".into());
+        let mut content = Vec::new();
+        let file = set.open(path).map_err(|_| unread())?;
+        file.take(TARGET_BYTES_MAX).read_to_end(&mut content).map_err(|_| unread())?;
+        Ok(self.texts.put(&content).map_err(NotDone::from)?)
+    }
+
+    /// What stands at `path`, stored, if it still is what stood there before the command began.
+    fn stood(
+        &self,
+        path: &RelPath,
+        mode: u32,
+        sha256: &[u8; 32],
+    ) -> Result<(Place, FileFact), Not> {
+        let found: Found = self.tree.read(os(path)).map_err(|refusal| {
+            let words = refusal.to_string();
+            match NotDone::from(refusal) {
+                NotDone::Failed(failure) => Not::Done(NotDone::Failed(failure)),
+                NotDone::Refused(_) | NotDone::Stale => Not::Spoilt(Spoilt::Conflict, words),
+            }
+        })?;
+        let same = digest(&found.bytes) == *sha256 && found.stat.mode & 0o7777 == mode;
+        if !same {
+            return Err(conflict());
+        }
+        let content = self.texts.put(&found.bytes).map_err(NotDone::from)?;
+        let place = Place { path: path.clone(), parent: found.parent_inode };
+        Ok((place, FileFact { content, mode: found.stat.mode }))
+    }
+}
+
+fn conflict() -> Not {
+    Not::Spoilt(Spoilt::Conflict, "somebody else changed it meanwhile".into())
+}
+
+fn rel(path: &Path) -> Result<RelPath, Not> {
+    let path = RelPath::from_bytes(path.as_os_str().as_bytes());
+    path.map_err(|error| Not::Left(error.to_string()))
+}
+
+fn why(why: Why) -> (Option<Spoilt>, &'static str) {
+    match why {
+        Why::Special => (None, "it is no file, and is not taken over"),
+        Why::Rights => (None, "its mode would give rights, and it is not taken over"),
+        Why::LinkOut => (None, "it leads out of the workspace, and is not taken over"),
+        Why::Attributes => (None, "it has rights beside its mode, and is not taken over"),
+        Why::Protected => (None, "it is protected from commands, and is not taken over"),
+        Why::Conflict => (Some(Spoilt::Conflict), "somebody else changed it meanwhile"),
+        Why::Unreadable => (Some(Spoilt::Unreadable), "it cannot be read"),
+        Why::TooMany => (Some(Spoilt::TooMany), "more changed than is looked at"),
+    }
+}

@@ -1,0 +1,46 @@
+//! Documents from text.
+
+use kairos_sandbox::Exit;
+
+use crate::account::{Home, both};
+use crate::desk::{changed, made, said};
+
+const NOTES: &str = "# Notes\n\nA *word*, and `code`.\n\n- one\n- two\n";
+const HTML: &str = "\
+<h1 id=\"notes\">Notes</h1>
+<p>A <em>word</em>, and <code>code</code>.</p>
+<ul>
+<li>one</li>
+<li>two</li>
+</ul>
+";
+
+#[test]
+fn markdown_becomes_html() {
+    both("documents::markdown_becomes_html", Home::Bare, |desk| {
+        desk.file("notes.md", NOTES);
+        assert_eq!(desk.answer("pandoc", &["notes.md"]), HTML);
+        let file = desk.asks("pandoc", &["notes.md", "-o", "notes.html"]);
+        assert_eq!(
+            (file.exit, changed(&file)),
+            (Exit::Code(0), vec!["notes.html".into()]),
+            "{}",
+            said(&file)
+        );
+        assert_eq!(made(&file, "notes.html"), HTML);
+        let whole = desk.asks(
+            "pandoc",
+            &["-s", "-M", "title=Notes", "-t", "html5", "notes.md", "-o", "out.html"],
+        );
+        assert_eq!(
+            (whole.exit, changed(&whole)),
+            (Exit::Code(0), vec!["out.html".into()]),
+            "{}",
+            said(&whole)
+        );
+        let page = made(&whole, "out.html");
+        assert!(page.starts_with("<!DOCTYPE html>") && page.contains(HTML), "{page}");
+        assert!(page.contains("<title>Notes</title>"), "{page}");
+        assert!(!desk.workspace().join("notes.html").exists());
+    });
+}
