@@ -10,7 +10,7 @@ use kairos_core::effect::{
 use kairos_core::erasure::ErasureEnd;
 use kairos_core::event::{Event, Limit, Loaded, Origin};
 use kairos_core::fold::{At, Seq, Snapshot as _};
-use kairos_core::gate::proposal::{Closed, Decision, HoldReason, Proposal};
+use kairos_core::gate::proposal::{Closed, Decision, HoldReason, Proposal, Subject};
 use kairos_core::gate::risk::Risk;
 use kairos_core::gate::scope::Scope;
 use kairos_core::id::{CommandId, EffectId, MandateId, ProposalId};
@@ -196,7 +196,7 @@ fn a_proposal_keeps_who_decided_and_how_it_ended() {
     let (mandate, proposal) = (MANDATE, PROPOSAL);
     let what = Proposal {
         step: 0,
-        change: change(),
+        subject: Subject::Change(change()),
         diff: BlobRef::of(b"diff"),
         scope: Scope::L1,
         risk: Risk::Low,
@@ -256,7 +256,7 @@ fn what_ended_in_deleted_segments_is_forgotten_with_its_proposals() {
     let [old, open, new] = [1, 2, 3].map(MandateId::from_u128);
     let what = Proposal {
         step: 0,
-        change: change(),
+        subject: Subject::Change(change()),
         diff: BlobRef::of(b"diff"),
         scope: Scope::L1,
         risk: Risk::Low,
@@ -335,7 +335,7 @@ fn history() -> Vec<Event> {
     let (mandate, proposal) = (MANDATE, PROPOSAL);
     let what = Proposal {
         step: 0,
-        change: change(),
+        subject: Subject::Change(change()),
         diff: BlobRef::of(b"diff"),
         scope: Scope::L1,
         risk: Risk::Low,

@@ -47,7 +47,9 @@ pub(crate) fn settings(root: &Path, paths: &Paths, config: &Resolved) -> Setting
     let known = config.secrets.known(&env).map(|secret| Secret::new(secret.expose()));
     let key = config.options.model.as_ref().and_then(|model| model.api_key.as_ref());
     let account = config.options.commands_as.clone();
-    let shipped = Catalog::shipped(Trust::system(root));
+    let home = home(root, account.as_ref(), &env);
+    let trust = home.iter().fold(Trust::system(root), |trust, home| trust.with_home(home));
+    let shipped = Catalog::shipped(trust);
     let commands = config.options.commands.iter().cloned();
     Settings {
         catalog: commands.fold(shipped, |catalog, rule| {
@@ -56,7 +58,7 @@ pub(crate) fn settings(root: &Path, paths: &Paths, config: &Resolved) -> Setting
         scopes: Scopes::new(config.rules.scopes.clone(), secret)
             .expect("each rule was tried when it was read"),
         limits: Limits::default(),
-        home: home(root, account.as_ref(), &env),
+        home,
         account: match account {
             Some(Account { uid, gid, .. }) => kairos_sandbox::Account::Named { uid, gid },
             None => kairos_sandbox::Account::Owner,

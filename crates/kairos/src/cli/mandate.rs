@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use kairos_wire::Mandate;
 use kairos_wire::client::Conditions;
-use kairos_wire::mandate::{Created, State, Stopped};
+use kairos_wire::mandate::{Created, State, Stopped, Verify};
 use serde::Serialize;
 
 use super::spec::SpecArgs;
@@ -148,7 +148,10 @@ fn show(root: &Root, mandate: &Mandate, out: &mut Out) -> Result<(), Failure> {
         out.line(format!("files     {}", one_line(glob)))?;
     }
     for check in &mandate.verify {
-        let check = format!("`{}` contains `{}`", check.file, check.contains);
+        let check = match check {
+            Verify::Contains { file, contains } => format!("`{file}` contains `{contains}`"),
+            Verify::Command { command } => format!("`{}` exits with 0", command.join(" ")),
+        };
         out.line(format!("verify    {}", one_line(&check)))?;
     }
     if !mandate.project_scope.is_empty() {

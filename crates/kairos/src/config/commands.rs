@@ -38,6 +38,8 @@ pub(super) struct RawCommand {
     scratch: Vec<String>,
     #[serde(default)]
     interpreters: Vec<String>,
+    #[serde(default)]
+    reads: Vec<String>,
 }
 
 /// `none`, or `{allow: [HOST:PORT]}`.
@@ -96,6 +98,7 @@ impl RawCommand {
             inputs: self.inputs,
             scratch: self.scratch,
             interpreters: self.interpreters,
+            reads: self.reads,
         }
     }
 }
@@ -163,6 +166,7 @@ fn place(item: &Node, rule: &CommandRule, error: &CommandError) -> std::ops::Ran
         CommandError::Subcommand { subcommand, .. } => {
             text("subcommands", subcommand).unwrap_or_else(|| whole("subcommands"))
         }
+        CommandError::Reads { path, .. } => text("reads", path).unwrap_or_else(|| whole("reads")),
         CommandError::Risk { .. } => whole("risk"),
         CommandError::NoExample { .. } => item.at.clone(),
         CommandError::Refuses { argv, .. } => example("accept", &rule.accept, argv),

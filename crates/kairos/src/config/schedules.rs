@@ -19,7 +19,7 @@ use kairos_core::schedule::definition::{
 use kairos_core::schedule::missed::{MAX_FIRES, MissedPolicy};
 use kairos_core::schedule::{InFold, InGap, Trigger};
 use kairos_core::time::Time;
-use kairos_wire::mandate::{MandateRequest, RiskBudget};
+use kairos_wire::mandate::{MandateRequest, RiskBudget, Verify};
 use serde::Deserialize;
 
 use super::daemon::Length;

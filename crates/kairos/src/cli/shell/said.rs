@@ -287,6 +287,7 @@ fn why(why: Why) -> &'static str {
         Why::Rights => "its mode raises rights",
         Why::LinkOut => "a link that leads out",
         Why::Protected => "protected",
+        Why::Attributes => "it has rights beside its mode",
         Why::Conflict => "somebody else changed it meanwhile",
         Why::Unreadable => "it cannot be read",
         Why::TooMany => "there is too much",
