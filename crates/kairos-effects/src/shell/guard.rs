@@ -60,8 +60,9 @@ impl Guarded {
         let (mut found, mut entries) = (Self::default(), 0);
         // Breadth first: what stands higher is seen before the bound is met.
         let mut open = VecDeque::from([(PathBuf::new(), 0)]);
-        if is_shut(&root, Path::new(OWN), payload) {
-            // Nothing instead of a refusal, on which whatever walks a workspace would stumble.
+        if workspace.join(OWN).is_symlink() || is_shut(&root, Path::new(OWN), payload) {
+            // Behind a link none of its parts has its name; and what is shut is shown as nothing rather
+            // than as a refusal, on which whatever walks a workspace would stumble.
             found.hide.push(PathRule::optional(workspace.join(OWN)));
         } else {
             found.takes(workspace, Path::new(OWN), 1, scopes);

@@ -161,8 +161,10 @@ impl Shell {
         };
         let above = self.kept.parent().unwrap_or(Path::new("/"));
         let Some(uid) = self.payload(settings).map_err(failed(&self.kept))? else {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(above);
-            made.map_err(failed(above))?;
+            let top = above.parent().unwrap_or(Path::new("/"));
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(top);
+            made.map_err(failed(top))?;
+            self.make(above, settings)?;
             self.make(&self.kept, settings)?;
             return Ok(self.kept.clone());
         };

@@ -17,7 +17,7 @@ use kairos_effects::shell::{
     Unavailable,
 };
 use kairos_sandbox::catalog::Risk;
-use kairos_sandbox::{Exit as Ended, Net};
+use kairos_sandbox::{Exit as Ended, Net, RunError};
 
 use super::Root;
 use crate::assemble;
@@ -132,7 +132,10 @@ fn gate(resolved: &Resolved) -> String {
 
 fn unavailable(error: &Unavailable) -> Failure {
     let failure = Failure::of(error.kind().into(), "no_sandbox", error);
-    failure.hint(doctor::HINT)
+    failure.hint(match error {
+        Unavailable::Sandbox(RunError::Program { .. }) => doctor::ANEW,
+        _ => doctor::HINT,
+    })
 }
 
 fn not_resolved(error: &NotResolved) -> Failure {
