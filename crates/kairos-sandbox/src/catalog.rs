@@ -44,7 +44,7 @@ pub use rule::{ArgvRule, Rewritten};
 pub use trust::{Trust, Untrusted};
 pub use violation::{ARGUMENT_BYTES_MAX, ARGUMENTS_MAX, ARGV_BYTES_MAX, Violation};
 
-use crate::sandbox::Kind;
+use crate::kind::Kind;
 use program::{Head, Shebang};
 use refused::Refused;
 use trust::Walked;

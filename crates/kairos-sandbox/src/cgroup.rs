@@ -55,21 +55,36 @@ pub enum CgroupError {
 
 impl Cgroup {
     /// Takes over the cgroup this process is in: moves it into a leaf, and clears away what an earlier
-    /// process left. To be asked before anything is started that would stay behind.
+    /// process left. To be asked before anything is started that would stay behind. Where it fails, the
+    /// process is where it was.
     pub fn take_over() -> Result<Self, CgroupError> {
-        let dir = own().ok_or(CgroupError::Unmounted)?;
-        if !dir.join("cgroup.events").exists() {
+        let own = Self { dir: own().ok_or(CgroupError::Unmounted)?, next: AtomicU64::new(0) };
+        own.offers()?;
+        own.divide().inspect_err(|_| own.undo())?;
+        own.sweep();
+        Ok(own)
+    }
+
+    /// Whether what a command needs is delegated.
+    fn offers(&self) -> Result<(), CgroupError> {
+        if !self.dir.join("cgroup.events").exists() {
             return Err(CgroupError::Root);
         }
-        let failed = |path: PathBuf| move |source| CgroupError::Io { path, source };
-        let controllers = dir.join("cgroup.controllers");
-        let offered = fs::read_to_string(&controllers).map_err(failed(controllers))?;
+        let controllers = self.dir.join("cgroup.controllers");
+        let offered = fs::read_to_string(&controllers)
+            .map_err(|source| CgroupError::Io { path: controllers, source })?;
         for name in ["memory", "pids"] {
             if !offered.split_whitespace().any(|offered| offered == name) {
-                return Err(CgroupError::Missing { name, dir });
+                return Err(CgroupError::Missing { name, dir: self.dir.clone() });
             }
         }
-        let leaf = dir.join(LEAF);
+        Ok(())
+    }
+
+    /// Only a cgroup without processes of its own can be divided; somebody else's in it are a failure.
+    fn divide(&self) -> Result<(), CgroupError> {
+        let failed = |path: PathBuf| move |source| CgroupError::Io { path, source };
+        let leaf = self.dir.join(LEAF);
         match fs::create_dir(&leaf) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(failed(leaf)(error));
@@ -77,11 +92,14 @@ impl Cgroup {
             _ => {}
         }
         write(&leaf.join("cgroup.procs"), "0").map_err(failed(leaf))?;
-        let subtree = dir.join("cgroup.subtree_control");
-        write(&subtree, "+memory +pids").map_err(failed(subtree))?;
-        let own = Self { dir, next: AtomicU64::new(0) };
-        own.sweep();
-        Ok(own)
+        let subtree = self.dir.join("cgroup.subtree_control");
+        write(&subtree, "+memory +pids").map_err(failed(subtree))
+    }
+
+    /// Goes back, if this process went anywhere, and leaves nothing that is empty.
+    fn undo(&self) {
+        let _ = write(&self.dir.join("cgroup.procs"), "0");
+        let _ = fs::remove_dir(self.dir.join(LEAF));
     }
 
     /// Ends and removes what an earlier process left.
@@ -141,7 +159,9 @@ impl Cell {
 
     fn count(&self, file: &str, key: &str) -> u64 {
         let text = fs::read_to_string(self.dir.join(file)).unwrap_or_default();
-        let value = text.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok());
+        // A word and a number in each line; later kernels have more words.
+        let mut pairs = text.lines().filter_map(|line| line.split_once(' '));
+        let value = pairs.find_map(|(word, value)| (word == key).then(|| value.parse().ok())?);
         value.unwrap_or(0)
     }
 }
@@ -188,6 +208,81 @@ fn place(groups: &str, mounts: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A directory with files as the kernel has them in a cgroup, as far as these tests go.
+    fn like_a_cgroup(files: &[(&str, &str)]) -> (tempfile::TempDir, Cgroup) {
+        let dir = tempfile::tempdir().expect("a directory");
+        for (name, text) in files {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().expect("below")).expect("a directory");
+            fs::write(path, text).expect("a file");
+        }
+        let cgroup = Cgroup { dir: dir.path().to_owned(), next: AtomicU64::new(0) };
+        (dir, cgroup)
+    }
+
+    #[test]
+    fn what_is_not_delegated_whole_is_not_divided() {
+        let of = |controllers: &str| {
+            let files = [("cgroup.events", "populated 1\n"), ("cgroup.controllers", controllers)];
+            let (_dir, cgroup) = like_a_cgroup(&files);
+            cgroup.offers().map_err(|error| error.to_string())
+        };
+        assert!(of("cpuset cpu io memory hugetlb pids rdma misc\n").is_ok());
+        assert!(of("memory\n").is_err_and(|why| why.contains("`pids`")));
+        assert!(of("hugetlb\n").is_err_and(|why| why.contains("`memory`")));
+        assert!(of("memory_pids pids\n").is_err_and(|why| why.contains("`memory`")));
+        let (_dir, root) = like_a_cgroup(&[("cgroup.controllers", "memory pids\n")]);
+        assert!(matches!(root.offers(), Err(CgroupError::Root)));
+    }
+
+    #[test]
+    fn a_division_moves_this_process_and_then_asks_for_both() {
+        let files = [("kairos/cgroup.procs", ""), ("cgroup.subtree_control", "")];
+        let (dir, cgroup) = like_a_cgroup(&files);
+        cgroup.divide().expect("divided");
+        let read = |name: &str| fs::read_to_string(dir.path().join(name)).expect("there");
+        assert_eq!(read("kairos/cgroup.procs"), "0");
+        assert_eq!(read("cgroup.subtree_control"), "+memory +pids");
+    }
+
+    #[test]
+    fn a_division_that_fails_is_undone() {
+        let (dir, cgroup) = like_a_cgroup(&[("cgroup.procs", "")]);
+        let error = cgroup.divide().expect_err("no `cgroup.procs` in the leaf");
+        assert!(error.to_string().contains("kairos"), "{error}");
+        cgroup.undo();
+        assert!(!dir.path().join(LEAF).exists());
+        assert_eq!(fs::read_to_string(dir.path().join("cgroup.procs")).expect("there"), "0");
+    }
+
+    #[test]
+    fn what_cannot_be_bounded_is_no_cell_and_leaves_nothing() {
+        let (dir, cgroup) = like_a_cgroup(&[]);
+        assert!(cgroup.cell(&Limits::default()).is_err());
+        assert_eq!(fs::read_dir(dir.path()).expect("there").count(), 0);
+    }
+
+    #[test]
+    fn a_cell_tells_why_its_tree_ended() {
+        let of = |memory: &str, pids: &str| {
+            let files = [("memory.events", memory), ("pids.events", pids)];
+            let (dir, _) = like_a_cgroup(&files);
+            let cell = Cell { dir: dir.path().to_owned() };
+            let told = (cell.was_full(), cell.was_crowded());
+            // What is dropped is removed; these files are not the kernel's.
+            std::mem::forget(cell);
+            told
+        };
+        let quiet = "low 0\nhigh 0\nmax 12\noom 0\noom_kill 0\noom_group_kill 0\n";
+        let full = "low 0\nhigh 0\nmax 12\noom 1\noom_kill 7\noom_group_kill 1\n";
+        assert_eq!(of(quiet, "max 0\n"), (false, false));
+        assert_eq!(of(full, "max 0\n"), (true, false));
+        assert_eq!(of(quiet, "max 3\n"), (false, true));
+        assert_eq!(of("oom_group_kill 1\n", "max_usage 9\n"), (false, false));
+        assert_eq!(of("", ""), (false, false));
+        assert_eq!(of("oom_kill x\n", "max\n"), (false, false));
+    }
 
     #[test]
     fn ones_own_cgroup_is_found_where_it_is_mounted() {

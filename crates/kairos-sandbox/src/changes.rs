@@ -5,16 +5,18 @@
 //! it is believed: no link is followed, no special file opened, every count has a bound. What may not
 //! become part of a workspace is named and left out. Never writes to the workspace.
 
+#[cfg(target_os = "linux")]
 mod below;
+#[cfg(target_os = "linux")]
 mod read;
+#[cfg(target_os = "linux")]
 mod shield;
 
-use std::fs::File;
-use std::io;
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+#[cfg(target_os = "linux")]
 pub(crate) use read::{Layer, read};
+#[cfg(target_os = "linux")]
 pub(crate) use shield::Shield;
 
 /// The changes of one write root.
@@ -26,7 +28,8 @@ pub struct ChangeSet {
     /// What was done and cannot be taken over.
     pub refused: Vec<Refused>,
     /// The layer itself, gone when this is.
-    upper: OwnedFd,
+    #[cfg(target_os = "linux")]
+    upper: std::os::fd::OwnedFd,
 }
 
 /// One change. Paths are relative to the root.
@@ -104,8 +107,9 @@ pub enum Why {
 
 impl ChangeSet {
     /// Opens the new content of a file that was added, modified or renamed.
-    pub fn open(&self, path: &Path) -> io::Result<File> {
-        below::open_file(&self.upper, path).map(File::from)
+    #[cfg(target_os = "linux")]
+    pub fn open(&self, path: &std::path::Path) -> std::io::Result<std::fs::File> {
+        below::open_file(&self.upper, path).map(std::fs::File::from)
     }
 
     pub fn is_empty(&self) -> bool {

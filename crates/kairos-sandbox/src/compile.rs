@@ -17,7 +17,6 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::egress;
 use crate::enforcement::{Enforcement, Layer, State};
 use crate::filter;
 use crate::plan::{Bounds, Rules, variable};
@@ -25,11 +24,12 @@ use crate::policy::{ExecRule, Net, Policy, Requirement, WriteMode};
 use crate::probe::Capabilities;
 use crate::sys::Instruction;
 
+pub use crate::policy::HOME;
 pub(crate) use roots::{Access, Root};
 pub(crate) use skeleton::Skeleton;
 
-/// The home directory inside: empty, and gone with the command.
-pub const HOME: &str = "/agent";
+/// The first version of the kernel's access rules that knows signals and sockets without a path.
+const SCOPED: u32 = 6;
 
 /// Nothing about a command takes longer; clocks have an end.
 const TIME_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -186,14 +186,32 @@ fn layers(policy: &Policy, host: &Capabilities) -> Result<Enforcement, Unenforce
         let why = "only access rules can hold a list of programs".to_owned();
         return Err(Unenforceable::Layer { layer: Layer::Landlock, why });
     }
-    Ok(degrade(enforcement))
+    Ok(degrade(enforcement, host.landlock()))
 }
 
 /// Says where a layer that stands is weaker without another.
-fn degrade(mut enforcement: Enforcement) -> Enforcement {
-    if !whole(&enforcement) {
-        let why = "memory is bounded for each process, not for the tree".to_owned();
-        enforcement.0[Layer::Rlimits.index()].1 = State::Degraded { why };
+fn degrade(mut enforcement: Enforcement, landlock: u32) -> Enforcement {
+    let stands = |layer| matches!(enforcement.of(layer), State::Enforced { .. });
+    let ruled = landlock >= SCOPED;
+    let weaker = [
+        (
+            Layer::Rlimits,
+            !stands(Layer::Cgroup),
+            "memory is bounded for each process, not for the tree",
+        ),
+        (
+            Layer::NetDeny,
+            !stands(Layer::Seccomp),
+            "sockets with a path in a root can be used, where no filter stands",
+        ),
+        (
+            Layer::Landlock,
+            stands(Layer::Landlock) && !ruled,
+            "this version has no rules for signals and sockets without a path",
+        ),
+    ];
+    for (layer, _, why) in weaker.into_iter().filter(|(_, is_weaker, _)| *is_weaker) {
+        enforcement.0[layer.index()].1 = State::Degraded { why: why.to_owned() };
     }
     enforcement
 }
@@ -264,7 +282,7 @@ const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_prox
 /// Where the network's one door listens; 0 where nothing may be reached.
 fn door(net: &Net) -> u16 {
     match net {
-        Net::Allow(hosts) if !hosts.is_empty() => egress::PORT,
+        Net::Allow(hosts) if !hosts.is_empty() => crate::policy::PROXY_PORT,
         Net::Allow(_) | Net::Deny => 0,
     }
 }
@@ -294,5 +312,30 @@ impl From<WriteMode> for Access {
             WriteMode::Direct => Self::Write,
             WriteMode::Overlay => Self::Overlay,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn weaker(missing: Option<Layer>, landlock: u32) -> Vec<Layer> {
+        let state = |layer| match missing == Some(layer) {
+            true => State::Absent { why: String::new() },
+            false => State::Enforced { detail: String::new() },
+        };
+        let enforcement = Enforcement(Layer::ALL.map(|layer| (layer, state(layer))).into());
+        let degraded = degrade(enforcement, landlock);
+        let weaker = degraded.iter().filter(|(_, s)| matches!(s, State::Degraded { .. }));
+        weaker.map(|(layer, _)| layer).collect()
+    }
+
+    #[test]
+    fn a_layer_that_is_weaker_without_another_is_not_told_whole() {
+        assert_eq!(weaker(None, 7), []);
+        assert_eq!(weaker(None, 5), [Layer::Landlock]);
+        assert_eq!(weaker(Some(Layer::Seccomp), 7), [Layer::NetDeny]);
+        assert_eq!(weaker(Some(Layer::Cgroup), 7), [Layer::Rlimits]);
+        assert_eq!(weaker(Some(Layer::Landlock), 0), []);
     }
 }

@@ -10,7 +10,7 @@ mod hello;
 mod request;
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,14 +22,14 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use crate::policy::HostPort;
 use hello::Hello;
 
-/// The door inside. No other program is there to have it.
-pub(crate) const PORT: u16 = 3128;
-
 /// Connections at once; a further one waits to be accepted.
 const CONNECTIONS_MAX: usize = 64;
 
 /// For a request to be said, for a destination to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Until it is looked again whether there is room.
+const LATER: Duration = Duration::from_millis(20);
 
 /// Bytes carried at once in one direction.
 const CHUNK: usize = 16 << 10;
@@ -75,10 +75,18 @@ impl Door {
         while self.wait(&[(listener.as_fd(), PollFlags::IN)], Duration::from_secs(3600)).is_ok() {
             if self.open.load(Ordering::Relaxed) >= CONNECTIONS_MAX {
                 // Looked at again as soon as one of them may have ended.
-                let _ = self.wait(&[], Duration::from_millis(20));
+                let _ = self.wait(&[], LATER);
                 continue;
             }
-            let Ok((client, _)) = listener.accept() else { continue };
+            let client = match listener.accept() {
+                Ok((client, _)) => client,
+                Err(error) if is_for_now(&error) => continue,
+                Err(_) => {
+                    // No descriptor is left here; the connection stays ready to be accepted.
+                    let _ = self.wait(&[], LATER);
+                    continue;
+                }
+            };
             self.open.fetch_add(1, Ordering::Relaxed);
             let door = self.clone();
             let started = thread::Builder::new().name("kairos-tunnel".into()).spawn(move || {
@@ -92,21 +100,23 @@ impl Door {
         }
     }
 
-    /// Waits until something is ready. An error when it is time to stop; which, is of no interest.
+    /// Waits until something is ready. An error when it is time to stop; which, is of no interest. Nobody
+    /// looks at what is waited for with no flags: a connection that was reset would be ready for ever.
     fn wait(
         &self,
         looks: &[(std::os::fd::BorrowedFd<'_>, PollFlags)],
         at_most: Duration,
-    ) -> io::Result<Vec<bool>> {
+    ) -> io::Result<()> {
         let mut fds = vec![PollFd::new(&*self.stop, PollFlags::IN)];
-        fds.extend(looks.iter().map(|(fd, flags)| PollFd::from_borrowed_fd(*fd, *flags)));
+        let looks = looks.iter().filter(|(_, flags)| !flags.is_empty());
+        fds.extend(looks.map(|(fd, flags)| PollFd::from_borrowed_fd(*fd, *flags)));
         let at_most = Timespec::try_from(at_most).map_err(|_| io::ErrorKind::InvalidInput)?;
         match poll(&mut fds, Some(&at_most)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
         match fds[0].revents().is_empty() {
-            true => Ok(fds[1..].iter().map(|fd| !fd.revents().is_empty()).collect()),
+            true => Ok(()),
             false => Err(io::ErrorKind::Interrupted.into()),
         }
     }
@@ -259,5 +269,52 @@ fn say(client: &mut TcpStream, status: &str) -> io::Result<()> {
 fn connect(to: &HostPort) -> Option<TcpStream> {
     let found = (to.host.as_str(), to.port).to_socket_addrs().ok()?;
     let may = |at: &SocketAddr| address::may_reach(&to.host, at.ip());
-    found.filter(may).take(4).find_map(|at| TcpStream::connect_timeout(&at, PATIENCE).ok())
+    let server =
+        found.filter(may).take(4).find_map(|at| TcpStream::connect_timeout(&at, PATIENCE).ok())?;
+    (to.host.parse::<IpAddr>().is_ok() || !is_here(&server)).then_some(server)
+}
+
+/// Whether a connection ends on this machine, by whichever of its addresses.
+fn is_here(server: &TcpStream) -> bool {
+    match (server.local_addr(), server.peer_addr()) {
+        (Ok(own), Ok(peer)) => own.ip() == peer.ip(),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let at = listener.local_addr().expect("an address");
+        let near = TcpStream::connect(at).expect("connects");
+        (near, listener.accept().expect("accepts").0)
+    }
+
+    fn door() -> Door {
+        let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).expect("a counter"));
+        Door { stop, allow: Arc::new([]), open: Arc::default() }
+    }
+
+    #[test]
+    fn a_connection_that_was_reset_and_has_nothing_to_say_wakes_nobody() {
+        let (near, far) = pair();
+        rustix::net::sockopt::set_socket_linger(&near, Some(Duration::ZERO)).expect("set");
+        drop(near);
+        let time = Duration::from_millis(50);
+        let took = |flags| {
+            let began = Instant::now();
+            door().wait(&[(far.as_fd(), flags)], time).expect("nobody stops it");
+            began.elapsed()
+        };
+        assert!(took(PollFlags::IN) < time, "somebody who reads is told");
+        assert!(took(PollFlags::empty()) >= time);
+    }
+
+    #[test]
+    fn a_connection_to_this_machine_is_known() {
+        assert!(is_here(&pair().0));
+    }
 }

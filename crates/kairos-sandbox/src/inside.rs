@@ -75,7 +75,7 @@ impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
 /// the walls.
 pub fn main() -> ExitCode {
     if std::env::args_os().next_back().is_some_and(|last| last == PROVE) {
-        let holes = prove::holes();
+        let holes = prove::holes(std::env::args_os().any(|arg| arg == prove::RULED));
         let said = if holes.is_empty() { prove::HELD.to_owned() } else { holes.join(", ") };
         let written = rustix::io::write(rustix::stdio::stdout(), said.as_bytes());
         return if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };

@@ -10,6 +10,12 @@ use std::path::PathBuf;
 use crate::enforcement::Layer;
 use crate::limits::Limits;
 
+/// The home directory inside: empty, and gone with the command.
+pub const HOME: &str = "/agent";
+
+/// Where a command finds the one door of its network, if it has one. No other program is there to have it.
+pub(crate) const PROXY_PORT: u16 = 3128;
+
 /// What a command may see, write, execute and reach. Everything not named here it may not.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Policy {
@@ -170,7 +176,7 @@ impl Default for EnvPolicy {
     fn default() -> Self {
         let set = [
             ("PATH", PATH),
-            ("HOME", crate::compile::HOME),
+            ("HOME", HOME),
             ("TMPDIR", "/tmp"),
             ("LANG", "C.UTF-8"),
         ];

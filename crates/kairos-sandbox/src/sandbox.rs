@@ -7,12 +7,12 @@
 mod error;
 mod links;
 mod orders;
+mod proof;
 mod supervise;
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -20,20 +20,16 @@ use rustix::fs::{FileType, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::capture::{self, Capture};
-use crate::catalog::Binary;
 use crate::cgroup::{Cell, Cgroup};
 use crate::command::{Command, Stdin};
-use crate::compile::{Compiled, compile};
-use crate::inside::PROVE;
-use crate::inside::prove::HELD;
+use crate::compile::Compiled;
 use crate::message::Step;
-use crate::outcome::{Exit, Outcome};
+use crate::outcome::Outcome;
 use crate::plan::PLAN_BYTES_MAX;
-use crate::policy::{Account, Policy};
-use crate::probe::Capabilities;
 use crate::spawner::{Program, Spawner, Started, null};
 
-pub use error::{Kind, RunError};
+pub use error::RunError;
+use proof::Proven;
 use supervise::Beside;
 pub use supervise::{Killer, Running};
 
@@ -63,6 +59,7 @@ pub struct Sandbox {
     path: PathBuf,
     argv: Vec<&'static CStr>,
     cgroup: Option<Cgroup>,
+    proven: Proven,
 }
 
 /// Where the streams of a command go.
@@ -70,7 +67,8 @@ pub struct Sandbox {
 pub enum Streams {
     /// Kept up to the policy's bound, and part of the outcome.
     Captured,
-    /// To the caller's descriptors. Bounds of output are the caller's then.
+    /// To the caller's descriptors. Bounds of output are the caller's then. A file can be opened anew by
+    /// the command, with the rights its account has; where that matters, give it a pipe.
     Given { stdout: OwnedFd, stderr: OwnedFd },
 }
 
@@ -85,7 +83,9 @@ impl Sandbox {
         let failed = |source| RunError::Spawn { source };
         let program = Program::new(verify(&path)?, argv.clone()).map_err(failed)?;
         match Spawner::new(program).map_err(failed)? {
-            Some(spawner) => Ok(Self { spawner, path, argv, cgroup: None }),
+            Some(spawner) => {
+                Ok(Self { spawner, path, argv, cgroup: None, proven: Proven::default() })
+            }
             None => Err(RunError::Program { path, why: STRANGER }),
         }
     }
@@ -95,33 +95,6 @@ impl Sandbox {
     pub fn with_cgroup(mut self, cgroup: Cgroup) -> Self {
         self.cgroup = Some(cgroup);
         self
-    }
-
-    /// Tries a few things that no command may do, as a command under the default policy, and fails if
-    /// any of them works. Takes as long as one command; worth doing once at each start.
-    pub fn prove(&self, host: &Capabilities) -> Result<(), RunError> {
-        // Without a workspace nobody owns it: as root, the account that owns nothing.
-        let account = match rustix::process::geteuid().is_root() {
-            true => Account::Named { uid: NOBODY, gid: NOBODY },
-            false => Account::Owner,
-        };
-        let broken = |holes| RunError::Unproven { holes };
-        let policy = Policy { account, ..Policy::default() };
-        let policy = compile(&policy, host).map_err(|error| broken(error.to_string()))?;
-        let binary = Binary::open(&self.path).map_err(|error| broken(error.to_string()))?;
-        let argv = self.argv.iter().map(|arg| OsStr::from_bytes(arg.to_bytes()).to_owned());
-        let command = Command {
-            binary,
-            argv: argv.chain([PROVE.into()]).collect(),
-            cwd: "/tmp".into(),
-            stdin: Stdin::Empty,
-        };
-        let outcome = self.run(command, &policy)?;
-        match (outcome.exit, outcome.stdout.bytes()) {
-            (Exit::Code(0), said) if said == HELD.as_bytes() => Ok(()),
-            (Exit::Code(0), said) => Err(broken(String::from_utf8_lossy(&said).into_owned())),
-            (exit, _) => Err(broken(format!("the proof ended with {exit:?}"))),
-        }
     }
 
     /// Runs a command to its end, whatever that is, and keeps its output.

@@ -2,15 +2,18 @@
 //!
 //! Owns the profile for `sandbox-exec` and its parameters, and the honest list of what that leaves out. A
 //! path is never part of the profile's text, only a parameter of it, so no path can add a rule. Pure text:
-//! nothing here starts anything, and nothing of it was ever tried on a Mac.
+//! nothing here starts anything by itself, and nothing of it was ever tried on a Mac.
 
+use std::env;
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
+use std::process;
 
-use crate::egress;
+use crate::command::Command;
 use crate::enforcement::{Enforcement, Layer, State};
-use crate::policy::{ExecRule, Net, Policy, WriteMode};
+use crate::policy::{ExecRule, Net, PROXY_PORT, Policy, WriteMode};
 
 /// What `sandbox-exec -p TEXT -D NAME=VALUE …` is to be given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +70,7 @@ pub fn profile(policy: &Policy) -> Option<Profile> {
         }
     }
     if matches!(&policy.net, Net::Allow(hosts) if !hosts.is_empty()) {
-        let port = egress::PORT;
+        let port = PROXY_PORT;
         let _ = writeln!(profile.text, "(allow network-outbound (remote ip \"localhost:{port}\"))");
     }
     Some(profile)
@@ -102,6 +105,29 @@ impl Profile {
         let _ = writeln!(self.text, "({rule} ({kind} (param \"{name}\")))");
         self.parameters.push((name, path.as_os_str().to_owned()));
     }
+}
+
+/// Where macOS has the program that puts a profile on.
+const DRIVER: &str = "/usr/bin/sandbox-exec";
+
+/// How a command is started behind its profile, with nothing inherited but its streams: a group of its
+/// own, and the environment of the policy. `None` where there is no profile. The caller waits for it, holds it to
+/// the policy's limits and ends its group; of that nothing is done here.
+pub fn starter(command: &Command, policy: &Policy) -> Option<process::Command> {
+    let Profile { text, parameters } = profile(policy)?;
+    let mut starter = process::Command::new(DRIVER);
+    starter.arg("-p").arg(text);
+    for (name, value) in parameters {
+        let mut pair = OsString::from(format!("{name}="));
+        pair.push(value);
+        starter.arg("-D").arg(pair);
+    }
+    starter.arg("--").arg(command.binary.path()).args(command.argv.iter().skip(1));
+    let inherited = policy.env.allow.iter().filter_map(|name| Some((name, env::var_os(name)?)));
+    starter.env_clear().envs(inherited);
+    starter.envs(policy.env.set.iter().map(|(name, value)| (name, value)));
+    starter.current_dir(&command.cwd).process_group(0);
+    Some(starter)
 }
 
 /// What each layer would be there.
@@ -161,6 +187,22 @@ mod tests {
         assert_eq!(last, "(deny file-write* (subpath (param \"PROTECT_2\")))");
         assert!(text.starts_with("(version 1)\n(deny default)\n"));
         assert!(!text.contains("mach") && !text.contains("network"), "{text}");
+    }
+
+    #[test]
+    fn a_command_is_started_behind_its_profile_with_the_policys_environment_alone() {
+        let shell = crate::Binary::open(Path::new("/bin/sh")).expect("a shell");
+        let path = shell.path().to_owned();
+        let argv = ["sh", "-c", "true"].map(Into::into).into();
+        let (cwd, stdin) = ("/w".into(), crate::Stdin::Empty);
+        let command = Command { binary: shell, argv, cwd, stdin };
+        let starter = starter(&command, &policy(WriteMode::Direct)).expect("a profile");
+        let args: Vec<_> = starter.get_args().map(|arg| arg.to_string_lossy()).collect();
+        assert_eq!((starter.get_program(), &*args[0], &*args[2]), (DRIVER.as_ref(), "-p", "-D"));
+        let end = args.iter().position(|arg| arg == "--").expect("an end of options");
+        assert_eq!(args[end + 1..], [path.to_string_lossy(), "-c".into(), "true".into()]);
+        let set: Vec<_> = starter.get_envs().map(|(name, _)| name.to_string_lossy()).collect();
+        assert_eq!(set, ["HOME", "LANG", "PATH", "TMPDIR"]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::trust::Walked;
-use crate::sandbox::Kind;
+use crate::kind::Kind;
 
 /// Larger programs are refused.
 const PROGRAM_BYTES_MAX: u64 = 1 << 30;

@@ -14,8 +14,8 @@ use super::repository::RepositoryConfig;
 use super::rule::{ArgvRule, Forms};
 use super::screen::Screen;
 use super::violation::Violation;
+use crate::kind::Kind;
 use crate::policy::{HostPort, Net};
-use crate::sandbox::Kind;
 
 const NAME_BYTES_MAX: usize = 64;
 

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use super::repository::RepositoryConfig;
-use crate::sandbox::Kind;
+use crate::kind::Kind;
 
 /// A workspace, a directory in it, and what is known of the repository there.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 
-use crate::sandbox::Kind;
+use crate::kind::Kind;
 
 /// More drivers than this are refused: the overrides would fill the argv.
 const DRIVERS_MAX: usize = 64;

@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use crate::sandbox::Kind;
+use crate::kind::Kind;
 
 const LINKS_MAX: usize = 40;
 /// Where programs of the system are, in the order they are looked for.

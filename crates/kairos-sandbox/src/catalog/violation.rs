@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 
 use super::kind::Unfit;
-use crate::sandbox::Kind;
+use crate::kind::Kind;
 
 /// More of an argument is not shown.
 const SHOWN_CHARS_MAX: usize = 120;

@@ -6,35 +6,51 @@
 
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::net::{AddressFamily, SocketType, socket};
-use rustix::process::{getpid, getppid, getuid};
+use rustix::process::{Resource, getpid, getppid, getuid};
 use rustix::thread::CapabilitySet;
 
+use crate::enforcement::Layer;
 use crate::sys::{self, Cloned};
 
 /// What is said when nothing worked.
 pub(crate) const HELD: &str = "held";
 
-/// A name, and whether it works.
-type Try = (&'static str, fn() -> bool);
+/// Said before [`super::PROVE`] where the kernel's access rules are to hold too.
+pub(crate) const RULED: &str = "__ruled";
 
-/// Tries everything: the names of what worked.
-pub(super) fn holes() -> Vec<&'static str> {
-    let tries: [Try; 10] = [
-        ("root's rights", has_rights),
-        ("raises of rights", || !rustix::thread::no_new_privs().unwrap_or(false)),
-        ("processes outside", sees_processes),
-        ("files outside", || ["/root", "/home", "/var", "/sys", "/run"].into_iter().any(exists)),
-        ("writing to the system", || creates("/usr/.kairos") || creates("/.kairos")),
-        ("sockets", makes_sockets),
-        ("namespaces", makes_namespaces),
-        ("mounts", || mount_change("/", MountPropagationFlags::PRIVATE).is_ok()),
-        ("no filter", || !status().contains("Seccomp:\t2")),
-        ("descriptors", || descriptors() != Some(4)),
-    ];
-    tries.into_iter().filter(|(_, works)| works()).map(|(name, _)| name).collect()
+/// The wall it goes through, a name, and whether it works.
+type Try = (Layer, &'static str, fn() -> bool);
+
+const TRIES: [Try; 11] = [
+    (Layer::Capabilities, "root's rights", has_rights),
+    (Layer::NoNewPrivs, "raises of rights", || !rustix::thread::no_new_privs().unwrap_or(false)),
+    (Layer::PidNs, "settings and first process", || exists("/proc/1") || exists("/proc/sys")),
+    (Layer::MountNs, "files outside", || OUTSIDE.into_iter().any(exists)),
+    (Layer::MountNs, "writing to the system", || creates("/usr/.kairos") || creates("/.kairos")),
+    (Layer::MountNs, "mounts", || mount_change("/", MountPropagationFlags::PRIVATE).is_ok()),
+    (Layer::NetDeny, "sockets", makes_sockets),
+    (Layer::UserNs, "namespaces", makes_namespaces),
+    (Layer::Rlimits, "bounds and precedence", is_unbounded),
+    (Layer::Seccomp, "no filter", || !status().contains("Seccomp:\t2")),
+    (Layer::Seccomp, "descriptors", || descriptors() != Some(4)),
+];
+
+const OUTSIDE: [&str; 5] = ["/root", "/home", "/var", "/sys", "/run"];
+
+/// Tries everything: what worked, with the layer that let it. Where this is no first child of a first
+/// process, nothing is tried: it would be done to whatever is outside.
+pub(super) fn holes(ruled: bool) -> Vec<String> {
+    let told = |layer: Layer, what: &str| format!("layer `{layer}`: {what}");
+    let own = getpid().as_raw_nonzero().get();
+    if own != 2 || getppid().map(|pid| pid.as_raw_pid()) != Some(1) {
+        return vec![told(Layer::PidNs, "processes outside")];
+    }
+    let rules: Try = (Layer::Landlock, "no access rules", makes_a_socket_file);
+    let tries = TRIES.into_iter().chain(ruled.then_some(rules));
+    tries.filter(|(_, _, works)| works()).map(|(layer, what, _)| told(layer, what)).collect()
 }
 
 fn has_rights() -> bool {
@@ -44,11 +60,6 @@ fn has_rights() -> bool {
         || !sets.is_ok_and(|sets| {
             sets.effective == none && sets.permitted == none && sets.inheritable == none
         })
-}
-
-fn sees_processes() -> bool {
-    let (own, parent) = (getpid().as_raw_nonzero().get(), getppid().map(|pid| pid.as_raw_pid()));
-    own != 2 || parent != Some(1) || exists("/proc/1") || exists("/proc/sys")
 }
 
 fn exists(path: &str) -> bool {
@@ -69,6 +80,18 @@ fn makes_sockets() -> bool {
         AddressFamily::VSOCK,
     ];
     families.into_iter().any(|family| socket(family, SocketType::DGRAM, None).is_ok())
+}
+
+/// What no view and no filter forbids in a directory that is the command's own.
+fn makes_a_socket_file() -> bool {
+    let mode = Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(CWD, "/tmp/.socket", FileType::Socket, mode, 0).is_ok()
+}
+
+fn is_unbounded() -> bool {
+    let cores = rustix::process::getrlimit(Resource::Core).maximum;
+    let nice = rustix::process::getpriority_process(None);
+    cores != Some(1) || !nice.is_ok_and(|nice| nice >= 0)
 }
 
 fn makes_namespaces() -> bool {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::kind::Kind;
 use crate::message::Step;
 
 /// A command that was not executed, and why.
@@ -64,19 +65,6 @@ pub enum RunError {
 /// The layer that a step puts up, in words.
 fn wall(step: Step) -> String {
     step.layer().map_or_else(String::new, |layer| format!(" of layer `{layer}`"))
-}
-
-/// What kind of trouble an error is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// It cannot be done as asked.
-    Refused,
-    /// Who asked may not.
-    Denied,
-    /// Something needed is not there now.
-    Unavailable,
-    /// A broken invariant of ours.
-    Bug,
 }
 
 impl RunError {

@@ -48,3 +48,30 @@ fn nothing_is_open_but_the_three_streams() {
 fn what_holds_here_is_proven_from_inside() {
     sandbox().prove(&kairos_sandbox::probe()).expect("nothing works that must not");
 }
+
+#[test]
+fn a_proof_outside_of_a_sandbox_tries_nothing_and_names_the_layer() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_kairos-sbx"))
+        .arg("__prove")
+        .current_dir(dir.path())
+        .output()
+        .expect("starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said, "layer `pid_ns`: processes outside");
+    for path in ["/usr/.kairos", "/.kairos", "/tmp/.socket"] {
+        assert!(!std::path::Path::new(path).exists(), "{path}");
+    }
+}
+
+#[test]
+fn what_held_is_not_tried_again_and_what_is_missing_is_named() {
+    let (sandbox, host) = (sandbox(), kairos_sandbox::probe());
+    sandbox.prove(&host).expect("it holds");
+    let again = std::time::Instant::now();
+    sandbox.prove(&host).expect("it holds");
+    assert!(again.elapsed() < std::time::Duration::from_millis(500));
+    let less = host.without(kairos_sandbox::Layer::Seccomp, "not here");
+    let error = sandbox.prove(&less).expect_err("a required layer is missing").to_string();
+    assert!(error.contains("`seccomp`"), "{error}");
+}

@@ -346,3 +346,49 @@ fn a_bound_that_no_clock_reaches_is_refused() {
         assert!(kairos_sandbox::compile(&policy(limits), &kairos_sandbox::probe()).is_err());
     }
 }
+
+/// Sends descriptors that nobody takes, as many as one user may have on the way.
+const ON_THE_WAY: &str = "
+import array, socket, sys
+keep, null = [], open('/dev/null')
+some = array.array('i', [null.fileno()] * 200)
+try:
+    while True:
+        a, b = socket.socketpair()
+        keep.append((a, b))
+        a.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, some)])
+except OSError:
+    pass
+print('full', flush=True)
+sys.stdin.read()
+";
+
+#[test]
+fn descriptors_a_command_keeps_on_the_way_end_no_other_command() {
+    if !std::path::Path::new("/usr/bin/python3").exists() {
+        return eprintln!("no python3");
+    }
+    let (dir, policy) = limited(Limits::default());
+    let (sandbox, policy) = (sandbox(), compiled(&policy));
+    let start = |argv: &[&str]| {
+        let (stdin, talk) = std::io::pipe().expect("a pipe");
+        let (said, stdout) = std::io::pipe().expect("a pipe");
+        let stderr = OwnedFd::from(stdout.try_clone().expect("a copy"));
+        let mut command = command(dir.path(), argv);
+        command.stdin = Stdin::Fd(OwnedFd::from(stdin));
+        let streams = Streams::Given { stdout: OwnedFd::from(stdout), stderr };
+        (sandbox.spawn(command, &policy, streams).expect("starts"), talk, said)
+    };
+    let (other, other_talk, _other_said) = start(&["cat"]);
+    let (greedy, greedy_talk, said) = start(&["python3", "-c", ON_THE_WAY]);
+    let mut full = [0; 5];
+    std::io::Read::read_exact(&mut &said, &mut full).expect("it is full");
+    assert_eq!(&full, b"full\n");
+    // It may be refused while there is no room, as long as that is all.
+    let refused = sandbox.run(command(dir.path(), &["true"]), &policy).err();
+    drop((other_talk, greedy_talk));
+    assert_eq!(greedy.wait().expect("runs").exit, Exit::Code(0));
+    assert_eq!(other.wait().expect("runs").exit, Exit::Code(0), "after {refused:?}");
+    let after = sandbox.run(command(dir.path(), &["true"]), &policy).expect("there is room again");
+    assert_eq!(after.exit, Exit::Code(0));
+}

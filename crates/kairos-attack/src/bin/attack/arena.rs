@@ -32,6 +32,7 @@ pub(crate) const PROGRAMS: &str = "/opt/attack";
 /// Enters the arena with these arguments and answers how the attack in it ended.
 pub(crate) fn enter(args: &[String], programs: &[PathBuf]) -> Result<ExitCode> {
     let ranges = mapping::ranges()?;
+    leave_precedence().context("the arena comes before others")?;
     widen_limits();
     let opened: Vec<String> = programs.iter().map(|path| path.display().to_string()).collect();
     let mut child = Command::new("/proc/self/exe")
@@ -58,12 +59,22 @@ pub(crate) fn enter(args: &[String], programs: &[PathBuf]) -> Result<ExitCode> {
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
+/// Who comes before others at the processor shows in its controls what nobody else could do.
+fn leave_precedence() -> Result<()> {
+    if rustix::process::getpriority_process(None)? < 0 {
+        rustix::process::setpriority_process(None, 0)?;
+    }
+    Ok(())
+}
+
 /// Limits that a sandbox has to lower: without them the control could show nothing.
 fn widen_limits() {
     let to = |most| Rlimit { current: Some(most), maximum: Some(most) };
     let _ = rustix::process::setrlimit(Resource::Rtprio, to(1));
     let _ = rustix::process::setrlimit(Resource::Nice, to(25));
     let _ = rustix::process::setrlimit(Resource::Memlock, to(256 << 20));
+    // And one that would take long to use up.
+    let _ = rustix::process::setrlimit(Resource::Sigpending, to(8_192));
 }
 
 /// `attack --arena PROGRAM… -- ARG…`: goes apart, waits to be mapped, builds the root and starts its init.

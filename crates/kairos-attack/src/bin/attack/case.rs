@@ -289,7 +289,9 @@ impl Case {
 
     /// Whether a refusal is as good as holding it.
     pub(crate) fn may_be_refused(&self) -> bool {
-        self.wish.broken != Broken::Nothing || self.wish.outside == Outside::Swaps
+        self.wish.broken != Broken::Nothing
+            || self.wish.outside == Outside::Swaps
+            || self.ground == Ground::Hardlink
     }
 
     pub(crate) const fn needing(mut self, needs: Needs) -> Self {

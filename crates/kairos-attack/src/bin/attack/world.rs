@@ -215,7 +215,7 @@ pub(crate) fn new_secret() -> Result<String> {
 }
 
 /// What is protected inside the workspace: no command of an agent may write it, there or not.
-pub(crate) const PROTECTED: [&str; 22] = [
+pub(crate) const PROTECTED: [&str; 23] = [
     ".git/hooks",
     ".git/config",
     ".git/config.worktree",
@@ -231,6 +231,7 @@ pub(crate) const PROTECTED: [&str; 22] = [
     ".agents",
     ".mcp.json",
     ".vscode",
+    ".zed/tasks.json",
     ".idea",
     ".envrc",
     ".cargo",

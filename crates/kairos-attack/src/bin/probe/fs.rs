@@ -36,6 +36,7 @@ pub(crate) const ACTS: &[Act] = &[
     ("make-dir", make_dir),
     ("make-tree", make_tree),
     ("hardlink", hardlink),
+    ("links-together", links_together),
     ("rename", rename),
     ("exchange", exchange),
     ("rename-at", rename_at),
@@ -222,6 +223,15 @@ fn rename_new(args: &[String]) -> Try {
 fn link_new(args: &[String]) -> Try {
     fs::create_dir("planted-dir")?;
     symlink("planted-dir", text(args, 0)?)?;
+    Ok("made".to_owned())
+}
+
+/// Two links of which each stays inside, and that lead out together.
+fn links_together(_args: &[String]) -> Try {
+    fs::create_dir_all("planted-dir/down")?;
+    fs::create_dir_all("planted-top")?;
+    symlink("../../planted-top", "planted-dir/down/up")?;
+    symlink("up/../../other", "planted-dir/down/out")?;
     Ok("made".to_owned())
 }
 

@@ -19,6 +19,10 @@ pub(crate) const ACTS: &[Act] = &[
     ("memory-memfd", memory_memfd),
     ("memory-sysv", memory_sysv),
     ("inotify", inotify),
+    ("flock", flock),
+    ("timers", timers),
+    ("semaphores", semaphores),
+    ("aio", aio),
     ("lease", lease),
     ("files", files),
     ("threads", threads),
@@ -115,6 +119,54 @@ fn inotify(args: &[String]) -> Try {
         sleep(Duration::from_millis(1_500));
     }
     Ok(format!("{count} watchers"))
+}
+
+/// Locks a file, as programs do that agree to wait for each other, and keeps it so many milliseconds.
+fn flock(args: &[String]) -> Try {
+    let path = crate::c_text(args, 0)?;
+    let fd = sys!(SYS_open, path.as_c_str(), libc::O_RDONLY, 0)?;
+    sys!(SYS_flock, fd, libc::LOCK_EX | libc::LOCK_NB)?;
+    sleep(Duration::from_millis(u64::try_from(amount(args, 1)?).unwrap_or(0)));
+    Ok("locked".to_owned())
+}
+
+/// So many timers, which each user of the machine has a number of; kept for a moment. Takes fewer where
+/// there are no more. Begins, if asked to, so many milliseconds later.
+fn timers(args: &[String]) -> Try {
+    const CLOCK_MONOTONIC: i32 = 1;
+    let count = amount(args, 0)?;
+    sleep(Duration::from_millis(u64::try_from(amount(args, 1).unwrap_or(0)).unwrap_or(0)));
+    // Nobody is told when it goes off.
+    let mut event = [0_u8; 64];
+    event[12] = 1;
+    let mut made = 0;
+    let mut id = [0_u8; 4];
+    while made < count && sys!(SYS_timer_create, CLOCK_MONOTONIC, &event[..], &mut id[..]).is_ok() {
+        made += 1;
+    }
+    if made == 0 {
+        return Err(Denied::new("no timer".to_owned()));
+    }
+    if count > 1 {
+        sleep(Duration::from_millis(2_500));
+    }
+    Ok(format!("{made} timers"))
+}
+
+/// Semaphores of System V, whose memory is nobody's.
+fn semaphores(args: &[String]) -> Try {
+    let count = amount(args, 0)?;
+    let set = sys!(SYS_semget, 0, count, libc::IPC_CREAT | 0o600)?;
+    sys!(SYS_semctl, set, 0, libc::IPC_RMID)?;
+    Ok(format!("{count} semaphores"))
+}
+
+/// Room for operations of files, of which the whole machine has one number.
+fn aio(args: &[String]) -> Try {
+    let count = amount(args, 0)?;
+    let mut context = [0_u8; 8];
+    sys!(SYS_io_setup, count, &mut context[..])?;
+    Ok(format!("room for {count}"))
 }
 
 /// Lets whoever opens a file wait until it is given back, and does not give it back.

@@ -35,9 +35,7 @@ pub(super) const CASES: &[Case] = &[
     case(5, "hardlink-found", Change, &["write", "hard-other"])
         .on(Ground::Hardlink)
         .wishing(OVERLAY),
-    case(5, "hardlink-found-direct", Change, &["write", "hard-other"])
-        .on(Ground::Hardlink)
-        .not_claimed("docs/internals/sandbox.md, hard links"),
+    case(5, "hardlink-found-direct", Change, &["write", "hard-other"]).on(Ground::Hardlink),
     case(6, "self-root", Leak, &["read", "/proc/self/root/srv/agent/other/secret"]),
     case(6, "init-root", Leak, &["read", "/proc/{victim}/root/srv/agent/other/secret"]),
     case(6, "self-cwd", Leak, &["read", "/proc/self/cwd/../other/secret"]),
@@ -107,6 +105,7 @@ pub(super) const CASES: &[Case] = &[
     case(19, "link-out", Answer, &["link-to", "{other}", "planted-link"]).kept_back("planted-link"),
     case(19, "link-out-upwards", Answer, &["link-to", "../other", "planted-link"])
         .kept_back("planted-link"),
+    case(19, "links-out-together", Answer, &["links-together"]).kept_back("planted-dir/down/out"),
     case(19, "whiteout", Answer, &["node", "c", "0", "0"]).kept_back("planted-node"),
     case(20, "names", Works, &["names", "a\nb", "%s%n", "it's \"quoted\"", "-rf", "--", "ü", " "]),
     case(21, "write-unreadable", Change, &["write-into", "{home}/.ssh/id_ed25519"]),

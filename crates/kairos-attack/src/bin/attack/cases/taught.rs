@@ -24,6 +24,9 @@ pub(super) const CASES: &[Case] = &[
     lease("lease-direct", Writes::Direct),
     lease("lease-read-only", Writes::ReadOnly),
     lease("lease-overlay", Writes::Overlay),
+    case(95, "advisory-lock", Starve, &["flock", "readme.txt", "2500"])
+        .while_outside(Outside::Works(&["flock", "readme.txt", "0"]))
+        .not_claimed("docs/internals/sandbox.md, advisory locks"),
     case(96, "inotify", Starve, &["inotify", "128"])
         .while_outside(Outside::Works(&["inotify", "1"])),
     case(96, "inotify-many-files", Starve, &["inotify", "128"]).wishing(Wish {
@@ -31,5 +34,12 @@ pub(super) const CASES: &[Case] = &[
         outside: Outside::Works(&["inotify", "1"]),
         ..USUAL
     }),
+    case(96, "timers", Starve, &["timers", "20000"])
+        .while_outside(Outside::Works(&["timers", "1", "200"])),
+    case(96, "aio", Answer, &["aio", "128"]),
     case(97, "sysv", Answer, &["memory-sysv", "512"]),
+    case(97, "semaphores", Answer, &["semaphores", "1024"]),
+    // Each of these would make a path that is protected and absent lead to what nobody protects.
+    case(98, "link-on-the-way", Answer, &["link-to", "planted-dir", ".zed"]).kept_back(".zed"),
+    case(98, "file-on-the-way", Answer, &["write", ".zed"]).kept_back(".zed"),
 ];
