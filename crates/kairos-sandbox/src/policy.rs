@@ -174,12 +174,7 @@ pub(crate) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// `PATH`, `HOME`, `TMPDIR` and `LANG`, as the view has them.
 impl Default for EnvPolicy {
     fn default() -> Self {
-        let set = [
-            ("PATH", PATH),
-            ("HOME", HOME),
-            ("TMPDIR", "/tmp"),
-            ("LANG", "C.UTF-8"),
-        ];
+        let set = [("PATH", PATH), ("HOME", HOME), ("TMPDIR", "/tmp"), ("LANG", "C.UTF-8")];
         Self { set: set.map(|(name, value)| (name.into(), value.into())).into(), allow: Vec::new() }
     }
 }
