@@ -217,6 +217,18 @@ fn a_workspaces_secrets_and_the_daemons_own_are_not_there() {
 }
 
 #[test]
+fn a_link_hides_nothing_of_what_is_hidden() {
+    let world = World::new(|settings| settings);
+    world.write("real/config/secrets.yml", "held\n");
+    world.write("shared/env", "held\n");
+    std::os::unix::fs::symlink("real", world.path(".kairos")).unwrap();
+    std::os::unix::fs::symlink("shared/env", world.path(".env")).unwrap();
+    for path in ["real/config/secrets.yml", ".kairos/config/secrets.yml", ".env", "shared/env"] {
+        assert!(!world.says(&["cat", path]).contains("held"), "{path}");
+    }
+}
+
+#[test]
 fn known_secrets_neither_go_in_nor_come_out() {
     let world = World::new(|settings| Settings {
         secrets: vec![Secret::new("hunter22hunter22")],

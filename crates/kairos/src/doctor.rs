@@ -12,7 +12,7 @@ use kairos_disk::{Fs as _, RealFs};
 use kairos_effects::model::prices;
 use kairos_effects::shell::program;
 use kairos_sandbox::catalog::{Catalog, Trust};
-use kairos_sandbox::{Capabilities, Layer, ProgramAt, Sandbox, probe};
+use kairos_sandbox::{Capabilities, Layer, ProgramAt, RunError, Sandbox, probe};
 use serde::Serialize;
 
 use crate::config::Env;
@@ -22,6 +22,10 @@ use kairos_core::space::Bytes;
 
 /// What is said wherever commands cannot be confined.
 pub(crate) const HINT: &str = "`kairos doctor` says what is missing, and what adds it";
+
+/// What is said where the small program is not the one of this build.
+pub(crate) const ANEW: &str = "`kairos-sbx` has to be of the same build as `kairos`: install it anew, \
+                               or remove it, and `kairos` starts itself in its place";
 
 /// What a check found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -113,6 +117,9 @@ fn proof(host: &Capabilities) -> Check {
     let held = Sandbox::open(&at).and_then(|sandbox| sandbox.prove(host));
     match held {
         Ok(()) => Check::new(NAME, State::Ok, format!("the walls hold, put up {by}")),
+        Err(error @ RunError::Program { .. }) => {
+            Check::new(NAME, State::Missing, error.to_string()).fix(vec![ANEW.to_owned()])
+        }
         Err(error) => Check::new(NAME, State::Missing, error.to_string()),
     }
 }

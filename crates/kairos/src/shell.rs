@@ -84,13 +84,17 @@ fn kept(root: &Path, env: &Env) -> PathBuf {
     let own = |name: &str| env.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let above = match is_root() {
         // Of what root has at home nobody else reaches anything.
-        true => PathBuf::from("/var/cache"),
+        true => Some(PathBuf::from("/var/cache/kairos")),
         false => own("XDG_CACHE_HOME")
             .or_else(|| Some(own("HOME")?.join(".cache")))
-            .unwrap_or_else(|| "/var/tmp".into()),
+            .map(|caches| caches.join("kairos"))
+            // A home may be a workspace.
+            .filter(|above| !above.starts_with(root)),
     };
+    let uid = rustix::process::geteuid().as_raw();
+    let above = above.unwrap_or_else(|| format!("/var/tmp/kairos-{uid}").into());
     let digest = Digest::of(root.as_os_str().as_bytes()).to_string();
-    above.join("kairos").join(&digest[..DIGITS])
+    above.join(&digest[..DIGITS])
 }
 
 fn is_root() -> bool {
@@ -114,5 +118,13 @@ mod tests {
         let env = Env::from([("XDG_CACHE_HOME", "relative"), ("HOME", "/h")]);
         assert_eq!(above(&env), Some(expected.into()));
         assert_eq!(at("/a", &env).file_name().map(|name| name.len()), Some(16));
+        let uid = rustix::process::geteuid().as_raw();
+        let elsewhere = PathBuf::from(match is_root() {
+            true => "/var/cache/kairos".to_owned(),
+            false => format!("/var/tmp/kairos-{uid}"),
+        });
+        assert_eq!(above(&Env::default()), Some(elsewhere.clone()));
+        let env = Env::from([("HOME", "/a")]);
+        assert_eq!(above(&env), Some(elsewhere));
     }
 }

@@ -31,8 +31,16 @@ impl Home {
         let home = Self { dir };
         fs::create_dir(home.path("")).expect("a workspace");
         give(&home.path(""));
+        // Away from what an older build may have left beside it.
+        fs::create_dir(home.dir.path().join("bin")).expect("a directory");
+        fs::copy(KAIROS, home.program()).expect("a copy");
         assert_eq!(home.kairos(&["init"]).exit, 0);
         home
+    }
+
+    /// The program, with nothing beside it.
+    fn program(&self) -> PathBuf {
+        self.dir.path().join("bin/kairos")
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -49,11 +57,7 @@ impl Home {
     }
 
     fn kairos(&self, args: &[&str]) -> Said {
-        self.by(Path::new(KAIROS), args)
-    }
-
-    fn by(&self, program: &Path, args: &[&str]) -> Said {
-        let output = Command::new(program)
+        let output = Command::new(self.program())
             .args(args)
             .current_dir(self.path(""))
             .env_clear()
@@ -262,17 +266,25 @@ fn a_workspace_of_root_needs_somebody_to_run_as() {
 #[test]
 fn the_program_confines_by_itself_where_nothing_stands_beside_it() {
     let home = Home::new();
-    let alone = home.dir.path().join("bin/kairos");
-    fs::create_dir(alone.parent().expect("a directory")).expect("a directory");
-    fs::copy(KAIROS, &alone).expect("a copy");
-    fs::set_permissions(&alone, fs::Permissions::from_mode(0o755)).expect("its mode");
-    let said = home.by(&alone, &["shell", "--", "echo", "here"]);
+    let said = home.shell(&["--", "echo", "here"]);
     assert_eq!((said.exit, said.out.as_str()), (0, "here\n"), "{}", said.err);
+    let said = home.kairos(&["doctor"]);
+    assert!(said.out.contains("put up by `kairos` itself"), "{}", said.out);
     // What stands beside and is no program of ours is not made up for.
-    fs::write(alone.with_file_name("kairos-sbx"), "#!/bin/sh\n").expect("a file");
-    let said = home.by(&alone, &["shell", "--", "echo", "here"]);
-    assert_eq!((said.exit, said.out.as_str()), (69, ""), "{}", said.err);
-    assert!(said.err.contains("kairos-sbx"), "{}", said.err);
+    let beside = home.program().with_file_name("kairos-sbx");
+    let trace = home.dir.path().join("trace");
+    for (mode, why) in [(0o644, "is no program"), (0o777, "written by others"), (0o755, "version")]
+    {
+        fs::write(&beside, format!("#!/bin/sh\ntouch {}\n", trace.display())).expect("a file");
+        fs::set_permissions(&beside, fs::Permissions::from_mode(mode)).expect("its mode");
+        let said = home.shell(&["--", "echo", "here"]);
+        assert_eq!((said.exit, said.out.as_str()), (69, ""), "{}", said.err);
+        assert!(said.err.contains(why), "{}", said.err);
+        assert!(said.err.contains("hint: `kairos-sbx` has to be of the same build"));
+    }
+    let said = home.kairos(&["doctor"]);
+    assert_eq!(said.exit, 1, "{}", said.out);
+    assert!(said.out.contains("install it anew"), "{}", said.out);
 }
 
 #[test]

@@ -52,8 +52,8 @@ pub enum NotResolved {
     Unasked(#[source] NotExecuted),
     #[error(transparent)]
     Listing(#[from] ListingError),
-    #[error("more than {max} paths of the workspace are to be hidden from a command")]
-    Crowded { max: usize },
+    #[error("more than {max} {what}")]
+    Crowded { max: usize, what: &'static str },
     #[error("the workspace cannot be looked at")]
     Look(#[source] io::Error),
     #[error("`{}`, where a build's directory is kept, cannot be used", .path.display())]
@@ -91,7 +91,8 @@ impl NotResolved {
         match self {
             Self::RootOwned { .. } => Kind::Denied,
             Self::Empty | Self::Cwd { .. } => Kind::Refused(Refused::BadInput),
-            Self::Secret { .. } | Self::Question { .. } | Self::Crowded { .. } => Kind::Denied,
+            Self::Secret { .. } | Self::Question { .. } => Kind::Denied,
+            Self::Crowded { .. } => Kind::Denied,
             Self::Place(error) => kind(error.kind()),
             Self::Program(error) => kind(error.kind()),
             Self::Name(error) => kind(error.kind()),

@@ -19,9 +19,9 @@ use kairos_sandbox::{PathRule, WriteMode};
 
 use super::NotResolved;
 
-/// Entries looked at; what lies behind them is not hidden but where it is the daemon's own, which is
-/// looked at first.
-const ENTRIES_MAX: usize = 20_000;
+/// Entries looked at. With more of them the command is refused: who fills a workspace must not bring
+/// to light what lies behind.
+const ENTRIES_MAX: usize = 200_000;
 
 /// How deep directories may stand in each other.
 const DEPTH_MAX: usize = 16;
@@ -33,11 +33,15 @@ const PROTECTED_DEPTH: usize = 2;
 const PROTECTED_MAX: usize = 256;
 const HIDDEN_MAX: usize = 512;
 
-/// Directories that hold what tools made, and as many entries as nothing else does.
-const HEAVY: [&str; 4] = [".git", "node_modules", ".venv", "__pycache__"];
+/// Directories that hold what tools made, and as many entries as nothing else does. By name alone: a
+/// mark in a directory could be put there to have it passed over.
+const HEAVY: [&str; 5] = [".git", "node_modules", ".venv", "__pycache__", "target"];
 
 /// What of a repository a command that writes to it has no business with.
 const REPOSITORY: [&str; 5] = ["hooks", "config", "config.worktree", "info", "modules"];
+
+const SEARCHED: &str = "files and directories would have to be searched for what is to be hidden";
+const HIDDEN: &str = "paths of the workspace would have to be hidden from a command";
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
@@ -56,21 +60,35 @@ impl Guarded {
         scopes: &Scopes,
         payload: Option<u32>,
     ) -> Result<Self, NotResolved> {
+        Self::within(ENTRIES_MAX, workspace, scopes, payload)
+    }
+
+    fn within(
+        max: usize,
+        workspace: &Path,
+        scopes: &Scopes,
+        payload: Option<u32>,
+    ) -> Result<Self, NotResolved> {
         let root = RealFs.root(workspace).map_err(NotResolved::Look)?;
         let (mut found, mut entries) = (Self::default(), 0);
-        // Breadth first: what stands higher is seen before the bound is met.
+        // Breadth first: what stands higher is protected before the bound on that is met.
         let mut open = VecDeque::from([(PathBuf::new(), 0)]);
-        if is_shut(&root, Path::new(OWN), payload) {
-            // Nothing instead of a refusal, on which whatever walks a workspace would stumble.
+        if workspace.join(OWN).is_symlink() || is_shut(&root, Path::new(OWN), payload) {
+            // Behind a link none of its parts has its name; and what is shut is shown as nothing rather
+            // than as a refusal, on which whatever walks a workspace would stumble.
             found.hide.push(PathRule::optional(workspace.join(OWN)));
         } else {
             found.takes(workspace, Path::new(OWN), 1, scopes);
             open.push_front((PathBuf::from(OWN), 1));
         }
         while let Some((dir, depth)) = open.pop_front() {
-            let room = ENTRIES_MAX.saturating_sub(entries);
-            for (name, stat) in listed(&root, &dir, room, payload) {
-                entries += 1;
+            // One more than may be looked at tells that there are more.
+            let names = listed(&root, &dir, max - entries + 1, payload);
+            entries += names.len();
+            if entries > max {
+                return Err(NotResolved::Crowded { max, what: SEARCHED });
+            }
+            for (name, stat) in names {
                 let path = dir.join(&name);
                 let is_dir = stat.kind == FileKind::Directory;
                 if path == Path::new(OWN)
@@ -85,7 +103,7 @@ impl Guarded {
                 }
             }
             if found.hide.len() > HIDDEN_MAX {
-                return Err(NotResolved::Crowded { max: HIDDEN_MAX });
+                return Err(NotResolved::Crowded { max: HIDDEN_MAX, what: HIDDEN });
             }
         }
         Ok(found)
@@ -158,6 +176,8 @@ fn listed(
                 names.push(name.to_owned());
             }
         })?;
+        // A policy is the same text for the same workspace.
+        names.sort_unstable();
         let stat = |name: OsString| {
             let stat = RealFs.stat(&dir, &name).ok()?;
             Some((name, stat))
@@ -165,4 +185,22 @@ fn listed(
         Ok(names.into_iter().filter_map(stat).collect())
     };
     names().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_looked_at_whole_is_refused_and_what_tools_made_is_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in ["a/b/.env", "c/d", "node_modules/x/.env", "target/.env"] {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let look = |max| Guarded::within(max, dir.path(), &Scopes::default(), None);
+        assert_eq!(look(7).unwrap().hide, [PathRule::optional(dir.path().join("a/b/.env"))]);
+        assert!(matches!(look(6), Err(NotResolved::Crowded { max: 6, .. })));
+    }
 }

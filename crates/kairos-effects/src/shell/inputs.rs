@@ -252,7 +252,11 @@ impl BoundInputs {
                 vec!["inputs: executes no file of the workspace".to_owned()]
             }
             Self::Bound(files) => {
-                let head = format!("inputs: {} files, bound by content", files.len());
+                let count = match files.len() {
+                    1 => "1 file".to_owned(),
+                    n => format!("{n} files"),
+                };
+                let head = format!("inputs: {count}, bound by content");
                 let shown = files.iter().take(SHOWN_MAX);
                 let shown =
                     shown.map(|(path, sha256)| format!("  {} {}", hex(sha256), path.display()));

@@ -4,6 +4,7 @@
 //! The first that refuses decides. Executes one thing, where a rule asks for it: what a repository's
 //! configuration says, behind the same walls.
 
+use std::borrow::Cow;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
@@ -29,8 +30,8 @@ const QUESTION: Duration = Duration::from_secs(10);
 const SAID_BYTES_MAX: usize = 300;
 
 /// A name, found.
-struct Known {
-    catalog: Catalog,
+struct Known<'a> {
+    catalog: Cow<'a, Catalog>,
     program: Arc<Program>,
     beyond: bool,
 }
@@ -159,21 +160,26 @@ impl Shell {
             move |source| NotResolved::Kept { path, source }
         };
         let above = self.kept.parent().unwrap_or(Path::new("/"));
-        let mode = if is_root() { 0o755 } else { 0o700 };
-        let made = DirBuilder::new().recursive(true).mode(mode).create(above);
-        made.map_err(failed(above))?;
         let Some(uid) = self.payload(settings).map_err(failed(&self.kept))? else {
+            let top = above.parent().unwrap_or(Path::new("/"));
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(top);
+            made.map_err(failed(top))?;
+            self.make(above, settings)?;
             self.make(&self.kept, settings)?;
             return Ok(self.kept.clone());
         };
-        // Commands of every account pass through here, whatever the mask of new files is.
-        for dir in [above, &self.kept] {
+        // Root's own, so that nobody puts something else in the place of what is given away below; and
+        // open to pass through, whatever the mask of new files is.
+        let own = self.kept.join(uid.to_string());
+        for dir in [above, &self.kept, &own] {
             DirBuilder::new().recursive(true).mode(0o755).create(dir).map_err(failed(dir))?;
+            let found = dir.symlink_metadata().map_err(failed(dir))?;
+            if !found.is_dir() || found.uid() != 0 {
+                return Err(failed(dir)(io::Error::other("it is not root's own directory")));
+            }
             let mode = std::fs::Permissions::from_mode(0o755);
             std::fs::set_permissions(dir, mode).map_err(failed(dir))?;
         }
-        let own = self.kept.join(uid.to_string());
-        self.make(&own, settings)?;
         Ok(own)
     }
 
@@ -183,7 +189,7 @@ impl Shell {
             let payload = self.payload(settings)?;
             match DirBuilder::new().mode(0o700).create(path) {
                 Ok(()) => payload
-                    .map_or(Ok(()), |uid| std::os::unix::fs::lchown(path, Some(uid), Some(uid)))?,
+                    .map_or(Ok(()), |uid| std::os::unix::fs::lchown(path, Some(uid), None))?,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
@@ -200,9 +206,9 @@ impl Shell {
 
 /// The rule and the program of a name. One that nobody refuses and nobody lists has no rule but that
 /// it stands for itself.
-fn known(current: &Current, name: &str) -> Result<Known, NotResolved> {
+fn known<'a>(current: &'a Current, name: &str) -> Result<Known<'a>, NotResolved> {
     let catalog = &current.settings.catalog;
-    let (catalog, beyond) = match catalog.rule(name) {
+    match catalog.rule(name) {
         Err(Unlisted::Unknown { .. }) => {
             let rule = CommandRule {
                 name: name.to_owned(),
@@ -211,13 +217,17 @@ fn known(current: &Current, name: &str) -> Result<Known, NotResolved> {
                 accept: vec![Vec::new()],
                 ..CommandRule::default()
             };
-            (catalog.clone().with(rule)?, true)
+            let catalog = catalog.clone().with(rule)?;
+            // Not kept: there is no end of such names, and each would be a file that stays open.
+            let program = Arc::new(catalog.resolve(name)?);
+            Ok(Known { catalog: Cow::Owned(catalog), program, beyond: true })
         }
-        Err(refused) => return Err(ResolveError::from(refused).into()),
-        Ok(_) => (catalog.clone(), false),
-    };
-    let program = current.program(&catalog, name)?;
-    Ok(Known { catalog, program, beyond })
+        Err(refused) => Err(ResolveError::from(refused).into()),
+        Ok(_) => {
+            let program = current.program(name)?;
+            Ok(Known { catalog: Cow::Borrowed(catalog), program, beyond: false })
+        }
+    }
 }
 
 fn is_root() -> bool {

@@ -39,18 +39,14 @@ impl Current {
         Self { settings, programs: Mutex::default() }
     }
 
-    /// The program of a name, read once, and anew when the file became another one since.
-    pub(super) fn program(
-        &self,
-        catalog: &Catalog,
-        name: &str,
-    ) -> Result<Arc<Program>, ResolveError> {
+    /// The program of a name of the catalogue, read once, and anew when the file became another one since.
+    pub(super) fn program(&self, name: &str) -> Result<Arc<Program>, ResolveError> {
         let known = self.lock().get(name).cloned();
         if let Some(program) = known.filter(|program| program.is_unchanged()) {
             return Ok(program);
         }
         // Reading a large one takes a while, in which others need not wait.
-        let program = Arc::new(catalog.resolve(name)?);
+        let program = Arc::new(self.settings.catalog.resolve(name)?);
         self.lock().insert(name.to_owned(), Arc::clone(&program));
         Ok(program)
     }

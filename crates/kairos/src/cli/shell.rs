@@ -17,7 +17,7 @@ use kairos_effects::shell::{
     Unavailable,
 };
 use kairos_sandbox::catalog::Risk;
-use kairos_sandbox::{Exit as Ended, Net};
+use kairos_sandbox::{Exit as Ended, Net, RunError};
 
 use super::Root;
 use crate::assemble;
@@ -132,7 +132,10 @@ fn gate(resolved: &Resolved) -> String {
 
 fn unavailable(error: &Unavailable) -> Failure {
     let failure = Failure::of(error.kind().into(), "no_sandbox", error);
-    failure.hint(doctor::HINT)
+    failure.hint(match error {
+        Unavailable::Sandbox(RunError::Program { .. }) => doctor::ANEW,
+        _ => doctor::HINT,
+    })
 }
 
 fn not_resolved(error: &NotResolved) -> Failure {
@@ -149,7 +152,11 @@ fn not_resolved(error: &NotResolved) -> Failure {
 }
 
 fn not_executed(error: &NotExecuted) -> Failure {
-    Failure::of(error.kind().into(), "not_executed", error).hint(doctor::HINT)
+    let hint = match error.kind() {
+        Kind::Denied => "root alone can choose who a command runs as",
+        _ => doctor::HINT,
+    };
+    Failure::of(error.kind().into(), "not_executed", error).hint(hint)
 }
 
 fn beyond(resolved: &Resolved) -> Failure {

@@ -269,7 +269,7 @@ fn each_wrong_key_of_a_schedule_is_told_with_its_place() {
         ),
         (
             "cron: '@daily'\n    condition: {}",
-            "schedules:4:16 [{] nothing says what the condition is | one of `exists: PATH`, `changed: GLOB`, `contains: {path: PATH, text: TEXT}`",
+            "schedules:4:16 [{] nothing says what the condition is | one of `exists: PATH`, `changed: GLOB`, `contains: {path: PATH, text: TEXT}`, `command: [NAME, ARGUMENT]`",
         ),
         (
             "cron: '@daily'\n    condition: {exists: a, changed: b}",
@@ -364,12 +364,12 @@ fn each_wrong_key_of_a_schedule_is_told_with_its_place() {
             "schedules:4:18 [quene] `quene` is not known here | did you mean `queue`?",
         ),
         (
-            "cron: '@daily'\n    mandate: {verify: [cargo test]}",
-            "schedules:4:24 [cargo test] commands in `verify` need the sandbox, which this version does not have",
+            "cron: '@daily'\n    mandate: {verify: ['make; x']}",
+            "schedules:4:24 ['make; x'] `;` in `make; x` is for a shell, and there is none; write the command as a list: [cargo, test]",
         ),
         (
             "cron: '@daily'\n    mandate: {verify: [{run: cargo test}]}",
-            "schedules:4:24 [{] commands in `verify` need the sandbox, which this version does not have",
+            "schedules:4:24 [{] unknown key `run` | known here: `file`, `contains`, `command`",
         ),
         (
             "cron: '@daily'\n    mandate: {max_cycles: 51}",
@@ -508,7 +508,6 @@ fn an_entry_tells_everything_that_is_wrong_with_it() {
         "schedules:5:18 [quene] `quene` is not known here | did you mean `queue`?",
         "schedules:6:15 [gaol] unknown key `gaol` | did you mean `goal`?",
         "schedules:6:36 [99] `99` is out of range: 1 to 50 cycles",
-        "schedules:6:49 [cargo test] commands in `verify` need the sandbox, which this version does not have",
         "schedules:2:5 [nmae: nightly] key `name` is missing",
     ];
     assert_eq!(told(read("", schedules, "")), expected);

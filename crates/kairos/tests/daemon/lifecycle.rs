@@ -247,6 +247,7 @@ fn hup_takes_a_good_configuration_and_keeps_the_old_one_over_a_bad_one() {
     for (bad, named) in [
         ("budget: {calls_per_day: many}\n", "daemon.yml:1:25"),
         ("budget: {calls_per_day: 5}\nno_such_key: 1\n", "no_such_key"),
+        ("budget: {calls_per_day: 5}\ncommands: [{name: x}]\n", "daemon.yml:2:12"),
         ("budget: {calls_per_day: 5}\npid_path: .kairos/run/other.pid\n", "pid_path"),
     ] {
         config(bad);
