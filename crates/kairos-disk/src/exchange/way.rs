@@ -1,8 +1,8 @@
 //! The directories to a place that was missing when its change was prepared.
 //!
-//! Owns making them and finding them again. Never removes one: an empty directory that a change which
-//! was not made leaves behind is litter and no doubt, and whether somebody has begun to use it cannot
-//! be told.
+//! Owns making them, finding them again, and the mark in the root that says they were made. Never
+//! removes one: an empty directory that a change which was not made leaves behind is litter and no
+//! doubt, and whether somebody has begun to use it cannot be told.
 
 use std::ffi::OsStr;
 use std::io;
