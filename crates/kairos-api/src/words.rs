@@ -169,6 +169,9 @@ const fn spoilt(spoilt: Spoilt) -> &'static str {
     match spoilt {
         Spoilt::Conflict => "somebody else changed a file meanwhile; nothing of it was taken over",
         Spoilt::TooMany => "it changed more than may be taken over; nothing of it was",
+        Spoilt::OtherKind => {
+            "a file took a directory's or a link's place, or they a file's; nothing was taken over"
+        }
         Spoilt::Unreadable => "what it changed cannot all be read; nothing of it was taken over",
     }
 }

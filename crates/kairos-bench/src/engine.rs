@@ -57,7 +57,7 @@ pub fn start(root: &Path, engine: Engine, max_running: u16, dispatch: Dispatch) 
             reload: Box::new(|| Err("nothing to read".to_owned())),
             dispatch,
             look: Box::new(drop),
-            cancel: Box::new(|_| {}),
+            cancel: Box::new(|_| 0),
             notice: Box::new(|_| {}),
         },
         retain: None,

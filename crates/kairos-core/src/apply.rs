@@ -243,10 +243,11 @@ pub(crate) fn scopes(rules: &Rules) -> Arc<Scopes> {
     Arc::new(Scopes::new(rules.scopes.clone(), rules.secrets.clone()).unwrap_or_default())
 }
 
-/// The model call or the command under way.
+/// The model call, the command or the checks under way.
 fn stoppable(mandate: &Mandate) -> Option<EffectId> {
     let open = mandate.open.as_ref()?;
-    matches!(open.intent, Intent::Ask { .. } | Intent::Execute { .. }).then_some(open.effect)
+    let is = matches!(open.intent, Intent::Ask { .. } | Intent::Execute { .. } | Intent::Verify);
+    is.then_some(open.effect)
 }
 
 /// Rebuilds from the state what a performer needs to know of an intent. `None` only for a step of

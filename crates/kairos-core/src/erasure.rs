@@ -187,10 +187,11 @@ fn of_cycle(cycle: &Cycle, each: Each<'_>) -> ControlFlow<()> {
     let invalid = invalid.iter();
     every(invalid.flat_map(|Invalid { text, problem, repaired: _ }| [*text, *problem]), each)?;
     let Some(plan) = plan else { return ControlFlow::Continue(()) };
-    let Plan { steps: _, graph: _, ends: _, held, tries: _, so_far: _, promotion, told } = plan;
+    let Plan { steps: _, graph: _, ends: _, held, tries: _, so_far: _, promotions, told } = plan;
     every(told.iter().map(|Told { step: _, text }| *text), each)?;
-    let promotion = promotion.iter();
-    let changes = promotion.flat_map(|Promotion { step: _, risk: _, changes, left: _ }| &**changes);
+    let promotions = promotions.iter();
+    let changes =
+        promotions.flat_map(|Promotion { step: _, risk: _, changes, left: _ }| &**changes);
     every(changes.flat_map(of_change), each)?;
     held.iter().try_for_each(|Held { proposal: _, expires: _, what, decision: _ }| {
         let Proposal { step: _, subject, diff, scope: _, risk: _, reason: _, hash: _ } = what;

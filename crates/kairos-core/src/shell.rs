@@ -173,6 +173,8 @@ pub enum Spoilt {
     TooMany,
     /// Something of it cannot be read.
     Unreadable,
+    /// Something took the place of what was of another kind.
+    OtherKind,
 }
 
 /// Why a command was not executed.

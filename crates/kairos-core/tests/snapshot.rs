@@ -178,7 +178,8 @@ fn a_state_that_each_version_wrote_is_read_as_it_was() {
     let promoted = |text| {
         let state = read(text);
         let plans = state.mandates().filter_map(|mandate| mandate.cycle.as_ref()?.plan.clone());
-        plans.filter_map(|plan| plan.promotion).map(|promotion| promotion.left).collect::<Vec<_>>()
+        let promotions = plans.flat_map(|plan| plan.promotions);
+        promotions.map(|promotion| promotion.left).collect::<Vec<_>>()
     };
     let mut left = vec![Vec::new(); 6];
     left.push(vec![vec![1]]);

@@ -155,8 +155,8 @@ pub struct Outside {
     pub dispatch: Box<dyn FnMut(Permit<State>) + Send>,
     /// Looks at files for schedules.
     pub look: Box<dyn FnMut(LookAt) + Send>,
-    /// Stops what is under way of a kind.
-    pub cancel: Box<dyn FnMut(Cancel) + Send>,
+    /// Stops what is under way of a kind, and tells how much that was.
+    pub cancel: Box<dyn FnMut(Cancel) -> usize + Send>,
     pub notice: Box<dyn FnMut(Notice) + Send>,
 }
 
@@ -569,8 +569,8 @@ impl Running {
             drain.killed = true;
             drain.until = boot_ms().saturating_add(KILLED_WAIT_MS);
             (self.outside.notice)(Notice::GracefulTimeoutExceeded { open: self.out });
-            (self.outside.cancel)(Cancel::Commands);
-            return false;
+            // Nothing but a command ends by being told to.
+            return (self.outside.cancel)(Cancel::Commands) == 0;
         }
         self.out == 0 || over
     }

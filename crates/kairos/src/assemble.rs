@@ -76,21 +76,21 @@ pub(crate) fn start(
     blobs.sweep().map_err(Startup::cannot("clear up the blobs"))?;
     let texts = Texts::new(Arc::clone(&blobs));
     let (engine, checkpoints) = signing(workspace, &log, voice)?;
-    let in_use: InUse = Arc::new(Mutex::new(None));
     let notify = notify(&log);
-    *in_use.lock().unwrap_or_else(PoisonError::into_inner) =
-        model(workspace, config.options.model.as_ref(), &texts, &notify)?;
+    let first_model = model(workspace, config.options.model.as_ref(), &texts, &notify)?;
     let protected = ProtectedFiles::default();
     protect(&protected, &paths, &config);
     let files = Arc::new(files(workspace, &texts, &protected)?);
     let commands = commands(workspace, &paths, &config, (&files, &texts), &log)?;
     let looks = Looks::begin(Arc::clone(&files), Arc::clone(&commands), engine.returns())?;
-    let performs = (files, Arc::clone(&commands));
-    let performers =
-        Performers::new(performs, Arc::clone(&in_use), runtime.clone(), engine.returns());
-    let (mut performers, files) = performers.map_err(Startup::cannot("start the file threads"))?;
-    let calls = performers.calls();
-    let hooks = hooked(&config);
+    let in_force = InForce {
+        model: Arc::new(Mutex::new(first_model)),
+        protected,
+        hooks: hooked(&config),
+        commands,
+    };
+    let (mut performers, files) = performers(&engine, &in_force, files, runtime)?;
+    let (calls, hooks) = (performers.calls(), in_force.hooks.clone());
     let first = configuration(workspace.root(), &paths, &config, &blobs)?;
     let reload = Reload {
         workspace: workspace.clone(),
@@ -98,14 +98,11 @@ pub(crate) fn start(
         pid_path: config.options.pid_path.clone(),
         blobs: Arc::clone(&blobs),
         texts,
-        in_use,
+        in_force,
         notify,
         log: Arc::clone(&log),
-        protected,
         audience: Audience::of(voice, &config),
         checkpoints: checkpoints.clone(),
-        hooks: hooks.clone(),
-        commands,
     };
     let (journal, retain) = (journal(workspace, focus)?, retain(&checkpoints));
     let started = engine.start(Parts {
@@ -188,6 +185,18 @@ fn files(
         Ok(Files::new(RealFs, root, protected.with(own), texts.clone(), std::thread::sleep))
     })();
     made.map_err(Startup::cannot::<std::io::Error>("open the workspace"))
+}
+
+fn performers(
+    engine: &Engine,
+    in_force: &InForce,
+    files: Arc<Files>,
+    runtime: &tokio::runtime::Handle,
+) -> Result<(Performers, FileThreads), Startup> {
+    let performs = (files, Arc::clone(&in_force.commands));
+    let model = Arc::clone(&in_force.model);
+    let made = Performers::new(performs, model, runtime.clone(), engine.returns());
+    made.map_err(Startup::cannot("start the file threads"))
 }
 
 /// The performer of commands. Its place is opened beside the start, which need not wait for it, and the
@@ -334,12 +343,18 @@ struct Reload {
     pid_path: PathBuf,
     blobs: Arc<Blobs<RealFs>>,
     texts: Texts<RealFs>,
-    in_use: InUse,
+    in_force: InForce,
     notify: Notify,
     log: Arc<Log>,
-    protected: ProtectedFiles,
     audience: Audience,
     checkpoints: Checkpoints,
+}
+
+/// What performers and doors go by, which a reload replaces as a whole.
+#[derive(Clone)]
+struct InForce {
+    model: InUse,
+    protected: ProtectedFiles,
     hooks: Hooks,
     commands: Arc<Commands>,
 }
@@ -380,20 +395,18 @@ impl Reload {
                 Ok((model, configuration(root, &self.paths, &config, &self.blobs)?))
             });
         let (model, configuration) = made.map_err(|startup| startup.line())?;
-        let (in_use, log) = (Arc::clone(&self.in_use), Arc::clone(&self.log));
-        let (protected, paths) = (self.protected.clone(), self.paths.clone());
+        let (in_force, log) = (self.in_force.clone(), Arc::clone(&self.log));
+        let (checkpoints, paths) = (self.checkpoints.clone(), self.paths.clone());
         let (audience, file) = (self.audience.clone(), self.paths.daemon.clone());
-        let (checkpoints, hooks) = (self.checkpoints.clone(), self.hooks.clone());
-        let commands = Arc::clone(&self.commands);
         let settings = shell::settings(self.workspace.root(), &self.paths, &config);
         let apply = Box::new(move || {
-            protect(&protected, &paths, &config);
-            *in_use.lock().unwrap_or_else(PoisonError::into_inner) = model;
+            protect(&in_force.protected, &paths, &config);
+            *in_force.model.lock().unwrap_or_else(PoisonError::into_inner) = model;
             log.set_options(config.options.log);
             checkpoints.witness_by(config.options.witnesses.clone());
             hide(&log, &config);
-            hook(&hooks, &config);
-            commands.replace(settings);
+            hook(&in_force.hooks, &config);
+            in_force.commands.replace(settings);
             audience.hear(&log, &config, &file);
         });
         Ok(Reloaded { configuration, apply })

@@ -72,14 +72,14 @@ impl Brake {
 }
 
 impl Calls {
-    /// Stops all of a kind.
-    pub(crate) fn cancel_all(&self, kind: Kind) {
+    /// Stops all of a kind, and tells how many those were.
+    pub(crate) fn cancel_all(&self, kind: Kind) -> usize {
         let calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of = |brake: &&Brake| match brake {
             Brake::Model(_) => kind == Kind::Calls,
             Brake::Command(_) => kind == Kind::Commands,
         };
-        calls.values().filter(of).for_each(Brake::pull);
+        calls.values().filter(of).map(Brake::pull).count()
     }
 
     fn cancel(&self, effect: EffectId) {

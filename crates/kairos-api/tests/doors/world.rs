@@ -198,7 +198,7 @@ fn start(dir: &Path, path: &'static str) -> Started {
                 returns.settled(permit.settle(outcome));
             }),
             look: Box::new(drop),
-            cancel: Box::new(|_| {}),
+            cancel: Box::new(|_| 0),
             notice: Box::new(|_| {}),
         },
         retain: None,

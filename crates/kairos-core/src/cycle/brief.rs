@@ -6,6 +6,7 @@
 use crate::cycle::phase::Phase;
 use crate::cycle::standing::Plan;
 use crate::digest::BlobRef;
+use crate::gate::scope::Scope;
 use crate::mandate::standing::Mandate;
 use crate::path::RelPath;
 use crate::plan::{ActionKind, StepEnd, StepName};
@@ -89,6 +90,8 @@ pub const OWN_BYTES_MAX: u64 = 16 * 1024;
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 const ANSWER_BYTES_MAX: u64 = 16 * 1024;
 const TOLD_BYTES_MAX: u64 = 64 * 1024;
+/// Of each command of the last cycle: the files of this one must find room.
+const TOLD_BEFORE_BYTES_MAX: u64 = 16 * 1024;
 const GOAL_BYTES_MAX: u64 = 32 * 1024;
 const DELIVERY_BYTES_MAX: u64 = 64 * 1024;
 
@@ -112,7 +115,7 @@ pub fn of(mandate: &Mandate, phase: Phase) -> Brief {
     brief.push(Part::Hints, From::Operator, spec.hints, GOAL_BYTES_MAX);
     brief.push(Part::Delivery, From::Outside, mandate.origin.body(), DELIVERY_BYTES_MAX);
     let past = &mandate.past;
-    brief.push(Part::FailedChecks, From::Daemon, past.failed_checks, ANSWER_BYTES_MAX);
+    brief.push(Part::FailedChecks, From::Workspace, past.failed_checks, ANSWER_BYTES_MAX);
     brief.push(Part::Lessons, From::Model, past.lessons, ANSWER_BYTES_MAX);
     let Some(cycle) = &mandate.cycle else { return brief.done(phase, 0, Vec::new()) };
     brief.push(Part::Orientation, From::Model, cycle.orientation, ANSWER_BYTES_MAX);
@@ -120,7 +123,11 @@ pub fn of(mandate: &Mandate, phase: Phase) -> Brief {
         let decision = cycle.decision.as_ref().map(|decided| decided.text);
         brief.push(Part::Decision, From::Model, decision, ANSWER_BYTES_MAX);
     }
-    if phase == Phase::Reflect {
+    // What a command prints may be what any file of the workspace holds.
+    let may_hear = spec.upload.contains(&Scope::L2);
+    if !may_hear {
+        // Only that it ended, which the results of the steps tell.
+    } else if phase == Phase::Reflect {
         let plan = cycle.plan.iter();
         for (plan, told) in plan.flat_map(|plan| plan.told.iter().map(move |told| (plan, told))) {
             let Some(step) = plan.steps.get(usize::from(told.step)) else { continue };
@@ -129,7 +136,7 @@ pub fn of(mandate: &Mandate, phase: Phase) -> Brief {
         }
     } else {
         for told in past.told {
-            brief.push(Part::ToldBefore, From::Workspace, told, TOLD_BYTES_MAX);
+            brief.push(Part::ToldBefore, From::Workspace, told, TOLD_BEFORE_BYTES_MAX);
         }
     }
     if let Some(invalid) = cycle.call.invalid {

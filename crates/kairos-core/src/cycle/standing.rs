@@ -29,6 +29,9 @@ use crate::plan::{Graph, Status as NodeStatus, Step, StepEnd};
 use crate::shell::{Invocation, Ran};
 use crate::time::Time;
 
+/// Looks at the checks, and attempts of reflect's call before them, of one cycle.
+const LOOKS_MAX: u8 = 12;
+
 /// A cycle under way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cycle {
@@ -99,9 +102,9 @@ pub struct Plan {
     pub tries: u8,
     /// What changes of this cycle add up to.
     pub so_far: SoFar,
-    /// What a command changed, while it is brought to the tree.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub promotion: Option<Promotion>,
+    /// What commands changed, while it is brought to the tree; one of each step at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub promotions: Vec<Promotion>,
     /// What commands told, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<Told>,
@@ -124,7 +127,7 @@ struct PlanForm {
     tries: u8,
     so_far: SoFar,
     #[serde(default)]
-    promotion: Option<Promotion>,
+    promotions: Vec<Promotion>,
     #[serde(default)]
     told: Vec<Told>,
 }
@@ -133,13 +136,13 @@ impl TryFrom<PlanForm> for Plan {
     type Error = &'static str;
 
     fn try_from(form: PlanForm) -> Result<Self, Self::Error> {
-        let PlanForm { steps, graph, ends, held, tries, so_far, promotion, told } = form;
+        let PlanForm { steps, graph, ends, held, tries, so_far, promotions, told } = form;
         if ends.len() != steps.len() {
             return Err("a plan has as many ends as steps");
         }
         let graph = Graph::standing(steps.iter().map(Step::node).collect(), &graph)
             .ok_or("the steps of a plan are no graph")?;
-        Ok(Self { steps, graph, ends, held, tries, so_far, promotion, told })
+        Ok(Self { steps, graph, ends, held, tries, so_far, promotions, told })
     }
 }
 
@@ -208,7 +211,9 @@ impl Cycle {
                     plan.tries = plan.tries.saturating_add(1);
                 }
             }
-            Intent::Observe | Intent::Verify => {}
+            // Counted behind those of reflect's call: a look that never comes to an end is none.
+            Intent::Verify => self.call.attempts = self.call.attempts.saturating_add(1),
+            Intent::Observe => {}
         }
     }
 
@@ -231,6 +236,9 @@ impl Cycle {
                 self.failed_checks = Some(u8::try_from(failed.len()).unwrap_or(u8::MAX));
             }
             (Intent::Verify, Outcome::Failed(_)) => self.failed_checks = Some(u8::MAX),
+            (Intent::Verify, _) if self.call.attempts >= LOOKS_MAX => {
+                self.failed_checks = Some(u8::MAX);
+            }
             (Intent::Change { change, .. }, Outcome::Changed { .. })
             | (
                 Intent::Change { change, .. } | Intent::Reconcile { change, .. },
@@ -238,7 +246,7 @@ impl Cycle {
             ) => {
                 self.changed = true;
                 if let Some(plan) = &mut self.plan {
-                    plan.stands(change);
+                    plan.stands(intent.step(), change);
                 }
             }
             // A person says that it happened.
@@ -308,17 +316,24 @@ impl Plan {
             held: Vec::new(),
             tries: 0,
             so_far: SoFar::default(),
-            promotion: None,
+            promotions: Vec::new(),
             told: Vec::new(),
         })
     }
 
+    /// What the command of a step changed, while it is brought to the tree.
+    #[must_use]
+    pub fn promotion(&self, step: u8) -> Option<&Promotion> {
+        self.promotions.iter().find(|promotion| promotion.step == step)
+    }
+
     /// One more change of this cycle stands.
-    fn stands(&mut self, change: &Change) {
+    fn stands(&mut self, step: Option<u8>, change: &Change) {
         self.so_far.files = self.so_far.files.saturating_add(1);
         let bytes = change.post().map_or(0, |post| post.bytes);
         self.so_far.bytes = self.so_far.bytes.saturating_add(bytes);
-        if let Some(promotion) = &mut self.promotion {
+        let of_step = |promotion: &&mut Promotion| Some(promotion.step) == step;
+        if let Some(promotion) = self.promotions.iter_mut().find(of_step) {
             promotion.stands(change);
             self.tries = 0;
         }
@@ -328,7 +343,7 @@ impl Plan {
         self.tries = 0;
         self.told.push(Told { step, text: ran.told });
         if ran.end.is_well() && ran.spoilt.is_none() && !ran.changes.is_empty() {
-            self.promotion = Some(Promotion::new(step, invocation.risk, &ran.changes));
+            self.promotions.push(Promotion::new(step, invocation.risk, &ran.changes));
         }
     }
 
@@ -341,7 +356,7 @@ impl Plan {
             Event::StepFinished { step, end, .. } => {
                 self.tries = 0;
                 self.held.retain(|held| held.what.step != *step);
-                self.promotion.take_if(|promotion| promotion.step == *step);
+                self.promotions.retain(|promotion| promotion.step != *step);
                 if let Some(place) = self.ends.get_mut(usize::from(*step)) {
                     *place = Some(*end);
                 }

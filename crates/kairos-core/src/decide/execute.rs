@@ -91,7 +91,7 @@ fn executed(draft: &mut Draft<'_>, step: u8, ran: &Ran) {
 }
 
 /// A decision is for one execution.
-fn used(draft: &mut Draft<'_>, step: u8) {
+pub(super) fn used(draft: &mut Draft<'_>, step: u8) {
     let mandate = draft.id();
     if let Some(proposal) = settle::approved(draft, step) {
         draft.emit(Event::ProposalClosed { mandate, proposal, how: Closed::Approved });

@@ -134,6 +134,9 @@ pub(super) fn settle_budget(draft: &mut Draft<'_>, open: &Open, outcome: &Outcom
 
 fn after(draft: &mut Draft<'_>, open: &Open, outcome: &Outcome) {
     if draft.mandate.ending.is_some() && !must_go_on(open, outcome) {
+        if let (Intent::Execute { step, .. }, Outcome::Executed(_)) = (&open.intent, outcome) {
+            execute::used(draft, *step);
+        }
         // A stop was acknowledged: nothing new begins, and `advance` ends the mandate.
         return;
     }
@@ -174,10 +177,8 @@ fn after(draft: &mut Draft<'_>, open: &Open, outcome: &Outcome) {
             _ if !promote::is_under_way(draft, *step) => {
                 step::end(draft, *step, StepEnd::Succeeded);
             }
-            _ if draft.may_begin() && draft.mandate.ending.is_none() => {
-                promote::next(draft, *step);
-            }
-            // Stopped, or the next start finds changes that do not stand.
+            _ if promote::may_go_on(draft) => promote::next(draft, *step),
+            // Stopped, waiting for its turn, or drained: `act` finds changes that do not stand.
             _ => {}
         },
         Intent::Execute { step, invocation, elevation } => {

@@ -99,8 +99,7 @@ pub(super) fn prepared(draft: &mut Draft<'_>, step: u8, change: &Change, diff: B
 pub(super) fn gate(draft: &Draft<'_>, step: u8, change: &Change) -> Verdict {
     let plan = draft.mandate.cycle.as_ref().and_then(|cycle| cycle.plan.as_ref());
     let so_far = plan.map(|plan| plan.so_far).unwrap_or_default();
-    let promotion = plan.and_then(|plan| plan.promotion.as_ref());
-    let risk = promotion.filter(|promotion| promotion.step == step).map(|promotion| promotion.risk);
+    let risk = plan.and_then(|plan| plan.promotion(step)).map(|promotion| promotion.risk);
     let budget = draft.mandate.spec.risk_budget.max(risk.unwrap_or_default());
     judge(&draft.state.scopes, budget, so_far, change)
 }

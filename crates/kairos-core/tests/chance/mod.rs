@@ -246,8 +246,8 @@ pub(crate) fn holds(state: &State) -> Vec<&'static str> {
         let statuses = plan.into_iter().flat_map(|plan| plan.graph.steps()).map(|(_, s)| s);
         let statuses: Vec<_> = statuses.collect();
         let (done, left) = (StepStatus::Completed, StepStatus::Pending);
-        let promoted = plan.and_then(|plan| plan.promotion.as_ref());
-        say("promotion", promoted.is_some_and(|some| !some.left.is_empty()));
+        let promoted = || plan.into_iter().flat_map(|plan| &plan.promotions);
+        say("promotion", promoted().any(|some| !some.left.is_empty()));
         say("told", plan.is_some_and(|plan| !plan.told.is_empty()));
         say("half a plan", statuses.contains(&done) && statuses.contains(&left));
     }

@@ -20,8 +20,8 @@ use super::{Acting, Files, os};
 
 /// Permission bits of a new file where a command said nothing else.
 const USUAL_MODE: u32 = 0o644;
-/// Of those a command may set on a new file.
-const MODE_BITS: u32 = 0o777;
+/// Of those a command may set on a new file: it is for nobody else to write.
+const MODE_BITS: u32 = 0o755;
 
 /// What can be brought to the tree of a change set.
 #[derive(Debug, Default)]
@@ -61,8 +61,11 @@ impl<F: Fs + Clone> Files<F> {
             out.left.push(format!("{}: {words}", refused.path.display()));
         }
         let kept = || set.changes.iter().filter(|change| is_kept(&change.path));
-        if kept().count() > PROMOTED_FILES_MAX * 4 {
+        let files = kept().filter(|change| is_file(&change.what)).count();
+        if files > PROMOTED_FILES_MAX {
             out.spoilt = out.spoilt.or(Some(Spoilt::TooMany));
+            let most = PROMOTED_FILES_MAX;
+            out.left.push(format!("{files} files changed, and {most} are taken over at most"));
         }
         let mut bytes_left = PROMOTED_BYTES_MAX;
         for change in kept() {
@@ -81,11 +84,6 @@ impl<F: Fs + Clone> Files<F> {
                 }
                 Err(Not::Done(not_done)) => return Err(not_done),
             }
-        }
-        if out.changes.len() > PROMOTED_FILES_MAX {
-            out.spoilt = out.spoilt.or(Some(Spoilt::TooMany));
-            let (count, most) = (out.changes.len(), PROMOTED_FILES_MAX);
-            out.left.push(format!("{count} files changed, and {most} are taken over at most"));
         }
         if out.spoilt.is_some() {
             out.changes.clear();
@@ -115,25 +113,25 @@ impl<F: Fs> Acting<'_, F> {
                 let post = self.layer(set, path, *bytes, bytes_left)?;
                 let parent = self.tree.vacant(os(&at)).map_err(|_| conflict())?;
                 let at = Place { path: at, parent };
-                let mode = (mode & 0o111 != 0 || mode & 0o077 == 0).then_some(mode & MODE_BITS);
-                let mode = mode.filter(|mode| *mode != USUAL_MODE);
+                let mode = Some(mode & MODE_BITS).filter(|mode| *mode != USUAL_MODE);
                 Ok(Change::Create { at, post, mode })
             }
             What::Modified {
-                before: Node::File { mode: before, sha256, .. },
+                before: Node::File { mode, sha256, .. },
                 after: Node::File { bytes, .. },
             } => {
                 let post = self.layer(set, path, *bytes, bytes_left)?;
-                let (place, pre) = self.stood(&at, *before, sha256)?;
                 // An exchange keeps the mode that the file had.
-                Ok(Change::Edit { at: place, pre, post })
+                let (at, pre) = self.stood(&at, Some(*mode), sha256, bytes_left)?;
+                Ok(Change::Edit { at, pre, post })
             }
             What::Deleted(Node::File { mode, sha256, .. }) => {
-                let (at, pre) = self.stood(&at, *mode, sha256)?;
+                let (at, pre) = self.stood(&at, Some(*mode), sha256, bytes_left)?;
                 Ok(Change::Delete { at, pre })
             }
-            What::Renamed { from, node: Node::File { mode, sha256, .. } } => {
-                let (place, pre) = self.stood(&rel(from)?, *mode, sha256)?;
+            What::Renamed { from, node: Node::File { sha256, .. } } => {
+                // The mode it has now is not the one it had; the file keeps the latter.
+                let (place, pre) = self.stood(&rel(from)?, None, sha256, bytes_left)?;
                 let parent = self.tree.vacant(os(&at)).map_err(|_| conflict())?;
                 Ok(Change::Move { at: place, to: Place { path: at, parent }, pre })
             }
@@ -145,9 +143,13 @@ impl<F: Fs> Acting<'_, F> {
             What::Added(Node::Link { .. })
             | What::Renamed { node: Node::Link { .. }, .. }
             | What::Deleted(Node::Link { .. }) => Err(Not::Left("links are not taken over".into())),
-            What::Modified { .. } | What::Renamed { node: Node::Dir { .. }, .. } => Err(Not::Left(
-                "it became something else than a file, which is not taken over".into(),
-            )),
+            What::Modified { .. } => {
+                let words = "it took the place of something of another kind";
+                Err(Not::Spoilt(Spoilt::OtherKind, words.into()))
+            }
+            What::Renamed { node: Node::Dir { .. }, .. } => {
+                Err(Not::Left("a directory by another name is not taken over".into()))
+            }
         }
     }
 
@@ -159,16 +161,11 @@ impl<F: Fs> Acting<'_, F> {
         bytes: u64,
         bytes_left: &mut u64,
     ) -> Result<kairos_core::digest::BlobRef, Not> {
-        let many = |words: String| Not::Spoilt(Spoilt::TooMany, words);
         if bytes > TARGET_BYTES_MAX {
-            return Err(many(format!(
-                "it has {bytes} bytes, and {TARGET_BYTES_MAX} are taken over"
-            )));
+            let words = format!("it has {bytes} bytes, and {TARGET_BYTES_MAX} are taken over");
+            return Err(Not::Spoilt(Spoilt::TooMany, words));
         }
-        let left = bytes_left.checked_sub(bytes);
-        *bytes_left = left.ok_or_else(|| {
-            many(format!("its changes have more than {PROMOTED_BYTES_MAX} bytes together"))
-        })?;
+        takes(bytes_left, bytes)?;
         let unread = || Not::Spoilt(Spoilt::Unreadable, "it cannot be read".into());
         let mut content = Vec::new();
         let file = set.open(path).map_err(|_| unread())?;
@@ -180,8 +177,9 @@ impl<F: Fs> Acting<'_, F> {
     fn stood(
         &self,
         path: &RelPath,
-        mode: u32,
+        mode: Option<u32>,
         sha256: &[u8; 32],
+        bytes_left: &mut u64,
     ) -> Result<(Place, FileFact), Not> {
         let found: Found = self.tree.read(os(path)).map_err(|refusal| {
             let words = refusal.to_string();
@@ -190,13 +188,34 @@ impl<F: Fs> Acting<'_, F> {
                 NotDone::Refused(_) | NotDone::Stale => Not::Spoilt(Spoilt::Conflict, words),
             }
         })?;
-        let same = digest(&found.bytes) == *sha256 && found.stat.mode & 0o7777 == mode;
-        if !same {
+        let is_mode = mode.is_none_or(|mode| found.stat.mode & 0o7777 == mode);
+        if digest(&found.bytes) != *sha256 || !is_mode {
             return Err(conflict());
         }
+        takes(bytes_left, found.bytes.len() as u64)?;
         let content = self.texts.put(&found.bytes).map_err(NotDone::from)?;
         let place = Place { path: path.clone(), parent: found.parent_inode };
         Ok((place, FileFact { content, mode: found.stat.mode }))
+    }
+}
+
+/// Takes room for one side of a change.
+fn takes(bytes_left: &mut u64, bytes: u64) -> Result<(), Not> {
+    let words =
+        || format!("its changes have more than {PROMOTED_BYTES_MAX} bytes, both sides together");
+    let left = bytes_left.checked_sub(bytes);
+    *bytes_left = left.ok_or_else(|| Not::Spoilt(Spoilt::TooMany, words()))?;
+    Ok(())
+}
+
+/// Whether a change is one of a file.
+fn is_file(what: &What) -> bool {
+    match what {
+        What::Added(node) | What::Deleted(node) | What::Renamed { node, .. } => {
+            matches!(node, Node::File { .. })
+        }
+        What::Modified { .. } => true,
+        What::Mode { .. } => false,
     }
 }
 

@@ -17,6 +17,8 @@ use kairos_disk::{Fs, RealFs};
 use kairos_sandbox::catalog::{Grant, Inputs};
 use sha2::{Digest as _, Sha256};
 
+use super::resolved::word;
+
 const FILES_MAX: usize = 10_000;
 const BYTES_MAX: u64 = 256 << 20;
 const ENTRIES_MAX: usize = 200_000;
@@ -258,8 +260,8 @@ impl BoundInputs {
                 };
                 let head = format!("inputs: {count}, bound by content");
                 let shown = files.iter().take(SHOWN_MAX);
-                let shown =
-                    shown.map(|(path, sha256)| format!("  {} {}", hex(sha256), path.display()));
+                let shown = shown
+                    .map(|(path, sha256)| format!("  {} {}", hex(sha256), word(path.as_os_str())));
                 let more = files.len().checked_sub(SHOWN_MAX).filter(|more| *more > 0);
                 let more = more.map(|more| format!("  and {more} more"));
                 [head].into_iter().chain(shown).chain(more).collect()

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use kairos_core::digest::{BlobRef, Digest};
-use kairos_core::effect::{Call, Effect, Failure, Outcome};
+use kairos_core::effect::{Call, Class, Effect, Failure, Outcome};
 use kairos_core::fold::Fold;
 use kairos_core::gate::risk::Risk;
 use kairos_core::gate::scope::Scopes;
@@ -33,7 +33,7 @@ pub struct Commands {
     /// Why there is none where there is none.
     shell: OnceLock<Result<Shell, String>>,
     open: Open,
-    /// What counts until it is opened.
+    /// What counts from the next command on, where that is something else than before.
     settings: Mutex<Option<Settings>>,
     files: Arc<Files>,
     texts: Texts,
@@ -75,20 +75,17 @@ impl Commands {
             let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner).take();
             (self.open)(settings.ok_or("it was opened before and that came to no end")?)
         };
-        self.shell.get_or_init(open).as_ref().map_err(String::as_str)
+        let shell = self.shell.get_or_init(open);
+        let newer = self.settings.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let (Ok(shell), Some(newer)) = (shell, newer) {
+            shell.replace(newer);
+        }
+        shell.as_ref().map_err(String::as_str)
     }
 
-    /// Other settings from the next command on; one that was resolved keeps its own.
+    /// Other settings from the next command on; one that was resolved keeps its own. Never waits.
     pub fn replace(&self, settings: Settings) {
-        let mut waiting = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(before) = waiting.as_mut() {
-            *before = settings;
-            return;
-        }
-        drop(waiting);
-        if let Ok(shell) = self.shell() {
-            shell.replace(settings);
-        }
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Some(settings);
     }
 
     /// Whether a call is for this performer.
@@ -167,10 +164,14 @@ impl Commands {
         stop: &Stop,
     ) -> Result<Outcome, Not> {
         let resolved = self.resolved(&self.asked(answer, step)?)?;
-        if invocation(&resolved, judged.shown).hash() != judged.hash() {
+        if invocation(&resolved, judged.shown) != *judged {
             return Err(Not::Stale);
         }
-        let outcome = self.confined(&resolved, stop)?;
+        let outcome = self.confined(&resolved, stop).map_err(|not| match not {
+            // Repeated at the next start, without asking for what was decided.
+            Not::Stopped if judged.class() == Class::Read => Not::Lost,
+            other => other,
+        })?;
         let end = ended(outcome.exit);
         let mut promotable = Promotable::default();
         if end.is_well() {
@@ -204,7 +205,8 @@ impl Commands {
             let found =
                 self.files.promotable(set, &is_kept).map_err(|not_done| match not_done {
                     NotDone::Failed(failure) => Not::Failed(failure),
-                    NotDone::Refused(_) | NotDone::Stale => Not::Stale,
+                    // It was executed.
+                    NotDone::Refused(_) | NotDone::Stale => Not::Lost,
                 })?;
             all.changes.extend(found.changes);
             all.left.extend(found.left);

@@ -123,7 +123,7 @@ impl Resolved {
         }));
         let set = self.env().iter();
         lines.extend(set.map(|(name, value)| format!("variable: {name}={}", word(value))));
-        lines.push(format!("directory: {}", self.cwd().display()));
+        lines.push(format!("directory: {}", word(self.cwd().as_os_str())));
         lines.push(match self.beyond {
             true => "rule: none; it is in no catalogue".to_owned(),
             false => format!("rule: {}", self.rule),
@@ -171,7 +171,7 @@ pub(super) fn words(argv: &[OsString]) -> String {
     argv.iter().map(|arg| word(arg)).collect::<Vec<_>>().join(" ")
 }
 
-fn word(arg: &std::ffi::OsStr) -> String {
+pub(super) fn word(arg: &std::ffi::OsStr) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@+%^".contains(c);
     match arg.to_str() {
         Some(text) if !text.is_empty() && text.chars().all(plain) => text.to_owned(),

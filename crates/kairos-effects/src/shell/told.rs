@@ -18,6 +18,8 @@ use crate::file::Promotable;
 /// Bytes shown of the beginning of a stream, and of its end.
 const HEAD_BYTES: usize = 8 * 1024;
 const TAIL_BYTES: usize = 16 * 1024;
+/// Lines in a report about what was left out.
+const LEFT_MAX: usize = 1_000;
 /// Lines about files.
 const FILES_SHOWN: usize = 40;
 
@@ -79,7 +81,8 @@ impl Told<'_> {
             "max_rss": outcome.max_rss,
             "stdout": stream(&outcome.stdout),
             "stderr": stream(&outcome.stderr),
-            "left_out": self.promotable.left,
+            "left_out": self.promotable.left.iter().take(LEFT_MAX).collect::<Vec<_>>(),
+            "left_out_count": self.promotable.left.len(),
         })
         .to_string()
     }

@@ -105,7 +105,7 @@ fn fold(dir: &Path, does: &str) {
     let opening = Opening {
         origin: IdSource::new(time(), Seed([7; 16])).node(),
         epoch: 1,
-        schema: 3,
+        schema: 4,
         segments: Segments::default(),
     };
     #[expect(clippy::disallowed_methods, reason = "the turn is driven without its engine")]

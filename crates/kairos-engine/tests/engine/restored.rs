@@ -214,14 +214,14 @@ fn a_journal_of_older_events_goes_on_and_one_of_newer_is_refused_with_both_versi
         let started = world::begin(dir.path(), Box::new(|_| None), Box::new(|_| {}), with);
         (dir, started)
     };
-    for older in [1, 2, 3] {
+    for older in [1, 2, 3, 4] {
         let (_dir, started) = begun(older);
         let started = started.expect("it is read");
         stop(started);
     }
-    let (_dir, refused) = begun(4);
+    let (_dir, refused) = begun(5);
     let refused = refused.expect_err("it cannot be read");
     let why = std::error::Error::source(&refused).expect("it says why").to_string();
-    let expected = "`00000000000000000001.kj` was written with schema 4; this kairos knows up to 3";
+    let expected = "`00000000000000000001.kj` was written with schema 5; this kairos knows up to 4";
     assert_eq!(why, expected);
 }

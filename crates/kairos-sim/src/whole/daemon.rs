@@ -12,6 +12,8 @@ use kairos_core::digest::BlobRef;
 use kairos_core::effect::{Attempt, Call, Outcome, Reply};
 use kairos_core::id::{EffectId, MandateId};
 use kairos_core::input::Input;
+use kairos_core::plan::Action;
+use kairos_core::shell::CommandRefusal;
 use kairos_core::time::Time;
 use kairos_disk::{Blobs, Fs};
 use kairos_effects::Permit;
@@ -237,6 +239,15 @@ impl Daemon {
                 let cancelled =
                     Outcome::Asked(Attempt { request: None, usage: None, reply, said: None });
                 Some(permit.settle(cancelled).into_parts().1)
+            }
+            // The simulated machine has no program.
+            (Call::Prepare { action: Action::Shell, .. }, _) => {
+                let (why, words) = (CommandRefusal::Name, "there is no program here");
+                let refused = match self.texts.put(words.as_bytes()) {
+                    Ok(told) => Outcome::NotExecuted { why, told },
+                    Err(error) => Outcome::Failed(error.failure()),
+                };
+                Some(permit.settle(refused).into_parts().1)
             }
             _ => Some(self.files.perform(permit).into_parts().1),
         }

@@ -148,11 +148,7 @@ fn show(root: &Root, mandate: &Mandate, out: &mut Out) -> Result<(), Failure> {
         out.line(format!("files     {}", one_line(glob)))?;
     }
     for check in &mandate.verify {
-        let check = match check {
-            Verify::Contains { file, contains } => format!("`{file}` contains `{contains}`"),
-            Verify::Command { command } => format!("`{}` exits with 0", command.join(" ")),
-        };
-        out.line(format!("verify    {}", one_line(&check)))?;
+        out.line(format!("verify    {}", one_line(&holds(check))))?;
     }
     if !mandate.project_scope.is_empty() {
         out.line(format!("scope     {}", one_line(&mandate.project_scope)))?;
@@ -219,4 +215,12 @@ fn stop(root: &Root, id: &str, out: &mut Out) -> Result<Exit, Failure> {
         talk::say(format!("{id} is asked to stop; it ends when its open effect has ended"));
     }
     Ok(Exit::Ok)
+}
+
+/// What has to hold, in words.
+fn holds(check: &Verify) -> String {
+    match check {
+        Verify::Contains { file, contains } => format!("`{file}` contains `{contains}`"),
+        Verify::Command { command } => format!("`{}` exits with 0", command.join(" ")),
+    }
 }

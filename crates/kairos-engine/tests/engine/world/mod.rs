@@ -177,7 +177,7 @@ pub(crate) fn begin_with(
                 None => kept.push(permit),
             }),
             look: Box::new(drop),
-            cancel: Box::new(|_| {}),
+            cancel: Box::new(|_| 0),
             notice,
         },
         retain,
