@@ -58,7 +58,7 @@ fn shelf() -> Shelf {
             fs.put(&Path::new(JOURNAL).join(path), &bytes, mode).expect("nothing fails");
         }
     }
-    fs.make_dir(&fs.root(), KEPT.as_ref()).expect("nothing fails");
+    fs.make_dir(&fs.root(), KEPT.as_ref(), 0o700).expect("nothing fails");
     let [journal, kept] = dirs(&fs);
     let node = checkpoint::origin(&fs, &journal).expect("it is sound").expect("it has frames");
     let signer = Signer::new(&checkpoint::name(node), [7; 32]).expect("a name");

@@ -252,7 +252,8 @@ pub enum Change {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     pub path: RelPath,
-    /// The parent directory's inode: another one later means that the path leads elsewhere.
+    /// The parent directory's inode: another one later means that the path leads elsewhere. 0 where
+    /// there was none, of a creation or of where a move leads: it is made with the change.
     pub parent: u64,
 }
 

@@ -20,13 +20,21 @@
 //! | move | link `from` to `to` · sync dir of `to` · `from` → temp · look · sync dir of `from` · *finish:* unlink temp · sync dir |
 //! | delete | target → temp · look · sync dir · *finish:* unlink temp · sync dir |
 //!
+//! Where the directory of a creation, or the one a move leads to, was missing when that was prepared,
+//! what is still missing is made first, with mode 0755: one directory after the other, each checked
+//! like any on the way and its parent synced before the next. They stay, whatever comes of the change:
+//! empty ones are litter, and no doubt. Such a creation sets its mark twice: once both names *temp*
+//! in the directory and *temp* in the root are durable, in this order, new → target follows. They are
+//! removed the other way round, but by *finish*.
+//!
 //! All renames but the exchange replace nothing. Where the file system cannot do one of the steps, or
 //! the two names of a file that is moved do not show one number, the change is refused.
 //!
 //! # After a crash
 //!
 //! Whatever the table does not name is unsettled and left alone, as is everything when the path
-//! does not lead to the same directory any more.
+//! does not lead to the same directory any more. One that was missing is another when it lacks the
+//! mark that the root has.
 //!
 //! | change | target | temp | verdict |
 //! |---|---|---|---|
@@ -37,6 +45,7 @@
 //! | | absent | mark, and no new | reverted: it was renamed away, and somebody removed it |
 //! | | absent | mark, and new = post | retry; both are unlinked, the mark first |
 //! | | absent | absent | retry; new is unlinked |
+//! | | no directory, as before | no mark in the root | retry |
 //! | delete | absent | absent or pre | done |
 //! | | pre | pre | reverted |
 //! | | pre | absent | retry |
@@ -48,6 +57,9 @@
 //! | pre, or the file at temp | anything | pre, or the file at `from` or `to` | reverted |
 //! | pre | absent | absent | retry |
 //! | pre | the file at `from` | absent | retry; `to` is unlinked |
+//!
+//! Where `to` has no directory, as before, it is absent. If the directory was missing before, a file at
+//! `from` that has a second name elsewhere is unsettled.
 //!
 //! **Invariant:** a verdict of retry means that the change is not in effect and, but for what is
 //! said above, never was (`tests/exchange/crash.rs` stops before every call, with and without a person who
@@ -61,6 +73,7 @@ mod look;
 mod recover;
 mod relocate;
 mod stage;
+mod way;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -108,7 +121,9 @@ pub enum Change<'a> {
     },
 }
 
-/// A path beneath the root and the inode of the directory it led to when the change was prepared.
+/// A path beneath the root and the inode of the directory it led to when the change was prepared:
+/// [`MISSING`](crate::tree::MISSING) when there was none, which only a creation and the end of a move
+/// may have.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
     pub path: &'a Path,
@@ -130,7 +145,7 @@ pub struct Applied {
 /// Why a change was not made, or not for certain.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// For certain: nothing has happened.
+    /// For certain: nothing has happened, but that empty directories may have been made on the way.
     #[error(transparent)]
     Refused(#[from] Refusal),
     #[error(transparent)]
@@ -171,7 +186,7 @@ pub enum Doubt {
 /// How an unsettled change was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Left {
-    /// Everything is as it was.
+    /// Everything is as it was, but for directories that were made on the way.
     Restored,
     /// Nothing was taken back: the change, or what somebody made of it, stands, and what it
     /// replaced lies under the temporary name.
@@ -187,7 +202,7 @@ pub enum Verdict {
     Done,
     /// It was made, and somebody has undone it since: done, and not to be made again.
     Reverted,
-    /// It is not made; nothing of the attempt is left.
+    /// It is not made; nothing of the attempt is left but directories on the way.
     Retry,
     /// Nobody can say. Nothing was touched.
     Unsettled(Doubt),

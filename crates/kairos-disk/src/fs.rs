@@ -94,8 +94,9 @@ pub trait Fs: Send + Sync {
 
     /// Opens the directory `path` beneath `dir`. The empty path and `.` open `dir` anew.
     fn open_dir(&self, dir: &Self::Dir, path: &Path) -> io::Result<Self::Dir>;
-    /// Makes one directory with mode 0700. `AlreadyExists` when the name is taken.
-    fn make_dir(&self, dir: &Self::Dir, name: &OsStr) -> io::Result<()>;
+    /// Makes one directory, its permission bits `mode` exactly (`0o777`; no umask); setgid it may
+    /// inherit. `AlreadyExists` when the name is taken, by whatever. A failure may leave it behind.
+    fn make_dir(&self, dir: &Self::Dir, name: &OsStr, mode: u32) -> io::Result<()>;
     /// The names in a directory, `.` and `..` left out, in no order.
     fn list(&self, dir: &Self::Dir) -> io::Result<Vec<OsString>>;
     /// The same names, one at a time: for a directory of any size.

@@ -40,6 +40,9 @@ pub struct File(OwnedFd);
 /// Permission bits of `st_mode`.
 const MODE_BITS: u32 = 0o7777;
 
+/// Those of them that say who may do what.
+const PERMISSION_BITS: u32 = 0o777;
+
 /// How a name beneath a directory is opened: never out of it, over a link or onto another mount.
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_SYMLINKS)
@@ -76,9 +79,14 @@ impl Fs for RealFs {
         Ok(Dir(open_beneath(dir, path, DIRECTORY, Mode::empty())?))
     }
 
-    fn make_dir(&self, dir: &Dir, name: &OsStr) -> io::Result<()> {
-        let name = component(name)?;
-        Ok(retry_on_intr(|| rustix::fs::mkdirat(&dir.0, name, Mode::RWXU))?)
+    fn make_dir(&self, dir: &Dir, name: &OsStr, mode: u32) -> io::Result<()> {
+        let (name, mode) = (component(name)?, mode & PERMISSION_BITS);
+        retry_on_intr(|| rustix::fs::mkdirat(&dir.0, name, Mode::from_raw_mode(mode)))?;
+        let made = open_beneath(dir, Path::new(name), DIRECTORY, Mode::empty())?;
+        // The umask and the directory's default ACL have changed what was asked for.
+        let inherited = stat_open(made.as_fd())?.mode & !PERMISSION_BITS;
+        let mode = Mode::from_raw_mode(inherited | mode);
+        Ok(retry_on_intr(|| rustix::fs::fchmod(&made, mode))?)
     }
 
     fn list(&self, dir: &Dir) -> io::Result<Vec<OsString>> {

@@ -21,10 +21,13 @@ pub const TARGET_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// The longest path.
 pub const PATH_BYTES_MAX: usize = 4096;
 
+/// Stands for the inode of a directory that did not exist.
+pub const MISSING: u64 = 0;
+
 /// A root and what must not be touched beneath it.
 pub struct Tree<F: Fs> {
     pub(crate) fs: F,
-    root: F::Dir,
+    pub(crate) root: F::Dir,
     protected: Vec<Identity>,
 }
 
@@ -72,13 +75,16 @@ impl<F: Fs> Tree<F> {
         Ok(Found { parent_inode: place.identity.inode, stat: opened.stat, bytes, digest })
     }
 
-    /// Makes sure that nothing stands at `path`, and answers the inode of its directory, which must
-    /// exist.
+    /// Makes sure that nothing stands at `path`, and answers the inode of its directory: [`MISSING`]
+    /// when it, or one on the way to it, does not exist.
     ///
     /// # Errors
     /// [`Reason::Occupied`], and every reason why the path may not be touched.
     pub fn vacant(&self, path: &Path) -> Result<u64, Refusal> {
-        let place = self.place(path)?;
+        let place = match self.place(path) {
+            Err(Refusal { reason: Reason::Missing, .. }) => return self.missing(path),
+            place => place?,
+        };
         self.check_vacant(&place)?;
         Ok(place.identity.inode)
     }
@@ -95,6 +101,16 @@ impl<F: Fs> Tree<F> {
 
     /// Walks to the directory of `path`.
     pub(crate) fn place(&self, path: &Path) -> Result<Place<F>, Refusal> {
+        self.walk(path, |_, _| Ok(()))
+    }
+
+    /// The same, with `before` called for each directory on the way before it is opened: with the
+    /// one it lies in, which may be touched, and its name.
+    pub(crate) fn walk(
+        &self,
+        path: &Path,
+        mut before: impl FnMut(&F::Dir, &OsStr) -> Result<(), Reason>,
+    ) -> Result<Place<F>, Refusal> {
         let refuse = |reason| Refusal { path: path.to_owned(), reason };
         let (parents, name) = plain(path).map_err(refuse)?;
         let mut dir = self
@@ -103,6 +119,7 @@ impl<F: Fs> Tree<F> {
             .map_err(|source| refuse(Reason::Disk { step: "opening the root", source }))?;
         let mut identity = self.unprotected(&dir).map_err(refuse)?;
         for parent in parents {
+            before(&dir, parent).map_err(refuse)?;
             dir = self
                 .fs
                 .open_dir(&dir, Path::new(parent))
@@ -133,6 +150,16 @@ impl<F: Fs> Tree<F> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(source) => Err(place.refuse(Reason::Disk { step: "looking at it", source })),
         }
+    }
+
+    /// Makes sure that the directories to `path` may be made.
+    fn missing(&self, path: &Path) -> Result<u64, Refusal> {
+        let refuse = |reason| Refusal { path: path.to_owned(), reason };
+        let (parents, _) = plain(path).map_err(refuse)?;
+        if parents.into_iter().any(crate::exchange::is_reserved) {
+            return Err(refuse(Reason::Reserved));
+        }
+        Ok(MISSING)
     }
 
     fn open_checked(&self, place: &Place<F>) -> Result<Opened<F>, Reason> {

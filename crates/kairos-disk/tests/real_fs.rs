@@ -37,6 +37,22 @@ fn created_file_has_the_mode_that_was_asked_for() {
 }
 
 #[test]
+fn made_directory_has_the_mode_that_was_asked_for_and_its_parents_group() {
+    let (temp, dir) = root();
+    let mode = |name| fs::metadata(temp.path().join(name)).unwrap().permissions().mode() & 0o7777;
+    for (name, asked) in [("a", 0o777), ("b", 0o700), ("c", 0o755)] {
+        RealFs.make_dir(&dir, OsStr::new(name), asked).unwrap();
+        assert_eq!(mode(name), asked);
+    }
+    let error = RealFs.make_dir(&dir, name("a"), 0o700).unwrap_err();
+    assert_eq!((error.kind(), mode("a")), (ErrorKind::AlreadyExists, 0o777));
+    fs::set_permissions(temp.path().join("a"), fs::Permissions::from_mode(0o2777)).unwrap();
+    let shared = RealFs.open_dir(&dir, Path::new("a")).unwrap();
+    RealFs.make_dir(&shared, name("d"), 0o775).unwrap();
+    assert_eq!(mode("a/d"), 0o2775);
+}
+
+#[test]
 fn names_cannot_lead_out_of_their_directory() {
     let (temp, dir) = root();
     fs::create_dir(temp.path().join("inside")).unwrap();
@@ -50,7 +66,7 @@ fn names_cannot_lead_out_of_their_directory() {
             RealFs.stat(&inside, outside).map(drop),
             RealFs.unlink(&inside, outside),
             RealFs.rename((&inside, outside), (&inside, name("b")), Rename::Replace),
-            RealFs.make_dir(&inside, outside),
+            RealFs.make_dir(&inside, outside, 0o700),
         ] {
             assert_eq!(answer.unwrap_err().kind(), ErrorKind::InvalidInput, "{outside:?}");
         }

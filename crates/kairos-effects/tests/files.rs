@@ -5,7 +5,7 @@ mod common;
 use std::os::unix::ffi::OsStrExt as _;
 
 use common::World;
-use kairos_core::effect::{FileRefusal, Outcome, Reconciled, Reply};
+use kairos_core::effect::{Call, Change, FileRefusal, Outcome, Reconciled, Reply};
 use kairos_core::event::Event;
 use kairos_core::gate::scope::Scopes;
 use kairos_core::mandate::outcome::Outcome as End;
@@ -239,6 +239,90 @@ fn a_mandate_edits_creates_moves_deletes_and_is_verified() {
             "--- a/old.md\n+++ /dev/null\n@@ -1 +0,0 @@\n-old\n",
         ]
     );
+}
+
+const BELOW: &str = r##"
+answers:
+  - phase: orient
+    raw: '{"summary": "s", "priorities": [], "risk_level": "low"}'
+  - phase: decide
+    answer:
+      status: done
+      reason: all below what is not there
+      steps:
+        - {id: create, action: file_create, path: a/b/c.txt, content: "new\n", intent: i}
+        - {id: move, action: file_move, path: from.md, to: d/e/to.md, intent: i}
+"##;
+
+#[test]
+fn a_file_is_created_and_moved_where_no_directory_is() {
+    let mut world = World::new(&[("from.md", "moved\n")]);
+    world.mandate("do everything", &[], vec![]);
+    let model = model_that_says(&world, BELOW);
+    let outcomes = perform_all_with(&mut world, &model);
+    let prepared = outcomes.iter().filter_map(|outcome| match outcome {
+        Outcome::Prepared {
+            change: Change::Create { at, .. } | Change::Move { to: at, .. },
+            ..
+        } => Some((at.path.to_string(), at.parent)),
+        _ => None,
+    });
+    let expected = [("a/b/c.txt".to_owned(), 0), ("d/e/to.md".to_owned(), 0)];
+    assert_eq!(prepared.collect::<Vec<_>>(), expected);
+    let ends = |end: fn(&&Outcome) -> bool| outcomes.iter().filter(end).count();
+    let changed = ends(|outcome| matches!(outcome, Outcome::Changed { .. }));
+    let cleared = ends(|outcome| matches!(outcome, Outcome::Cleared));
+    assert_eq!((changed, cleared), (2, 2), "{outcomes:#?}");
+    assert_eq!(everything(&world), ["a", "a/b", "a/b/c.txt", "d", "d/e", "d/e/to.md"]);
+    assert_eq!(world.read("a/b/c.txt").as_deref(), Some("new\n"));
+    assert_eq!(world.read("d/e/to.md").as_deref(), Some("moved\n"));
+}
+
+#[test]
+fn a_link_that_takes_the_place_of_a_missing_directory_leads_nowhere() {
+    let outside = tempfile::TempDir::new().expect("a temporary directory");
+    let mut world = World::new(&[("from.md", "moved\n")]);
+    world.mandate("do everything", &[], vec![]);
+    let (files, model) = (world.files(), model_that_says(&world, BELOW));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("one");
+    let mut refused = 0;
+    while let Some(permit) = world.next() {
+        let settled = match permit.effect().call() {
+            Call::Ask { .. } => runtime.block_on(model.perform(permit, cancel::pair().1)),
+            Call::Change { change, .. } => {
+                let top = if matches!(change, Change::Create { .. }) { "a" } else { "d" };
+                let link = world.dir.path().join("workspace").join(top);
+                std::os::unix::fs::symlink(outside.path(), link).expect("nothing is there");
+                refused += 1;
+                let settled = files.perform(permit);
+                assert_eq!(*settled.outcome(), Outcome::Refused(FileRefusal::Symlink));
+                settled
+            }
+            _ => files.perform(permit),
+        };
+        world.settle(settled);
+    }
+    assert!(refused > 0);
+    assert_eq!(std::fs::read_dir(outside.path()).expect("listed").count(), 0);
+    assert_eq!(world.read("from.md").as_deref(), Some("moved\n"));
+}
+
+/// All paths in the workspace, links not followed, sorted.
+fn everything(world: &World) -> Vec<String> {
+    let root = world.dir.path().join("workspace");
+    let (mut open, mut paths) = (vec![root.clone()], Vec::new());
+    while let Some(dir) = open.pop() {
+        for entry in std::fs::read_dir(dir).expect("listed") {
+            let path = entry.expect("an entry").path();
+            let below = path.strip_prefix(&root).expect("below it");
+            paths.push(below.to_str().expect("text").to_owned());
+            if path.symlink_metadata().expect("there").is_dir() {
+                open.push(path);
+            }
+        }
+    }
+    paths.sort();
+    paths
 }
 
 #[test]

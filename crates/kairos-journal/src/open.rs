@@ -382,7 +382,7 @@ pub(crate) fn save<D: Fs>(
     bytes: &[u8],
 ) -> io::Result<PathBuf> {
     const COPIES_MAX: u32 = 1000;
-    match disk.make_dir(dir, segment::TORN.as_ref()) {
+    match disk.make_dir(dir, segment::TORN.as_ref(), 0o700) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         made => made?,
     }

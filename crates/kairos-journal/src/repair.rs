@@ -397,7 +397,7 @@ fn torn<D: Fs>(disk: &D, dir: &D::Dir) -> io::Result<Option<D::Dir>> {
 }
 
 fn make_torn<D: Fs>(disk: &D, dir: &D::Dir) -> io::Result<D::Dir> {
-    match disk.make_dir(dir, OsStr::new(segment::TORN)) {
+    match disk.make_dir(dir, OsStr::new(segment::TORN), 0o700) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         made => made?,
     }

@@ -578,7 +578,7 @@ fn make_dir<D: Fs>(disk: &D, dir: &D::Dir) -> io::Result<D::Dir> {
     if let Some(there) = open_dir(disk, dir)? {
         return Ok(there);
     }
-    disk.make_dir(dir, OsStr::new(DIR))?;
+    disk.make_dir(dir, OsStr::new(DIR), 0o700)?;
     disk.sync_dir(dir)?;
     disk.open_dir(dir, Path::new(DIR))
 }

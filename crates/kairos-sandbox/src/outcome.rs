@@ -24,7 +24,8 @@ pub struct Outcome {
     pub enforcement: Enforcement,
     /// SHA-256 of the policy's explanation.
     pub policy_hash: [u8; 32],
-    /// Protected paths that were absent before and are there now; only with direct writes.
+    /// Protected paths that were absent before and are there now, or that are or lead to another file by
+    /// now, whoever put it there; only with direct writes.
     pub appeared: Vec<PathBuf>,
     /// What it changed, for each write root; only with a layer for writes.
     pub changes: Vec<ChangeSet>,

@@ -88,8 +88,11 @@ fn namespaces() -> Result<(), String> {
 fn ended(pidfd: &OwnedFd) -> io::Result<()> {
     let bound = Timespec { tv_sec: 5, tv_nsec: 0 };
     poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&bound))?;
-    waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG)?;
-    Ok(())
+    match waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
+        // Where children are ignored, the kernel reaps them.
+        Ok(_) | Err(rustix::io::Errno::CHILD) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The likeliest reason, for whoever must lift it.

@@ -67,7 +67,8 @@ pub struct Sandbox {
 pub enum Streams {
     /// Kept up to the policy's bound, and part of the outcome.
     Captured,
-    /// To the caller's descriptors. Bounds of output are the caller's then.
+    /// To the caller's descriptors. Bounds of output are the caller's then. A file can be opened anew by
+    /// the command, with the rights its account has; where that matters, give it a pipe.
     Given { stdout: OwnedFd, stderr: OwnedFd },
 }
 

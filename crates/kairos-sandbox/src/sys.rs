@@ -75,7 +75,8 @@ pub(crate) fn clone_into(flags: u64) -> io::Result<Cloned> {
         ..CloneArgs::default()
     };
     // SAFETY: without a shared address space the child goes on with a copy of this memory, as after
-    // fork; the caller is a program of one thread, so no lock can be held by a thread that is gone.
+    // fork; the caller is a program of one thread, so no lock can be held by a thread that is gone, or
+    // its child does nothing but end.
     // The kernel writes the descriptor to a place that lives during the call.
     let pid =
         answer(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) })?;

@@ -19,7 +19,7 @@ use crate::file::{Attributes, What};
 use crate::image::{Bound, Images};
 use crate::listing::{self, Listing};
 use crate::plan::{Call, Course, Fate, Harm, Plan, Site, crash};
-use crate::world::{ROOT, Rules, World};
+use crate::world::{DIRECTORY_MODE, ROOT, Rules, World};
 
 /// Attributes that speak about the old content and are not copied.
 const BOUND_TO_CONTENT: [&str; 3] = ["security.capability", "security.ima", "security.evm"];
@@ -156,7 +156,7 @@ impl SimFs {
         let mut dir = aside.root();
         for parent in path.parent().into_iter().flat_map(Path::components) {
             let name = parent.as_os_str();
-            match aside.make_dir(&dir, name) {
+            match aside.make_dir(&dir, name, DIRECTORY_MODE) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 Ok(()) | Err(_) => dir = aside.open_dir(&dir, Path::new(name))?,
             }
@@ -322,15 +322,14 @@ impl Fs for SimFs {
         Ok(SimDir { mount: self.mount.clone(), inode, path: there.into() })
     }
 
-    fn make_dir(&self, dir: &SimDir, name: &OsStr) -> io::Result<()> {
+    fn make_dir(&self, dir: &SimDir, name: &OsStr, mode: u32) -> io::Result<()> {
         let name = plain(name)?;
-        let made = self.call(
+        self.call(
             &dir.mount,
             Call::MakeDir,
             || dir.path.join(name),
-            |world, _| world.make_dir(dir.inode, name),
-        );
-        made.map(drop)
+            |world, _| world.make_dir(dir.inode, name, mode),
+        )
     }
 
     fn list(&self, dir: &SimDir) -> io::Result<Vec<OsString>> {

@@ -111,7 +111,8 @@ impl Image {
                 let (kept, sectors) = file.keep(inodes, choice);
                 world.files.insert(*inode, Arc::new(File::durable(kept, sectors)));
             }
-            world.dirs.insert(dir, Arc::new(Dir { durable: names.clone(), names }));
+            let mode = self.world.dirs[&dir].mode;
+            world.dirs.insert(dir, Arc::new(Dir { mode, durable: names.clone(), names }));
         }
         SimFs::of(world, Plan::default())
     }
@@ -240,15 +241,20 @@ impl Chosen<'_> {
             }
         }
         self.world.close(&mut kept);
-        let reached = self.world.names(&kept);
+        let dirs = self.world.names(&kept);
         let reached: BTreeSet<u64> =
-            reached.values().flat_map(|names| names.values().copied()).collect();
+            dirs.values().flat_map(|names| names.values().copied()).collect();
         // An inode's axis stands before those of its sectors.
         let mut inodes = 0;
         let mut of = None;
         for (axis, version) in self.axes.iter().zip(&mut *choice) {
             match axis.of {
-                Of::Change(at) => *version = u16::from(kept[at]),
+                Of::Change(at) => {
+                    // What happened in a directory that is gone cannot be told from what did not.
+                    let mut sets = self.world.changes[at].sets.iter();
+                    let is_seen = sets.any(|(dir, ..)| dirs.contains_key(dir));
+                    *version = u16::from(kept[at] && is_seen);
+                }
                 Of::Inode(inode) if !reached.contains(&inode) => *version = 0,
                 Of::Inode(inode) => (of, inodes) = (Some(inode), *version),
                 Of::Sector(inode, sector) => {

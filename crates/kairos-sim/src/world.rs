@@ -16,7 +16,9 @@ use crate::file::{Attributes, File, What};
 
 pub(crate) const ROOT: u64 = 1;
 const DEVICE: u64 = 1;
-const DIRECTORY_MODE: u32 = 0o700;
+/// Of the root, and of what a person makes.
+pub(crate) const DIRECTORY_MODE: u32 = 0o700;
+const PERMISSION_BITS: u32 = 0o777;
 
 /// How the file system keeps what was not synced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,10 +44,18 @@ pub enum Order {
 
 pub(crate) type Names = BTreeMap<OsString, u64>;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Dir {
+    /// As durable as the directory itself.
+    pub(crate) mode: u32,
     pub(crate) names: Names,
     pub(crate) durable: Names,
+}
+
+impl Dir {
+    fn empty(mode: u32) -> Self {
+        Self { mode: mode & PERMISSION_BITS, names: Names::new(), durable: Names::new() }
+    }
 }
 
 /// A change of names that happens whole or not at all.
@@ -103,7 +113,7 @@ impl World {
         Self {
             rules,
             files: BTreeMap::new(),
-            dirs: BTreeMap::from([(ROOT, Arc::default())]),
+            dirs: BTreeMap::from([(ROOT, Arc::new(Dir::empty(DIRECTORY_MODE)))]),
             changes: Vec::new(),
             inodes: ROOT,
             stamps: 0,
@@ -151,7 +161,7 @@ impl World {
                 identity,
                 kind: FileKind::Directory,
                 bytes: 0,
-                mode: DIRECTORY_MODE,
+                mode: self.dirs.get(&inode).map_or(0, |dir| dir.mode),
                 links: 2,
                 uid: 0,
                 gid: 0,
@@ -159,12 +169,12 @@ impl World {
         }
     }
 
-    pub(crate) fn make_dir(&mut self, dir: u64, name: &OsStr) -> io::Result<u64> {
+    pub(crate) fn make_dir(&mut self, dir: u64, name: &OsStr, mode: u32) -> io::Result<()> {
         self.check_free(dir, name)?;
         self.inodes += 1;
-        self.dirs.insert(self.inodes, Arc::default());
+        self.dirs.insert(self.inodes, Arc::new(Dir::empty(mode)));
         self.change([(dir, name, Some(self.inodes))], &[self.inodes]);
-        Ok(self.inodes)
+        Ok(())
     }
 
     pub(crate) fn create(&mut self, dir: u64, name: &OsStr, mode: u32) -> io::Result<u64> {

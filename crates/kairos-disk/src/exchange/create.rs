@@ -24,25 +24,25 @@ impl<F: Fs> Tree<F> {
         mode: u32,
         wait: &mut dyn FnMut(Duration),
     ) -> Result<Applied, Failure> {
-        let place = self.expected(at)?;
+        let place = self.made(at)?;
         self.check_vacant(&place)?;
         let post_digest = digest(post);
         let staged = self.stage(&place, names, post, mode & MODE_BITS, None)?;
-        self.mark(&place, names)?;
+        self.mark(&place, at, names)?;
         let (new, target) = ((&place.dir, &*names.new), (&place.dir, &*place.name));
         if let Err(source) = self.fs.rename(new, target, Rename::NoReplace) {
             let taken = source.kind() == io::ErrorKind::AlreadyExists;
             let what = "rename without replacing";
             let failure = self.not_renamed(&place, &place.name, staged, what, source);
             let Failure::Refused(refusal) = failure else { return Err(failure) };
-            self.abandon_create(&place, names);
+            self.abandon_create(&place, at, names);
             let refusal = if taken { place.refuse(Reason::Occupied) } else { refusal };
             return Err(refusal.into());
         }
         self.check_target(&place, staged, &post_digest)
             .and_then(|()| self.check_place(&place))
             .map_err(|doubt| {
-                let left = self.uncreate(&place, names, staged, &post_digest, wait);
+                let left = self.uncreate(&place, at, names, staged, &post_digest, wait);
                 place.unsettled(doubt, left.unwrap_or(Left::Unknown))
             })?;
         self.seal(&place)?;
@@ -50,7 +50,7 @@ impl<F: Fs> Tree<F> {
     }
 
     /// Sets the mark. It must not be durable before the new file is, nor later than the rename.
-    fn mark(&self, place: &Place<F>, names: &Names) -> Result<(), Refusal> {
+    fn mark(&self, place: &Place<F>, at: Target<'_>, names: &Names) -> Result<(), Refusal> {
         let refuse = |step| move |source| place.refuse(Reason::Disk { step, source });
         let marked = self
             .fs
@@ -61,21 +61,23 @@ impl<F: Fs> Tree<F> {
             self.discard(place, &names.new);
             return marked;
         }
-        self.fs.sync_dir(&place.dir).map_err(|source| {
-            self.abandon_create(place, names);
+        let durable = self.fs.sync_dir(&place.dir).and_then(|()| self.mark_way(at, names));
+        durable.map_err(|source| {
+            self.abandon_create(place, at, names);
             refuse("syncing the directory")(source)
         })
     }
 
     /// Removes what a refused creation has made. A failure here leaves names behind, and no doubt.
-    fn abandon_create(&self, place: &Place<F>, names: &Names) {
-        let unmarked = self.unmark(place, names);
+    fn abandon_create(&self, place: &Place<F>, at: Target<'_>, names: &Names) {
+        let unmarked = self.unmark(place, at, names);
         drop(unmarked.and_then(|()| self.fs.sync_dir(&place.dir)));
     }
 
     /// Removes mark and new file, the mark durably first: alone it would mean that the file was
     /// created.
-    pub(super) fn unmark(&self, place: &Place<F>, names: &Names) -> io::Result<()> {
+    pub(super) fn unmark(&self, place: &Place<F>, at: Target<'_>, names: &Names) -> io::Result<()> {
+        self.unmark_way(place, at, names)?;
         self.fs.unlink(&place.dir, &names.temp)?;
         self.fs.sync_dir(&place.dir)?;
         self.fs.unlink(&place.dir, &names.new)
@@ -84,6 +86,7 @@ impl<F: Fs> Tree<F> {
     fn uncreate(
         &self,
         place: &Place<F>,
+        at: Target<'_>,
         names: &Names,
         staged: Identity,
         post: &Digest,
@@ -98,7 +101,7 @@ impl<F: Fs> Tree<F> {
             self.fs.rename(new, target, Rename::NoReplace)?;
             return Ok(Left::Standing);
         }
-        self.unmark(place, names)?;
+        self.unmark(place, at, names)?;
         self.fs.sync_dir(&place.dir)?;
         Ok(Left::Restored)
     }

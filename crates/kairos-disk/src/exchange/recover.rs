@@ -10,7 +10,7 @@ use super::look::{Seen, disk};
 use super::{Change, Doubt, Intent, Names, Target, Verdict};
 use crate::digest::{Digest, digest};
 use crate::fs::Fs;
-use crate::tree::{Place, Tree};
+use crate::tree::{MISSING, Place, Tree};
 
 /// What a name holds, in the words of the tables.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,8 +43,8 @@ impl<F: Fs> Tree<F> {
         post: &Digest,
     ) -> Result<Verdict, Doubt> {
         let place = self.expected(at)?;
-        let target = self.holding(&place, &place.name, Some(pre), Some(post))?;
-        let temp = self.holding(&place, &names.temp, Some(pre), Some(post))?;
+        let target = self.holding(&place.dir, &place.name, Some(pre), Some(post))?;
+        let temp = self.holding(&place.dir, &names.temp, Some(pre), Some(post))?;
         match (target, temp) {
             (Holds::Post, Holds::Absent | Holds::Pre) => self.done(&place, Verdict::Done),
             (Holds::Pre, Holds::Pre) => self.done(&place, Verdict::Reverted),
@@ -63,18 +63,26 @@ impl<F: Fs> Tree<F> {
         at: Target<'_>,
         post: &Digest,
     ) -> Result<Verdict, Doubt> {
-        let place = self.expected(at)?;
         let mark = digest(b"");
-        let target = self.holding(&place, &place.name, None, Some(post))?;
-        let temp = self.holding(&place, &names.temp, Some(&mark), None)?;
-        let new = self.holding(&place, &names.new, None, Some(post))?;
+        let place = self.found(at)?;
+        let is_marked = self.is_way_marked(at, names)?;
+        let Some(place) = place else {
+            // Its directories, and the mark in the last of them, were durable before.
+            return if is_marked { Err(Doubt::ParentMoved) } else { Ok(Verdict::Retry) };
+        };
+        let target = self.holding(&place.dir, &place.name, None, Some(post))?;
+        let temp = self.holding(&place.dir, &names.temp, Some(&mark), None)?;
+        if is_marked && temp == Holds::Absent {
+            return Err(Doubt::ParentMoved);
+        }
+        let new = self.holding(&place.dir, &names.new, None, Some(post))?;
         match (target, temp, new) {
             (Holds::Post, Holds::Absent | Holds::Pre, Holds::Absent | Holds::Post) => {
                 self.done(&place, Verdict::Done)
             }
             (Holds::Absent, Holds::Pre, Holds::Absent) => self.done(&place, Verdict::Reverted),
             (Holds::Absent, Holds::Pre, Holds::Post) => {
-                self.unmark(&place, names).map_err(disk("removing what was begun"))?;
+                self.unmark(&place, at, names).map_err(disk("removing what was begun"))?;
                 self.done(&place, Verdict::Retry)
             }
             (Holds::Absent, Holds::Absent, _) => {
@@ -85,6 +93,19 @@ impl<F: Fs> Tree<F> {
         }
     }
 
+    /// Whether the root says that the directories of a creation were there. What is answered is
+    /// durable.
+    fn is_way_marked(&self, at: Target<'_>, names: &Names) -> Result<bool, Doubt> {
+        if at.parent_inode != MISSING {
+            return Ok(false);
+        }
+        match self.holding(&self.root, &names.temp, Some(&digest(b"")), None)? {
+            Holds::Pre => Ok(true),
+            Holds::Absent => self.sync(&self.root).map(|()| false),
+            Holds::Post | Holds::Other => Err(Doubt::Neither),
+        }
+    }
+
     fn recover_delete(
         &self,
         names: &Names,
@@ -92,8 +113,8 @@ impl<F: Fs> Tree<F> {
         pre: &Digest,
     ) -> Result<Verdict, Doubt> {
         let place = self.expected(at)?;
-        let target = self.holding(&place, &place.name, Some(pre), None)?;
-        let temp = self.holding(&place, &names.temp, Some(pre), None)?;
+        let target = self.holding(&place.dir, &place.name, Some(pre), None)?;
+        let temp = self.holding(&place.dir, &names.temp, Some(pre), None)?;
         match (target, temp) {
             (Holds::Absent, Holds::Absent | Holds::Pre) => self.done(&place, Verdict::Done),
             (Holds::Pre, Holds::Pre) => self.done(&place, Verdict::Reverted),
@@ -109,10 +130,14 @@ impl<F: Fs> Tree<F> {
         to: Target<'_>,
         pre: &Digest,
     ) -> Result<Verdict, Doubt> {
-        let (from, to) = (self.expected(from)?, self.expected(to)?);
+        let was_missing = to.parent_inode == MISSING;
+        let (from, to) = (self.expected(from)?, self.found(to)?);
         let looking = "looking at the names";
         let first = self.look(&from.dir, &from.name).map_err(disk(looking))?;
-        let second = self.look(&to.dir, &to.name).map_err(disk(looking))?;
+        let second = match &to {
+            Some(to) => self.look(&to.dir, &to.name).map_err(disk(looking))?,
+            None => Seen::Absent,
+        };
         let temp = self.look(&from.dir, &names.temp).map_err(disk(looking))?;
         let is_pre = |seen: &Seen<F>| self.holds(seen, pre).map_err(disk(looking));
         let (first_is_pre, second_is_pre) = (is_pre(&first)?, is_pre(&second)?);
@@ -120,19 +145,26 @@ impl<F: Fs> Tree<F> {
         let moved = is_pre(&temp)? || temp.is_same_file(&first) || temp.is_same_file(&second);
         match (&first, &second, &temp) {
             (Seen::Absent, _, Seen::Absent) if second_is_pre => {
-                self.moved(&from, &to, Verdict::Done)
+                self.moved(&from, to.as_ref(), Verdict::Done)
             }
             (Seen::Absent, _, Seen::File { .. }) if moved => {
                 let stands = second_is_pre || temp.is_same_file(&second);
                 let verdict = if stands { Verdict::Done } else { Verdict::Reverted };
-                self.moved(&from, &to, verdict)
+                self.moved(&from, to.as_ref(), verdict)
             }
             (_, _, Seen::File { .. }) if moved && (first_is_pre || temp.is_same_file(&first)) => {
-                self.moved(&from, &to, Verdict::Reverted)
+                self.moved(&from, to.as_ref(), Verdict::Reverted)
+            }
+            // The directory that was made went with the second name in it.
+            (Seen::File { stat, .. }, Seen::Absent, Seen::Absent)
+                if was_missing && stat.links > 1 =>
+            {
+                Err(Doubt::ParentMoved)
             }
             (_, Seen::Absent, Seen::Absent) if first_is_pre => Ok(Verdict::Retry),
             (_, _, Seen::Absent) if first_is_pre && linked => {
-                let dropped = self.drop_second_name(&from, &to, pre);
+                let to = to.as_ref().ok_or(Doubt::Neither)?;
+                let dropped = self.drop_second_name(&from, to, pre);
                 if dropped.map_err(disk("removing the second name"))? {
                     Ok(Verdict::Retry)
                 } else {
@@ -145,13 +177,13 @@ impl<F: Fs> Tree<F> {
 
     fn holding(
         &self,
-        place: &Place<F>,
+        dir: &F::Dir,
         name: &OsStr,
         pre: Option<&Digest>,
         post: Option<&Digest>,
     ) -> Result<Holds, Doubt> {
         let hold = || -> io::Result<Holds> {
-            let seen = self.look(&place.dir, name)?;
+            let seen = self.look(dir, name)?;
             let is = |expected: Option<&Digest>| {
                 expected.map_or(Ok(false), |expected| self.holds(&seen, expected))
             };
@@ -168,12 +200,25 @@ impl<F: Fs> Tree<F> {
     /// Makes durable what was found, because the crash may have come before that, and what was
     /// removed, because the next attempt uses other names and nobody comes back for these.
     fn done(&self, place: &Place<F>, verdict: Verdict) -> Result<Verdict, Doubt> {
-        self.fs.sync_dir(&place.dir).map_err(disk("syncing the directory"))?;
+        self.sync(&place.dir)?;
         Ok(verdict)
     }
 
-    fn moved(&self, from: &Place<F>, to: &Place<F>, verdict: Verdict) -> Result<Verdict, Doubt> {
-        self.done(to, verdict).and_then(|verdict| self.done(from, verdict))
+    fn sync(&self, dir: &F::Dir) -> Result<(), Doubt> {
+        self.fs.sync_dir(dir).map_err(disk("syncing the directory"))
+    }
+
+    fn moved(
+        &self,
+        from: &Place<F>,
+        to: Option<&Place<F>>,
+        verdict: Verdict,
+    ) -> Result<Verdict, Doubt> {
+        let verdict = match to {
+            Some(to) => self.done(to, verdict)?,
+            None => verdict,
+        };
+        self.done(from, verdict)
     }
 
     /// Removes a file of the attempt's own, if it is there.

@@ -28,9 +28,10 @@ impl<F: Fs> Tree<F> {
         to: Target<'_>,
         pre: &Digest,
     ) -> Result<Applied, Failure> {
-        let way = Way { from: self.expected(from)?, to: self.expected(to)? };
-        let old = self.open(&way.from)?;
-        self.check_pre(&way.from, &old, pre)?;
+        let from = self.expected(from)?;
+        let old = self.open(&from)?;
+        self.check_pre(&from, &old, pre)?;
+        let way = Way { from, to: self.made(to)? };
         self.check_vacant(&way.to)?;
         self.add_name(&way, old.stat.identity, pre)?;
         let (first, temp) = ((&way.from.dir, &*way.from.name), (&way.from.dir, &*names.temp));

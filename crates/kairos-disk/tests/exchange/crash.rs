@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use kairos_disk::exchange::{Intent, Verdict};
 
 use crate::watched::{Moment, Watcher};
-use crate::world::{Files, World, perform};
+use crate::world::{CHANGES, Files, World, perform};
 
 /// Lets `calls` calls pass and nothing after: what is left on disk is what a kill leaves.
 fn dies_after(calls: usize) -> (Watcher, Arc<AtomicUsize>) {
@@ -57,7 +57,7 @@ fn check_ends(world: &World, intent: &Intent<'_>, verdict: &Verdict, before: &Fi
 #[test]
 fn change_stands_once_wherever_it_was_cut_off() {
     let mut points = 0;
-    for which in 0..4 {
+    for which in 0..CHANGES {
         for calls in 0.. {
             let Some((world, before)) = died(which, calls) else { break };
             let (intent, end, _) = world.changes().swap_remove(which);
@@ -66,12 +66,12 @@ fn change_stands_once_wherever_it_was_cut_off() {
             points += 1;
         }
     }
-    assert_eq!(points, 7 + 8 + 4 + 2);
+    assert_eq!(points, 7 + 8 + 4 + 2 + 14 + 8);
 }
 
 #[test]
 fn change_stands_once_when_recovery_is_cut_off_too() {
-    for which in 0..4 {
+    for which in 0..CHANGES {
         for calls in 0.. {
             if died(which, calls).is_none() {
                 break;
@@ -94,7 +94,7 @@ fn change_stands_once_when_recovery_is_cut_off_too() {
 #[test]
 fn change_that_a_person_undid_after_the_crash_is_not_made_again() {
     let mut undone = 0;
-    for which in 0..4 {
+    for which in 0..CHANGES {
         for calls in 0.. {
             let Some((world, before)) = died(which, calls) else { break };
             let (intent, end, undo) = world.changes().swap_remove(which);
@@ -117,7 +117,7 @@ fn change_that_a_person_undid_after_the_crash_is_not_made_again() {
 
 #[test]
 fn finish_may_be_cut_off_and_repeated() {
-    for which in 0..4 {
+    for which in 0..CHANGES {
         let world = World::new();
         let (intent, end, _) = world.changes().swap_remove(which);
         perform(&world.tree(), &intent).unwrap();

@@ -8,7 +8,7 @@ use kairos_disk::fs::Rename;
 use kairos_disk::refusal::Reason;
 
 use crate::watched::{Call, Moment, Watcher};
-use crate::world::{World, perform};
+use crate::world::{CHANGES, World, perform};
 
 fn refuses(call: Call, errno: i32) -> Watcher {
     Box::new(move |moment| {
@@ -60,7 +60,7 @@ fn directory_that_may_not_be_written_is_a_refusal() {
 /// happens, either the old or the new state is there in whole.
 #[test]
 fn one_failing_call_loses_nothing() {
-    for which in 0..4 {
+    for which in 0..CHANGES {
         for failing in 0.. {
             let world = World::new();
             let before = world.files();

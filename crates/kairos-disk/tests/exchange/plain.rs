@@ -12,7 +12,7 @@ use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 
 use crate::watched::{Call, Moment};
-use crate::world::{POST, PRE, TEMP, World, files, perform};
+use crate::world::{CHANGES, POST, PRE, TEMP, World, files, perform};
 
 const ACL: &str = "system.posix_acl_access";
 const DEFAULT_ACL: &str = "system.posix_acl_default";
@@ -59,7 +59,7 @@ fn get(path: &Path, name: &str) -> Option<Vec<u8>> {
 
 #[test]
 fn each_change_is_made_and_finished() {
-    for which in 0..4 {
+    for which in 0..CHANGES {
         let world = World::new();
         let (intent, end, _) = world.changes().swap_remove(which);
         assert_eq!(perform(&world.tree(), &intent).unwrap(), Applied { writers: Writers::None });
@@ -99,7 +99,14 @@ fn calls_stand_in_the_order_of_the_table() {
     ];
     let relocate = [Call::Link, Call::SyncDir, RENAME, Call::SyncDir, Call::Unlink, Call::SyncDir];
     let delete = [RENAME, Call::SyncDir, Call::Unlink, Call::SyncDir];
-    let tables: [&[Call]; 4] = [&edit, &create, &relocate, &delete];
+    // Two directories, and two marks.
+    let way = [Call::MakeDir, Call::SyncDir, Call::MakeDir, Call::SyncDir];
+    let (begun, renamed) = create.split_at(6);
+    let (mark, unmark) = ([Call::Create, Call::SyncDir], [Call::Unlink, Call::SyncDir]);
+    let create_below = [&way, begun, &mark, renamed, &unmark].concat();
+    let relocate_below = [&way, &relocate[..]].concat();
+    let tables: [&[Call]; CHANGES] =
+        [&edit, &create, &relocate, &delete, &create_below, &relocate_below];
     for (which, expected) in tables.into_iter().enumerate() {
         let world = World::new();
         let (intent, ..) = world.changes().swap_remove(which);

@@ -10,6 +10,7 @@ use kairos_disk::{Fs, RealFs, real};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
+    MakeDir,
     Create,
     Write,
     Sync,
@@ -48,8 +49,8 @@ impl Fs for Watched {
         RealFs.open_dir(dir, path)
     }
 
-    fn make_dir(&self, dir: &real::Dir, name: &OsStr) -> io::Result<()> {
-        RealFs.make_dir(dir, name)
+    fn make_dir(&self, dir: &real::Dir, name: &OsStr, mode: u32) -> io::Result<()> {
+        self.around(Call::MakeDir, || RealFs.make_dir(dir, name, mode))
     }
 
     fn list(&self, dir: &real::Dir) -> io::Result<Vec<OsString>> {

@@ -1,4 +1,4 @@
-//! A tree of real files, and the four changes made to it.
+//! A tree of real files, and the changes made to it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use kairos_disk::exchange::{Applied, Change, Failure, Intent, Target, TempName};
 use kairos_disk::fs::{Fs, Identity};
+use kairos_disk::tree::MISSING;
 use kairos_disk::{RealFs, Tree, digest};
 use tempfile::TempDir;
 
@@ -18,7 +19,10 @@ pub(crate) const POST: &[u8] = b"after\n";
 pub(crate) const TEMP: &str = ".kairos-00000000000000ab";
 pub(crate) const NEW: &str = ".kairos-00000000000000ab.new";
 
-/// `docs/a.md` holds [`PRE`]; `docs/b.md` and `other/a.md` are vacant.
+/// How many changes there are.
+pub(crate) const CHANGES: usize = 6;
+
+/// `docs/a.md` holds [`PRE`]; `docs/b.md` and `other/a.md` are vacant, and `new` is missing.
 pub(crate) struct World {
     temp: TempDir,
 }
@@ -90,7 +94,18 @@ impl World {
         intent(Change::Delete { at: self.target(path), pre: digest(PRE) })
     }
 
-    /// The four changes, each with the files it ends in and what undoes it.
+    /// In a directory that is missing, and so is the one it lies in.
+    pub(crate) fn create_below(&self) -> Intent<'static> {
+        intent(Change::Create { at: below("new/deep/b.md"), post: POST, mode: 0o640 })
+    }
+
+    /// Into such a directory.
+    pub(crate) fn relocate_below(&self) -> Intent<'static> {
+        let (from, to) = (self.target("docs/a.md"), below("new/deep/a.md"));
+        intent(Change::Move { from, to, pre: digest(PRE) })
+    }
+
+    /// The four changes, and two that make directories, each with the files it ends in and what undoes it.
     pub(crate) fn changes(&self) -> Vec<(Intent<'static>, Files, Undo)> {
         vec![
             (self.edit("docs/a.md"), files(&[("docs/a.md", POST)]), |world| {
@@ -106,6 +121,12 @@ impl World {
             }),
             (self.delete("docs/a.md"), files(&[]), |world| {
                 fs::write(world.path("docs/a.md"), PRE).unwrap();
+            }),
+            (self.create_below(), files(&[("docs/a.md", PRE), ("new/deep/b.md", POST)]), |world| {
+                fs::remove_file(world.path("new/deep/b.md")).unwrap()
+            }),
+            (self.relocate_below(), files(&[("new/deep/a.md", PRE)]), |world| {
+                fs::rename(world.path("new/deep/a.md"), world.path("docs/a.md")).unwrap();
             }),
         ]
     }
@@ -125,6 +146,10 @@ pub(crate) fn files(files: &[(&str, &[u8])]) -> Files {
 pub(crate) fn identity(path: &Path) -> Identity {
     let stat = fs::symlink_metadata(path).unwrap();
     Identity { device: stat.dev(), inode: stat.ino() }
+}
+
+fn below(path: &'static str) -> Target<'static> {
+    Target { path: Path::new(path), parent_inode: MISSING }
 }
 
 fn intent(change: Change<'static>) -> Intent<'static> {

@@ -52,8 +52,8 @@ wanted `depends_on` (ids) and `failure_policy` (`halt`, `skip_dependents` or `co
 - code_edit: `path`, `old_string`, `new_string`, `replace_all` if every occurrence is meant. \
 `old_string` is copied byte for byte from the file and occurs in it exactly once, else with enough lines \
 around it.
-- file_create: `path`, `content`. The file does not exist.
-- file_move: `path`, `to`.
+- file_create: `path`, `content`. The file does not exist; directories that are missing are made.
+- file_move: `path`, `to`. The same of `to`.
 - file_delete: `path`.
 - shell: `argv`, a program's name and its arguments; no shell reads them. `cwd`, a directory, if not the \
 workspace. It sees the workspace and no network; what it changes is taken over file by file if it exits \

@@ -96,8 +96,8 @@ impl Fs for Faulty {
         RealFs.open_dir(dir, path)
     }
 
-    fn make_dir(&self, dir: &Self::Dir, name: &OsStr) -> io::Result<()> {
-        RealFs.make_dir(dir, name)
+    fn make_dir(&self, dir: &Self::Dir, name: &OsStr, mode: u32) -> io::Result<()> {
+        RealFs.make_dir(dir, name, mode)
     }
 
     fn list(&self, dir: &Self::Dir) -> io::Result<Vec<OsString>> {

@@ -92,7 +92,7 @@ fn fill(mut book: Book) -> Book {
 fn disk(rules: Rules) -> SimFs {
     let fs = SimFs::new(rules);
     for name in ["journal", "blobs"] {
-        fs.make_dir(&fs.root(), name.as_ref()).expect("nothing fails");
+        fs.make_dir(&fs.root(), name.as_ref(), 0o700).expect("nothing fails");
     }
     for text in NAMED.iter().chain(&ORPHANS) {
         blobs(&fs).put(text.as_bytes()).expect("nothing fails");

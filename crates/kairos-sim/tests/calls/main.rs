@@ -9,6 +9,7 @@ use kairos_core::fold::{At, Fold, Snapshot};
 use kairos_core::id::NodeId;
 use kairos_core::time::Time;
 use kairos_disk::exchange::{Change, Intent, Target, TempName};
+use kairos_disk::tree::MISSING;
 use kairos_disk::{RealFs, Tree, digest};
 use kairos_journal::{Ahead, Ledger, Opening, Segments};
 
@@ -79,6 +80,16 @@ fn edit(dir: &Path) {
     say("finish ends");
 }
 
+fn create(dir: &Path) {
+    let tree = Tree::new(RealFs, RealFs.root(dir).expect("it is there"), Vec::new());
+    let at = Target { path: Path::new("new/b.md"), parent_inode: MISSING };
+    let change = Change::Create { at, post: b"after\n", mode: 0o644 };
+    let intent = Intent { temp: TempName::new(2), change };
+    say("creation begins");
+    tree.perform(&intent, &mut |_| {}).expect("nothing fails");
+    say("creation ends");
+}
+
 /// Does nothing unless another test has started it to watch.
 #[test]
 fn what_is_watched() {
@@ -88,6 +99,7 @@ fn what_is_watched() {
     std::fs::create_dir_all(&tree).expect("nothing fails");
     turn(&journal);
     edit(&tree);
+    create(&tree);
 }
 
 /// The calls of another process between two words it said.
@@ -116,7 +128,7 @@ fn documented(heading: &str) -> Vec<&'static str> {
 }
 
 #[test]
-fn a_turn_and_an_edit_make_exactly_the_calls_that_are_documented() {
+fn turns_edits_and_creations_make_exactly_the_calls_that_are_documented() {
     if Command::new("strace").arg("-V").output().is_err() {
         println!("`strace` is missing, so nobody looked");
         return;
@@ -129,9 +141,12 @@ fn a_turn_and_an_edit_make_exactly_the_calls_that_are_documented() {
     strace.arg(program).args(["--exact", "what_is_watched"]).env(DIR, temp.path());
     assert!(strace.output().expect("strace starts").status.success());
     let log = std::fs::read_to_string(&log).expect("strace has written");
-    for (word, heading) in
-        [("turn", "### One turn"), ("edit", "### One edit"), ("finish", "### After its outcome")]
-    {
+    for (word, heading) in [
+        ("turn", "### One turn"),
+        ("edit", "### One edit"),
+        ("finish", "### After its outcome"),
+        ("creation", "### One creation in a new directory"),
+    ] {
         let made = between(&log, &format!("{word} begins"), &format!("{word} ends"));
         assert_eq!(made, documented(heading), "{word}");
     }

@@ -46,7 +46,7 @@ fn act<F: Fs>(fs: &F, dirs: &[F::Dir; 2], random: &mut fastrand::Rng) -> String 
     let text = vec![b'a' + random.u8(..26); length];
     match random.u8(..13) {
         0 => told(fs.create(dir, name, 0o640).map(drop)),
-        1 => told(fs.make_dir(dir, name)),
+        1 => told(fs.make_dir(dir, name, [0o700, 0o755, 0o777][length % 3])),
         2 => told(fs.stat(dir, name).map(shown)),
         3 => told(fs.unlink(dir, name)),
         4 => told(fs.link((dir, name), to)),
@@ -89,7 +89,7 @@ fn all<F: Fs>(fs: &F, dirs: &[F::Dir; 2]) -> Vec<(OsString, String, String)> {
 }
 
 fn dirs<F: Fs>(fs: &F, root: F::Dir) -> [F::Dir; 2] {
-    fs.make_dir(&root, OsStr::new("other")).expect("it is empty");
+    fs.make_dir(&root, OsStr::new("other"), 0o755).expect("it is empty");
     let other = fs.open_dir(&root, Path::new("other")).expect("it was just made");
     [root, other]
 }

@@ -132,7 +132,7 @@ fn exchange_and_rename_are_whole() {
 fn order_of_names_is_what_the_rules_say() {
     let moved = |order| {
         let (fs, root, _) = disk(Rules { order, names_with_sync: false });
-        fs.make_dir(&root, name("d")).unwrap();
+        fs.make_dir(&root, name("d"), 0o700).unwrap();
         let fs = fs.settled();
         let (root, dir) = (fs.root(), fs.open_dir(&fs.root(), Path::new("d")).unwrap());
         fs.link((&root, name("a")), (&dir, name("a"))).unwrap();
@@ -146,6 +146,37 @@ fn order_of_names_is_what_the_rules_say() {
     assert_eq!(moved(Order::Loose), loose);
     // The file lost both its names.
     assert_eq!(moved(Order::Free), &loose | &texts(&["", "b:"]));
+}
+
+/// Each directory may be there without what is in it, and nothing without its directory.
+#[test]
+fn directory_may_be_lost_with_all_that_is_below_it_until_its_parent_is_synced() {
+    let paths = |fs: &SimFs| -> Vec<String> {
+        let images = fs.crash_images(Bound::default(), 0).map(|image| image.mount().listing());
+        let paths = images.map(|listing| {
+            let paths: Vec<String> =
+                listing.keys().map(|path| path.display().to_string()).collect();
+            paths.join(" ")
+        });
+        let mut paths: Vec<String> = paths.collect();
+        paths.sort();
+        paths
+    };
+    let (fs, root, _) = disk(FREE);
+    fs.make_dir(&root, name("d"), 0o755).unwrap();
+    let d = fs.open_dir(&root, Path::new("d")).unwrap();
+    fs.make_dir(&d, name("e"), 0o700).unwrap();
+    let e = fs.open_dir(&d, Path::new("e")).unwrap();
+    drop(fs.create(&e, name("b"), 0o600).unwrap());
+    assert_eq!(paths(&fs), ["a", "a d", "a d d/e", "a d d/e d/e/b"]);
+    fs.sync_dir(&e).unwrap();
+    assert_eq!(paths(&fs), ["a", "a d", "a d d/e d/e/b"]);
+    fs.sync_dir(&d).unwrap();
+    assert_eq!(paths(&fs), ["a", "a d d/e d/e/b"]);
+    fs.sync_dir(&root).unwrap();
+    assert_eq!(paths(&fs), ["a d d/e d/e/b"]);
+    let image = fs.crash_images(Bound::default(), 0).next().expect("one").mount();
+    assert_eq!(image.stat(&image.root(), name("d")).unwrap().mode, 0o755);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kairos_sim::{Bound, Order, Plan, Rules};
 
 use crate::count::{Count, Wrong, hold};
-use crate::world::{Ended, KINDS, Kind, Recorded, Way, end, files, stops};
+use crate::world::{BELOW, Ended, KINDS, Kind, Recorded, Way, all, end, files, stops};
 
 const ORDERS: [Rules; 3] = [
     Rules { order: Order::Free, names_with_sync: false },
@@ -63,11 +63,16 @@ fn take_up(way: &Way, depth: usize, tally: &mut Tally, case: &dyn Fn() -> String
 
 #[test]
 fn change_stands_once_whatever_a_crash_leaves() {
-    let [first, second] = ["exchange crash points", "exchange second crashes"].map(Count::new);
+    stands_once(&KINDS, ["exchange crash points", "exchange second crashes"]);
+    stands_once(&BELOW, ["crash points, new directory", "second crashes, new directory"]);
+}
+
+fn stands_once(kinds: &[Kind], names: [&'static str; 2]) {
+    let [first, second] = names.map(Count::new);
     let mut tally = Tally { crashes: [second, first], distinct: BTreeSet::new() };
     for rules in ORDERS {
         tally.distinct.clear();
-        for kind in KINDS {
+        for &kind in kinds {
             let case = || format!("{kind:?}, {rules:?}: ");
             crash_everywhere(&Way::new(kind, rules), 1, &mut tally, &case);
         }
@@ -76,7 +81,7 @@ fn change_stands_once_whatever_a_crash_leaves() {
 
 #[test]
 fn change_that_nothing_disturbs_ends_as_asked_for() {
-    for kind in KINDS {
+    for kind in all() {
         check_end(&Way::new(kind, Rules::default()), &|| format!("{kind:?}"));
     }
 }

@@ -1,10 +1,13 @@
 //! Calls that fail: once or for ever, with and without effect, short, and lying.
 
+use std::path::Path;
+
 use kairos_sim::{Bound, Call, Due, Errno, Fault, Harm, Plan, Rules};
 
 use crate::count::{Count, Wrong, hold};
 use crate::world::{
-    Ended, KINDS, Kind, PRE, Recorded, Way, end, files, path_of, visible, workspace,
+    BELOW, Ended, KINDS, Kind, PRE, Recorded, Way, all, end, files, is_beside, path_of, visible,
+    workspace,
 };
 
 /// What must hold after a change in which calls failed: what was answered is true, now and after a
@@ -35,16 +38,21 @@ fn check_pieces(kind: Kind, listing: &kairos_sim::Listing, case: &dyn Fn() -> St
     for (path, file) in files(listing) {
         let whole = known.iter().any(|known| known.get(&path) == Some(&file));
         let told = || format!("{path} is in between\n{}", case());
-        hold(Wrong::Accepted, whole || path.contains("/.kairos-"), told);
+        hold(Wrong::Accepted, whole || is_beside(Path::new(&path)), told);
     }
 }
 
 #[test]
 fn whichever_call_fails_the_answer_is_true() {
-    let calls = KINDS.map(|kind| Way::new(kind, Rules::default()).calls());
-    let mut faults = Count::new("failing calls, exchange");
-    faults.of = Some(calls.iter().sum::<u64>() * 7 * 2);
-    for kind in KINDS {
+    fails_everywhere(&KINDS, "failing calls, exchange");
+    fails_everywhere(&BELOW, "failing calls, new directory");
+}
+
+fn fails_everywhere(kinds: &[Kind], name: &'static str) {
+    let calls = kinds.iter().map(|&kind| Way::new(kind, Rules::default()).calls());
+    let mut faults = Count::new(name);
+    faults.of = Some(calls.sum::<u64>() * 7 * 2);
+    for &kind in kinds {
         let begun = Way::new(kind, Rules::default());
         for number in 0..begun.calls() {
             let harms = [Errno::IO, Errno::NOSPC, Errno::DQUOT]
@@ -67,21 +75,25 @@ fn whichever_call_fails_the_answer_is_true() {
 /// A sync that lied beside the target: nothing of what it was to keep may come to be the target.
 #[test]
 fn new_bytes_that_a_sync_lied_about_never_become_the_file() {
-    for kind in KINDS {
+    for kind in all() {
         let begun = Way::new(kind, Rules::default());
         let fault = Fault::once(Due::NthOf(Call::SyncAll, 0), Harm::Lies);
         let (way, ended) = begun.planned(Plan::fault(fault));
         check_answer(&way, &ended, &|| format!("{kind:?}"));
         match kind {
-            Kind::Edit | Kind::Create => assert!(matches!(ended, Ended::Refused(_)), "{ended:?}"),
-            Kind::Move | Kind::Delete => assert!(matches!(ended, Ended::Done), "{ended:?}"),
+            Kind::Edit | Kind::Create | Kind::CreateBelow => {
+                assert!(matches!(ended, Ended::Refused(_)), "{ended:?}");
+            }
+            Kind::Move | Kind::MoveBelow | Kind::Delete => {
+                assert!(matches!(ended, Ended::Done), "{ended:?}");
+            }
         }
     }
 }
 
 #[test]
 fn short_reads_and_writes_change_nothing() {
-    for kind in KINDS {
+    for kind in all() {
         for bytes in [1, 5, 512, 1000] {
             let fault = Fault::for_ever(Due::Nth(0), Harm::Short(bytes));
             let (way, ended) = Way::new(kind, Rules::default()).planned(Plan::fault(fault));
@@ -95,7 +107,7 @@ fn short_reads_and_writes_change_nothing() {
 #[test]
 fn refused_change_leaves_no_name_that_a_power_loss_brings_back() {
     let mut refused = 0;
-    for kind in KINDS {
+    for kind in all() {
         let begun = Way::new(kind, Rules::default());
         for number in 0..begun.calls() {
             let fault = Fault::once(Due::Nth(number), Harm::Fails(Errno::IO));
@@ -103,7 +115,7 @@ fn refused_change_leaves_no_name_that_a_power_loss_brings_back() {
             let Ended::Refused(_) = ended else { continue };
             for image in way.fs.crash_images(Bound::default(), 8) {
                 let listing = files(&image.mount().listing());
-                let beside = listing.keys().find(|path| path.contains("/.kairos-"));
+                let beside = listing.keys().find(|path| is_beside(Path::new(path)));
                 assert_eq!(beside, None, "{kind:?} {fault:?}\n{image:?}");
             }
             refused += 1;

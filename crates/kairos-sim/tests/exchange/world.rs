@@ -1,10 +1,11 @@
-//! A small workspace, the four changes made to it, and the way of one change through crashes.
+//! A small workspace, the changes made to it, and the way of one change through crashes.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use kairos_disk::exchange::{Change, Failure, Intent, Target, TempName, Verdict};
+use kairos_disk::tree::MISSING;
 use kairos_disk::{Fs, Tree, digest};
 use kairos_sim::{Item, Listing, Plan, Rules, SimFs, Stop};
 
@@ -16,13 +17,24 @@ const KEPT: &[u8] = b"nobody's business\n";
 pub(crate) enum Kind {
     Edit,
     Create,
+    /// In a directory that is missing, and so is the one that it lies in.
+    CreateBelow,
     Move,
+    /// Into such a directory.
+    MoveBelow,
     Delete,
 }
 
 pub(crate) const KINDS: [Kind; 4] = [Kind::Edit, Kind::Create, Kind::Move, Kind::Delete];
 
-/// `docs/a.md` holds [`PRE`]; `docs/b.md` and `other/a.md` are vacant.
+/// Those that make directories.
+pub(crate) const BELOW: [Kind; 2] = [Kind::CreateBelow, Kind::MoveBelow];
+
+pub(crate) fn all() -> impl Iterator<Item = Kind> {
+    KINDS.into_iter().chain(BELOW)
+}
+
+/// `docs/a.md` holds [`PRE`]; `docs/b.md` and `other/a.md` are vacant, and `new` is missing.
 pub(crate) fn workspace(rules: Rules) -> SimFs {
     let fs = SimFs::new(rules);
     fs.put(Path::new("docs/a.md"), PRE, 0o640).expect("nothing fails");
@@ -46,11 +58,12 @@ pub(crate) fn files(listing: &Listing) -> Files {
 /// Everything but what exchanges put beside a file.
 pub(crate) fn visible(fs: &SimFs) -> Files {
     let mut listing = fs.listing();
-    let beside = |path: &Path| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".kairos-"))
-    };
-    listing.retain(|path, _| !beside(path));
+    listing.retain(|path, _| !is_beside(path));
     files(&listing)
+}
+
+pub(crate) fn is_beside(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".kairos-"))
 }
 
 /// What the change is to end in.
@@ -60,9 +73,14 @@ pub(crate) fn end(kind: Kind) -> Files {
     match kind {
         Kind::Edit => drop(listing.insert("docs/a.md".into(), file(POST, 0o640))),
         Kind::Create => drop(listing.insert("docs/b.md".into(), file(POST, 0o644))),
+        Kind::CreateBelow => drop(listing.insert("new/deep/b.md".into(), file(POST, 0o644))),
         Kind::Move => {
             listing.remove(Path::new("docs/a.md"));
             listing.insert("other/a.md".into(), file(PRE, 0o640));
+        }
+        Kind::MoveBelow => {
+            listing.remove(Path::new("docs/a.md"));
+            listing.insert("new/deep/a.md".into(), file(PRE, 0o640));
         }
         Kind::Delete => drop(listing.remove(Path::new("docs/a.md"))),
     }
@@ -82,10 +100,13 @@ pub(crate) fn intent(kind: Kind, attempt: u64) -> Intent<'static> {
         let parent_inode = fs.stat_dir(&dir).expect("nothing fails").identity.inode;
         Target { path: Path::new(path), parent_inode }
     };
+    let below = |path: &'static str| Target { path: Path::new(path), parent_inode: MISSING };
     let (at, pre) = (target("docs/a.md"), digest(PRE));
     let change = match kind {
         Kind::Edit => Change::Edit { at, pre, post: POST },
         Kind::Create => Change::Create { at: target("docs/b.md"), post: POST, mode: 0o644 },
+        Kind::CreateBelow => Change::Create { at: below("new/deep/b.md"), post: POST, mode: 0o644 },
+        Kind::MoveBelow => Change::Move { from: at, to: below("new/deep/a.md"), pre },
         Kind::Move => Change::Move { from: at, to: target("other/a.md"), pre },
         Kind::Delete => Change::Delete { at, pre },
     };
@@ -216,5 +237,5 @@ pub(crate) fn path_of(fs: &SimFs, wanted: &[u8]) -> Option<String> {
     let holds = |item: &Item| matches!(item, Item::File { bytes, .. } if bytes == wanted);
     let paths = fs.listing().into_iter().filter(|(_, item)| holds(item));
     let paths = paths.map(|(path, _)| path.display().to_string());
-    paths.min_by_key(|path| path.contains("/.kairos-"))
+    paths.min_by_key(|path| is_beside(Path::new(path)))
 }

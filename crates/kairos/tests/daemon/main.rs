@@ -2,6 +2,7 @@
 
 mod beside;
 mod checkpoint;
+mod commands;
 mod conditions;
 #[path = "../../../kairos-sim/tests/count/mod.rs"]
 mod count;

@@ -100,8 +100,12 @@ pub(super) const PARTS: [Part; 7] = [
         quotas: &[
             Quota::whole("exchange crash points", 2_000),
             Quota::whole("exchange second crashes", 100_000),
+            Quota::whole("crash points, new directory", 1_000),
+            Quota::whole("second crashes, new directory", 100_000),
             Quota::whole("failing calls, exchange", 1),
+            Quota::whole("failing calls, new directory", 1),
             Quota::whole("people beside an exchange", 40_000),
+            Quota::whole("people beside a new directory", 40_000),
         ],
     },
     Part {

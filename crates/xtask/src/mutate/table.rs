@@ -55,7 +55,7 @@ const LIVES: Test = sim("whole", "whatever_happens_nothing_is_lost_or_done_twice
 const SLOTS: Test = sim("whole", "every_slot_has_one_fate_whatever_becomes_of_its_schedule");
 
 // tidy: table
-pub(super) const MUTATIONS: [Mutation; 55] = [
+pub(super) const MUTATIONS: [Mutation; 57] = [
     Mutation {
         name: "commit: fdatasync",
         file: "crates/kairos-journal/src/writer.rs",
@@ -224,7 +224,7 @@ pub(super) const MUTATIONS: [Mutation; 55] = [
     Mutation {
         name: "exchange: directory sync after the last unlink",
         file: "crates/kairos-disk/src/exchange/finish.rs",
-        old: "        self.fs.sync_dir(&place.dir)?;\n        Ok(Finished::Removed)\n",
+        old: "        self.fs.sync_dir(dir)?;\n        Ok(Finished::Removed)\n",
         new: "        Ok(Finished::Removed)\n",
         test: CHANGE,
     },
@@ -296,6 +296,20 @@ pub(super) const MUTATIONS: [Mutation; 55] = [
               &names.temp, 0o600).map(drop))\n",
         new: "            .create(&place.dir, &names.temp, 0o600)\n            .map(drop)\n",
         test: CHANGE,
+    },
+    Mutation {
+        name: "new directory: sync of its parent",
+        file: "crates/kairos-disk/src/exchange/way.rs",
+        old: "        self.fs.sync_dir(dir).map_err(failed(\"syncing a directory on the way\"))\n",
+        new: "        Ok(())\n",
+        test: CHANGE,
+    },
+    Mutation {
+        name: "new directory: mark in the root",
+        file: "crates/kairos-disk/src/exchange/way.rs",
+        old: "        self.fs.create(&self.root, &names.temp, 0o600)?;\n",
+        new: "",
+        test: window("below::creation_whose_directory_is_missing_is_retried_only_without_its_mark"),
     },
     Mutation {
         name: "blob: fdatasync",
