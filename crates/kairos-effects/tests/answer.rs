@@ -55,7 +55,7 @@ fn a_plan_is_read_with_everything_a_step_has() {
     assert_eq!(texts("a"), StepTexts::Edit { old, new, which: Occurrences::All });
     // Fence markers inside a string are text to be written.
     assert_eq!(texts("b"), StepTexts::Create { content: "```json\n{}\n```".to_owned() });
-    assert_eq!(texts("c"), StepTexts::Command { argv: vec!["b".into()], cwd: None });
+    assert_eq!(texts("c"), StepTexts::Command { argv: vec!["ls".into()], cwd: None });
     let missing = step_texts(text, &"z".parse().expect("a name")).expect_err("not in the plan");
     assert_eq!(missing.to_string(), "the plan has no step `z`");
 }

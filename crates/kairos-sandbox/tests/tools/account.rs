@@ -42,7 +42,7 @@ pub(crate) fn both(name: &str, needs: Home, case: fn(&Desk)) {
         mode(path, 0o755);
     }
     let again = Command::new(program)
-        .args(["--exact", name, "--nocapture"])
+        .args(["--exact", name, "--include-ignored", "--nocapture"])
         .env("HOME", home.path())
         .current_dir("/")
         .uid(OWNER)

@@ -44,3 +44,22 @@ fn markdown_becomes_html() {
         assert!(!desk.workspace().join("notes.html").exists());
     });
 }
+
+const PAPER: &str = "\\documentclass{article}\\begin{document}A word.\\end{document}\n";
+
+/// By hand, where TeX is: `texlive-xetex`, `texlive-latex-recommended` and `lmodern` are what Debian needs.
+#[test]
+#[ignore = "TeX is too large to be installed for one test"]
+fn tex_and_markdown_become_pdf() {
+    both("documents::tex_and_markdown_become_pdf", Home::Bare, |desk| {
+        desk.file("paper.tex", PAPER).file("notes.md", NOTES);
+        for engine in ["xelatex", "pdflatex"] {
+            let paper = desk.asks(engine, &["paper.tex"]);
+            assert_eq!(paper.exit, Exit::Code(0), "{engine} {}", said(&paper));
+            assert_eq!(changed(&paper), ["paper.aux", "paper.log", "paper.pdf"]);
+        }
+        let notes = desk.asks("pandoc", &["--pdf-engine=xelatex", "notes.md", "-o", "notes.pdf"]);
+        assert_eq!(notes.exit, Exit::Code(0), "{}", said(&notes));
+        assert_eq!(changed(&notes), ["notes.pdf"]);
+    });
+}
