@@ -44,7 +44,6 @@ pub(super) fn begin(
     drop_rights()?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .at(Step::Init, || "stays readable".into())?;
-    rustix::process::setsid().at(Step::Init, || "no session".into())?;
     match sys::fork().at(Step::Init, || "cannot fork".into())? {
         None => {
             let failure = payload::begin(plan, control);
@@ -169,11 +168,15 @@ fn reap(payload: Pid, control: &OwnedFd) -> Result<Never, Failure> {
     }
 }
 
-/// Whether a child that ended had become a program. The kernel lets nobody move a child that has to
-/// another group, nor one that has left the session, which ours does only as a program; and what it
-/// remembers of that no program can change.
+/// Whether a child that ended had become a program. The kernel keeps that with the process, where no program
+/// can change it. A child of ours can be looked at until it has; in doubt it had.
 fn has_executed(pid: Pid) -> bool {
-    rustix::process::setpgid(Some(pid), Some(pid)).is_err()
+    const FORKED_ONLY: u64 = 0x40;
+    let stat = std::fs::read(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    let stat = String::from_utf8_lossy(&stat);
+    // After the name, which may hold anything: state, five numbers of others, flags.
+    let flags = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(6)?.parse().ok());
+    flags.is_none_or(|flags: u64| flags & FORKED_ONLY == 0)
 }
 
 /// Does what was asked; ends, and all with it, when nobody is there to ask.

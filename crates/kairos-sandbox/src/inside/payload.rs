@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
 use super::{At, Failure, access, init};
 use crate::message::{Report, Step};
@@ -31,13 +31,17 @@ pub(super) fn begin(plan: &Plan, control: &OwnedFd) -> Failure {
 
 fn prepare(plan: &Plan, control: &OwnedFd) -> Result<OwnedFd, Failure> {
     // A group of its own: signals to a group do not stop at the border of a namespace.
-    rustix::process::setpgid(None, None).at(Step::Limits, || "no group".into())?;
+    rustix::process::setsid().at(Step::Limits, || "no session".into())?;
     leave_precedence()?;
     bound(plan.bounds)?;
     let cwd = &plan.start.cwd;
     rustix::process::chdir(cwd).at(Step::Start, || format!("directory `{}`", cwd.display()))?;
     let program = program(&plan.start)?;
     init::verify_rights()?;
+    // So that the first process sees after a sudden end whether this became the command; nobody else is here
+    // yet.
+    set_dumpable_behavior(DumpableBehavior::Dumpable)
+        .at(Step::Start, || "cannot be looked at".into())?;
     if let Some(rules) = &plan.landlock {
         access::restrict(rules)?;
     }

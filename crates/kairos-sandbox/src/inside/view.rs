@@ -37,20 +37,29 @@ pub(super) struct Trees {
 }
 
 impl Trees {
-    /// Copies every root by its path; that it is the one that was meant is seen when it is mounted.
+    /// Copies each root that not everybody reaches; that it is the one that was meant is seen when it is
+    /// mounted. The others are cheaper to copy where they are mounted.
     pub(super) fn open(view: &View) -> Result<Self, Failure> {
         let tree = |path: &Path| copy(CWD, path).at(STEP, || format!("`{}`", path.display()));
         let mut trees = Self::default();
         for (at, mount) in view.mounts.iter().enumerate() {
-            if matches!(mount.from, Source::Root { .. } | Source::Overlay { .. }) {
+            let of_host = matches!(mount.from, Source::Root { .. } | Source::Overlay { .. });
+            if of_host && !is_open(&mount.path) {
                 trees.mounts.insert(at, tree(&mount.path)?);
             }
         }
         for (at, kept) in view.caches.iter().enumerate() {
-            trees.caches.insert(at, tree(&kept.host)?);
+            if !is_open(&kept.host) {
+                trees.caches.insert(at, tree(&kept.host)?);
+            }
         }
         Ok(trees)
     }
+}
+
+/// Whether everybody may pass every directory on the way.
+fn is_open(path: &Path) -> bool {
+    path.ancestors().skip(1).all(|dir| rustix::fs::stat(dir).is_ok_and(|at| at.st_mode & 1 == 1))
 }
 
 pub(super) fn build(view: &View, mut trees: Trees, control: &OwnedFd) -> Result<(), Failure> {
