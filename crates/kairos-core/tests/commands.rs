@@ -37,6 +37,11 @@ struct World {
 impl World {
     /// As far as the command's preparation.
     fn new(risk_budget: Risk) -> Self {
+        Self::with(risk_budget, 1)
+    }
+
+    /// The same with so many commands, none of which waits for another.
+    fn with(risk_budget: Risk, steps: u8) -> Self {
         let mandate = MandateId::from_u128(0);
         let (state, seq, effects) = (State::empty(), Seq(0), Vec::new());
         let mut world = Self { state, seq, effects, pace: Pace::Running, mandate };
@@ -48,7 +53,7 @@ impl World {
         world.admit();
         world.settle(Outcome::Observed { files: Vec::new(), left_out: 0 });
         world.settle(answered(Answer::Orient { risk: Risk::Low }));
-        world.settle(answered(plan()));
+        world.settle(answered(plan(steps)));
         world
     }
 
@@ -136,15 +141,15 @@ fn answered(answer: Answer) -> Outcome {
     Outcome::Asked(Attempt { request: None, usage, said: None, reply })
 }
 
-fn plan() -> Answer {
-    let step = Step {
-        name: "s1".parse().expect("a name"),
+fn plan(steps: u8) -> Answer {
+    let step = |n| Step {
+        name: format!("s{n}").parse().expect("a name"),
         action: Action::Shell,
         depends_on: Vec::new(),
-        policy: FailurePolicy::Halt,
+        policy: FailurePolicy::Continue,
     };
     let (status, fingerprint) = (Status::Done, Digest::of(b"plan"));
-    Answer::Decide(Decide { status, steps: vec![step], fingerprint })
+    Answer::Decide(Decide { status, steps: (0..steps).map(step).collect(), fingerprint })
 }
 
 fn rules() -> Rules {
@@ -460,4 +465,68 @@ fn five_hundred_files_are_promoted_without_tiring() {
         world.settle(Outcome::Cleared);
     }
     assert_eq!(world.asks(), "reflect");
+}
+
+#[test]
+fn what_one_command_changed_waits_while_another_is_executed() {
+    let mut world = World::with(Risk::Low, 2);
+    let guarded = [edit(".github/workflows/a.yml"), edit(".github/workflows/b.yml")];
+    world.settle(Outcome::Resolved { invocation: layered() });
+    world.settle(ran(Ended::Code(0), guarded.to_vec()));
+    let mut held = |world: &mut World, change: &Change| {
+        let (change, diff) = (change.clone(), BlobRef::of(b"diff"));
+        opened(&world.settle(Outcome::Prepared { change, diff })).0
+    };
+    let first = held(&mut world, &guarded[0]);
+    // The other one runs meanwhile, and what it changed stands.
+    world.settle(Outcome::Resolved { invocation: layered() });
+    world.settle(ran(Ended::Code(0), vec![edit("b.md")]));
+    world.settle(changed());
+    let events = world.settle(Outcome::Cleared);
+    assert_eq!(World::ended(&events), Some(StepEnd::Succeeded));
+    world.approve(first);
+    world.settle(changed());
+    let events = world.settle(Outcome::Cleared);
+    assert_eq!(World::ended(&events), None, "half of the first is left");
+    let second = held(&mut world, &guarded[1]);
+    world.approve(second);
+    world.settle(changed());
+    let events = world.settle(Outcome::Cleared);
+    assert_eq!(World::ended(&events), Some(StepEnd::Succeeded));
+}
+
+#[test]
+fn the_rest_of_a_promotion_waits_for_its_turn_behind_a_persons_answer() {
+    let mut world = World::new(Risk::Low);
+    world.settle(Outcome::Resolved { invocation: layered() });
+    world.settle(ran(Ended::Code(0), vec![edit("a.md"), edit("b.md")]));
+    let effect = world.effects.last().expect("a change").id();
+    world.settle(Outcome::Unsettled(Doubt::Disk));
+    world.command(Verb::Judge { effect, answer: PersonSays::Happened, note: None });
+    assert_eq!(world.asks(), "clear");
+    world.settle(Outcome::Cleared);
+    assert_eq!(world.asks(), "nothing");
+    world.admit();
+    assert_eq!(world.path(), "b.md");
+}
+
+#[test]
+fn checks_that_never_come_to_an_end_do_not_hold() {
+    let mut world = World::new(Risk::Low);
+    let spec = spec(Risk::Low);
+    let verify = vec![kairos_core::mandate::spec::Check::Command { argv: BlobRef::of(b"[]") }];
+    let spec = Box::new(MandateSpec { verify, max_cycles: 1, project_scope: "x".into(), ..spec });
+    world.effects.clear();
+    world.command(Verb::Create { spec, key: None });
+    world.admit();
+    world.settle(Outcome::Observed { files: Vec::new(), left_out: 0 });
+    world.settle(answered(Answer::Orient { risk: Risk::Low }));
+    world.settle(answered(plan(0)));
+    let mut looks = 0;
+    while world.asks() == "to look" {
+        world.settle(Outcome::Lost);
+        looks += 1;
+        assert!(looks < 50, "it looks for ever");
+    }
+    assert_eq!(looks, 12);
 }
