@@ -473,7 +473,7 @@ fn what_one_command_changed_waits_while_another_is_executed() {
     let guarded = [edit(".github/workflows/a.yml"), edit(".github/workflows/b.yml")];
     world.settle(Outcome::Resolved { invocation: layered() });
     world.settle(ran(Ended::Code(0), guarded.to_vec()));
-    let mut held = |world: &mut World, change: &Change| {
+    let held = |world: &mut World, change: &Change| {
         let (change, diff) = (change.clone(), BlobRef::of(b"diff"));
         opened(&world.settle(Outcome::Prepared { change, diff })).0
     };
