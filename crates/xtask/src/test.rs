@@ -41,9 +41,9 @@ enum Act {
 
 pub(crate) fn test(root: &Path) -> Result<Verdict> {
     let begun = Instant::now();
-    install_components(root)?;
+    let missing = install_components(root)?;
     let nextest = install_nextest(root)?;
-    for stage in stages(nextest) {
+    for stage in stages(nextest, &missing) {
         println!("── {}", stage.name);
         let stage_begun = Instant::now();
         let (good, repeat) = match &stage.act {
@@ -57,16 +57,23 @@ pub(crate) fn test(root: &Path) -> Result<Verdict> {
         }
         println!("── {}: {}", stage.name, seconds(stage_begun));
     }
+    if !missing.is_empty() {
+        println!("not tried in the sandbox, for they cannot be installed: {missing}");
+    }
     println!("all good: {}", seconds(begun));
     Ok(Verdict::Good)
 }
 
-fn stages(nextest: bool) -> Vec<Stage> {
+fn stages(nextest: bool, missing: &str) -> Vec<Stage> {
     let call = |name, args: &[&str]| Stage { name, act: Act::Call(Call::cargo(args)) };
     let tests: &[&str] = if nextest {
         &["nextest", "run", "--workspace", "--locked", "--no-tests", "pass"]
     } else {
         &["test", "--workspace", "--locked", "--lib", "--bins", "--tests"]
+    };
+    let tests = match missing {
+        "" => Call::cargo(tests),
+        missing => Call::cargo(tests).var("KAIROS_TOOLS_MISSING", missing),
     };
     vec![
         call("format", &["fmt", "--all", "--check"]),
@@ -76,7 +83,7 @@ fn stages(nextest: bool) -> Vec<Stage> {
             "clippy",
             &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
         ),
-        call("tests", tests),
+        Stage { name: "tests", act: Act::Call(tests) },
         call("documentation tests", &["test", "--doc", "--workspace", "--locked"]),
         Stage {
             name: "recorded cases",
@@ -95,7 +102,9 @@ fn stages(nextest: bool) -> Vec<Stage> {
     ]
 }
 
-fn install_components(root: &Path) -> Result<()> {
+/// Answers with the tools that cannot be installed, with commas between them: what would be tried with one is
+/// then left out, and that is said.
+fn install_components(root: &Path) -> Result<String> {
     for component in ["rustfmt", "clippy"] {
         let tool = if component == "rustfmt" { "fmt" } else { component };
         if Call::cargo(&[tool, "--version"]).works(root) {
@@ -108,9 +117,15 @@ fn install_components(root: &Path) -> Result<()> {
         }
     }
     packages::install_in_system(root, "git", "git", "lists the tree")?;
-    TOOLS.iter().try_for_each(|(program, package)| {
-        packages::install_in_system(root, program, package, "is tried in the sandbox")
-    })
+    let mut missing = Vec::new();
+    for (program, package) in TOOLS {
+        let why = "is tried in the sandbox";
+        if let Err(error) = packages::install_in_system(root, program, package, why) {
+            println!("{error}");
+            missing.push(program);
+        }
+    }
+    Ok(missing.join(","))
 }
 
 /// Whether nextest is there in the end. The tests do not depend on it: without it the runner that
@@ -141,7 +156,7 @@ mod tests {
 
     #[test]
     fn cheap_stages_come_first() {
-        let names: Vec<&str> = stages(true).iter().map(|stage| stage.name).collect();
+        let names: Vec<&str> = stages(true, "").iter().map(|stage| stage.name).collect();
         let expected = [
             "format",
             "tidy",
@@ -160,7 +175,7 @@ mod tests {
 
     #[test]
     fn without_nextest_the_tests_still_run() {
-        let tests = stages(false).into_iter().find(|stage| stage.name == "tests").unwrap();
+        let tests = stages(false, "").into_iter().find(|stage| stage.name == "tests").unwrap();
         let Act::Call(call) = tests.act else { panic!("tests are a call") };
         assert_eq!(call.to_string(), "cargo test --workspace --locked --lib --bins --tests");
     }

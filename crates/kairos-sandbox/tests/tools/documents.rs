@@ -17,6 +17,9 @@ const HTML: &str = "\
 
 #[test]
 fn markdown_becomes_html() {
+    if crate::account::is_excused(&["pandoc"]) {
+        return;
+    }
     both("documents::markdown_becomes_html", Home::Bare, |desk| {
         desk.file("notes.md", NOTES);
         assert_eq!(desk.answer("pandoc", &["notes.md"]), HTML);
