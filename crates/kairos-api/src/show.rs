@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use kairos_core::digest::BlobRef;
-use kairos_core::effect::{Change, Doubt};
+use kairos_core::effect::{Change, Doubt, Intent};
 use kairos_core::erasure::ErasureEnd;
 use kairos_core::gate::proposal::{Closed, Subject};
 use kairos_core::mandate::outcome::{EndReason, ParkReason};
@@ -283,7 +283,7 @@ pub fn proposal(view: &ProposalView, texts: Texts<'_>, erasures: &Erasures) -> w
 
 /// An effect without outcome.
 #[must_use]
-pub fn effect(view: &EffectView) -> wire::Effect {
+pub fn effect(view: &EffectView, texts: Texts<'_>) -> wire::Effect {
     let class = match view.class() {
         kairos_core::effect::Class::Read => "read",
         kairos_core::effect::Class::Model => "model",
@@ -307,9 +307,16 @@ pub fn effect(view: &EffectView) -> wire::Effect {
             Some(_) => wire::effect::State::Unsettled,
             None => wire::effect::State::Open,
         },
-        what: view.what(),
+        what: match &view.intent {
+            Intent::Execute { invocation, .. } => match texts(invocation.shown) {
+                Some(shown) => format!("run {}", words::command_of(&shown)),
+                None => view.what(),
+            },
+            _ => view.what(),
+        },
         since: view.since.to_string(),
         doubt: view.doubt.map(|why| doubt(why).to_owned()),
+        told: view.told.and_then(texts),
     }
 }
 

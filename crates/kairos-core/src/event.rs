@@ -241,6 +241,9 @@ pub enum Event {
         mandate: MandateId,
         effect: EffectId,
         doubt: Doubt,
+        /// What a command told before its end was lost.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        told: Option<BlobRef>,
     },
     /// A person settled it.
     EffectJudged {

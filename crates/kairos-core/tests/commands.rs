@@ -393,7 +393,8 @@ fn a_command_that_reaches_the_world_and_was_cut_short_asks_a_person() {
         let effect = world.effects.last().expect("the command").id();
         let events = world.settle(ran(Ended::Timeout, Vec::new()));
         let (mandate, doubt) = (world.mandate, Doubt::Interrupted);
-        assert_eq!(events[0], Event::EffectUnsettled { mandate, effect, doubt });
+        let told = Some(BlobRef::of(b"told"));
+        assert_eq!(events[0], Event::EffectUnsettled { mandate, effect, doubt, told });
         let events = world.command(Verb::Judge { effect, answer: says, note: None });
         assert_eq!(World::ended(&events), Some(end));
     }

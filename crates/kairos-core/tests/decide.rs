@@ -282,7 +282,7 @@ fn a_comparison_that_never_ends_asks_a_person_about_an_open_effect() {
         effect = next.id();
         events = world.settle(Outcome::Failed(Failure::Disk));
     }
-    let unsettled = Event::EffectUnsettled { mandate, effect, doubt: Doubt::Disk };
+    let unsettled = Event::EffectUnsettled { mandate, effect, doubt: Doubt::Disk, told: None };
     let parked = Event::MandateParked { mandate, reason: ParkReason::Unsettled, until: None };
     assert_eq!(events, [unsettled, parked]);
     let events = world.command(Verb::Judge { effect, answer: PersonSays::Unknown, note: None });

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kairos_core::digest::BlobRef;
 use kairos_core::effect::{Change, Class, Doubt, Intent};
 use kairos_core::event::Event;
 use kairos_core::fold::At;
@@ -24,6 +25,9 @@ pub struct EffectView {
     pub since: Time,
     /// Why nobody can prove that it happened; then a person settles it.
     pub doubt: Option<Doubt>,
+    /// What a command told before its end was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<BlobRef>,
 }
 
 impl EffectView {
@@ -97,12 +101,13 @@ impl Effects {
         match event {
             Event::EffectBegun { mandate, effect, intent } => {
                 let (id, mandate, intent) = (*effect, *mandate, intent.clone());
-                let view = EffectView { id, mandate, intent, since: at.time, doubt: None };
+                let (since, doubt, told) = (at.time, None, None);
+                let view = EffectView { id, mandate, intent, since, doubt, told };
                 self.open.insert(id, view);
             }
-            Event::EffectUnsettled { effect, doubt, .. } => {
+            Event::EffectUnsettled { effect, doubt, told, .. } => {
                 if let Some(view) = self.open.get_mut(effect) {
-                    view.doubt = Some(*doubt);
+                    (view.doubt, view.told) = (Some(*doubt), *told);
                 }
             }
             Event::EffectSettled { effect, .. } | Event::EffectJudged { effect, .. } => {

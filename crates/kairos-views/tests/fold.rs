@@ -154,8 +154,12 @@ fn an_edit_is_one_that_is_proved_or_that_a_person_vouches_for() {
         by: ann(),
         note: None,
     };
-    let doubted =
-        || Event::EffectUnsettled { mandate: MANDATE, effect: EFFECT, doubt: Doubt::Disk };
+    let doubted = || Event::EffectUnsettled {
+        mandate: MANDATE,
+        effect: EFFECT,
+        doubt: Doubt::Disk,
+        told: None,
+    };
     for (events, stands) in [
         (vec![to_change(), settled(Settled::Changed { writers: WritersKnown::Unknown })], true),
         (vec![to_change(), settled(Settled::Stale)], false),
@@ -181,7 +185,7 @@ fn an_unsettled_effect_is_shown_as_the_change_it_is_about() {
         created(mandate),
         Event::MandateStarted { mandate },
         to_reconcile(),
-        Event::EffectUnsettled { mandate, effect: EFFECT, doubt },
+        Event::EffectUnsettled { mandate, effect: EFFECT, doubt, told: None },
         Event::MandateParked { mandate, reason: ParkReason::Unsettled, until: None },
     ]);
     let effect = views.effects.get(EFFECT).expect("shown");
@@ -368,7 +372,7 @@ fn history() -> Vec<Event> {
         Event::Decided { mandate, proposal, decision, hash, by: ann(), note: None },
         Event::ProposalClosed { mandate, proposal, how: Closed::Approved },
         to_change(),
-        Event::EffectUnsettled { mandate, effect: EFFECT, doubt: Doubt::Neither },
+        Event::EffectUnsettled { mandate, effect: EFFECT, doubt: Doubt::Neither, told: None },
         settled(Settled::Reconciled(Reconciled::Done)),
         Event::Slots {
             schedule: name.clone(),

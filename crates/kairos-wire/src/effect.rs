@@ -20,6 +20,9 @@ pub struct Effect {
     pub since: String,
     /// Why nobody can prove it; null while it is open.
     pub doubt: Option<String>,
+    /// What a command had told by then; absent where it told nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<String>,
 }
 
 /// Where an effect without an outcome stands.

@@ -17,7 +17,9 @@ use crate::show;
 
 pub(crate) async fn list(State(door): State<Door>) -> Result<Json<wire::effect::Effects>, Refusal> {
     let views = door.read().await?;
-    let effects = views.effects.all().values().map(show::effect).collect();
+    let text = |blob| door.text(blob);
+    let all = views.effects.all().values();
+    let effects = all.map(|view| show::effect(view, &text)).collect();
     Ok(Json(wire::effect::Effects { effects }))
 }
 

@@ -34,7 +34,7 @@ pub(super) fn decide(state: &State, now: &Now, effect: EffectId, outcome: &Outco
         .or_else(|| interrupted(open, outcome))
         .or_else(|| no_way_to_tell(&draft, open, outcome))
     {
-        unsettled(&mut draft, effect, doubt);
+        unsettled(&mut draft, effect, doubt, outcome);
         return draft.done();
     }
     settle_budget(&mut draft, open, outcome);
@@ -109,9 +109,13 @@ fn no_way_to_tell(draft: &Draft<'_>, open: &Open, outcome: &Outcome) -> Option<D
     (compares && !compared && step::is_tired(draft)).then_some(Doubt::Disk)
 }
 
-fn unsettled(draft: &mut Draft<'_>, effect: EffectId, doubt: Doubt) {
+fn unsettled(draft: &mut Draft<'_>, effect: EffectId, doubt: Doubt, outcome: &Outcome) {
     let mandate = draft.id();
-    draft.emit(Event::EffectUnsettled { mandate, effect, doubt });
+    let told = match outcome {
+        Outcome::Executed(ran) => Some(ran.told),
+        _ => None,
+    };
+    draft.emit(Event::EffectUnsettled { mandate, effect, doubt, told });
     draft.emit(Event::MandateParked { mandate, reason: ParkReason::Unsettled, until: None });
 }
 

@@ -5,6 +5,7 @@ use kairos_wire::client::Conditions;
 use kairos_wire::effect::{Answer, Settle, Settled, State};
 
 use super::{Root, ask, source};
+use crate::output::table::one_line;
 use crate::output::{Exit, Failure, Out, Table, talk, when};
 
 #[derive(Debug, Subcommand)]
@@ -55,6 +56,11 @@ fn list(root: &Root, out: &mut Out) -> Result<Exit, Failure> {
         out.object(&effects)?;
         return Ok(Exit::Ok);
     }
+    let told: Vec<_> = effects
+        .effects
+        .iter()
+        .filter_map(|effect| Some((effect.id.clone(), effect.told.clone()?)))
+        .collect();
     let mut table = Table::new(&["id", "state", "since", "what"]);
     for effect in effects.effects {
         let state = match (effect.state, &effect.doubt) {
@@ -65,6 +71,12 @@ fn list(root: &Root, out: &mut Out) -> Result<Exit, Failure> {
         table.row([effect.id, state, when::short(&effect.since), effect.what]);
     }
     out.table(&table, "every effect has its outcome")?;
+    for (id, told) in told {
+        out.line(format!("\n{id} told:"))?;
+        for line in told.lines() {
+            out.line(one_line(line))?;
+        }
+    }
     Ok(Exit::Ok)
 }
 

@@ -79,7 +79,9 @@ pub(super) fn proposal(root: &Root, id: &str) -> Result<Proposal, Failure> {
 
 pub(super) fn effects(root: &Root) -> Result<Effects, Failure> {
     get(root, "/v1/effects", |files| {
-        Ok(Effects { effects: files.views.effects.all().values().map(show::effect).collect() })
+        let text = |blob| files.text(blob);
+        let all = files.views.effects.all().values();
+        Ok(Effects { effects: all.map(|view| show::effect(view, &text)).collect() })
     })
 }
 
