@@ -94,7 +94,8 @@ fn of_mandate(view: &MandateView) -> impl Iterator<Item = BlobRef> {
         Trouble::Call { said, .. } => *said,
         Trouble::Answer { problem, .. } => Some(*problem),
         Trouble::Checks { report } => *report,
-        Trouble::Performer { .. } | Trouble::Step { .. } => None,
+        Trouble::Step { told, .. } => *told,
+        Trouble::Performer { .. } => None,
     });
     let edits = view.edits.iter().flat_map(|edit| edit.pre.into_iter().chain(edit.post));
     let own = [view.spec.goal].into_iter().chain(view.spec.hints).chain(view.blocked);
@@ -197,7 +198,7 @@ fn failure(trouble: &Trouble, texts: Texts<'_>) -> wire::mandate::Failure {
         Trouble::Performer { phase, failure } => {
             (phase.word().to_owned(), words::performer(*failure))
         }
-        Trouble::Step { step, action, failure } => {
+        Trouble::Step { step, action, failure, .. } => {
             let number = u64::from(*step) + 1;
             let action = action.as_ref().map(|action| format!(": {}", words::action(action)));
             let what = format!("step {number}{}", action.unwrap_or_default());
@@ -208,7 +209,12 @@ fn failure(trouble: &Trouble, texts: Texts<'_>) -> wire::mandate::Failure {
             ("checks".to_owned(), words::Why { words, code: "checks_failed".to_owned() })
         }
     };
-    wire::mandate::Failure { what, why: why.words, code: why.code }
+    let told = match trouble {
+        Trouble::Step { told, .. } => told.and_then(texts),
+        Trouble::Checks { report } => report.and_then(texts),
+        Trouble::Call { .. } | Trouble::Answer { .. } | Trouble::Performer { .. } => None,
+    };
+    wire::mandate::Failure { what, why: why.words, code: why.code, told }
 }
 
 fn edit(view: &EditView) -> wire::mandate::Edit {

@@ -176,6 +176,7 @@ fn of_cycle(cycle: &Cycle, each: Each<'_>) -> ControlFlow<()> {
         plan,
         reflection,
         failed_checks: _,
+        checks_refused: _,
         changed: _,
         call,
     } = cycle;

@@ -142,6 +142,14 @@ pub trait Fs: Send + Sync {
     /// Copies mode, owner, ACL and extended attributes of one file to another; setuid, setgid and
     /// capabilities are left behind.
     fn copy_attributes(&self, from: &Self::File, to: &Self::File) -> io::Result<()>;
+    /// Gives a file that root made in somebody's directory to whose directory it is; else nothing.
+    fn give_file(&self, _dir: &Self::Dir, _file: &Self::File) -> io::Result<()> {
+        Ok(())
+    }
+    /// The same of a directory that was just made, and is empty.
+    fn give_dir(&self, _dir: &Self::Dir, _name: &OsStr) -> io::Result<()> {
+        Ok(())
+    }
 
     /// `stat(2)` of a name, not following a link.
     fn stat(&self, dir: &Self::Dir, name: &OsStr) -> io::Result<Stat>;

@@ -191,6 +191,26 @@ impl Fs for RealFs {
         attributes::copy(from.0.as_fd(), to.0.as_fd())
     }
 
+    fn give_file(&self, dir: &Dir, file: &File) -> io::Result<()> {
+        attributes::give(dir.0.as_fd(), file.0.as_fd())
+    }
+
+    fn give_dir(&self, dir: &Dir, name: &OsStr) -> io::Result<()> {
+        if !rustix::process::geteuid().is_root() {
+            return Ok(());
+        }
+        let made = open_beneath(dir, Path::new(component(name)?), DIRECTORY, Mode::empty())?;
+        // Whoever owns the directory may have put another of root's there meanwhile: of one that is
+        // empty nobody gains anything.
+        let is_dot = |name: &[u8]| name == b"." || name == b"..";
+        for entry in rustix::fs::Dir::read_from(&made)? {
+            if !is_dot(entry?.file_name().to_bytes()) {
+                return Ok(());
+            }
+        }
+        attributes::give(dir.0.as_fd(), made.as_fd())
+    }
+
     fn stat(&self, dir: &Dir, name: &OsStr) -> io::Result<Stat> {
         statx(dir.0.as_fd(), component(name)?, AtFlags::SYMLINK_NOFOLLOW)
     }

@@ -3,6 +3,8 @@
 //! Owns the failures of the latest cycle in which something failed: they are why a mandate failed,
 //! looped or used its cycles up. What was mended in the same cycle is forgotten.
 
+use std::collections::BTreeMap;
+
 use kairos_core::cycle::answer::Answer;
 use kairos_core::cycle::phase::Phase;
 use kairos_core::cycle::retry::CallFailure;
@@ -28,6 +30,9 @@ pub struct Troubles {
     list: Vec<Trouble>,
     /// The steps of the latest plan.
     plan: Vec<Action>,
+    /// What its commands told, by step.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    told: BTreeMap<u8, BlobRef>,
 }
 
 /// One thing that failed.
@@ -41,7 +46,14 @@ pub enum Trouble {
     /// The call could not be made or its answer not kept.
     Performer { phase: Phase, failure: Failure },
     /// A step failed; counted from 0.
-    Step { step: u8, action: Option<Action>, failure: StepFailure },
+    Step {
+        step: u8,
+        action: Option<Action>,
+        failure: StepFailure,
+        /// What its command told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        told: Option<BlobRef>,
+    },
     /// Checks do not hold; the report says which.
     Checks { report: Option<BlobRef> },
 }
@@ -67,20 +79,27 @@ impl Troubles {
 
     pub(crate) fn apply(&mut self, event: &Event, effects: &Effects) {
         match event {
-            Event::CycleStarted { cycle, .. } => self.cycle = *cycle,
+            Event::CycleStarted { cycle, .. } => {
+                self.cycle = *cycle;
+                self.told.clear();
+            }
             // Whatever failed before, this cycle went well.
             Event::CycleFinished { failed: false, .. } if self.of != self.cycle => {
                 self.list.clear();
             }
             Event::StepFinished { step, end: StepEnd::Failed(failure), .. } => {
                 let action = self.plan.get(usize::from(*step)).cloned();
-                self.push(Trouble::Step { step: *step, action, failure: *failure });
+                let (step, failure, told) = (*step, *failure, self.told.remove(step));
+                self.push(Trouble::Step { step, action, failure, told });
             }
             Event::EffectSettled { effect, outcome, .. } => {
                 let intent = effects.get(*effect).map(|view| &view.intent);
                 match intent {
                     Some(Intent::Ask { phase, .. }) => self.asked(*phase, outcome),
                     Some(Intent::Verify) => self.verified(outcome),
+                    Some(Intent::Prepare { step } | Intent::Execute { step, .. }) => {
+                        self.told(*step, outcome);
+                    }
                     _ => {}
                 }
             }
@@ -113,11 +132,23 @@ impl Troubles {
         self.push(trouble);
     }
 
+    fn told(&mut self, step: u8, outcome: &EffectOutcome) {
+        match outcome {
+            EffectOutcome::Executed(ran) => drop(self.told.insert(step, ran.told)),
+            EffectOutcome::NotExecuted { told, .. } => drop(self.told.insert(step, *told)),
+            _ => {}
+        }
+    }
+
     fn verified(&mut self, outcome: &EffectOutcome) {
-        if let EffectOutcome::Verified { failed, report } = outcome
-            && !failed.is_empty()
-        {
-            self.push(Trouble::Checks { report: *report });
+        match outcome {
+            EffectOutcome::Verified { failed, report } if !failed.is_empty() => {
+                self.push(Trouble::Checks { report: *report });
+            }
+            EffectOutcome::NotExecuted { told, .. } => {
+                self.push(Trouble::Checks { report: Some(*told) });
+            }
+            _ => {}
         }
     }
 

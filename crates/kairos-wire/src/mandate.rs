@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::duration;
 
-pub use verify::{Verify, words};
+pub use verify::{Argv, Verify, words};
 
 pub use shown::{Created, Edit, Failure, Mandate, Mandates, Observed, Spent, State, Stopped};
 

@@ -7,6 +7,7 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use kairos_core::digest::Digest;
 use kairos_core::gate::scope::Scopes;
@@ -47,6 +48,8 @@ pub(crate) fn settings(root: &Path, paths: &Paths, config: &Resolved) -> Setting
     let known = config.secrets.known(&env).map(|secret| Secret::new(secret.expose()));
     let key = config.options.model.as_ref().and_then(|model| model.api_key.as_ref());
     let account = config.options.commands_as.clone();
+    // One process alone may use its whole time.
+    let length = Duration::from_millis(config.options.commands_timeout_ms);
     let home = home(root, account.as_ref(), &env);
     let trust = home.iter().fold(Trust::system(root), |trust, home| trust.with_home(home));
     let shipped = Catalog::shipped(trust);
@@ -57,7 +60,7 @@ pub(crate) fn settings(root: &Path, paths: &Paths, config: &Resolved) -> Setting
         }),
         scopes: Scopes::new(config.rules.scopes.clone(), secret)
             .expect("each rule was tried when it was read"),
-        limits: Limits::default(),
+        limits: Limits { wall: length, cpu: length, ..Limits::default() },
         home,
         account: match account {
             Some(Account { uid, gid, .. }) => kairos_sandbox::Account::Named { uid, gid },

@@ -54,6 +54,9 @@ pub struct Cycle {
     /// Positions of the checks that do not hold; `None` before they were looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_checks: Option<u8>,
+    /// A check can never hold: its command is refused.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub checks_refused: bool,
     /// Whether any change of this cycle stands.
     pub changed: bool,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -167,6 +170,7 @@ impl Cycle {
             plan: None,
             reflection: None,
             failed_checks: None,
+            checks_refused: false,
             changed: false,
             call: CallStanding::default(),
         }
@@ -234,6 +238,10 @@ impl Cycle {
             ) => self.call.failed = true,
             (Intent::Verify, Outcome::Verified { failed, .. }) => {
                 self.failed_checks = Some(u8::try_from(failed.len()).unwrap_or(u8::MAX));
+            }
+            (Intent::Verify, Outcome::NotExecuted { .. }) => {
+                self.failed_checks = Some(u8::MAX);
+                self.checks_refused = true;
             }
             (Intent::Verify, Outcome::Failed(_)) => self.failed_checks = Some(u8::MAX),
             (Intent::Verify, _) if self.call.attempts >= LOOKS_MAX => {

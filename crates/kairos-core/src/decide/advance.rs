@@ -199,6 +199,11 @@ fn reflect(draft: &mut Draft<'_>) -> bool {
         match cycle.failed_checks {
             None => draft.begin(Intent::Verify),
             Some(0) => achieved(draft, Some(true)),
+            // No cycle can mend what the operator asked for.
+            Some(_) if cycle.checks_refused => {
+                let reason = Some(EndReason::ChecksRefused);
+                finish(draft, Outcome::Failed, Some(false), reason);
+            }
             Some(_) => end_cycle(draft, false),
         }
     }

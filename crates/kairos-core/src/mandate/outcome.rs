@@ -42,6 +42,8 @@ pub enum EndReason {
     StepsFailed,
     /// A newer fire of its schedule took its place.
     Replaced,
+    /// The command of a check is refused, so that it can never hold.
+    ChecksRefused,
 }
 
 /// What a parked mandate waits for.
@@ -89,6 +91,6 @@ words! {
     }
     EndReason {
         Poison = "poison", Blocked = "blocked", CyclesFailed = "cycles_failed",
-        StepsFailed = "steps_failed", Replaced = "replaced",
+        StepsFailed = "steps_failed", Replaced = "replaced", ChecksRefused = "checks_refused",
     }
 }

@@ -30,10 +30,11 @@ impl<F: Fs> Tree<F> {
             .create(&place.dir, &names.new, mode)
             .map_err(refuse("creating a file beside it"))?;
         let write = || -> Result<Identity, Refusal> {
-            if let Some(like) = like {
-                let copied = self.fs.copy_attributes(like, &file);
-                copied.map_err(refuse("keeping its owner and attributes"))?;
-            }
+            let owned = match like {
+                Some(like) => self.fs.copy_attributes(like, &file),
+                None => self.fs.give_file(&place.dir, &file),
+            };
+            owned.map_err(refuse("keeping its owner and attributes"))?;
             write_full(&self.fs, &file, post, 0).map_err(refuse("writing beside it"))?;
             // All of it: a sync of the bytes alone may leave mode and owner behind.
             self.fs.sync_all(&file).map_err(refuse("syncing beside it"))?;

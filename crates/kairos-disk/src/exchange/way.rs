@@ -75,7 +75,9 @@ impl<F: Fs> Tree<F> {
                 }
                 match self.fs.make_dir(dir, name, DIRECTORY_MODE) {
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                    made => made.map_err(failed("making a directory on the way"))?,
+                    made => made
+                        .and_then(|()| self.fs.give_dir(dir, name))
+                        .map_err(failed("making a directory on the way"))?,
                 }
             }
             Ok(_) | Err(_) => {}

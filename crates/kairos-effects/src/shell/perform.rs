@@ -233,10 +233,8 @@ impl Commands {
                         NotDone::Refused(_) | NotDone::Stale => Not::Failed(Failure::Disk),
                     })?
                 }
-                Check::Command { argv } => match self.checked(*argv, stop) {
-                    Err(Not::Refused(_, words)) => Some(words),
-                    other => other?,
-                },
+                // One that is refused holds in no cycle.
+                Check::Command { argv } => self.checked(*argv, stop)?,
             };
             if let Some(words) = unmet {
                 failed.push(place);

@@ -87,6 +87,9 @@ pub struct Failure {
     pub why: String,
     /// Stable word for programs.
     pub code: String,
+    /// What a command, or a look at the checks, had to tell; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<String>,
 }
 
 /// How many files a model may see.

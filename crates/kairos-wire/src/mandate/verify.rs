@@ -34,21 +34,36 @@ pub fn words(text: &str) -> Result<Vec<String>, String> {
     if words.is_empty() { Err(format!("the command is empty; {list}")) } else { Ok(words) }
 }
 
-/// A command as a list, or as words.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Argv {
-    List(Vec<String>),
-    Words(String),
-}
+/// A command as a list, or as words: never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Argv(pub Vec<String>);
 
-impl Argv {
-    fn read<E: de::Error>(self) -> Result<Vec<String>, E> {
-        match self {
-            Self::List(list) if list.is_empty() => Err(E::custom("the command is empty")),
-            Self::List(list) => Ok(list),
-            Self::Words(text) => words(&text).map_err(E::custom),
+impl<'de> Deserialize<'de> for Argv {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entry;
+        impl<'de> Visitor<'de> for Entry {
+            type Value = Argv;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a command as a list of texts, or in words")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Argv, E> {
+                words(text).map(Argv).map_err(E::custom)
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Argv, A::Error> {
+                let mut list = Vec::new();
+                while let Some(word) = seq.next_element::<String>()? {
+                    list.push(word);
+                }
+                match list.is_empty() {
+                    true => Err(de::Error::custom("the command is empty")),
+                    false => Ok(Argv(list)),
+                }
+            }
         }
+        deserializer.deserialize_any(Entry)
     }
 }
 
@@ -73,7 +88,7 @@ impl<'de> Deserialize<'de> for Verify {
                         "file" if file.is_none() => file = Some(map.next_value()?),
                         "contains" if contains.is_none() => contains = Some(map.next_value()?),
                         "command" if command.is_none() => {
-                            command = Some(map.next_value::<Argv>()?.read()?);
+                            command = Some(map.next_value::<Argv>()?.0);
                         }
                         "file" => return Err(de::Error::duplicate_field("file")),
                         "contains" => return Err(de::Error::duplicate_field("contains")),

@@ -122,8 +122,9 @@ fn show(root: &Root, mandate: &Mandate, out: &mut Out) -> Result<(), Failure> {
         State::Queued | State::Running => standing::brief(mandate),
     };
     out.line(format!("state     {state}"))?;
-    for why in standing::failures(mandate) {
-        out.line(format!("failed    {why}"))?;
+    for why in standing::failures_in_full(mandate) {
+        let lead = if why.starts_with(' ') { "" } else { "failed" };
+        out.line(format!("{lead:<10}{why}"))?;
     }
     for hint in reason.iter().flat_map(|r| standing::hints(&mandate.id, r, &held, &root.flag())) {
         out.line(format!("          {hint}"))?;

@@ -69,9 +69,24 @@ pub(super) fn failures(mandate: &Mandate) -> impl Iterator<Item = String> {
     mandate.failures.iter().map(failure)
 }
 
+/// Lines shown of what a command told.
+const TOLD_LINES_MAX: usize = 40;
+
+/// What failed lately, with the last of what commands told about it.
+pub(super) fn failures_in_full(mandate: &Mandate) -> impl Iterator<Item = String> {
+    mandate.failures.iter().flat_map(|failed| {
+        let told = failed.told.as_deref().unwrap_or_default();
+        let lines: Vec<_> = told.lines().collect();
+        let from = lines.len().saturating_sub(TOLD_LINES_MAX);
+        let shown: Vec<_> =
+            lines[from..].iter().map(|line| format!("  {}", one_line(line))).collect();
+        std::iter::once(failure(failed)).chain(shown)
+    })
+}
+
 /// `orient: the provider refused the key (401): Incorrect API key [status]`
 fn failure(failure: &Failure) -> String {
-    let Failure { what, why, code } = failure;
+    let Failure { what, why, code, told: _ } = failure;
     one_line(&format!("{what}: {why} [{code}]"))
 }
 

@@ -222,9 +222,12 @@ impl Tale {
             }
             Some(Outcome::NotExecuted { told, .. }) => {
                 let told = self.stored.text(told)?;
-                say("act", format!("not executed: {told}"))
+                say("act", format!("not executed: {}", told.replace('\n', "; ")))
             }
-            Some(Outcome::Executed(ran)) => say("act", executed(&ran)),
+            Some(Outcome::Executed(ran)) => {
+                let told = self.stored.text(ran.told).unwrap_or_default();
+                say("act", executed(&ran, &told))
+            }
             Some(Outcome::Lost) => {
                 self.asked = asked?;
                 self.lost = true;
@@ -350,15 +353,36 @@ fn created(event: &Event) -> String {
     }
 }
 
-/// `the command exited with 0 after 2.1 s, 3 files to take over`
-fn executed(ran: &Ran) -> String {
-    let files = match ran.changes.len() {
+/// Characters shown of a command's last line.
+const LAST_CHARS_MAX: usize = 160;
+
+/// `the command exited with 0 after 2.1 s, 3 files to take over, 1 left out`, or how it failed and the
+/// last line it printed.
+fn executed(ran: &Ran, told: &str) -> String {
+    let counted = |n: usize, what: &str| match n {
         0 => String::new(),
-        1 => ", 1 file to take over".to_owned(),
-        n => format!(", {n} files to take over"),
+        1 => format!(", 1 {what}"),
+        n if what.starts_with("file") => format!(", {n} files{}", &what["file".len()..]),
+        n => format!(", {n} {what}"),
     };
+    let left = told.lines().filter(|line| line.starts_with("left out: ")).count();
+    let (files, left) =
+        (counted(ran.changes.len(), "file to take over"), counted(left, "left out"));
     let tenths = ran.wall_ms / 100;
-    format!("the command {} after {}.{} s{files}", ran.end.words(), tenths / 10, tenths % 10)
+    let line = format!(
+        "the command {} after {}.{} s{files}{left}",
+        ran.end.words(),
+        tenths / 10,
+        tenths % 10
+    );
+    let last = told.lines().rev().find(|line| !line.trim().is_empty());
+    match last.filter(|_| !ran.end.is_well()) {
+        Some(last) => {
+            let last: String = last.trim().chars().take(LAST_CHARS_MAX).collect();
+            format!("{line}: {last}")
+        }
+        None => line,
+    }
 }
 
 fn finished(event: &Event) -> String {

@@ -88,6 +88,7 @@ pub(super) fn ended(reason: EndReason) -> String {
         EndReason::Poison => "it aborted the daemon twice",
         EndReason::Blocked => "the model was blocked, and nobody answered in time",
         EndReason::CyclesFailed => "two cycles in a row failed",
+        EndReason::ChecksRefused => "the command of a check is refused",
         EndReason::StepsFailed => "what was held or unsettled left nothing to do",
         EndReason::Replaced => "a newer fire of its schedule took its place",
     };

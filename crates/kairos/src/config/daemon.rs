@@ -53,6 +53,8 @@ pub(crate) struct DaemonOptions {
     pub(crate) commands: Vec<CommandRule>,
     /// Who commands run as, where root is told so.
     pub(crate) commands_as: Option<Account>,
+    /// How long a command may take.
+    pub(crate) commands_timeout_ms: u64,
 }
 
 /// How the model is reached.
@@ -101,6 +103,7 @@ struct Raw {
     retention: Option<RawRetention>,
     commands: Option<Vec<RawCommand>>,
     commands_as: Option<String>,
+    commands_timeout: Option<Length>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -273,6 +276,12 @@ pub(super) fn read(
         retention: check.retention(&raw.retention.unwrap_or_default()),
         commands,
         commands_as,
+        commands_timeout_ms: check.length(
+            &["commands_timeout"],
+            raw.commands_timeout,
+            SECOND..=DAY,
+            600 * SECOND,
+        ),
     };
     Some((rules, options))
 }

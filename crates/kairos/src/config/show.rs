@@ -208,6 +208,7 @@ pub(crate) fn show(resolved: &Resolved) -> Vec<Setting> {
     let account = options.commands_as.as_ref();
     let account = account.map(|account| format!("{}:{}", account.uid, account.gid));
     rows.push(("commands_as", account.unwrap_or_default()));
+    rows.push(("commands_timeout", spell(options.commands_timeout_ms)));
     rows.push(("schedules", resolved.schedules.len().to_string()));
     let variable = options.model.as_ref().and_then(|model| model.key_variable);
     let origin = |key: &str| {

@@ -1,7 +1,7 @@
 //! Steps that execute a command, behind real walls. Needs make and user namespaces.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -83,6 +83,10 @@ fn what_a_command_changed_is_taken_over_file_by_file() {
     assert!(home.root().join("link").symlink_metadata().is_err(), "a link was taken over");
     let mode = fs::metadata(home.root().join("run.sh")).expect("it is there").permissions();
     assert_eq!(mode.mode() & 0o777, 0o755);
+    // Also where root is the daemon, what is new belongs to whose workspace it is.
+    let owner = |path: &str| fs::metadata(home.root().join(path)).expect("it is there").uid();
+    let owners = ["run.sh", "deep", "deep/er", "deep/er/c.txt"].map(owner);
+    assert_eq!(owners, [owner(""); 4]);
     let edits = mandate["edits"].as_array().expect("edits").len();
     assert_eq!(edits, 4, "{mandate:#}");
     let events = home.events();
@@ -125,6 +129,21 @@ fn a_failing_command_leaves_the_workspace_as_it_was() {
     assert_eq!(failed(&mandate), ("code".into(), "the command exited with 2".into()));
     assert_eq!((home.read("a.txt"), home.read("b.txt")), ("old\n".into(), "gone\n".into()));
     assert!(!home.root().join("c.txt").exists());
+    // A person reads what it printed.
+    let id = mandate["id"].as_str().expect("an id");
+    let shown = home.ok(&["mandate", "show", id]);
+    assert!(shown.contains("told"), "{shown}");
+}
+
+#[test]
+fn a_check_whose_command_is_refused_ends_the_mandate_at_once() {
+    let home = home("true", &json!([]));
+    let mandate = once(&home, &["--verify", "git push"]);
+    let ended = json!([mandate["outcome"], mandate["reason"], mandate["cycle"]]);
+    assert_eq!(ended, json!(["failed", "checks_refused", 1]), "{mandate:#}");
+    let (code, why) = failed(&mandate);
+    assert_eq!(code, "checks_failed");
+    assert!(why.contains("git push"), "{why}");
 }
 
 #[test]

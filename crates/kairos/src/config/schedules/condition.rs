@@ -9,6 +9,7 @@ use kairos_core::gate::scope::{Classified, Scopes};
 use kairos_core::glob::{BRACES_MAX, is_deep};
 use kairos_core::path::RelPath;
 use kairos_core::schedule::condition::{Condition, Test};
+use kairos_wire::mandate::Argv;
 use serde::Deserialize;
 
 use super::{Check, Raw};
@@ -22,16 +23,8 @@ pub(super) struct RawCondition {
     exists: Option<String>,
     changed: Option<String>,
     contains: Option<RawContains>,
-    command: Option<Command>,
+    command: Option<Argv>,
     not: Option<bool>,
-}
-
-/// A command as a list, or as words.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Command {
-    List(Vec<String>),
-    Words(String),
 }
 
 #[derive(Debug, Deserialize)]
@@ -49,7 +42,7 @@ enum RawTest<'a> {
     Exists(&'a str),
     Changed(&'a str),
     Contains(&'a RawContains),
-    Command(&'a Command),
+    Command(&'a Argv),
 }
 
 /// A condition whose text is not stored yet.
@@ -133,18 +126,7 @@ impl Check<'_> {
             RawTest::Changed(glob) => {
                 Some(TestConfig::Changed(self.glob(&["condition", "changed"], glob)?))
             }
-            RawTest::Command(command) => {
-                let read = match command {
-                    Command::List(list) if list.is_empty() => {
-                        Err("the command is empty".to_owned())
-                    }
-                    Command::List(list) => Ok(list.clone()),
-                    Command::Words(text) => kairos_wire::mandate::words(text),
-                };
-                let at = self.item.place(&["condition", "command"]);
-                let words = read.map_err(|message| self.wrong(at, message, None)).ok()?;
-                Some(TestConfig::Command(words))
-            }
+            RawTest::Command(Argv(words)) => Some(TestConfig::Command(words.clone())),
             RawTest::Contains(RawContains { path, text }) => {
                 let path = self.path(&["contains", "path"], path)?;
                 if text.is_empty() || text.len() > TEXT_BYTES_MAX {
