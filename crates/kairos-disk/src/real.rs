@@ -192,23 +192,22 @@ impl Fs for RealFs {
     }
 
     fn give_file(&self, dir: &Dir, file: &File) -> io::Result<()> {
-        attributes::give(dir.0.as_fd(), file.0.as_fd())
+        let heir = attributes::heir(dir.0.as_fd())?;
+        heir.map_or(Ok(()), |heir| attributes::give(file.0.as_fd(), heir))
     }
 
     fn give_dir(&self, dir: &Dir, name: &OsStr) -> io::Result<()> {
-        if !rustix::process::geteuid().is_root() {
-            return Ok(());
-        }
+        let Some(heir) = attributes::heir(dir.0.as_fd())? else { return Ok(()) };
         let made = open_beneath(dir, Path::new(component(name)?), DIRECTORY, Mode::empty())?;
         // Whoever owns the directory may have put another of root's there meanwhile: of one that is
         // empty nobody gains anything.
-        let is_dot = |name: &[u8]| name == b"." || name == b"..";
         for entry in rustix::fs::Dir::read_from(&made)? {
-            if !is_dot(entry?.file_name().to_bytes()) {
+            let entry = entry?;
+            if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
                 return Ok(());
             }
         }
-        attributes::give(dir.0.as_fd(), made.as_fd())
+        attributes::give(made.as_fd(), heir)
     }
 
     fn stat(&self, dir: &Dir, name: &OsStr) -> io::Result<Stat> {

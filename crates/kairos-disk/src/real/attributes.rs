@@ -21,14 +21,15 @@ const ACCESS_ACL: &CStr = c"system.posix_acl_access";
 /// Attributes that speak about the old content: rights and signatures must not pass to other bytes.
 const BOUND_TO_CONTENT: [&CStr; 3] = [c"security.capability", c"security.ima", c"security.evm"];
 
-/// Gives what root made in `dir` to whose directory that is; does nothing for anybody else.
-pub(super) fn give(dir: BorrowedFd<'_>, made: BorrowedFd<'_>) -> io::Result<()> {
-    let (dir, own) = (rustix::fs::fstat(dir)?, rustix::fs::fstat(made)?);
-    let is_roots = rustix::process::geteuid().is_root() && own.st_uid == 0;
-    if !is_roots || dir.st_uid == 0 {
-        return Ok(());
-    }
-    let (uid, gid) = (Uid::from_raw(dir.st_uid), Gid::from_raw(dir.st_gid));
+/// Whose directory this is, where root is to give it what it made there: not root's own.
+pub(super) fn heir(dir: BorrowedFd<'_>) -> io::Result<Option<(Uid, Gid)>> {
+    let dir = rustix::fs::fstat(dir)?;
+    let is_anothers = dir.st_uid != 0 && rustix::process::geteuid().is_root();
+    Ok(is_anothers.then(|| (Uid::from_raw(dir.st_uid), Gid::from_raw(dir.st_gid))))
+}
+
+/// Gives what root made to somebody.
+pub(super) fn give(made: BorrowedFd<'_>, (uid, gid): (Uid, Gid)) -> io::Result<()> {
     Ok(retry_on_intr(|| rustix::fs::fchown(made, Some(uid), Some(gid)))?)
 }
 

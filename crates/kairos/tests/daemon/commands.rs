@@ -222,10 +222,14 @@ fn a_command_of_no_catalogue_is_executed_once_somebody_has_read_it() {
 
 #[test]
 fn a_file_that_a_person_saves_meanwhile_stays_theirs() {
-    let home = home("sleep 1; echo the command > a.txt; echo more > c.txt", &make());
+    let recipe = "sleep 1.0317; echo the command > a.txt; echo more > c.txt";
+    let home = home(recipe, &make());
     let _daemon = home.daemon();
     create(&home, &["--max-cycles", "1"]);
     follow(&home, is_executing);
+    while !lives("1.0317") {
+        std::thread::yield_now();
+    }
     home.write("a.txt", "the person\n");
     assert_eq!(finished(&home), "exhausted");
     assert_eq!(home.read("a.txt"), "the person\n");
