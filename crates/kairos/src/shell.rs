@@ -47,13 +47,13 @@ pub(crate) fn settings(root: &Path, paths: &Paths, config: &Resolved) -> Setting
     let secret = protected::paths_in(root, config.secrets.files().chain(own));
     let known = config.secrets.known(&env).map(|secret| Secret::new(secret.expose()));
     let key = config.options.model.as_ref().and_then(|model| model.api_key.as_ref());
-    let account = config.options.commands_as.clone();
+    let account = config.options.commands.run_as.clone();
     // One process alone may use its whole time.
-    let length = Duration::from_millis(config.options.commands_timeout_ms);
+    let length = Duration::from_millis(config.options.commands.timeout_ms);
     let home = home(root, account.as_ref(), &env);
     let trust = home.iter().fold(Trust::system(root), |trust, home| trust.with_home(home));
     let shipped = Catalog::shipped(trust);
-    let commands = config.options.commands.iter().cloned();
+    let commands = config.options.commands.rules.iter().cloned();
     Settings {
         catalog: commands.fold(shipped, |catalog, rule| {
             catalog.with(rule).expect("each entry was tried when it was read")

@@ -102,7 +102,7 @@ impl Shell {
             let account = accounts::find(name).map_err(|error| {
                 Failure::of(Exit::Usage, "no_account", &error).hint(accounts::HINT)
             })?;
-            config.options.commands_as = Some(account);
+            config.options.commands.run_as = Some(account);
         }
         Ok(shell::settings(workspace.root(), &paths, &config))
     }

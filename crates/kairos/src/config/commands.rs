@@ -103,8 +103,31 @@ impl RawCommand {
     }
 }
 
+/// What the operator says of commands.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CommandsConfig {
+    /// What is said of programs, each tried with its examples.
+    pub(crate) rules: Vec<CommandRule>,
+    /// Who commands run as, where root is told so.
+    pub(crate) run_as: Option<Account>,
+    /// How long one may take.
+    pub(crate) timeout_ms: u64,
+}
+
+impl CommandsConfig {
+    /// Entries and account; what is wrong is in `out`.
+    pub(super) fn read(
+        (raw, run_as): (Option<Vec<RawCommand>>, Option<&str>),
+        (file, node): (&File, &Node),
+        out: &mut Vec<Problem>,
+    ) -> Self {
+        let rules = entries(raw, file, node, out);
+        Self { rules, run_as: account(run_as, file, node, out), timeout_ms: 0 }
+    }
+}
+
 /// The entries, each tried with its own examples; what is wrong with one is in `out`.
-pub(super) fn read(
+fn entries(
     raw: Option<Vec<RawCommand>>,
     file: &File,
     node: &Node,
@@ -175,7 +198,7 @@ fn place(item: &Node, rule: &CommandRule, error: &CommandError) -> std::ops::Ran
 }
 
 /// Who commands run as, where root is told so; what is wrong is in `out`.
-pub(super) fn account(
+fn account(
     name: Option<&str>,
     file: &File,
     node: &Node,

@@ -13,11 +13,10 @@ use kairos_core::budget::{Caps, Price};
 use kairos_core::gate::scope::{Raise, RuleError, Scope, Scopes};
 use kairos_core::rules::{ModelRules, NamedPrice, Rules};
 use kairos_engine::Retention;
-use kairos_sandbox::catalog::CommandRule;
 use kairos_wire::duration;
 use serde::{Deserialize, Deserializer};
 
-use super::commands::{self, RawCommand};
+use super::commands::{CommandsConfig, RawCommand};
 use super::env::Env;
 use super::node::{Node, Value};
 use super::problem::{File, Problem};
@@ -25,7 +24,6 @@ use super::secrets::{Secret, Secrets};
 use super::size::{self, Size, Usd};
 use super::witnesses::{self, RawCheckpoint};
 use super::{whole, zone};
-use crate::accounts::Account;
 use crate::log::{Level, LogOptions};
 use crate::witness::Witness;
 
@@ -49,12 +47,7 @@ pub(crate) struct DaemonOptions {
     pub(crate) witnesses: Vec<Witness>,
     /// How much of the past is kept.
     pub(crate) retention: Retention,
-    /// What the operator says of programs, each tried with its examples.
-    pub(crate) commands: Vec<CommandRule>,
-    /// Who commands run as, where root is told so.
-    pub(crate) commands_as: Option<Account>,
-    /// How long a command may take.
-    pub(crate) commands_timeout_ms: u64,
+    pub(crate) commands: CommandsConfig,
 }
 
 /// How the model is reached.
@@ -218,8 +211,8 @@ pub(super) fn read(
     let file = &without_key(file, node);
     let raw: Raw = whole::read(file, node, out)?;
     let witnesses = witnesses::read(raw.checkpoint, file, node, out);
-    let commands = commands::read(raw.commands, file, node, out);
-    let commands_as = commands::account(raw.commands_as.as_deref(), file, node, out);
+    let entries = (raw.commands, raw.commands_as.as_deref());
+    let commands = CommandsConfig::read(entries, (file, node), out);
     let mut check = Check { file, node, out };
     if let Some(mode) = raw.mode.filter(|mode| mode != "daemon") {
         check.wrong(&["mode"], format!("mode `{mode}` is not `daemon`"), "the only mode there is");
@@ -274,14 +267,7 @@ pub(super) fn read(
         model,
         witnesses,
         retention: check.retention(&raw.retention.unwrap_or_default()),
-        commands,
-        commands_as,
-        commands_timeout_ms: check.length(
-            &["commands_timeout"],
-            raw.commands_timeout,
-            SECOND..=DAY,
-            600 * SECOND,
-        ),
+        commands: check.lasting(commands, raw.commands_timeout),
     };
     Some((rules, options))
 }
@@ -304,6 +290,11 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
+    fn lasting(&mut self, commands: CommandsConfig, value: Option<Length>) -> CommandsConfig {
+        let timeout_ms = self.length(&["commands_timeout"], value, SECOND..=DAY, 600 * SECOND);
+        CommandsConfig { timeout_ms, ..commands }
+    }
+
     fn wrong(&mut self, path: &[&str], message: String, hint: impl Into<String>) {
         let at = self.node.place(path);
         self.out.push(Problem::new(self.file, at, message).hint(hint));

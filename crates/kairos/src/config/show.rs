@@ -203,12 +203,12 @@ pub(crate) fn show(resolved: &Resolved) -> Vec<Setting> {
     rows.push(("scopes", scopes.collect::<Vec<_>>().join(", ")));
     let witnesses = options.witnesses.iter().map(ToString::to_string);
     rows.push(("checkpoint.publish", witnesses.collect::<Vec<_>>().join(", ")));
-    let commands = options.commands.iter().map(|rule| rule.name.as_str());
+    let commands = options.commands.rules.iter().map(|rule| rule.name.as_str());
     rows.push(("commands", commands.collect::<Vec<_>>().join(", ")));
-    let account = options.commands_as.as_ref();
+    let account = options.commands.run_as.as_ref();
     let account = account.map(|account| format!("{}:{}", account.uid, account.gid));
     rows.push(("commands_as", account.unwrap_or_default()));
-    rows.push(("commands_timeout", spell(options.commands_timeout_ms)));
+    rows.push(("commands_timeout", spell(options.commands.timeout_ms)));
     rows.push(("schedules", resolved.schedules.len().to_string()));
     let variable = options.model.as_ref().and_then(|model| model.key_variable);
     let origin = |key: &str| {

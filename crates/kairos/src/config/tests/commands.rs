@@ -47,8 +47,8 @@ commands:
         network: words(&["example.org:443"]),
         ..CommandRule::default()
     };
-    assert_eq!(resolved.options.commands, [python, protoc, fetch]);
-    assert_eq!(resolved.options.commands_as, None);
+    assert_eq!(resolved.options.commands.rules, [python, protoc, fetch]);
+    assert_eq!(resolved.options.commands.run_as, None);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn commands_run_as_somebody_who_is_not_root() {
         assert_eq!(account(text), [format!("daemon:1:14 {expected}")]);
     }
     let resolved = read("commands_as: \"4242:4243\"\n", "", "").unwrap();
-    let account = resolved.options.commands_as.unwrap();
+    let account = resolved.options.commands.run_as.unwrap();
     assert_eq!((account.uid, account.gid), (4242, 4243));
     assert_eq!(resolved.warnings.len(), usize::from(own != 0 && own != 4242));
 }
