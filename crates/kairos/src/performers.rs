@@ -1,8 +1,8 @@
 //! Where permits go.
 //!
 //! Owns the threads that perform file effects, those of commands, the tasks that ask models, and the
-//! way to stop the latter two. Never decides and never keeps a permit: a thread that panics drops it, and the engine
-//! hears of that.
+//! way to stop the latter two. Never decides and never keeps a permit: a thread that panics drops it,
+//! and the engine hears of that.
 
 use std::collections::HashMap;
 use std::convert::Infallible;

@@ -8,7 +8,8 @@ use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use kairos_core::effect::{Change, FileFact, Place};
+use kairos_core::digest::BlobRef;
+use kairos_core::effect::{Change, Failure, FileFact, Place};
 use kairos_core::path::RelPath;
 use kairos_core::shell::{PROMOTED_BYTES_MAX, PROMOTED_FILES_MAX, Spoilt};
 use kairos_disk::tree::{Found, TARGET_BYTES_MAX};
@@ -52,13 +53,12 @@ impl<F: Fs + Clone> Files<F> {
         set: &ChangeSet,
         is_kept: &dyn Fn(&Path) -> bool,
     ) -> Result<Promotable, NotDone> {
-        let acting =
-            self.acting().map_err(|_| NotDone::Failed(kairos_core::effect::Failure::Disk))?;
+        let acting = self.acting().map_err(|_| NotDone::Failed(Failure::Disk))?;
         let mut out = Promotable::default();
         for refused in set.refused.iter().filter(|refused| is_kept(&refused.path)) {
             let (spoilt, words) = why(refused.why);
             out.spoilt = out.spoilt.or(spoilt);
-            out.left.push(format!("{}: {words}", refused.path.display()));
+            out.left.push(named(&refused.path, words));
         }
         let kept = || set.changes.iter().filter(|change| is_kept(&change.path));
         let files = kept().filter(|change| is_file(&change.what)).count();
@@ -76,11 +76,11 @@ impl<F: Fs + Clone> Files<F> {
                 Ok(change) => out.changes.push(change),
                 Err(Not::Left(words)) if words.is_empty() => {}
                 Err(Not::Left(words)) => {
-                    out.left.push(format!("{}: {words}", change.path.display()));
+                    out.left.push(named(&change.path, &words));
                 }
                 Err(Not::Spoilt(spoilt, words)) => {
                     out.spoilt = Some(spoilt);
-                    out.left.push(format!("{}: {words}", change.path.display()));
+                    out.left.push(named(&change.path, &words));
                 }
                 Err(Not::Done(not_done)) => return Err(not_done),
             }
@@ -160,7 +160,7 @@ impl<F: Fs> Acting<'_, F> {
         path: &Path,
         bytes: u64,
         bytes_left: &mut u64,
-    ) -> Result<kairos_core::digest::BlobRef, Not> {
+    ) -> Result<BlobRef, Not> {
         if bytes > TARGET_BYTES_MAX {
             let words = format!("it has {bytes} bytes, and {TARGET_BYTES_MAX} are taken over");
             return Err(Not::Spoilt(Spoilt::TooMany, words));
@@ -219,6 +219,15 @@ fn is_file(what: &What) -> bool {
     }
 }
 
+/// A line about a path, which stays one whatever its name holds.
+fn named(path: &Path, words: &str) -> String {
+    let name = path.to_string_lossy();
+    match name.chars().any(char::is_control) {
+        true => format!("{name:?}: {words}"),
+        false => format!("{name}: {words}"),
+    }
+}
+
 fn conflict() -> Not {
     Not::Spoilt(Spoilt::Conflict, "somebody else changed it meanwhile".into())
 }
@@ -238,5 +247,16 @@ fn why(why: Why) -> (Option<Spoilt>, &'static str) {
         Why::Conflict => (Some(Spoilt::Conflict), "somebody else changed it meanwhile"),
         Why::Unreadable => (Some(Spoilt::Unreadable), "it cannot be read"),
         Why::TooMany => (Some(Spoilt::TooMany), "more changed than is looked at"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_a_line_end_makes_no_line_of_its_own() {
+        assert_eq!(named(Path::new("a b"), "no"), "a b: no");
+        assert_eq!(named(Path::new("x\nleft out: y"), "no"), "\"x\\nleft out: y\": no");
     }
 }

@@ -31,7 +31,7 @@ pub enum Unavailable {
 pub enum NotResolved {
     #[error("no program is named")]
     Empty,
-    #[error("`{}` is no directory of the workspace", .cwd.display())]
+    #[error("{cwd:?} is no directory of the workspace")]
     Cwd { cwd: PathBuf },
     #[error(transparent)]
     Place(#[from] PlaceError),

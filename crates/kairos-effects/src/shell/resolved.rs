@@ -2,7 +2,7 @@
 //!
 //! Owns everything a decision about it needs: argv as asked and as executed, the verified program,
 //! what it is given, what holds it, and the files it would execute. Executes nothing and keeps the
-//! policy's roots open: it is for now, not for later.
+//! policy's roots open: it serves one execution, and is not kept for another.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

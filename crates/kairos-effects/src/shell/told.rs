@@ -54,7 +54,8 @@ impl Told<'_> {
             Change::Delete { at, .. } => format!("deleted {}", at.path),
         });
         let left = self.promotable.left.iter().map(|left| format!("left out: {left}"));
-        let lines: Vec<String> = lines.chain(left).collect();
+        // First what a person would not expect.
+        let lines: Vec<String> = left.chain(lines).collect();
         for line in lines.iter().take(FILES_SHOWN) {
             out.push_str(&line[..line.floor_char_boundary(512)]);
             out.push('\n');

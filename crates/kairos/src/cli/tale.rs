@@ -365,7 +365,9 @@ fn executed(ran: &Ran, told: &str) -> String {
         n if what.starts_with("file") => format!(", {n} files{}", &what["file".len()..]),
         n => format!(", {n} {what}"),
     };
-    let left = told.lines().filter(|line| line.starts_with("left out: ")).count();
+    // What the command printed begins behind the first empty line.
+    let own = told.lines().take_while(|line| !line.is_empty());
+    let left = own.filter(|line| line.starts_with("left out: ")).count();
     let (files, left) =
         (counted(ran.changes.len(), "file to take over"), counted(left, "left out"));
     let tenths = ran.wall_ms / 100;
